@@ -1,0 +1,103 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+]
+
+let package = Package(
+    name: "swift-outbox",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Outbox", targets: ["Outbox"]),
+        .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
+        .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
+        .executable(name: "outbox", targets: ["OutboxCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibPQ",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .target(
+            name: "OutboxSQL",
+            path: "sql",
+            resources: [.embedInCode("doorbell")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxMigrations",
+            path: "migrations",
+            resources: [.embedInCode("0001_outbox.up.sql"), .embedInCode("0001_outbox.down.sql")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Outbox",
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxPostgres",
+            dependencies: [
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxSQL",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxTesting",
+            dependencies: [
+                "Outbox",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "OutboxCLI",
+            dependencies: [
+                "Outbox", "OutboxPostgres", "OutboxTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxTests",
+            dependencies: ["Outbox", "OutboxTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxPostgresTests",
+            dependencies: ["Outbox", "OutboxPostgres", "OutboxTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxCLITests",
+            dependencies: ["OutboxCLI", "OutboxPostgres", "OutboxTesting"],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,3 @@
+-- Undo 0001: the schema and everything in it, undelivered messages included.
+
+DROP SCHEMA {{schema}} CASCADE;

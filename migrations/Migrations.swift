@@ -1,0 +1,26 @@
+/// The texts of the schema's migrations, in order of version.
+///
+/// Each is a pair of files in this folder, `NNNN_name.up.sql` and `NNNN_name.down.sql`, in which
+/// `{{schema}}` stands for the quoted name of the outbox's schema. A landed file is never edited:
+/// a change is a new pair.
+package enum Migrations {
+    /// One version of the schema.
+    package struct File: Sendable {
+        package let version: Int
+        package let name: String
+        package let up: String
+        package let down: String
+    }
+
+    /// All versions, the oldest first.
+    package static let all: [File] = [
+        File(
+            version: 1, name: "outbox",
+            up: text(PackageResources._001_outbox_up_sql),
+            down: text(PackageResources._001_outbox_down_sql))
+    ]
+
+    private static func text(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,3 @@
+package enum Statements {
+    package static let releaseBell = String(decoding: PackageResources.release_sql, as: UTF8.self)
+}
