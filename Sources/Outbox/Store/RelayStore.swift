@@ -1,0 +1,133 @@
+public import Logging
+
+/// What a relay reads from and settles in: the only thing that the core knows of a database.
+///
+/// `OutboxPostgres` has the one for production, `OutboxTesting` one in memory. Both pass the same conformance suite.
+public protocol RelayStore: Sendable {
+    /// Opens a session for a subscription. A relay holds one at a time.
+    ///
+    /// - Throws: A ``RelayStoreError`` that says whether trying again can help.
+    func openSession(subscription: String, logger: Logger) async throws -> any RelaySession
+}
+
+/// One relay's connection to its store.
+///
+/// The relay runs isolated to ``isolation``, so a session's methods are called there and one after the other; only
+/// ``wake()`` is called from elsewhere.
+public protocol RelaySession: AnyObject, Sendable {
+    /// The actor that the session's methods expect to be called on. The relay's own loop runs on it too, so that a
+    /// wake-up costs no change of thread.
+    nonisolated var isolation: any Actor { get }
+
+    /// Tries to become the one session that owns the subscription's streams, without waiting.
+    ///
+    /// Ownership ends with the session. Whoever owns is the only one whose ``read(_:until:)`` and ``commit(_:)`` work.
+    ///
+    /// - Returns: Whether this session is the owner now.
+    func acquire() async throws -> Bool
+
+    /// Finds the destinations' streams, and creates those that do not exist, at the beginning of the log.
+    ///
+    /// Called once, after ``acquire()`` has returned true.
+    func attach(_ destinations: [Destination]) async throws -> [AttachedStream]
+
+    /// Returns the next pages as soon as there is one, or else when the session is woken or the deadline has come.
+    ///
+    /// What was read before is not read again in the same session, settled or not. A session that has nothing to read
+    /// sleeps without a timer, until a producer's commit wakes it.
+    ///
+    /// - Parameters:
+    ///   - requests: What to read; nothing is read of a stream that is not mentioned. If empty, only waits.
+    ///   - deadline: When to return at the latest; nil: no limit.
+    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult
+
+    /// Makes the outcomes of finished pages durable: moves cursors, inserts, updates and removes deferred messages and
+    /// dead letters, all or nothing.
+    func commit(_ settlements: [Settlement]) async throws
+
+    /// The keys for which ordered deferred messages exist now. Called when ``ReadResult/deferredChanged`` says that
+    /// somebody other than this session has changed them.
+    func deferredKeys() async throws -> [StreamID: [UInt64: Int]]
+
+    /// Makes the current or the next ``read(_:until:)`` return without waiting. From any thread.
+    nonisolated func wake()
+
+    /// Gives up ownership and closes the session.
+    func close() async
+}
+
+/// A stream that a session owns.
+public struct AttachedStream: Sendable {
+    /// The stream's number.
+    public let id: StreamID
+    /// The destination that it is for.
+    public let destination: Destination
+    /// Hashes of the keys of its ordered deferred messages, and how many each has.
+    public let deferredKeys: [UInt64: Int]
+
+    /// Creates the description of a stream.
+    public init(id: StreamID, destination: Destination, deferredKeys: [UInt64: Int]) {
+        self.id = id
+        self.destination = destination
+        self.deferredKeys = deferredKeys
+    }
+}
+
+/// What to read of one stream.
+public struct ReadRequest: Sendable, Hashable {
+    /// The stream.
+    public var stream: StreamID
+    /// At most that many messages of the log; 0 for none.
+    public var messages: Int
+    /// At most that many bytes of payload, but always one message.
+    public var bytes: Int
+    /// Whether to read the deferred messages that are due.
+    public var deferred: Bool
+
+    /// Creates a request.
+    public init(stream: StreamID, messages: Int, bytes: Int, deferred: Bool) {
+        self.stream = stream
+        self.messages = messages
+        self.bytes = bytes
+        self.deferred = deferred
+    }
+}
+
+/// What a read has brought.
+public struct ReadResult: Sendable {
+    /// The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
+    public var pages: [any MessagePage]
+    /// For the streams whose deferred messages were read: how long until the next is due; nil: there is none.
+    public var nextDue: [StreamID: Duration?]
+    /// Whether somebody else has changed deferred messages.
+    public var deferredChanged: Bool
+
+    /// Creates a result.
+    public init(
+        pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false
+    ) {
+        self.pages = pages
+        self.nextDue = nextDue
+        self.deferredChanged = deferredChanged
+    }
+}
+
+/// Why a store could not do what it was asked.
+public struct RelayStoreError: Error, Sendable, CustomStringConvertible {
+    /// What happened and what to do about it.
+    public let message: String
+    /// Whether a new session may succeed where this one failed: the server is away, restarting or full.
+    public let isRetriable: Bool
+    /// What the store's own client said.
+    public let underlying: (any Error)?
+
+    /// Creates an error.
+    public init(_ message: String, isRetriable: Bool, underlying: (any Error)? = nil) {
+        self.message = message
+        self.isRetriable = isRetriable
+        self.underlying = underlying
+    }
+
+    /// What happened and what to do about it.
+    public var description: String { self.message }
+}
