@@ -68,6 +68,7 @@ public struct Message: Sendable, Identifiable {
 extension Message {
     /// What is wrong with the row, if it is not a message that a handler can be given.
     package var defect: MessageDefect? {
+        if self.page.isVerified { return nil }
         guard let json = self.page.headersJSON(at: self.row) else { return nil }
         do {
             _ = try JSONDecoder().decode([String: String].self, from: Data(json.utf8))

@@ -1,0 +1,85 @@
+/// What became of one attempt to deliver a message.
+public struct Outcome: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
+        case delivered
+        case retry(after: Duration?, reason: String)
+        case rejected(reason: String)
+        case unavailable(reason: String)
+    }
+
+    package let kind: Kind
+
+    private init(_ kind: Kind) {
+        self.kind = kind
+    }
+
+    /// The other side has confirmed the message.
+    public static let delivered = Outcome(.delivered)
+
+    /// The attempt failed and is repeated later.
+    ///
+    /// - Parameters:
+    ///   - delay: When to try again; nil: as the destination's retry policy says.
+    ///   - reason: What went wrong, for operators; kept with the message.
+    public static func retry(after delay: Duration? = nil, _ reason: String = "") -> Outcome {
+        Outcome(.retry(after: delay, reason: reason))
+    }
+
+    /// The message can never be delivered: it goes to dead letter at once.
+    public static func reject(_ reason: String) -> Outcome {
+        Outcome(.rejected(reason: reason))
+    }
+
+    /// The destination is down. The message is tried again later; the attempt is not counted.
+    public static func unavailable(_ reason: String) -> Outcome {
+        Outcome(.unavailable(reason: reason))
+    }
+}
+
+/// The error by which a handler says more than "try again later", which is what any other error means.
+///
+/// ```swift
+/// guard let order = try? message.decode(Order.self) else {
+///     throw DeliveryFailure.reject("not an order")
+/// }
+/// ```
+public struct DeliveryFailure: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What the failure means for the message.
+    public let outcome: Outcome
+
+    /// Try again, after that delay if one is given.
+    public static func retry(after delay: Duration? = nil, _ reason: String = "") -> DeliveryFailure {
+        DeliveryFailure(outcome: .retry(after: delay, reason))
+    }
+
+    /// Never try again: the message goes to dead letter at once, with the reason.
+    public static func reject(_ reason: String) -> DeliveryFailure {
+        DeliveryFailure(outcome: .reject(reason))
+    }
+
+    /// The destination is down: try again later without counting the attempt.
+    public static func unavailable(_ reason: String) -> DeliveryFailure {
+        DeliveryFailure(outcome: .unavailable(reason))
+    }
+
+    /// What kind of failure it is, and the reason given.
+    public var description: String {
+        switch self.outcome.kind {
+        case .delivered: "delivered"
+        case .retry(_, let reason): "retry: \(reason)"
+        case .rejected(let reason): "rejected: \(reason)"
+        case .unavailable(let reason): "unavailable: \(reason)"
+        }
+    }
+}
+
+extension Outcome {
+    /// What an error thrown by a handler means.
+    package init(thrown error: any Error) {
+        if let failure = error as? DeliveryFailure {
+            self = failure.outcome
+        } else {
+            self = .retry(after: nil, String(describing: error))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Metrics
+import Tracing
+
+/// What is told to the outside about one destination's deliveries: events, metrics, spans.
+package struct DeliveryObserver: Sendable {
+    private let events: RelayEventHub
+    private let tracer: (any Tracer)?
+    private let deliveredCounter: Counter
+    private let retriedCounter: Counter
+    private let deadCounter: Counter
+    private let inFlight: Gauge
+    private let lag: Metrics.Timer
+
+    init(destination: Destination, subscription: String, events: RelayEventHub) {
+        let dimensions = [("destination", destination.name), ("subscription", subscription)]
+        self.events = events
+        let tracer = InstrumentationSystem.tracer
+        self.tracer = tracer is NoOpTracer ? nil : tracer
+        self.deliveredCounter = Counter(label: "outbox_messages_delivered_total", dimensions: dimensions)
+        self.retriedCounter = Counter(label: "outbox_messages_retried_total", dimensions: dimensions)
+        self.deadCounter = Counter(label: "outbox_messages_dead_lettered_total", dimensions: dimensions)
+        self.inFlight = Gauge(label: "outbox_messages_in_flight", dimensions: dimensions)
+        self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
+    }
+
+    /// An observer that nobody watches.
+    package static func unobserved(_ destination: Destination) -> DeliveryObserver {
+        DeliveryObserver(destination: destination, subscription: "main", events: RelayEventHub())
+    }
+
+    var isListened: Bool { self.events.isListened }
+    var isTracing: Bool { self.tracer != nil }
+
+    func emit(_ event: RelayEvent) { self.events.emit(event) }
+
+    /// Counts messages that a handler has taken.
+    func delivered(_ count: Int, of page: any MessagePage) {
+        if count > 0 { self.deliveredCounter.increment(by: Int64(count)) }
+    }
+
+    /// Notes how many messages are read and not yet committed.
+    func inFlight(_ count: Int) { self.inFlight.record(count) }
+
+    /// Notes how long ago the first message of a page was enqueued, in nanoseconds.
+    func lag(nanoseconds: Int64) { self.lag.recordNanoseconds(nanoseconds) }
+
+    /// Tells of what has been made durable.
+    func committed(_ exceptions: [PageTicket.Exception], of page: any MessagePage) {
+        for exception in exceptions {
+            switch exception.verdict {
+            case .deferred(let deferral):
+                // Scheduled, or behind another one of its key: not an attempt.
+                guard let error = deferral.error else { continue }
+                self.retriedCounter.increment()
+                var delay: Duration?
+                if case .after(let duration) = deferral.due { delay = duration }
+                self.emit(
+                    .retried(
+                        id: deferral.id, destination: page.destination, attempts: deferral.attempts, after: delay,
+                        error: error))
+            case .dead(let death):
+                self.deadCounter.increment()
+                self.emit(
+                    .deadLettered(
+                        id: death.id, destination: page.destination, attempts: death.attempts, reason: death.reason,
+                        error: death.error ?? ""))
+            case .untouched:
+                break
+            }
+        }
+    }
+
+    /// Calls a handler inside a span that continues the trace of the transaction that enqueued the message.
+    func traced(_ message: Message, _ body: () async throws -> Void) async throws {
+        guard let tracer = self.tracer else { return try await body() }
+        var context = ServiceContext.current ?? .topLevel
+        InstrumentationSystem.instrument.extract(message.headers, into: &context, using: HeaderExtractor())
+        try await tracer.withAnySpan(
+            "outbox deliver", context: context, ofKind: .consumer
+        ) { span in
+            span.attributes["messaging.system"] = "outbox"
+            span.attributes["messaging.destination.name"] = message.destination.name
+            span.attributes["messaging.message.id"] = "\(message.id)"
+            span.attributes["outbox.attempt"] = message.attempt
+            try await body()
+        }
+    }
+}
+
+/// Reads the trace context from a message's headers.
+private struct HeaderExtractor: Extractor {
+    func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
+}
+
+/// Writes the trace context into a message's headers.
+private struct HeaderInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) { carrier[key] = value }
+}
+
+extension NewMessage {
+    /// The message with the current trace context (`traceparent`) in its headers, where there is one and the message
+    /// does not bring its own.
+    package var withTraceContext: NewMessage {
+        guard let context = ServiceContext.current else { return self }
+        var traced: [String: String] = [:]
+        InstrumentationSystem.instrument.inject(context, into: &traced, using: HeaderInjector())
+        if traced.isEmpty { return self }
+        var message = self
+        message.headers.merge(traced) { own, _ in own }
+        return message
+    }
+}

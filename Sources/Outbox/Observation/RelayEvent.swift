@@ -1,0 +1,19 @@
+/// Something that a relay did.
+///
+/// New kinds may be added in a minor version: keep a `default` when you switch.
+public enum RelayEvent: Sendable, Hashable {
+    /// Another relay owns the outbox; this one waits to take over.
+    case standby
+    /// The relay owns the outbox and delivers.
+    case started
+    /// The connection was lost or could not be made; the relay tries again after the delay.
+    case disconnected(reason: String, retryAfter: Duration)
+    /// The relay has ended in good order.
+    case stopped
+    /// A handler has taken the message.
+    case delivered(id: Int64, destination: Destination, attempt: Int)
+    /// An attempt failed, and the next one is planned; nil: when the earlier messages of its key are settled.
+    case retried(id: Int64, destination: Destination, attempts: Int, after: Duration?, error: String)
+    /// The message was moved to dead letter.
+    case deadLettered(id: Int64, destination: Destination, attempts: Int, reason: Death.Reason, error: String)
+}

@@ -1,0 +1,76 @@
+import Synchronization
+
+/// What a relay does, as an asynchronous sequence.
+///
+/// Every iteration sees the events from its beginning on. A relay never waits for a listener: one that falls behind by
+/// more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
+public struct RelayEvents: AsyncSequence, Sendable {
+    public typealias Element = RelayEvent
+    public typealias Failure = Never
+
+    let hub: RelayEventHub
+    var capacity = 4096
+
+    /// The same events with another size of buffer; the default is 4096.
+    public func buffering(newest capacity: Int) -> RelayEvents {
+        RelayEvents(hub: self.hub, capacity: capacity)
+    }
+
+    /// Begins to listen.
+    public func makeAsyncIterator() -> AsyncStream<RelayEvent>.Iterator {
+        self.hub.subscribe(capacity: self.capacity).makeAsyncIterator()
+    }
+}
+
+/// Hands events to those who listen.
+final class RelayEventHub: Sendable {
+    private struct State {
+        var listeners: [Int: AsyncStream<RelayEvent>.Continuation] = [:]
+        var nextID = 0
+        var isFinished = false
+    }
+
+    private let state = Mutex(State())
+    private let count = Atomic(0)
+
+    /// Whether anybody listens; costs no lock.
+    var isListened: Bool { self.count.load(ordering: .relaxed) > 0 }
+
+    func emit(_ event: RelayEvent) {
+        guard self.isListened else { return }
+        for listener in self.state.withLock({ Array($0.listeners.values) }) { listener.yield(event) }
+    }
+
+    func subscribe(capacity: Int) -> AsyncStream<RelayEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: RelayEvent.self, bufferingPolicy: .bufferingNewest(capacity))
+        let id = self.state.withLock { state -> Int? in
+            if state.isFinished { return nil }
+            state.nextID += 1
+            state.listeners[state.nextID] = continuation
+            self.count.store(state.listeners.count, ordering: .relaxed)
+            return state.nextID
+        }
+        guard let id else {
+            continuation.finish()
+            return stream
+        }
+        continuation.onTermination = { [weak self] _ in self?.remove(id) }
+        return stream
+    }
+
+    func finish() {
+        let listeners = self.state.withLock { state in
+            state.isFinished = true
+            return Array(state.listeners.values)
+        }
+        for listener in listeners { listener.finish() }
+    }
+
+    private func remove(_ id: Int) {
+        self.state.withLock { state in
+            state.listeners[id] = nil
+            self.count.store(state.listeners.count, ordering: .relaxed)
+        }
+    }
+}

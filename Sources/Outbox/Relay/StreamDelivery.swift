@@ -1,0 +1,37 @@
+/// One stream of a running relay: its dispatcher, its ledger, and when its deferred messages are due.
+struct StreamDelivery {
+    let id: StreamID
+    let dispatcher: Dispatcher
+    var ledger = Ledger<PageTicket>()
+    /// When to look for deferred messages; nil: there are none.
+    var deferredDue: ContinuousClock.Instant?
+
+    init(id: StreamID, dispatcher: Dispatcher, now: ContinuousClock.Instant) {
+        self.id = id
+        self.dispatcher = dispatcher
+        self.deferredDue = now
+    }
+
+    /// Whether the window has no room for a page.
+    func isFull(_ configuration: RelayConfiguration) -> Bool {
+        self.room(configuration) == nil
+    }
+
+    /// What may be read now: at least half a page, so that pages do not get small when the window is nearly full.
+    func room(_ configuration: RelayConfiguration) -> (messages: Int, bytes: Int)? {
+        let messages = min(configuration.page.messages, configuration.window.messages - self.ledger.messages)
+        let bytes = min(configuration.page.bytes, configuration.window.bytes - self.ledger.bytes)
+        guard messages * 2 >= configuration.page.messages, bytes * 2 >= configuration.page.bytes else { return nil }
+        return (messages, bytes)
+    }
+
+    /// What to ask the store for; nil: nothing.
+    func request(_ configuration: RelayConfiguration, now: ContinuousClock.Instant) -> ReadRequest? {
+        let room = self.room(configuration)
+        let deferred = !self.ledger.hasDeferred && self.deferredDue.map { $0 <= now } ?? false
+        guard room != nil || deferred else { return nil }
+        return ReadRequest(
+            stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
+            deferred: deferred)
+    }
+}

@@ -1,0 +1,96 @@
+/// What is done with the messages of a destination: closures, and how they are called.
+public struct DestinationHandler: Sendable {
+    package enum Action: Sendable {
+        case message(@Sendable (Message) async throws -> Void)
+        case batch(maximumCount: Int, @Sendable ([Message]) async throws -> [Outcome])
+    }
+
+    /// A closure for some of the destination's routes.
+    package struct RouteAction: Sendable {
+        package let pattern: RoutePattern
+        package let action: Action
+    }
+
+    package var routes: [RouteAction]
+    package var fallback: Action?
+
+    /// When a failed message is tried again. Default: 10 attempts, 1 s doubling to 10 min, full jitter.
+    public var retry: RetryPolicy
+    /// How many messages (or batches) are delivered at the same time, 1 to 1024. Default 64; for batches 4.
+    ///
+    /// Messages with the same key are always delivered one after the other.
+    public var concurrency: Int
+    /// Whether later messages of a key wait while an earlier one is being retried. Default true.
+    public var ordering: Ordering
+
+    /// What a failed message means for the later ones of its key.
+    public struct Ordering: Sendable, Hashable {
+        package let isByKey: Bool
+        /// Later messages of the key wait behind it. Messages of other keys pass.
+        public static let byKey = Ordering(isByKey: true)
+        /// Later messages of the key pass as well.
+        public static let none = Ordering(isByKey: false)
+    }
+
+    private init(
+        routes: [RouteAction], fallback: Action?, retry: RetryPolicy, concurrency: Int, ordering: Ordering
+    ) {
+        precondition((1...1024).contains(concurrency), "The concurrency of a destination is 1 to 1024.")
+        self.routes = routes
+        self.fallback = fallback
+        self.retry = retry
+        self.concurrency = concurrency
+        self.ordering = ordering
+    }
+
+    /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,
+    /// it is tried again, unless the error is a ``DeliveryFailure`` that says otherwise.
+    public static func handler(
+        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
+        _ body: @escaping @Sendable (Message) async throws -> Void
+    ) -> DestinationHandler {
+        DestinationHandler(
+            routes: [], fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering)
+    }
+
+    /// A closure that is called with several messages and returns an outcome for each, in the same order.
+    ///
+    /// A batch is in order; when one of its messages fails, a later one of the same key should not be delivered. When
+    /// the closure throws, or returns another number of outcomes, all of the batch are tried again.
+    ///
+    /// - Parameter maximumCount: How many messages a batch has at most.
+    public static func batch(
+        maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
+        ordering: Ordering = .byKey,
+        _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
+    ) -> DestinationHandler {
+        precondition(maximumCount > 0, "A batch has at least one message.")
+        return DestinationHandler(
+            routes: [], fallback: .batch(maximumCount: maximumCount, body), retry: retry, concurrency: concurrency,
+            ordering: ordering)
+    }
+
+    /// Closures for the routes inside a destination. An exact route is preferred to a pattern, then the first pattern
+    /// that matches is taken, then `otherwise`.
+    ///
+    /// A message for which there is no closure is tried again as if its handler had failed, and ends in dead letter.
+    ///
+    /// The handlers inside `routes` give the closures; retry, concurrency and ordering are the destination's.
+    public static func routes(
+        _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
+        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey
+    ) -> DestinationHandler {
+        let actions = routes.flatMap { pattern, handler in
+            handler.fallback.map { [RouteAction(pattern: pattern, action: $0)] } ?? []
+        }
+        return DestinationHandler(
+            routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
+            fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering)
+    }
+
+    /// The closure for a route.
+    package func action(for route: String?) -> Action? {
+        guard let route else { return self.fallback }
+        return self.routes.first { $0.pattern.matches(route) }?.action ?? self.fallback
+    }
+}

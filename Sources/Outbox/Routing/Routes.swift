@@ -1,0 +1,36 @@
+/// Which destinations a relay delivers, and how.
+///
+/// ```swift
+/// let routes: Routes = [
+///     .eventBus: .handler { message in try await bus.publish(message) },
+///     .commandQueue: .batch { messages in await queue.send(messages) },
+/// ]
+/// ```
+///
+/// Messages of destinations that no relay has a route for wait in the log.
+public struct Routes: Sendable, ExpressibleByDictionaryLiteral {
+    package private(set) var handlers: [Destination: DestinationHandler]
+
+    /// Creates routes without any destination.
+    public init() {
+        self.handlers = [:]
+    }
+
+    /// Creates routes; naming a destination twice is a programming error.
+    public init(dictionaryLiteral elements: (Destination, DestinationHandler)...) {
+        self.handlers = Dictionary(elements) { _, _ in
+            preconditionFailure("A destination has one handler; see DestinationHandler.routes for several routes.")
+        }
+    }
+
+    /// The handler of a destination.
+    public subscript(destination: Destination) -> DestinationHandler? {
+        get { self.handlers[destination] }
+        set { self.handlers[destination] = newValue }
+    }
+
+    /// The destinations that have a handler, by name.
+    public var destinations: [Destination] {
+        self.handlers.keys.sorted { $0.name < $1.name }
+    }
+}
