@@ -36,7 +36,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: [.embedInCode("doorbell")],
+            resources: ["session", "doorbell", "log", "stream", "deferred"].map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(

@@ -17,7 +17,7 @@ CREATE TABLE {{schema}}.migration (
 -- value is read without a lock or a table access and changed outside of any
 -- transaction.
 CREATE SEQUENCE {{schema}}.segment_number AS smallint MINVALUE 0 MAXVALUE 3 START 0 CYCLE;
-SELECT setval('{{schema}}.segment_number', 0);
+SELECT setval('{{schema_text}}.segment_number', 0);
 
 -- The log. A row is inserted once and never updated or deleted; a whole
 -- partition is truncated when every stream has passed it.
@@ -28,7 +28,7 @@ SELECT setval('{{schema}}.segment_number', 0);
 CREATE TABLE {{schema}}.message (
     xid         xid8        NOT NULL DEFAULT pg_current_xact_id(),
     id          bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
-    segment     smallint    NOT NULL DEFAULT pg_sequence_last_value('{{schema}}.segment_number'),
+    segment     smallint    NOT NULL DEFAULT pg_sequence_last_value('{{schema_text}}.segment_number'),
     slot        smallint    NOT NULL GENERATED ALWAYS AS (
                     ((CASE WHEN key IS NULL THEN id ELSE hashtext(key) END) & 1023)::smallint
                 ) STORED,
@@ -64,15 +64,15 @@ CREATE INDEX message_xid ON {{schema}}.message (xid, id);
 -- NOTIFY only when somebody sleeps. A producer takes the bell, (oid of message, 0),
 -- shared until its transaction ends; a relay holds it exclusively while asleep. The
 -- WHEN clause runs in C: a busy system never enters the function.
-CREATE FUNCTION {{schema}}.ring() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION {{schema}}.ring() RETURNS trigger LANGUAGE plpgsql AS $outbox$
 BEGIN
     PERFORM pg_catalog.pg_notify('outbox_' || TG_RELID, '');
     RETURN NULL;
 END
-$$;
+$outbox$;
 
 CREATE TRIGGER doorbell BEFORE INSERT ON {{schema}}.message FOR EACH STATEMENT
-    WHEN (NOT pg_try_advisory_xact_lock_shared('{{schema}}.message'::regclass::oid::integer, 0))
+    WHEN (NOT pg_try_advisory_xact_lock_shared('{{schema_text}}.message'::regclass::oid::integer, 0))
     EXECUTE FUNCTION {{schema}}.ring();
 
 -- One row per subscription, destination and range of slots. The cursor (snapshot,
@@ -126,12 +126,12 @@ CREATE INDEX deferred_due ON {{schema}}.deferred (subscription, destination, nex
 CREATE INDEX deferred_key ON {{schema}}.deferred (subscription, destination, key, id) WHERE ordered;
 
 -- A relay knows what it has deferred itself; it is told of what others put here.
-CREATE FUNCTION {{schema}}.ring_deferred() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION {{schema}}.ring_deferred() RETURNS trigger LANGUAGE plpgsql AS $outbox$
 BEGIN
-    PERFORM pg_catalog.pg_notify('outbox_' || '{{schema}}.message'::pg_catalog.regclass::pg_catalog.oid, 'deferred');
+    PERFORM pg_catalog.pg_notify('outbox_' || '{{schema_text}}.message'::pg_catalog.regclass::pg_catalog.oid, 'deferred');
     RETURN NULL;
 END
-$$;
+$outbox$;
 
 CREATE TRIGGER doorbell AFTER INSERT OR UPDATE OR DELETE ON {{schema}}.deferred FOR EACH STATEMENT
     WHEN (current_setting('outbox.relay', true) IS DISTINCT FROM 'on')
@@ -160,14 +160,14 @@ CREATE TABLE {{schema}}.dead_letter (
 CREATE INDEX dead_letter_destination ON {{schema}}.dead_letter (destination, died_at);
 
 -- For alerts: one notification per destination, whose name is the payload.
-CREATE FUNCTION {{schema}}.announce_dead_letter() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION {{schema}}.announce_dead_letter() RETURNS trigger LANGUAGE plpgsql AS $outbox$
 BEGIN
     PERFORM pg_catalog.pg_notify(
-        'outbox_dead_letter_' || '{{schema}}.message'::pg_catalog.regclass::pg_catalog.oid, destination)
+        'outbox_dead_letter_' || '{{schema_text}}.message'::pg_catalog.regclass::pg_catalog.oid, destination)
     FROM (SELECT DISTINCT destination FROM inserted) AS destinations;
     RETURN NULL;
 END
-$$;
+$outbox$;
 
 CREATE TRIGGER announce AFTER INSERT ON {{schema}}.dead_letter
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
@@ -183,7 +183,7 @@ CREATE FUNCTION {{schema}}.enqueue(
     headers     jsonb       DEFAULT NULL,
     deliver_at  timestamptz DEFAULT NULL,
     options     jsonb       DEFAULT NULL
-) RETURNS bigint LANGUAGE plpgsql AS $$
+) RETURNS bigint LANGUAGE plpgsql AS $outbox$
 DECLARE
     message_id bigint;
 BEGIN
@@ -193,7 +193,7 @@ BEGIN
     RETURNING id INTO message_id;
     RETURN message_id;
 END
-$$;
+$outbox$;
 
 CREATE FUNCTION {{schema}}.enqueue(
     destination text,
@@ -203,9 +203,9 @@ CREATE FUNCTION {{schema}}.enqueue(
     headers     jsonb       DEFAULT NULL,
     deliver_at  timestamptz DEFAULT NULL,
     options     jsonb       DEFAULT NULL
-) RETURNS bigint LANGUAGE sql AS $$
+) RETURNS bigint LANGUAGE sql AS $outbox$
     SELECT {{schema}}.enqueue(destination, convert_to(payload, 'UTF8'), key, route, headers, deliver_at, options)
-$$;
+$outbox$;
 
 CREATE FUNCTION {{schema}}.enqueue(
     destination text,
@@ -215,6 +215,6 @@ CREATE FUNCTION {{schema}}.enqueue(
     headers     jsonb       DEFAULT NULL,
     deliver_at  timestamptz DEFAULT NULL,
     options     jsonb       DEFAULT NULL
-) RETURNS bigint LANGUAGE sql AS $$
+) RETURNS bigint LANGUAGE sql AS $outbox$
     SELECT {{schema}}.enqueue(destination, convert_to(payload::text, 'UTF8'), key, route, headers, deliver_at, options)
-$$;
+$outbox$;

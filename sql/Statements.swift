@@ -1,3 +1,91 @@
-package enum Statements {
-    package static let releaseBell = String(decoding: PackageResources.release_sql, as: UTF8.self)
+/// The statements that run at run time, one file each in the folders beside this one.
+///
+/// In the files `{{schema}}` stands for the quoted name of the outbox's schema, and `{{schema_text}}` for the same inside
+/// a literal.
+package struct Statements: Sendable {
+    /// A statement's text, and the name under which a session prepares it.
+    package struct Statement: Sendable {
+        package let name: String
+        package var text: String
+    }
+
+    // session
+    package var configure: Statement
+    package var inspect: Statement
+    package var version: Statement
+    package var missingPrivileges: Statement
+    package var own: Statement
+
+    // doorbell
+    package var arm: Statement
+    package var release: Statement
+
+    // log
+    package var beginRead: Statement
+    package var endRead: Statement
+    package var currentSnapshot: Statement
+    package var readFresh: Statement
+    package var readLate: Statement
+    package var readCatchup: Statement
+
+    // stream
+    package var register: Statement
+    package var load: Statement
+    package var moveCursor: Statement
+
+    // deferred
+    package var readDue: Statement
+    package var nextDue: Statement
+    package var readKeys: Statement
+    package var insertDeferred: Statement
+    package var updateDeferred: Statement
+    package var deleteDeferred: Statement
+    package var promoteKeys: Statement
+    package var promoteAll: Statement
+    package var insertDead: Statement
+    package var moveDead: Statement
+
+    /// The statements for one outbox.
+    ///
+    /// - Parameters:
+    ///   - schema: The schema's name, quoted as an identifier.
+    ///   - schemaText: The same, escaped for use inside a literal.
+    package init(schema: String, schemaText: String) {
+        func statement(_ name: String, _ bytes: [UInt8]) -> Statement {
+            Statement(name: name, text: Self.render(bytes, schema: schema, schemaText: schemaText))
+        }
+        self.configure = statement("configure", PackageResources.configure_sql)
+        self.inspect = statement("inspect", PackageResources.inspect_sql)
+        self.version = statement("version", PackageResources.version_sql)
+        self.missingPrivileges = statement("missing_privileges", PackageResources.missing_privileges_sql)
+        self.own = statement("own", PackageResources.own_sql)
+        self.arm = statement("arm", PackageResources.arm_sql)
+        self.release = statement("release", PackageResources.release_sql)
+        self.beginRead = statement("begin_read", PackageResources.begin_read_sql)
+        self.endRead = statement("end_read", PackageResources.end_read_sql)
+        self.currentSnapshot = statement("current_snapshot", PackageResources.current_snapshot_sql)
+        self.readFresh = statement("read_fresh", PackageResources.read_fresh_sql)
+        self.readLate = statement("read_late", PackageResources.read_late_sql)
+        self.readCatchup = statement("read_catchup", PackageResources.read_catchup_sql)
+        self.register = statement("register", PackageResources.register_sql)
+        self.load = statement("load", PackageResources.load_sql)
+        self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
+        self.readDue = statement("read_due", PackageResources.read_due_sql)
+        self.nextDue = statement("next_due", PackageResources.next_due_sql)
+        self.readKeys = statement("read_keys", PackageResources.read_keys_sql)
+        self.insertDeferred = statement("insert_deferred", PackageResources.insert_deferred_sql)
+        self.updateDeferred = statement("update_deferred", PackageResources.update_deferred_sql)
+        self.deleteDeferred = statement("delete_deferred", PackageResources.delete_deferred_sql)
+        self.promoteKeys = statement("promote_keys", PackageResources.promote_keys_sql)
+        self.promoteAll = statement("promote_all", PackageResources.promote_all_sql)
+        self.insertDead = statement("insert_dead", PackageResources.insert_dead_sql)
+        self.moveDead = statement("move_dead", PackageResources.move_dead_sql)
+    }
+
+    /// Puts the schema's name into a file's text.
+    static func render(_ bytes: [UInt8], schema: String, schemaText: String) -> String {
+        String(decoding: bytes, as: UTF8.self)
+            .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(separator: schemaText)
+            .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: schema)
+    }
 }

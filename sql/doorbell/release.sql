@@ -1,2 +1,2 @@
 -- Awake: producers need not NOTIFY any more.
-SELECT pg_advisory_unlock($1::oid::integer, 0)
+SELECT pg_advisory_unlock($1, 0)

@@ -105,8 +105,12 @@ struct LaneRun: ~Copyable {
             }
         case .deferred:
             guard self.isByKey, let key = self.page.keyHash(at: row) else { return true }
-            let isOrdered = self.page.isOrdered(at: row)
-            if self.page.isHeld(at: row) || self.run.ticket.hasFailed(key: key) {
+            if self.page.isHeld(at: row) {
+                self.except(message, .deferred(self.deferral(message, .behindKey, ordered: true)))
+                return false
+            }
+            if self.run.ticket.hasFailed(key: key) {
+                let isOrdered = self.page.isOrdered(at: row)
                 self.except(
                     message,
                     isOrdered ? .untouched : .deferred(self.deferral(message, .behindKey, ordered: true)))

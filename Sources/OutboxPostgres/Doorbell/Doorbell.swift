@@ -1,0 +1,130 @@
+/// When a relay polls, when it pauses, and when it may sleep until a producer rings.
+///
+/// A producer takes the bell shared, without waiting, and holds it to the end of its transaction; if it cannot, because
+/// a relay holds the bell, it NOTIFYs. A relay that finds nothing takes the bell exclusively, without waiting:
+///
+/// - refused: a producer that will not ring is in flight. Poll again soon.
+/// - granted: every producer that decided not to ring has ended. Poll once more, then sleep: any producer from now on
+///   rings.
+///
+/// Taking the bell and the poll after it are one step here (``Step/poll(release:arm:)``) and one pipeline on the wire.
+/// While messages keep coming the relay polls every few milliseconds and never takes the bell, as network drivers turn
+/// from interrupts to polling (NAPI).
+///
+/// A value type without I/O or clock.
+struct Doorbell: Sendable, Hashable {
+    /// What to do next.
+    enum Step: Hashable {
+        /// Release the bell first if `release`; try to take it if `arm`; then read.
+        case poll(release: Bool, arm: Bool)
+        /// Wait that long before asking again.
+        case pause(Duration)
+        /// Wait until somebody rings.
+        case sleep
+    }
+
+    /// What a poll has found.
+    enum Found: Hashable {
+        case nothing
+        /// Messages, and all there were.
+        case some
+        /// Messages, and there may be more.
+        case full
+    }
+
+    private enum State: Hashable {
+        /// To poll at once.
+        case due
+        /// To pause, then poll.
+        case pausing
+        /// The bell is held and nothing was there after it was taken.
+        case asleep
+    }
+
+    /// Times and counts by which the doorbell decides.
+    struct Policy: Sendable, Hashable {
+        /// The first pause after a poll that did not fill its page.
+        var shortestPause: Duration = .milliseconds(1)
+        /// What a pause, doubling while nothing is found, never exceeds.
+        var longestPause: Duration = .milliseconds(20)
+        /// How many polls in a row find nothing before the bell is taken.
+        var pollsBeforeArming = 3
+        /// Nil: the bell is used. Else it never is, and a poll that found nothing is followed by that pause.
+        var pollingInterval: Duration?
+    }
+
+    private let policy: Policy
+    private var state = State.due
+    private var pause: Duration
+    private var emptyPolls = 0
+    /// Whether this session holds the bell.
+    private(set) var isHeld = false
+
+    init(policy: Policy = Policy()) {
+        self.policy = policy
+        self.pause = policy.shortestPause
+    }
+
+    /// What to do next. After a pause is over, call ``pauseEnded()``.
+    var step: Step {
+        switch self.state {
+        case .due:
+            let arm = self.policy.pollingInterval == nil && self.emptyPolls >= self.policy.pollsBeforeArming
+            return .poll(release: self.isHeld, arm: arm && !self.isHeld)
+        case .pausing:
+            return .pause(self.pause)
+        case .asleep:
+            return .sleep
+        }
+    }
+
+    /// A pause is over.
+    mutating func pauseEnded() {
+        if self.state == .pausing { self.state = .due }
+    }
+
+    /// A poll has been made.
+    ///
+    /// - Parameters:
+    ///   - found: What it found.
+    ///   - released: Whether the bell was released before.
+    ///   - granted: Whether the bell was taken before; nil: not tried.
+    mutating func polled(_ found: Found, released: Bool, granted: Bool?) {
+        if released { self.isHeld = false }
+        if granted == true { self.isHeld = true }
+        switch found {
+        case .full:
+            self.emptyPolls = 0
+            self.pause = self.policy.shortestPause
+            self.state = .due
+        case .some:
+            self.emptyPolls = 0
+            self.pause = self.policy.shortestPause
+            self.state = self.isHeld ? .due : .pausing
+        case .nothing:
+            if self.isHeld {
+                self.state = .asleep
+                return
+            }
+            if self.emptyPolls > 0 { self.pause = min(self.pause * 2, self.policy.longestPause) }
+            self.emptyPolls += 1
+            if let interval = self.policy.pollingInterval { self.pause = interval }
+            // The last poll before arming needs no pause: the next one takes the bell and looks again.
+            let isArmingNext = self.emptyPolls == self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
+            self.state = isArmingNext ? .due : .pausing
+        }
+    }
+
+    /// A producer has rung, or there is another reason to look at once.
+    mutating func rang() {
+        self.state = .due
+        self.emptyPolls = 0
+        self.pause = self.policy.shortestPause
+    }
+
+    /// The bell was released on its own.
+    mutating func released() {
+        self.isHeld = false
+        self.rang()
+    }
+}

@@ -1,0 +1,65 @@
+/// Where a stream's reading stands: every message with `id <= position` that is visible in `snapshot` has been read.
+///
+/// A poll reads with a snapshot S' of its own: first what is *late* (passed by id, not visible in S), then what is
+/// *fresh* (`id > position`). The cursor then is (S', the last fresh id). Nothing is missed however late it commits,
+/// nothing is seen twice, and nothing waits for a transaction that is still open.
+///
+/// When the late part is longer than a page, S' is pinned and the late part is paged through by id (``catchup``); only
+/// then the cursor becomes (S', position).
+///
+/// A value type without I/O.
+struct Cursor: Sendable, Hashable {
+    /// A `pg_snapshot` in its binary form, as Postgres gave it.
+    typealias Snapshot = [UInt8]
+
+    /// A late part that is being paged through.
+    struct Catchup: Sendable, Hashable {
+        /// The snapshot that its first page was read with.
+        var snapshot: Snapshot
+        /// The last id that was read of it.
+        var position: Int64
+    }
+
+    var snapshot: Snapshot
+    var position: Int64
+    /// What every late message's transaction number is below; nil: that of the newest snapshot.
+    var horizon: UInt64?
+    var catchup: Catchup?
+
+    /// What a poll has to read.
+    enum Read: Hashable {
+        case lateAndFresh
+        case catchup(Catchup)
+    }
+
+    /// What the next poll has to read.
+    var read: Read { self.catchup.map(Read.catchup) ?? .lateAndFresh }
+
+    /// A part of a poll's answer: the last id of it, nil if it is empty, and whether there may be more.
+    struct Part: Hashable {
+        var lastID: Int64?
+        var isFull: Bool
+    }
+
+    /// The cursors behind the late and behind the fresh part of a poll with the snapshot `current`; nil for a part that
+    /// must be dropped, because an earlier one is not complete.
+    func after(late: Part, fresh: Part, current: Snapshot) -> (late: Cursor, fresh: Cursor?) {
+        if late.isFull, let lastID = late.lastID {
+            var paging = self
+            paging.catchup = Catchup(snapshot: current, position: lastID)
+            return (paging, nil)
+        }
+        let afterLate = Cursor(snapshot: current, position: self.position)
+        return (afterLate, Cursor(snapshot: current, position: fresh.lastID ?? self.position))
+    }
+
+    /// The cursor behind a further page of the late part.
+    func after(catchup part: Part, of catchup: Catchup) -> Cursor {
+        if part.isFull, let lastID = part.lastID {
+            var paging = self
+            paging.catchup = Catchup(snapshot: catchup.snapshot, position: lastID)
+            return paging
+        }
+        return Cursor(snapshot: catchup.snapshot, position: self.position)
+    }
+}

@@ -1,0 +1,128 @@
+import Outbox
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A page of messages: a query's result as the server sent it, decoded where somebody looks.
+final class PostgresPage: MessagePage {
+    let stream: StreamID
+    let destination: Destination
+    let origin: MessageOrigin
+    let isVerified: Bool
+    let byteCount: Int
+    let count: Int
+    /// Where the stream's cursor stands when the page is settled; for a page of the log.
+    let cursor: Cursor?
+    private let result: QueryResult
+
+    /// The columns of read_fresh, read_late, read_catchup and, with the last three, read_due.
+    private enum Column {
+        static let id = 0
+        static let slot = 1
+        static let createdAt = 2
+        static let route = 3
+        static let key = 4
+        static let headers = 5
+        static let options = 6
+        static let payload = 7
+        static let scheduled = 8
+        static let attempts = 9
+        static let ordered = 10
+        static let held = 11
+    }
+
+    init(
+        _ result: QueryResult, stream: StreamID, destination: Destination, origin: MessageOrigin, isVerified: Bool,
+        cursor: Cursor?
+    ) {
+        self.result = result
+        self.stream = stream
+        self.destination = destination
+        self.origin = origin
+        self.isVerified = isVerified
+        self.cursor = cursor
+        self.count = result.rowCount
+        self.byteCount = Self.byteCount(of: result)
+    }
+
+    /// The sum of the payloads' lengths.
+    static func byteCount(of result: QueryResult) -> Int {
+        var bytes = 0
+        for row in 0..<result.rowCount { bytes += result.length(row: row, column: Column.payload) }
+        return bytes
+    }
+
+    /// The last message's id.
+    static func lastID(of result: QueryResult) -> Int64? {
+        result.rowCount == 0 ? nil : result.int64(row: result.rowCount - 1, column: Column.id)
+    }
+
+    func id(at row: Int) -> Int64 { self.result.int64(row: row, column: Column.id) }
+
+    func slot(at row: Int) -> Int { Int(self.result.int16(row: row, column: Column.slot)) }
+
+    func createdAt(at row: Int) -> Date {
+        // Microseconds since 2000-01-01.
+        let microseconds = self.result.int64(row: row, column: Column.createdAt)
+        return Date(timeIntervalSince1970: 946_684_800 + Double(microseconds) / 1_000_000)
+    }
+
+    func attempts(at row: Int) -> Int {
+        self.origin == .log ? 0 : Int(self.result.int32(row: row, column: Column.attempts))
+    }
+
+    func isScheduled(at row: Int) -> Bool { self.bool(row, Column.scheduled) }
+
+    func isHeld(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, Column.held) }
+
+    func isOrdered(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, Column.ordered) }
+
+    func route(at row: Int) -> String? { self.text(row, Column.route) }
+
+    func key(at row: Int) -> String? { self.text(row, Column.key) }
+
+    func keyHash(at row: Int) -> UInt64? {
+        if self.result.isNull(row: row, column: Column.key) { return nil }
+        return unsafe self.result.withBytes(row: row, column: Column.key) { bytes in unsafe Self.hash(bytes) }
+    }
+
+    func headersJSON(at row: Int) -> String? { self.json(row, Column.headers) }
+
+    func optionsJSON(at row: Int) -> String? { self.json(row, Column.options) }
+
+    func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try unsafe self.result.withBytes(row: row, column: Column.payload, body)
+    }
+
+    // MARK: - Decoding
+
+    /// The hash of a key. Seeded by process: it is compared within one only.
+    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hasher = Hasher()
+        unsafe hasher.combine(bytes: bytes)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
+    private func bool(_ row: Int, _ column: Int) -> Bool {
+        if self.result.isNull(row: row, column: column) { return false }
+        return unsafe self.result.withBytes(row: row, column: column) { bytes in unsafe bytes.first == 1 }
+    }
+
+    private func text(_ row: Int, _ column: Int) -> String? {
+        if self.result.isNull(row: row, column: column) { return nil }
+        return unsafe self.result.withBytes(row: row, column: column) { bytes in
+            unsafe String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    /// A jsonb: one byte of version, then text.
+    private func json(_ row: Int, _ column: Int) -> String? {
+        if self.result.isNull(row: row, column: column) { return nil }
+        return unsafe self.result.withBytes(row: row, column: column) { bytes in
+            unsafe String(decoding: bytes.dropFirst(), as: UTF8.self)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import OutboxMigrations
+import OutboxSQL
+
+/// The schema of an outbox: its tables, functions and triggers, as SQL for any migration tool.
+///
+/// ```swift
+/// let schema = try OutboxSchema(name: "outbox")
+/// print(schema.sql)
+/// ```
+///
+/// Several outboxes can live in one database, each in a schema of its own; they do not see each other.
+public struct OutboxSchema: Sendable, Hashable {
+    /// The schema's name, as it is, unquoted. Default "outbox".
+    public let name: String
+
+    /// The schema "outbox".
+    public init() {
+        self.name = "outbox"
+    }
+
+    /// The schema of that name.
+    ///
+    /// - Throws: ``OutboxSchemaError`` when it cannot be a schema's name: empty, longer than 63 bytes, with a NUL or
+    ///   beginning with `pg_`.
+    public init(name: String) throws(OutboxSchemaError) {
+        if name.isEmpty { throw OutboxSchemaError("A schema's name is not empty.") }
+        if name.utf8.count > 63 { throw OutboxSchemaError("A schema's name has at most 63 bytes.") }
+        if name.utf8.contains(0) { throw OutboxSchemaError("A schema's name has no NUL.") }
+        if name.hasPrefix("pg_") { throw OutboxSchemaError("Postgres keeps names that begin with pg_ for itself.") }
+        if name.contains("$outbox$") || name.contains("{{schema") {
+            throw OutboxSchemaError("A schema's name contains neither $outbox$ nor {{schema.")
+        }
+        self.name = name
+    }
+
+    /// The newest version of the schema that this library knows, which is the one that it works with.
+    public static let currentVersion = Migrations.all.last?.version ?? 0
+
+    /// What creates the schema at its newest version: one script, to be run in one transaction.
+    public var sql: String {
+        Migrations.all.map(self.up).joined(separator: "\n")
+    }
+
+    /// What removes the schema and everything in it.
+    public var down: String {
+        Migrations.all.reversed().map(self.down).joined(separator: "\n")
+    }
+
+    /// The name quoted as an identifier.
+    package var identifier: String { SQLIdentifier(self.name).quoted }
+
+    /// The quoted name, escaped for use inside a literal.
+    package var identifierText: String { SQLIdentifier.escapedInLiteral(self.identifier) }
+
+    /// The statements that run at run time.
+    package var statements: Statements {
+        Statements(schema: self.identifier, schemaText: self.identifierText)
+    }
+
+    /// What brings the schema to a migration's version, and notes that it did.
+    package func up(_ migration: Migrations.File) -> String {
+        """
+        \(self.render(migration.up))
+        INSERT INTO \(self.identifier).migration (version, name, checksum)
+        VALUES (\(migration.version), '\(migration.name)', '\(migration.checksum)');
+
+        """
+    }
+
+    /// What undoes a migration. The first takes the note of itself with it.
+    package func down(_ migration: Migrations.File) -> String {
+        let forget = "DELETE FROM \(self.identifier).migration WHERE version = \(migration.version);\n"
+        return (migration.version == 1 ? "" : forget) + self.render(migration.down)
+    }
+
+    /// Puts the schema's name into a text.
+    package func render(_ text: String) -> String {
+        text
+            .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(separator: self.identifierText)
+            .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: self.identifier)
+    }
+}
+
+/// Why a name cannot be a schema's.
+public struct OutboxSchemaError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong with it.
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

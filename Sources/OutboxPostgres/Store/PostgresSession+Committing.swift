@@ -1,0 +1,95 @@
+import Outbox
+
+extension PostgresSession {
+    func commit(_ settlements: [Settlement]) async throws {
+        var statements: [SQLStatement] = []
+        /// Which statement moves which stream's cursor.
+        var moves: [(index: Int, stream: StreamID)] = []
+        for settlement in settlements {
+            guard let stream = self.streams[settlement.stream] else { continue }
+            statements += self.verdicts(settlement, stream)
+            if let page = settlement.through as? PostgresPage, let cursor = page.cursor {
+                moves.append((statements.count, stream.id))
+                statements.append(self.move(stream, to: cursor))
+            }
+        }
+        if statements.isEmpty { return }
+        do throws(PostgresError) {
+            // One pipeline without BEGIN is one transaction, which ends with it.
+            let results = try await self.connection.pipeline(statements)
+            for (index, stream) in moves {
+                guard results[index].rowCount == 1, let place = results[index][0].bytes(0) else {
+                    throw PostgresError.outbox(
+                        "The stream \(stream) is gone: somebody has removed its row while a relay was reading it.",
+                        isRetriable: true)
+                }
+                self.streams[stream]?.place = place
+            }
+        } catch {
+            throw RelayStoreError(error)
+        }
+    }
+
+    private func move(_ stream: StreamState, to cursor: Cursor) -> SQLStatement {
+        self.bound(
+            self.statements.moveCursor,
+            [
+                .binary(type: PostgresType.place, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
+                .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
+                cursor.catchup.map { .int8($0.position) } ?? .null,
+            ])
+    }
+
+    /// The statements that make what was not simply delivered durable, in an order in which each finds what it needs.
+    private func verdicts(_ settlement: Settlement, _ stream: StreamState) -> [SQLStatement] {
+        let subscription = SQLValue.text(self.subscription)
+        let destination = SQLValue.text(stream.destination.name)
+        var statements: [SQLStatement] = []
+        if !settlement.deferred.isEmpty {
+            let binds = [subscription, destination] + Self.binds(settlement.deferred)
+            statements.append(self.bound(self.statements.insertDeferred, binds))
+        }
+        if !settlement.dead.isEmpty {
+            let binds = [subscription, destination] + Self.binds(settlement.dead)
+            statements.append(self.bound(self.statements.insertDead, binds))
+        }
+        if !settlement.deferredDelivered.isEmpty {
+            let binds = [subscription, .int8Array(settlement.deferredDelivered)]
+            statements.append(self.bound(self.statements.deleteDeferred, binds))
+        }
+        if !settlement.deferredAgain.isEmpty {
+            let binds = [subscription] + Self.binds(settlement.deferredAgain)
+            statements.append(self.bound(self.statements.updateDeferred, binds))
+        }
+        if !settlement.deferredDead.isEmpty {
+            let binds = [subscription] + Self.binds(settlement.deferredDead)
+            statements.append(self.bound(self.statements.moveDead, binds))
+        }
+        if !settlement.keys.isEmpty {
+            let binds = [subscription, destination, .textArray(settlement.keys.sorted())]
+            statements.append(self.bound(self.statements.promoteKeys, binds))
+        }
+        return statements
+    }
+
+    private static func binds(_ deferrals: [Deferral]) -> [SQLValue] {
+        let delays = deferrals.map { deferral -> Int64 in
+            switch deferral.due {
+            case .after(let duration): Int64(min(max(duration.seconds, 0), 1e9) * 1e6)
+            case .behindKey: -1
+            case .scheduled: -2
+            }
+        }
+        return [
+            .int8Array(deferrals.map(\.id)), .int4Array(deferrals.map { Int32(clamping: $0.attempts) }),
+            .int8Array(delays), .int4Array(deferrals.map { $0.ordered ? 1 : 0 }), .textArray(deferrals.map(\.error)),
+        ]
+    }
+
+    private static func binds(_ deaths: [Death]) -> [SQLValue] {
+        [
+            .int8Array(deaths.map(\.id)), .int4Array(deaths.map { Int32(clamping: $0.attempts) }),
+            .textArray(deaths.map(\.reason.rawValue)), .textArray(deaths.map(\.error)),
+        ]
+    }
+}

@@ -1,0 +1,79 @@
+import Logging
+import Outbox
+
+extension PostgresSession {
+    /// Sets the session up and checks what it needs: a primary server, the schema, its version, the role's privileges.
+    func prepared() async throws(PostgresError) -> PostgresSession {
+        do throws(PostgresError) {
+            try await self.prepare()
+        } catch {
+            await self.connection.close()
+            throw error
+        }
+        return self
+    }
+
+    private func prepare() async throws(PostgresError) {
+        let results = try await self.connection.pipeline([
+            SQLStatement(self.statements.configure.text, []), SQLStatement(self.statements.inspect.text, []),
+        ])
+        let facts = results[1][0]
+        guard let log = try facts.decode("message", as: Int64?.self),
+            try facts.decode("migration", as: Int64?.self) != nil
+        else {
+            throw PostgresError.outbox(
+                """
+                There is no outbox in the schema \(self.schema.identifier) of this database. Create it with \
+                "outbox migrate up", or name another schema.
+                """)
+        }
+        if try facts.decode("standby", as: Bool.self) {
+            throw PostgresError.outbox(
+                "The server is a standby, which is read only: connect the relay to the primary.", isRetriable: true)
+        }
+        self.logID = UInt32(truncatingIfNeeded: log)
+        self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
+        if try facts.decode("backend", as: Int32.self) != self.connection.processID {
+            self.logger.warning(
+                """
+                A pooler is between the relay and Postgres. The relay needs a session of its own: pool in session \
+                mode, or connect directly
+                """)
+        }
+        try await self.checkVersion()
+        try await self.checkPrivileges()
+    }
+
+    private func checkVersion() async throws(PostgresError) {
+        let result = try await self.connection.query(SQLStatement(self.statements.version.text, []))
+        let version = Int(try result[0].decode(0, as: Int32.self))
+        let known = OutboxSchema.currentVersion
+        if version < known {
+            throw PostgresError.outbox(
+                """
+                The schema \(self.schema.identifier) is at version \(version), older than this program, which needs \
+                \(known). Bring it up to date with "outbox migrate up".
+                """)
+        }
+        if version > known {
+            throw PostgresError.outbox(
+                """
+                The schema \(self.schema.identifier) is at version \(version), newer than this program, which knows \
+                \(known). Update the program.
+                """)
+        }
+    }
+
+    private func checkPrivileges() async throws(PostgresError) {
+        let result = try await self.connection.query(SQLStatement(self.statements.missingPrivileges.text, []))
+        var missing: [String] = []
+        for row in result { missing.append(try row.decode(0, as: String.self)) }
+        if !missing.isEmpty {
+            throw PostgresError.outbox(
+                """
+                The relay's role lacks privileges in the schema \(self.schema.identifier): \
+                \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
+                """)
+        }
+    }
+}

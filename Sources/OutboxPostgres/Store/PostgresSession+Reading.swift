@@ -1,0 +1,261 @@
+import Outbox
+
+extension PostgresSession {
+    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+        do throws(PostgresError) {
+            return try await self.poll(requests, until: deadline)
+        } catch {
+            throw RelayStoreError(error)
+        }
+    }
+
+    private func poll(
+        _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
+    ) async throws(PostgresError) -> ReadResult {
+        var requests = requests
+        if !requests.contains(where: { $0.messages > 0 }) || self.isNewlyRequested(requests) {
+            // Awake for another reason than an empty log: producers need not ring.
+            if self.doorbell.isHeld { try await self.releaseBell() }
+        }
+        while true {
+            let reads = requests.contains { $0.messages > 0 }
+            switch reads ? self.doorbell.step : .sleep {
+            case .poll(let release, let arm):
+                let result = try await self.exchange(requests, release: release, arm: arm)
+                if !result.pages.isEmpty || !result.nextDue.isEmpty { return result }
+            case .pause(let duration):
+                if let result = try await self.readDeferred(&requests) { return result }
+                let end = self.pauseEnd ?? self.clock.now + duration
+                self.pauseEnd = end
+                if let result = try await self.wait(until: [end, deadline], reads) { return result }
+                if self.clock.now >= end {
+                    self.pauseEnd = nil
+                    self.doorbell.pauseEnded()
+                } else {
+                    return ReadResult()
+                }
+            case .sleep:
+                if let result = try await self.readDeferred(&requests) { return result }
+                let fallback = reads ? self.wakeup.fallbackInterval.map { self.clock.now + $0 } : nil
+                if let result = try await self.wait(until: [deadline, fallback], reads) { return result }
+                if let deadline, self.clock.now >= deadline { return ReadResult() }
+                if let fallback, self.clock.now >= fallback { self.doorbell.rang() }
+            }
+        }
+    }
+
+    /// Waits for a notification, ``wake()`` or the first of some instants.
+    ///
+    /// - Returns: What to return to the relay, if it is to be told at once.
+    private func wait(
+        until instants: [ContinuousClock.Instant?], _ reads: Bool
+    ) async throws(PostgresError) -> ReadResult? {
+        switch try await self.connection.waitForActivity(until: instants.compactMap { $0 }.min()) {
+        case .woken:
+            return ReadResult()
+        case .deadline:
+            return nil
+        case .notified(let notifications):
+            let own = notifications.filter { $0.channel == self.channel }
+            if own.contains(where: { $0.payload == "deferred" }) { return ReadResult(deferredChanged: true) }
+            if !own.isEmpty {
+                self.doorbell.rang()
+                self.pauseEnd = nil
+            }
+            return nil
+        }
+    }
+
+    /// Whether something is asked for that was not looked at after the bell was taken.
+    private func isNewlyRequested(_ requests: [ReadRequest]) -> Bool {
+        requests.contains { $0.messages > 0 && !self.watched.contains($0.stream) }
+    }
+
+    private func releaseBell() async throws(PostgresError) {
+        _ = try await self.connection.query(self.bound(self.statements.release, [self.lockKey]))
+        self.doorbell.released()
+    }
+
+    // MARK: - One round trip
+
+    /// Which of a pipeline's results belongs to what.
+    private enum Answer {
+        case none
+        case bell
+        case snapshot
+        case late(ReadRequest)
+        case fresh(ReadRequest)
+        case catchup(ReadRequest, Cursor.Catchup)
+        case due(ReadRequest)
+        case nextDue(ReadRequest)
+    }
+
+    /// Reads what is due of the deferred messages, leaving the doorbell alone.
+    private func readDeferred(_ requests: inout [ReadRequest]) async throws(PostgresError) -> ReadResult? {
+        let due = requests.filter(\.deferred)
+        if due.isEmpty { return nil }
+        for index in requests.indices { requests[index].deferred = false }
+        var plan: [(SQLStatement, Answer)] = []
+        for request in due { self.planDeferred(request, &plan) }
+        let results = try await self.connection.pipeline(plan.map(\.0))
+        var result = ReadResult()
+        for (answer, part) in zip(plan.map(\.1), results) { self.takeDeferred(answer, part, &result) }
+        return result
+    }
+
+    /// Releases or takes the bell and reads everything asked for, in one pipeline.
+    private func exchange(
+        _ requests: [ReadRequest], release: Bool, arm: Bool
+    ) async throws(PostgresError) -> ReadResult {
+        var plan: [(SQLStatement, Answer)] = []
+        if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
+        if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
+        plan.append((self.bound(self.statements.beginRead), .none))
+        plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
+        for request in requests {
+            if request.messages > 0 { self.planLog(request, &plan) }
+            if request.deferred { self.planDeferred(request, &plan) }
+        }
+        plan.append((self.bound(self.statements.endRead), .none))
+        let results = try await self.connection.pipeline(plan.map(\.0))
+
+        var result = ReadResult()
+        var granted: Bool?
+        var snapshot: Cursor.Snapshot = []
+        var late: QueryResult?
+        var found = Doorbell.Found.nothing
+        for (answer, part) in zip(plan.map(\.1), results) {
+            switch answer {
+            case .none:
+                break
+            case .bell:
+                granted = try part[0].decode(0, as: Bool.self)
+            case .snapshot:
+                snapshot = part[0].bytes(0) ?? []
+            case .late:
+                late = part
+            case .fresh(let request):
+                guard let late else { continue }
+                found = max(found, self.take(late: late, fresh: part, request, snapshot, &result))
+            case .catchup(let request, let catchup):
+                found = max(found, self.take(catchup: part, request, catchup, &result))
+            case .due, .nextDue:
+                self.takeDeferred(answer, part, &result)
+            }
+        }
+        if granted == true { self.watched = Set(requests.filter { $0.messages > 0 }.map(\.stream)) }
+        self.pauseEnd = nil
+        self.doorbell.polled(found, released: release, granted: granted)
+        return result
+    }
+
+    // MARK: - The log
+
+    private func planLog(_ request: ReadRequest, _ plan: inout [(SQLStatement, Answer)]) {
+        guard let stream = self.streams[request.stream] else { return }
+        let cursor = stream.cursor
+        let destination = SQLValue.text(stream.destination.name)
+        let (low, high) = (stream.slots.lowerBound, stream.slots.upperBound)
+        let limits: [SQLValue] = [.int8(Int64(request.messages)), .int8(Int64(request.bytes))]
+        switch cursor.read {
+        case .catchup(let catchup):
+            let binds: [SQLValue] =
+                [.snapshot(cursor.snapshot), .int8(cursor.position), .snapshot(catchup.snapshot)]
+                + [.int8(catchup.position), destination, .int2(low), .int2(high)] + limits
+            plan.append((self.bound(self.statements.readCatchup, binds), .catchup(request, catchup)))
+        case .lateAndFresh:
+            let late: [SQLValue] =
+                [.snapshot(cursor.snapshot), .transactionID(cursor.horizon), .int8(cursor.position), destination]
+                + [.int4(Int32(low)), .int4(Int32(high))] + limits
+            plan.append((self.bound(self.statements.readLate, late), .late(request)))
+            let fresh: [SQLValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)] + limits
+            plan.append((self.bound(self.statements.readFresh, fresh), .fresh(request)))
+        }
+    }
+
+    private func take(
+        late: QueryResult, fresh: QueryResult, _ request: ReadRequest, _ snapshot: Cursor.Snapshot,
+        _ result: inout ReadResult
+    ) -> Doorbell.Found {
+        guard let stream = self.streams[request.stream] else { return .nothing }
+        let latePart = Self.part(late, request)
+        let freshPart = Self.part(fresh, request)
+        let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)
+        self.streams[request.stream]?.cursor = afterFresh ?? afterLate
+        self.append(late, stream, afterLate, &result)
+        guard let afterFresh else { return .full }
+        self.append(fresh, stream, afterFresh, &result)
+        if latePart.lastID == nil && freshPart.lastID == nil { return .nothing }
+        return freshPart.isFull ? .full : .some
+    }
+
+    private func take(
+        catchup part: QueryResult, _ request: ReadRequest, _ catchup: Cursor.Catchup, _ result: inout ReadResult
+    ) -> Doorbell.Found {
+        guard let stream = self.streams[request.stream] else { return .nothing }
+        let after = stream.cursor.after(catchup: Self.part(part, request), of: catchup)
+        self.streams[request.stream]?.cursor = after
+        self.append(part, stream, after, &result)
+        // Empty or not, what is fresh has not been looked at.
+        return .full
+    }
+
+    private func append(_ part: QueryResult, _ stream: StreamState, _ cursor: Cursor, _ result: inout ReadResult) {
+        if part.rowCount == 0 { return }
+        result.pages.append(
+            PostgresPage(
+                part, stream: stream.id, destination: stream.destination, origin: .log,
+                isVerified: self.headersVerified, cursor: cursor))
+    }
+
+    /// Whether there may be more behind a part: it was cut by count or by bytes.
+    private static func part(_ result: QueryResult, _ request: ReadRequest) -> Cursor.Part {
+        let isFull = result.rowCount >= request.messages || PostgresPage.byteCount(of: result) >= request.bytes
+        return Cursor.Part(lastID: PostgresPage.lastID(of: result), isFull: isFull)
+    }
+
+    // MARK: - Deferred messages
+
+    private func planDeferred(_ request: ReadRequest, _ plan: inout [(SQLStatement, Answer)]) {
+        guard let stream = self.streams[request.stream] else { return }
+        let subscription = SQLValue.text(self.subscription)
+        let destination = SQLValue.text(stream.destination.name)
+        let limit = request.messages > 0 ? request.messages : 1000
+        let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes))]
+        plan.append((self.bound(self.statements.readDue, due), .due(request)))
+        plan.append((self.bound(self.statements.nextDue, [subscription, destination]), .nextDue(request)))
+    }
+
+    private func takeDeferred(_ answer: Answer, _ part: QueryResult, _ result: inout ReadResult) {
+        switch answer {
+        case .due(let request):
+            guard part.rowCount > 0, let stream = self.streams[request.stream] else { return }
+            result.pages.append(
+                PostgresPage(
+                    part, stream: stream.id, destination: stream.destination, origin: .deferred, isVerified: false,
+                    cursor: nil))
+        case .nextDue(let request):
+            // A page of what is due is on its way: the relay asks again when it is committed.
+            let isOnItsWay = result.pages.contains { $0.stream == request.stream && $0.origin == .deferred }
+            let microseconds = isOnItsWay || part.rowCount == 0 ? nil : part.int64(row: 0, column: 0)
+            result.nextDue[request.stream] = .some(microseconds.map { .microseconds(max($0, 0)) })
+        default:
+            break
+        }
+    }
+}
+
+extension Doorbell.Found: Comparable {}
+
+extension SQLValue {
+    /// A snapshot, as Postgres gave it.
+    static func snapshot(_ snapshot: Cursor.Snapshot) -> SQLValue {
+        .binary(type: PostgresType.snapshot, snapshot)
+    }
+
+    /// A transaction's number.
+    static func transactionID(_ number: UInt64?) -> SQLValue {
+        guard let number else { return .null }
+        return .binary(type: PostgresType.transactionID, (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) })
+    }
+}

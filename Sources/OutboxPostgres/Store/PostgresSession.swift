@@ -1,0 +1,161 @@
+import Logging
+import Outbox
+import OutboxSQL
+
+/// A relay's session: one connection that owns the streams, works the doorbell, reads and commits.
+///
+/// Its methods run isolated to the connection's actor, on the thread that waits for the connection's socket.
+final class PostgresSession: RelaySession, @unchecked Sendable {
+    // @unchecked: the mutable state is touched only by code isolated to the connection's actor, as RelaySession asks.
+
+    nonisolated var isolation: any Actor { self.connection }
+
+    let connection: Connection
+    let subscription: String
+    let schema: OutboxSchema
+    let statements: Statements
+    let wakeup: PostgresStore.Wakeup
+    let logger: Logger
+
+    /// The log's oid: the first half of every lock's key and part of the channel's name.
+    var logID: UInt32 = 0
+    var headersVerified = false
+    var streams: [StreamID: StreamState] = [:]
+    var doorbell: Doorbell
+    /// When the current pause ends.
+    var pauseEnd: ContinuousClock.Instant?
+    /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
+    var watched: Set<StreamID> = []
+    let clock = ContinuousClock()
+
+    /// What is known of a stream.
+    struct StreamState {
+        let id: StreamID
+        let destination: Destination
+        let slots: ClosedRange<Int16>
+        /// Where reading stands; the stored cursor is behind it.
+        var cursor: Cursor
+        /// The place of the stream's row.
+        var place: [UInt8]
+    }
+
+    init(
+        connection: Connection, subscription: String, schema: OutboxSchema, statements: Statements,
+        wakeup: PostgresStore.Wakeup, policy: Doorbell.Policy, logger: Logger
+    ) {
+        self.connection = connection
+        self.subscription = subscription
+        self.schema = schema
+        self.statements = statements
+        self.wakeup = wakeup
+        self.doorbell = Doorbell(policy: policy)
+        self.logger = logger
+    }
+
+    nonisolated func wake() {
+        self.connection.wake()
+    }
+
+    func close() async {
+        await self.connection.close()
+    }
+
+    func acquire() async throws -> Bool {
+        do throws(PostgresError) {
+            let result = try await self.connection.query(self.bound(self.statements.own, [self.lockKey]))
+            return try result[0].decode(0, as: Bool.self)
+        } catch {
+            throw RelayStoreError(error)
+        }
+    }
+
+    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+        let names = SQLValue.textArray(destinations.map(\.name))
+        let subscription = SQLValue.text(self.subscription)
+        do throws(PostgresError) {
+            if self.wakeup.pollingInterval == nil {
+                try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
+            }
+            let results = try await self.connection.pipeline([
+                self.bound(self.statements.register, [subscription, names]),
+                self.bound(self.statements.promoteAll, [subscription]),
+                self.bound(self.statements.load, [subscription, names]),
+            ])
+            for row in results[2] {
+                let state = try StreamState(row)
+                self.streams[state.id] = state
+            }
+        } catch {
+            throw RelayStoreError(error)
+        }
+        let keys = try await self.deferredKeys()
+        return self.streams.values.map { stream in
+            AttachedStream(id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:])
+        }
+    }
+
+    func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
+        let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
+        let streamOf = Dictionary(
+            self.streams.values.map { ($0.destination.name, $0.id) }, uniquingKeysWith: { first, _ in first })
+        var keys = self.streams.mapValues { _ in [UInt64: Int]() }
+        do throws(PostgresError) {
+            let results = try await self.connection.pipeline([
+                self.bound(self.statements.promoteAll, [.text(self.subscription)]),
+                self.bound(self.statements.readKeys, [.text(self.subscription), names]),
+            ])
+            let result = results[1]
+            for row in 0..<result.rowCount {
+                guard let stream = try streamOf[result[row].decode(0, as: String.self)] else { continue }
+                let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
+                keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
+            }
+        } catch {
+            throw RelayStoreError(error)
+        }
+        return keys
+    }
+
+    /// A statement that the session prepares once.
+    func bound(_ statement: Statements.Statement, _ binds: [SQLValue] = []) -> SQLStatement {
+        SQLStatement(statement.text, binds, name: statement.name)
+    }
+
+    /// The log's oid as the first half of an advisory lock's key.
+    var lockKey: SQLValue { .int4(Int32(bitPattern: self.logID)) }
+
+    /// The channel on which producers ring.
+    var channel: String { "outbox_\(self.logID)" }
+}
+
+extension PostgresSession.StreamState {
+    /// Reads a row of the statement `load`.
+    init(_ row: Row) throws(PostgresError) {
+        self.id = StreamID(try row.decode(0, as: Int32.self))
+        self.destination = Destination(try row.decode(1, as: String.self))
+        let low = try row.decode(2, as: Int16.self)
+        self.slots = low...max(low, try row.decode(3, as: Int16.self))
+        var cursor = Cursor(snapshot: row.bytes(4) ?? [], position: try row.decode(5, as: Int64.self))
+        cursor.horizon = row.bytes(6).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        if let snapshot = row.bytes(7) {
+            cursor.catchup = Cursor.Catchup(snapshot: snapshot, position: try row.decode(8, as: Int64.self))
+        }
+        self.cursor = cursor
+        self.place = row.bytes(9) ?? []
+    }
+}
+
+extension Row {
+    /// A column's value as the server sent it, copied; nil where it is null.
+    func bytes(_ column: Int) -> [UInt8]? {
+        if self.result.isNull(row: self.index, column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.index, column: column) { bytes in unsafe Array(bytes) }
+    }
+}
+
+/// Types of Postgres that have no case of their own in ``SQLValue``.
+enum PostgresType {
+    static let snapshot: UInt32 = 5038
+    static let transactionID: UInt32 = 5069
+    static let place: UInt32 = 27
+}

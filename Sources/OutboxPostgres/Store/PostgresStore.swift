@@ -1,0 +1,83 @@
+public import Logging
+public import Outbox
+import OutboxSQL
+
+/// The outbox in Postgres, as a relay reads it. A relay holds one connection.
+public struct PostgresStore: RelayStore {
+    /// How a relay learns that there is something to read.
+    public struct Wakeup: Sendable, Hashable {
+        package let pollingInterval: Duration?
+        package let fallbackInterval: Duration?
+
+        /// Producers NOTIFY when the relay sleeps. Needs a session of its own: a direct connection, or a pooler in
+        /// session mode.
+        ///
+        /// - Parameter fallback: How often to look without having been notified. Nothing depends on it; nil: never.
+        ///   Default 30 s.
+        public static func notify(fallback: Duration? = .seconds(30)) -> Wakeup {
+            Wakeup(pollingInterval: nil, fallbackInterval: fallback)
+        }
+
+        /// The relay looks at an interval and never listens.
+        public static func polling(every interval: Duration) -> Wakeup {
+            Wakeup(pollingInterval: interval, fallbackInterval: nil)
+        }
+    }
+
+    private let postgres: ConnectionConfiguration
+    private let schema: OutboxSchema
+    private let wakeup: Wakeup
+    private let statements: Statements
+    private let policy: Doorbell.Policy
+
+    /// Creates a store; nothing is connected before a relay runs.
+    ///
+    /// - Parameters:
+    ///   - postgres: The server. Default: what the PG* environment says.
+    ///   - schema: The outbox's schema. Default: "outbox".
+    ///   - wakeup: How the relay learns that there is something to read. Default: by NOTIFY.
+    public init(
+        postgres: ConnectionConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify()
+    ) {
+        self.init(postgres: postgres, schema: schema, wakeup: wakeup, statements: schema.statements, policy: nil)
+    }
+
+    /// The same with other statements and another policy, for tests that break the design on purpose.
+    init(
+        postgres: ConnectionConfiguration, schema: OutboxSchema, wakeup: Wakeup, statements: Statements,
+        policy: Doorbell.Policy?
+    ) {
+        self.postgres = postgres
+        self.schema = schema
+        self.wakeup = wakeup
+        self.statements = statements
+        var policy = policy ?? Doorbell.Policy()
+        policy.pollingInterval = wakeup.pollingInterval
+        self.policy = policy
+    }
+
+    /// Connects, checks that the outbox is there and of the right version, and that the role may do what a relay does.
+    ///
+    /// - Throws: ``RelayStoreError``.
+    public func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
+        var configuration = self.postgres
+        configuration.setDefault("application_name", "outbox relay")
+        do throws(PostgresError) {
+            // A thread of its own: nothing that an application's connections do delays a wake-up.
+            let connection = try await Connection.connect(configuration, logger: logger, loop: SocketLoop())
+            let session = PostgresSession(
+                connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
+                wakeup: self.wakeup, policy: self.policy, logger: logger)
+            return try await session.prepared()
+        } catch {
+            throw RelayStoreError(error)
+        }
+    }
+}
+
+extension RelayStoreError {
+    /// What a failure of the client means for a relay.
+    init(_ error: PostgresError) {
+        self.init(error.description, isRetriable: error.isRetriable, underlying: error)
+    }
+}

@@ -1,0 +1,21 @@
+-- Messages of the log that wait for a later attempt: the row is copied within the database. $1 subscription,
+-- $2 destination, $3 ids, $4 attempts, $5 microseconds until the next (-1: when the earlier ones of its key are settled,
+-- -2: at its deliver_at), $6 whether ordered (0 or 1), $7 errors. One that is there already came with a commit whose
+-- answer was lost.
+INSERT INTO {{schema}}.deferred (
+    subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload,
+    attempts, next_attempt_at, ordered, last_error
+)
+SELECT
+    $1, message.id, message.slot, message.created_at, message.deliver_at, message.destination, message.route,
+    message.key, message.headers, message.options, message.payload, verdict.attempts,
+    CASE verdict.delay
+        WHEN -1 THEN 'infinity'
+        WHEN -2 THEN message.deliver_at
+        ELSE now() + verdict.delay * interval '1 microsecond'
+    END,
+    verdict.ordered = 1, verdict.error
+FROM unnest($3::bigint[], $4::integer[], $5::bigint[], $6::integer[], $7::text[])
+    AS verdict (id, attempts, delay, ordered, error)
+JOIN {{schema}}.message ON message.destination = $2 AND message.id = verdict.id
+ON CONFLICT DO NOTHING

@@ -1,0 +1,16 @@
+-- Deferred messages that will not be tried again. $1 subscription, $2 ids, $3 attempts, $4 reasons, $5 errors.
+WITH gone AS (
+    DELETE FROM {{schema}}.deferred
+    USING unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) AS verdict (id, attempts, reason, error)
+    WHERE deferred.subscription = $1 AND deferred.id = verdict.id
+    RETURNING deferred.*, verdict.attempts AS all_attempts, verdict.reason, verdict.error
+)
+INSERT INTO {{schema}}.dead_letter (
+    subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload,
+    attempts, reason, last_error
+)
+SELECT
+    subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload,
+    all_attempts, reason, error
+FROM gone
+ON CONFLICT DO NOTHING

@@ -1,0 +1,16 @@
+-- The next page of a late part that is longer than one: late as in read_late, but with the snapshot pinned to the one that
+-- the first page was read with, and by id, so that every page is one short walk. $1 snapshot, $2 position, $3 pinned
+-- snapshot, $4 the last id read, $5 destination, $6 and $7 slots, $8 messages, $9 bytes at most.
+SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
+FROM (
+    SELECT
+        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
+        sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
+    FROM {{schema}}.message
+    WHERE destination = $5 AND id > $4 AND id <= $2 AND slot BETWEEN $6 AND $7
+        AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) AND pg_visible_in_snapshot(xid, $3::pg_snapshot)
+    ORDER BY id
+    LIMIT $8
+) AS page
+WHERE bytes_before < $9
+ORDER BY id

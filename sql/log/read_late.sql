@@ -1,0 +1,29 @@
+-- Late: messages with an id that the stream has passed, of transactions that its snapshot did not see: those that were
+-- running then, and those with a number from its xmax on, which is one past the last that had ended, so that running
+-- transactions can have it without being in xip.
+--
+-- $1 snapshot, $2 horizon (null: the current snapshot's xmax), $3 position, $4 destination, $5 and $6 slots, $7 messages,
+-- $8 bytes at most. Only xid is compared bare: whatever the statistics say, only the index on (xid, id) can serve this;
+-- an index on (destination, id) would read everything ever passed.
+SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
+FROM (
+    SELECT
+        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
+        sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
+    FROM (
+        SELECT id, slot, created_at, route, key, headers, options, payload, deliver_at
+        FROM {{schema}}.message
+        WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
+            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4 AND slot::integer BETWEEN $5 AND $6
+        UNION ALL
+        SELECT id, slot, created_at, route, key, headers, options, payload, deliver_at
+        FROM {{schema}}.message
+        WHERE xid >= pg_snapshot_xmax($1::pg_snapshot)
+            AND xid < coalesce($2::xid8, pg_snapshot_xmax(pg_current_snapshot()))
+            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4 AND slot::integer BETWEEN $5 AND $6
+    ) AS late
+    ORDER BY id
+    LIMIT $7
+) AS page
+WHERE bytes_before < $8
+ORDER BY id
