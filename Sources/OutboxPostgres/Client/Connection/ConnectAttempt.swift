@@ -1,0 +1,188 @@
+internal import CLibPQ
+internal import Logging
+internal import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Establishes a connection on a thread of its own.
+///
+/// `PQconnectPoll` does not block on sockets, but it does on name servers, on files (certificates, passwords) and on the processor
+/// (key derivation), so neither a socket loop nor the cooperative pool is the place for it.
+final class ConnectAttempt: Sendable {
+    /// The link on its way from the thread that connected.
+    // Sendable because whoever takes the link out is its only owner.
+    final class Parcel: @unchecked Sendable {
+        private let link: Mutex<ServerLink?>
+
+        init(_ link: consuming sending ServerLink) {
+            self.link = Mutex(link)
+        }
+
+        func take() -> ServerLink? {
+            link.withLock { $0.take() }
+        }
+    }
+
+    private enum State {
+        case initial
+        case waiting(CheckedContinuation<Result<Parcel, PostgresError>, Never>)
+        case finished
+    }
+
+    private let parameters: [String: String]
+    private let logger: Logger
+    private let state = Mutex(State.initial)
+    /// Tells the thread that nobody waits any more.
+    private let abandoned: WakePipe
+
+    private init(parameters: [String: String], logger: Logger) throws(PostgresError) {
+        guard let pipe = WakePipe() else {
+            throw PostgresError(.connect, "the process has no file descriptor left")
+        }
+        self.parameters = parameters
+        self.logger = logger
+        abandoned = pipe
+    }
+
+    static func run(_ configuration: ConnectionConfiguration, logger: Logger) async throws(PostgresError) -> Parcel {
+        let attempt = try ConnectAttempt(parameters: configuration.resolved(), logger: logger)
+        return try await attempt.run()
+    }
+
+    private func run() async throws(PostgresError) -> Parcel {
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isAbandoned = state.withLock { state in
+                    if case .finished = state { return true }
+                    state = .waiting(continuation)
+                    return false
+                }
+                guard !isAbandoned else {
+                    return continuation.resume(returning: .failure(Self.cancelled))
+                }
+                if !DedicatedThread.start({ self.finish(self.connect()) }) {
+                    finish(.failure(PostgresError(.connect, "the process has no thread left")))
+                }
+            }
+        } onCancel: {
+            finish(.failure(Self.cancelled))
+            abandoned.signal()
+        }
+        return try outcome.get()
+    }
+
+    /// A link that comes too late is closed with its parcel.
+    private func finish(_ outcome: Result<Parcel, PostgresError>) {
+        let continuation: CheckedContinuation<Result<Parcel, PostgresError>, Never>? = state.withLock { state in
+            defer { state = .finished }
+            if case .waiting(let continuation) = state { return continuation }
+            return nil
+        }
+        continuation?.resume(returning: outcome)
+    }
+
+    private static var cancelled: PostgresError { PostgresError(.cancelled, "the task was cancelled while connecting") }
+}
+
+// MARK: On the thread
+
+extension ConnectAttempt {
+    private func connect() -> Result<Parcel, PostgresError> {
+        do throws(PostgresError) {
+            var link = try start()
+            try complete(&link)
+            return .success(Parcel(link))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func start() throws(PostgresError) -> ServerLink {
+        let names = CStringArray(parameters.keys)
+        let values = CStringArray(parameters.values)
+        guard let connection = unsafe PQconnectStartParams(names.pointer, values.pointer, 0) else {
+            throw PostgresError(.connect, "libpq is out of memory")
+        }
+        let link = unsafe ServerLink(owning: connection, notices: NoticeReceiver(logger: logger))
+        // While connecting, this is the only way to learn the SQLSTATE.
+        unsafe PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
+        return link
+    }
+
+    private func complete(_ link: inout ServerLink) throws(PostgresError) {
+        let connection = unsafe link.pointer!
+        let deadline = timeout.map { ContinuousClock.now + $0 }
+        var status = unsafe PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
+        while status != PGRES_POLLING_OK {
+            guard status != PGRES_POLLING_FAILED else {
+                throw unsafe PostgresError(connectFailure: String(cString: PQerrorMessage(connection)))
+            }
+            try unsafe wait(for: PQsocket(connection), toWrite: status == PGRES_POLLING_WRITING, until: deadline)
+            status = unsafe PQconnectPoll(connection)
+        }
+        unsafe PQsetErrorVerbosity(connection, PQERRORS_DEFAULT)
+        guard unsafe PQsetnonblocking(connection, 1) == 0 else {
+            throw PostgresError(.connect, "the connection cannot be made non-blocking")
+        }
+    }
+
+    /// `connect_timeout` counts for each host. A host that does not answer at all is given up by the system after `tcp_user_timeout`, whereupon
+    /// libpq turns to the next one.
+    private var timeout: Duration? {
+        let timeout = parameters["connect_timeout"] ?? Self.environment("PGCONNECT_TIMEOUT") ?? ""
+        guard let seconds = Int(timeout), seconds > 0 else { return nil }
+        let hosts = parameters["host"] ?? parameters["hostaddr"] ?? Self.environment("PGHOST") ?? ""
+        return .seconds(min(max(seconds, 2), 1_000_000)) * hosts.split(separator: ",", omittingEmptySubsequences: false).count
+    }
+
+    private static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+
+    private func wait(
+        for socket: CInt, toWrite: Bool, until deadline: ContinuousClock.Instant?
+    ) throws(PostgresError) {
+        var descriptors = [
+            pollfd(fd: socket, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0),
+            pollfd(fd: abandoned.readDescriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            let timeout = SocketLoop.timeout(until: deadline)
+            let ready = unsafe poll(&descriptors, 2, timeout)
+            if descriptors[1].revents != 0 { throw Self.cancelled }
+            if ready > 0 { return }
+            if ready == 0, let deadline, deadline <= .now {
+                throw PostgresError(
+                    .timeout, "no connection within connect_timeout; check host and port, and whether a firewall is in between")
+            }
+        }
+    }
+}
+
+/// A null-terminated array of C strings.
+@safe private struct CStringArray: ~Copyable {
+    private let strings: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
+
+    init(_ elements: some Collection<String>) {
+        unsafe strings = .allocate(capacity: elements.count + 1)
+        unsafe strings.initialize(repeating: nil)
+        for (index, element) in elements.enumerated() {
+            unsafe strings[index] = UnsafePointer(strdup(element))
+        }
+    }
+
+    deinit {
+        for unsafe string in unsafe strings {
+            unsafe free(UnsafeMutablePointer(mutating: string))
+        }
+        unsafe strings.deallocate()
+    }
+
+    var pointer: UnsafePointer<UnsafePointer<CChar>?> { unsafe UnsafePointer(strings.baseAddress!) }
+}

@@ -1,0 +1,27 @@
+internal import Synchronization
+
+extension Connection {
+    @TaskLocal static var copying: Set<ObjectIdentifier> = []
+
+    /// Does what others have left to be done: rolls back a transaction that was dropped while open, and stops listening where nobody
+    /// listens. Called with the turn.
+    func cleanUp() async throws(PostgresError) {
+        let abandoned = abandonedTransaction.load(ordering: .acquiring)
+        guard abandoned != 0 || !activity.abandonedChannels.isEmpty else { return }
+        // Not for the one whose turn it is to be interrupted; it takes one round trip.
+        let wasShielded = exchange.isShielded
+        exchange.isShielded = true
+        defer { exchange.isShielded = wasShielded }
+
+        if abandoned != 0 {
+            abandonedTransaction.store(0, ordering: .releasing)
+            if abandoned == currentTransaction {
+                currentTransaction = nil
+                _ = try await run(["ROLLBACK"], isPipeline: false)
+            }
+        }
+        guard transactionStatus == .idle else { return }
+        let unlisten = activity.takeAbandonedChannels().map { SQLStatement("UNLISTEN \(unescaped: quotedIdentifier($0))") }
+        if !unlisten.isEmpty { _ = try await run(unlisten, isPipeline: true) }
+    }
+}

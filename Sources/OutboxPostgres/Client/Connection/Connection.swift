@@ -1,0 +1,157 @@
+internal import CLibPQ
+internal import DequeModule
+public import Logging
+internal import Synchronization
+
+/// A session with a Postgres server.
+///
+/// One statement runs at a time; callers queue in the order in which they came. If the task of a running statement is cancelled, the server
+/// is asked to cancel the statement, which then throws ``PostgresError/Code/cancelled``; a statement that was done before the
+/// request arrived returns its result. Either way the connection remains usable.
+///
+/// Its code runs on the thread of a ``SocketLoop``. Code that is not isolated to the connection merely calls it.
+public actor Connection {
+    /// The number of the server process behind this session.
+    public nonisolated let processID: Int32
+    /// The version of the server, such as 150020 for 15.20.
+    public nonisolated let serverVersion: Int
+    /// The thread that this connection runs on.
+    public nonisolated let loop: SocketLoop
+
+    let logger: Logger
+    let cancelKey: CancelKey
+    var link: ServerLink
+    var source: SocketSource?
+    /// Why the connection cannot be used any more.
+    var loss: PostgresError?
+    var isClosed = false
+
+    var turn = TurnQueue()
+    var exchange = Exchange()
+    var activity = ActivityState()
+    var parameters = ParameterBuffer()
+    var prepared = PreparedStatements()
+    var isInPipelineMode = false
+
+    /// The transaction that is open, if it was begun with ``begin(isolation:readOnly:)``.
+    var currentTransaction: Int?
+    var lastID = 0
+    /// The number of the last ``Transaction`` that was dropped while open, until it has been rolled back.
+    nonisolated let abandonedTransaction = Atomic<Int>(0)
+    nonisolated let isWoken = Atomic<Bool>(false)
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe loop.asUnownedSerialExecutor()
+    }
+
+    /// Connects to a server.
+    ///
+    /// - Parameters:
+    ///   - configuration: where the server is and how to log in.
+    ///   - logger: gets the server's notices, at debug.
+    ///   - loop: the thread for the connection.
+    /// - Throws: ``PostgresError/Code/configuration``, ``PostgresError/Code/connect``, ``PostgresError/Code/timeout`` or
+    ///   ``PostgresError/Code/cancelled``.
+    public static func connect(
+        _ configuration: ConnectionConfiguration, logger: Logger = Logger(label: "outbox.postgres"),
+        loop: SocketLoop = .shared
+    ) async throws(PostgresError) -> Connection {
+        let parcel = try await ConnectAttempt.run(configuration, logger: logger)
+        return try await Connection(parcel, logger: logger, loop: loop)
+    }
+
+    private init(_ parcel: ConnectAttempt.Parcel, logger: Logger, loop: SocketLoop) async throws(PostgresError) {
+        guard let link = parcel.take(), let cancelKey = CancelKey(link), let connection = unsafe link.pointer else {
+            throw PostgresError(.connect, "libpq is out of memory")
+        }
+        self.loop = loop
+        self.logger = logger
+        self.cancelKey = cancelKey
+        processID = unsafe PQbackendPID(connection)
+        serverVersion = unsafe Int(PQserverVersion(connection))
+        let descriptor = unsafe PQsocket(connection)
+        self.link = link
+        source = SocketSource(descriptor: descriptor) { [unowned self] events in
+            // The loop calls on its thread, which is this actor's executor.
+            self.assumeIsolated { $0.socketReady(events) }
+        }
+    }
+
+    /// Ends the session at once. What is running or waiting throws ``PostgresError/Code/connectionLost``. A connection that nobody
+    /// refers to any more closes by itself.
+    public func close() {
+        guard loss == nil else { return }
+        isClosed = true
+        lose(PostgresError(.connectionLost, "the connection was closed by close()"))
+    }
+
+    /// What the server reports about a parameter of the session, such as `server_encoding` or `in_hot_standby`; `nil` if it does not
+    /// report that one.
+    public func parameterStatus(_ name: String) -> String? {
+        guard let connection = unsafe link.pointer, let value = unsafe PQparameterStatus(connection, name) else {
+            return nil
+        }
+        return unsafe String(cString: value)
+    }
+
+    /// Whether the connection can be used, as far as is known without asking the server.
+    public var isUsable: Bool {
+        checkIdleSocket()
+        return loss == nil
+    }
+
+    func nextID() -> Int {
+        lastID += 1
+        return lastID
+    }
+}
+
+// MARK: Loss
+
+extension Connection {
+    /// The open connection.
+    func requireLink() throws(PostgresError) -> OpaquePointer {
+        if let loss { throw loss }
+        guard let connection = unsafe link.pointer else {
+            throw PostgresError(.connectionLost, "the connection is closed")
+        }
+        return unsafe connection
+    }
+
+    /// From here on, all there is to do with the connection is to throw `error`.
+    func lose(_ error: PostgresError) {
+        guard loss == nil else { return }
+        loss = error
+        if let source { loop.disarm(source) }
+        source = nil
+        link.close()
+        exchange.resume([.interrupted])
+        activity.resumeAll()
+    }
+
+    /// The server or the network has ended the session. Finds out as much as is known and marks the connection as lost.
+    func connectionLost() -> PostgresError {
+        if let loss { return loss }
+        let report = lastReport() ?? link.notices.lastFatal
+        let error = PostgresError(
+            .connectionLost, report?.sqlState == nil ? "the connection to the server was lost" : "the server ended the session",
+            server: report)
+        lose(error)
+        return error
+    }
+
+    /// The error that arrived right before the end, if there is one.
+    private func lastReport() -> ServerReport? {
+        guard let connection = unsafe link.pointer else { return nil }
+        var fatal: ServerReport?
+        // Bounded, because a connection that is gone should not be able to keep anybody busy.
+        for _ in 0..<64 {
+            guard unsafe PQisBusy(connection) == 0, let result = unsafe PQgetResult(connection) else { break }
+            let handle = unsafe ResultHandle(owning: result)
+            guard handle.status == PGRES_FATAL_ERROR else { continue }
+            let report = unsafe ServerReport(result: handle.pointer)
+            if report.isFatal { fatal = report }
+        }
+        return fatal
+    }
+}

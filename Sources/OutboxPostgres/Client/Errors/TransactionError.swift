@@ -1,0 +1,52 @@
+/// Why a transaction did not commit, with the failures of its parts kept apart.
+public struct TransactionError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// `BEGIN` failed; nothing else was tried.
+    public var beginError: PostgresError?
+    /// What the closure threw.
+    public var bodyError: (any Error)?
+    /// The rollback after ``bodyError`` failed. The server rolls back as soon as it notices that the connection is gone.
+    public var rollbackError: PostgresError?
+    /// `COMMIT` failed. If its ``PostgresError/code`` is ``PostgresError/Code/connectionLost``, the transaction may have
+    /// been committed all the same.
+    public var commitError: PostgresError?
+
+    /// Creates an error from its parts.
+    public init(
+        beginError: PostgresError? = nil, bodyError: (any Error)? = nil, rollbackError: PostgresError? = nil,
+        commitError: PostgresError? = nil
+    ) {
+        self.beginError = beginError
+        self.bodyError = bodyError
+        self.rollbackError = rollbackError
+        self.commitError = commitError
+    }
+
+    /// Whether running the transaction again may well succeed, without risk that it takes effect twice.
+    public var isRetriable: Bool {
+        if let commitError { return commitError.isRetriable && commitError.code != .connectionLost }
+        if let beginError { return beginError.isRetriable }
+        return (bodyError as? PostgresError)?.isRetriable ?? false
+    }
+
+    public var description: String {
+        let parts: [String?] = [
+            beginError.map { "BEGIN failed: \($0)" },
+            // Somebody else's error may say anything, so only its type is named here.
+            bodyError.map { error in
+                if let error = error as? PostgresError { return "the transaction failed: \(error)" }
+                return "the transaction's closure threw a \(type(of: error))"
+            },
+            rollbackError.map { "ROLLBACK failed: \($0)" },
+            commitError.map { "COMMIT failed: \($0)" },
+        ]
+        return parts.compactMap { $0 }.joined(separator: "; ")
+    }
+
+    public var debugDescription: String {
+        let parts: [(String, (any Error)?)] = [
+            ("begin", beginError), ("body", bodyError), ("rollback", rollbackError), ("commit", commitError),
+        ]
+        return "TransactionError"
+            + parts.compactMap { label, error in error.map { "\n\(label): \(String(reflecting: $0))" } }.joined()
+    }
+}

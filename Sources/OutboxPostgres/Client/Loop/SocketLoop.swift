@@ -1,0 +1,194 @@
+import DequeModule
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A thread that waits for sockets with `poll(2)` and is the executor of the connections they belong to.
+///
+/// Code isolated to a ``Connection`` runs on the thread of its loop, so when the server has answered, that code continues
+/// on the thread that saw the answer. The price is that such code must be brief: while it runs, no other connection of this
+/// loop is served. Code that merely calls a connection is not concerned.
+///
+/// The thread lives as long as the process. Use ``shared`` unless a connection deserves a thread of its own.
+// Sendable because `inbox` and `thread` are synchronised and everything else that changes is used by the loop's thread only.
+public final class SocketLoop: SerialExecutor, @unchecked Sendable {
+    /// The loop of every connection that is not given another.
+    public static let shared = SocketLoop()
+
+    private enum Work {
+        case job(UnownedJob)
+        case call(@Sendable () -> Void)
+    }
+
+    private struct Inbox {
+        var work: Deque<Work> = []
+        /// The thread is in `poll(2)`, or about to enter it, and nobody has written to the pipe since.
+        var isAsleep = false
+    }
+
+    private let inbox = Mutex(Inbox())
+    private let pipe: WakePipe
+    private let thread = Atomic<UInt>(0)
+
+    // From here on: the loop's thread only.
+    private var localWork: Deque<Work> = []
+    private var armed = ArmedSources()
+    private var pollDescriptors: [pollfd] = []
+
+    /// Starts a loop on a thread of its own. Stops the process if the system has no thread or no descriptor left.
+    public init() {
+        guard let pipe = WakePipe() else { fatalError("no file descriptor is left for a SocketLoop") }
+        self.pipe = pipe
+        guard DedicatedThread.start({ self.run() }) else { fatalError("no thread is left for a SocketLoop") }
+    }
+
+    // MARK: Work
+
+    /// Runs a job of an actor whose executor this is.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        add(.job(UnownedJob(job)))
+    }
+
+    /// Runs `call` on the loop's thread, soon.
+    func execute(_ call: @escaping @Sendable () -> Void) {
+        add(.call(call))
+    }
+
+    private func add(_ work: Work) {
+        if isCurrent {
+            localWork.append(work)
+            return
+        }
+        let mustSignal = inbox.withLock { inbox in
+            inbox.work.append(work)
+            defer { inbox.isAsleep = false }
+            return inbox.isAsleep
+        }
+        if mustSignal { pipe.signal() }
+    }
+
+    // MARK: Isolation
+
+    /// Whether the caller is on the loop's thread.
+    var isCurrent: Bool {
+        thread.load(ordering: .relaxed) == DedicatedThread.currentID
+    }
+
+    /// Stops the process unless it is called on the loop's thread.
+    public func checkIsolated() {
+        precondition(isCurrent, "not on the thread of this SocketLoop")
+    }
+
+    /// Whether the caller is on the loop's thread.
+    public func isIsolatingCurrentContext() -> Bool? {
+        isCurrent
+    }
+
+    // MARK: Sockets
+
+    /// Watches `source` for `events` until `deadline`, in place of what it was watched for.
+    func arm(_ source: SocketSource, for events: SocketEvents, until deadline: ContinuousClock.Instant?) {
+        armed.arm(source, for: events, until: deadline)
+    }
+
+    /// Watches `source` no longer. Must come before its descriptor is closed.
+    func disarm(_ source: SocketSource) {
+        armed.disarm(source)
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        thread.store(DedicatedThread.currentID, ordering: .relaxed)
+        while true {
+            runBatch()
+            poll()
+        }
+    }
+
+    /// Runs what is there now. What that adds has to wait until the sockets were looked at, so no job starves them.
+    private func runBatch() {
+        inbox.withLock { inbox in
+            guard !inbox.work.isEmpty else { return }
+            if localWork.isEmpty {
+                swap(&localWork, &inbox.work)
+            } else {
+                localWork.append(contentsOf: inbox.work)
+                inbox.work.removeAll(keepingCapacity: true)
+            }
+        }
+        for _ in 0..<localWork.count {
+            switch localWork.removeFirst() {
+            case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+            case .call(let call): call()
+            }
+        }
+    }
+
+    private func poll() {
+        let mayBlock =
+            localWork.isEmpty
+            && inbox.withLock { inbox in
+                inbox.isAsleep = inbox.work.isEmpty
+                return inbox.isAsleep
+            }
+        let deadline = armed.earliestDeadline
+
+        pollDescriptors.removeAll(keepingCapacity: true)
+        pollDescriptors.append(pollfd(fd: pipe.readDescriptor, events: Int16(POLLIN), revents: 0))
+        for source in armed.sources {
+            var events: Int16 = 0
+            if source.events.contains(.readable) { events |= Int16(POLLIN) }
+            if source.events.contains(.writable) { events |= Int16(POLLOUT) }
+            pollDescriptors.append(pollfd(fd: source.descriptor, events: events, revents: 0))
+        }
+        let count = pollDescriptors.count
+        let timeout = mayBlock ? Self.timeout(until: deadline) : 0
+        let ready = unsafe pollDescriptors.withUnsafeMutableBufferPointer { descriptors in
+            #if canImport(Darwin)
+                unsafe Darwin.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            #elseif canImport(Glibc)
+                unsafe Glibc.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            #else
+                unsafe Musl.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            #endif
+        }
+        if mayBlock { inbox.withLock { $0.isAsleep = false } }
+        if ready > 0, pollDescriptors[0].revents != 0 { pipe.drain() }
+        dispatch(anyReady: ready > 0, hasDeadline: deadline != nil)
+    }
+
+    private func dispatch(anyReady: Bool, hasDeadline: Bool) {
+        guard anyReady || hasDeadline else { return }
+        let now = hasDeadline ? ContinuousClock.now : nil
+        // A handler may arm and disarm, so this walks over a copy, which `pollDescriptors` matches one to one.
+        let sources = armed.sources
+        for (index, source) in sources.enumerated() where source.isArmed {
+            var events: SocketEvents = []
+            let received = anyReady ? CInt(pollDescriptors[index + 1].revents) : 0
+            if received != 0 {
+                // An error or hang-up is found out by reading and writing, which is what the owner wants to do anyway.
+                if received & ~POLLOUT != 0 { events.insert(.readable) }
+                if received & ~POLLIN != 0 { events.insert(.writable) }
+                events.formIntersection(source.events)
+            }
+            if let now, let deadline = source.deadline, deadline <= now { events.insert(.deadline) }
+            if !events.isEmpty { source.onEvents(events) }
+        }
+    }
+
+    /// In milliseconds, rounded up so that the loop does not spin during the last of them.
+    static func timeout(until deadline: ContinuousClock.Instant?) -> CInt {
+        guard let deadline else { return -1 }
+        let (seconds, attoseconds) = (deadline - .now).components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let milliseconds = min(seconds, 1_000_000) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        return CInt(milliseconds)
+    }
+}

@@ -1,0 +1,93 @@
+internal import DequeModule
+
+/// Who waits for the server to speak unasked, and what it has said. Confined to the connection.
+struct ActivityState {
+    private struct Waiter {
+        let deadline: ContinuousClock.Instant?
+        let continuation: CheckedContinuation<Void, Never>
+    }
+
+    private struct Subscription {
+        let channel: String
+        var notifications: Deque<Notification> = []
+    }
+
+    /// More than this is not kept for somebody who does not fetch it.
+    static let maximumPending = 65_536
+
+    private var waiters: [Int: Waiter] = [:]
+    private var subscriptions: [Int: Subscription] = [:]
+    /// Of channels without a subscription.
+    private var pending: [Notification] = []
+    /// Channels that nobody listens to any more, but the server does not know.
+    private(set) var abandonedChannels: [String] = []
+
+    // MARK: Waiters
+
+    var hasWaiters: Bool { !waiters.isEmpty }
+    var earliestDeadline: ContinuousClock.Instant? { waiters.values.compactMap(\.deadline).min() }
+
+    /// The one who is resumed looks for himself what has happened.
+    mutating func wait(
+        _ id: Int, until deadline: ContinuousClock.Instant?, _ continuation: CheckedContinuation<Void, Never>
+    ) {
+        waiters[id] = Waiter(deadline: deadline, continuation: continuation)
+    }
+
+    mutating func resume(_ id: Int) {
+        waiters.removeValue(forKey: id)?.continuation.resume()
+    }
+
+    mutating func resumeAll() {
+        let waiting = waiters.values
+        waiters.removeAll()
+        for waiter in waiting { waiter.continuation.resume() }
+    }
+
+    mutating func resumeExpired(now: ContinuousClock.Instant) {
+        for (id, waiter) in waiters {
+            if let deadline = waiter.deadline, deadline <= now { resume(id) }
+        }
+    }
+
+    // MARK: Notifications
+
+    mutating func receive(_ notification: Notification) {
+        var isTaken = false
+        for (id, subscription) in subscriptions where subscription.channel == notification.channel {
+            isTaken = true
+            subscriptions[id]?.notifications.append(notification)
+            if subscription.notifications.count >= Self.maximumPending {
+                subscriptions[id]?.notifications.removeFirst()
+            }
+        }
+        if !isTaken, pending.count < Self.maximumPending { pending.append(notification) }
+    }
+
+    mutating func takePending() -> [Notification]? {
+        guard !pending.isEmpty else { return nil }
+        defer { pending = [] }
+        return pending
+    }
+
+    mutating func takeNext(for subscription: Int) -> Notification? {
+        subscriptions[subscription]?.notifications.popFirst()
+    }
+
+    // MARK: Subscriptions
+
+    mutating func subscribe(_ id: Int, to channel: String) {
+        abandonedChannels.removeAll { $0 == channel }
+        subscriptions[id] = Subscription(channel: channel)
+    }
+
+    mutating func unsubscribe(_ id: Int) {
+        guard let channel = subscriptions.removeValue(forKey: id)?.channel else { return }
+        if !subscriptions.values.contains(where: { $0.channel == channel }) { abandonedChannels.append(channel) }
+    }
+
+    mutating func takeAbandonedChannels() -> [String] {
+        defer { abandonedChannels = [] }
+        return abandonedChannels
+    }
+}

@@ -1,0 +1,63 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// A type whose values can be bound to a statement.
+///
+/// Conform your own types to use them in the interpolation of a ``SQLStatement``.
+public protocol SQLEncodable {
+    /// The value as the database is to see it.
+    var sqlValue: SQLValue { get }
+}
+
+extension SQLValue: SQLEncodable {
+    public var sqlValue: SQLValue { self }
+}
+
+extension Bool: SQLEncodable {
+    public var sqlValue: SQLValue { .bool(self) }
+}
+
+extension Int: SQLEncodable {
+    /// A `bigint`.
+    public var sqlValue: SQLValue { .int8(Int64(self)) }
+}
+
+extension Int16: SQLEncodable {
+    public var sqlValue: SQLValue { .int2(self) }
+}
+
+extension Int32: SQLEncodable {
+    public var sqlValue: SQLValue { .int4(self) }
+}
+
+extension Int64: SQLEncodable {
+    public var sqlValue: SQLValue { .int8(self) }
+}
+
+extension Double: SQLEncodable {
+    public var sqlValue: SQLValue { .float8(self) }
+}
+
+extension String: SQLEncodable {
+    public var sqlValue: SQLValue { .text(self) }
+}
+
+extension Date: SQLEncodable {
+    public var sqlValue: SQLValue { .timestamp(self) }
+}
+
+extension UUID: SQLEncodable {
+    public var sqlValue: SQLValue { .uuid(self) }
+}
+
+extension Optional: SQLEncodable where Wrapped: SQLEncodable {
+    public var sqlValue: SQLValue { self?.sqlValue ?? .null }
+}
+
+extension Array: SQLEncodable where Element: SQLArrayElement {
+    /// A `bytea` for `[UInt8]`, an array of the element's type for the others.
+    public var sqlValue: SQLValue { Element.sqlValue(of: self) }
+}
