@@ -24,7 +24,7 @@ struct Doorbell: Sendable, Hashable {
     }
 
     /// What a poll has found.
-    enum Found: Hashable {
+    enum Found: Hashable, Comparable {
         case nothing
         /// Messages, and all there were.
         case some

@@ -1,5 +1,5 @@
-import OutboxMigrations
-import OutboxSQL
+package import OutboxMigrations
+package import OutboxSQL
 
 /// The schema of an outbox: its tables, functions and triggers, as SQL for any migration tool.
 ///

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxSQL
 
 extension PostgresSession {
     func commit(_ settlements: [Settlement]) async throws {
@@ -14,18 +15,18 @@ extension PostgresSession {
             }
         }
         if statements.isEmpty { return }
-        do throws(PostgresError) {
+        do {
             // One pipeline without BEGIN is one transaction, which ends with it.
             let results = try await self.connection.pipeline(statements)
             for (index, stream) in moves {
                 guard results[index].rowCount == 1, let place = results[index][0].bytes(0) else {
-                    throw PostgresError.outbox(
+                    throw RelayStoreError(
                         "The stream \(stream) is gone: somebody has removed its row while a relay was reading it.",
                         isRetriable: true)
                 }
                 self.streams[stream]?.place = place
             }
-        } catch {
+        } catch let error as PostgresError {
             throw RelayStoreError(error)
         }
     }
@@ -34,7 +35,7 @@ extension PostgresSession {
         self.bound(
             self.statements.moveCursor,
             [
-                .binary(type: PostgresType.place, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
+                .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
             ])

@@ -1,19 +1,20 @@
 import Logging
 import Outbox
+import OutboxSQL
 
 extension PostgresSession {
     /// Sets the session up and checks what it needs: a primary server, the schema, its version, the role's privileges.
-    func prepared() async throws(PostgresError) -> PostgresSession {
-        do throws(PostgresError) {
+    func prepared() async throws -> PostgresSession {
+        do {
             try await self.prepare()
         } catch {
             await self.connection.close()
-            throw error
+            throw (error as? PostgresError).map { RelayStoreError($0) } ?? error
         }
         return self
     }
 
-    private func prepare() async throws(PostgresError) {
+    private func prepare() async throws {
         let results = try await self.connection.pipeline([
             SQLStatement(self.statements.configure.text, []), SQLStatement(self.statements.inspect.text, []),
         ])
@@ -21,14 +22,14 @@ extension PostgresSession {
         guard let log = try facts.decode("message", as: Int64?.self),
             try facts.decode("migration", as: Int64?.self) != nil
         else {
-            throw PostgresError.outbox(
+            throw RelayStoreError(
                 """
                 There is no outbox in the schema \(self.schema.identifier) of this database. Create it with \
                 "outbox migrate up", or name another schema.
-                """)
+                """, isRetriable: false)
         }
         if try facts.decode("standby", as: Bool.self) {
-            throw PostgresError.outbox(
+            throw RelayStoreError(
                 "The server is a standby, which is read only: connect the relay to the primary.", isRetriable: true)
         }
         self.logID = UInt32(truncatingIfNeeded: log)
@@ -44,36 +45,36 @@ extension PostgresSession {
         try await self.checkPrivileges()
     }
 
-    private func checkVersion() async throws(PostgresError) {
+    private func checkVersion() async throws {
         let result = try await self.connection.query(SQLStatement(self.statements.version.text, []))
         let version = Int(try result[0].decode(0, as: Int32.self))
         let known = OutboxSchema.currentVersion
         if version < known {
-            throw PostgresError.outbox(
+            throw RelayStoreError(
                 """
                 The schema \(self.schema.identifier) is at version \(version), older than this program, which needs \
                 \(known). Bring it up to date with "outbox migrate up".
-                """)
+                """, isRetriable: false)
         }
         if version > known {
-            throw PostgresError.outbox(
+            throw RelayStoreError(
                 """
                 The schema \(self.schema.identifier) is at version \(version), newer than this program, which knows \
                 \(known). Update the program.
-                """)
+                """, isRetriable: false)
         }
     }
 
-    private func checkPrivileges() async throws(PostgresError) {
+    private func checkPrivileges() async throws {
         let result = try await self.connection.query(SQLStatement(self.statements.missingPrivileges.text, []))
         var missing: [String] = []
         for row in result { missing.append(try row.decode(0, as: String.self)) }
         if !missing.isEmpty {
-            throw PostgresError.outbox(
+            throw RelayStoreError(
                 """
                 The relay's role lacks privileges in the schema \(self.schema.identifier): \
                 \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
-                """)
+                """, isRetriable: false)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxSQL
 
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
@@ -245,17 +246,16 @@ extension PostgresSession {
     }
 }
 
-extension Doorbell.Found: Comparable {}
-
 extension SQLValue {
     /// A snapshot, as Postgres gave it.
     static func snapshot(_ snapshot: Cursor.Snapshot) -> SQLValue {
-        .binary(type: PostgresType.snapshot, snapshot)
+        .binary(type: PostgresType.pgSnapshot, snapshot)
     }
 
     /// A transaction's number.
     static func transactionID(_ number: UInt64?) -> SQLValue {
         guard let number else { return .null }
-        return .binary(type: PostgresType.transactionID, (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) })
+        let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
+        return .binary(type: PostgresType.xid8, bytes)
     }
 }

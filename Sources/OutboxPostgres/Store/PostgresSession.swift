@@ -152,10 +152,3 @@ extension Row {
         return unsafe self.result.withBytes(row: self.index, column: column) { bytes in unsafe Array(bytes) }
     }
 }
-
-/// Types of Postgres that have no case of their own in ``SQLValue``.
-enum PostgresType {
-    static let snapshot: UInt32 = 5038
-    static let transactionID: UInt32 = 5069
-    static let place: UInt32 = 27
-}

@@ -29,6 +29,8 @@ public struct PostgresStore: RelayStore {
     private let wakeup: Wakeup
     private let statements: Statements
     private let policy: Doorbell.Policy
+    /// A thread of its own: nothing that an application's connections do delays a wake-up.
+    private let loop = SocketLoop()
 
     /// Creates a store; nothing is connected before a relay runs.
     ///
@@ -61,17 +63,17 @@ public struct PostgresStore: RelayStore {
     /// - Throws: ``RelayStoreError``.
     public func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
         var configuration = self.postgres
-        configuration.setDefault("application_name", "outbox relay")
+        configuration.parameters["fallback_application_name"] = "outbox relay"
+        let connection: Connection
         do throws(PostgresError) {
-            // A thread of its own: nothing that an application's connections do delays a wake-up.
-            let connection = try await Connection.connect(configuration, logger: logger, loop: SocketLoop())
-            let session = PostgresSession(
-                connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
-                wakeup: self.wakeup, policy: self.policy, logger: logger)
-            return try await session.prepared()
+            connection = try await Connection.connect(configuration, logger: logger, loop: self.loop)
         } catch {
             throw RelayStoreError(error)
         }
+        let session = PostgresSession(
+            connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
+            wakeup: self.wakeup, policy: self.policy, logger: logger)
+        return try await session.prepared()
     }
 }
 

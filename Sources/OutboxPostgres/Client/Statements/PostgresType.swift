@@ -9,6 +9,7 @@ enum PostgresType {
     static let int4: UInt32 = 23
     static let text: UInt32 = 25
     static let oid: UInt32 = 26
+    static let tid: UInt32 = 27
     static let json: UInt32 = 114
     static let xml: UInt32 = 142
     static let float4: UInt32 = 700
@@ -28,6 +29,7 @@ enum PostgresType {
     static let timestamptzArray: UInt32 = 1185
     static let uuid: UInt32 = 2950
     static let jsonb: UInt32 = 3802
+    static let pgSnapshot: UInt32 = 5038
     static let xid8: UInt32 = 5069
 
     /// Types from this oid on were created by somebody: enums, citext, composite types.
