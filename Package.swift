@@ -91,7 +91,7 @@ let package = Package(
         ),
         .testTarget(
             name: "OutboxPostgresTests",
-            dependencies: ["Outbox", "OutboxPostgres", "OutboxTesting"],
+            dependencies: ["Outbox", "OutboxPostgres", "OutboxTesting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings
         ),
         .testTarget(
