@@ -72,6 +72,7 @@ let package = Package(
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
+            resources: [.embedInCode("Postgres/supervisor.sh")],
             swiftSettings: settings
         ),
         .executableTarget(
