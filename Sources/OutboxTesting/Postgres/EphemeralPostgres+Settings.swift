@@ -74,7 +74,8 @@ extension EphemeralPostgres.Settings {
             }
             guard !Self.reserved.contains(name) else {
                 throw EphemeralPostgresError(
-                    .invalidSettings, "The parameter “\(name)” is chosen by the ephemeral server; use Settings.network.")
+                    .invalidSettings, "The parameter “\(name)” is chosen by the ephemeral server; use Settings.network."
+                )
             }
         }
         if case .password(let password) = network.kind, password.isEmpty || password.utf8.contains(0x0A) {

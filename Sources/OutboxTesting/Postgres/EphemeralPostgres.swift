@@ -34,7 +34,8 @@ public final class EphemeralPostgres: Sendable {
     public var processID: Int32? { currentProcessID.withLock { $0 } }
 
     private init(
-        supervisor: PostgresSupervisor, folder: String, port: Int, processID: Int32, programs: String, settings: Settings
+        supervisor: PostgresSupervisor, folder: String, port: Int, processID: Int32, programs: String,
+        settings: Settings
     ) {
         self.supervisor = supervisor
         self.folder = folder
@@ -53,7 +54,9 @@ public final class EphemeralPostgres: Sendable {
     /// Keep the result: a server that nobody holds stops.
     ///
     /// - Throws: ``EphemeralPostgresError`` when no server is installed, the settings cannot be used, or it does not start.
-    public static func start(_ settings: Settings = Settings()) async throws(EphemeralPostgresError) -> EphemeralPostgres {
+    public static func start(_ settings: Settings = Settings()) async throws(EphemeralPostgresError)
+        -> EphemeralPostgres
+    {
         try settings.validate()
         let environment = ProcessInfo.processInfo.environment
         let programs = try PostgresPrograms.folder(explicit: settings.binaries, environment: environment)

@@ -49,7 +49,8 @@ package final class PostgresSupervisor: Sendable {
         if FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv") {
             let group = user.group
             process.arguments = [
-                "/usr/bin/setpriv", "--reuid=\(user.name)", "--regid=\(group)", "--init-groups", "/bin/sh", "-c", script,
+                "/usr/bin/setpriv", "--reuid=\(user.name)", "--regid=\(group)", "--init-groups", "/bin/sh", "-c",
+                script,
             ]
         } else {
             process.arguments = ["su", user.name, "-s", "/bin/sh", "-c", script]
@@ -74,7 +75,8 @@ package final class PostgresSupervisor: Sendable {
     package func send(_ command: String) async throws(EphemeralPostgresError) -> String {
         let result = await withCheckedContinuation { continuation in
             queue.async {
-                continuation.resume(returning: Result { () throws(EphemeralPostgresError) in try self.exchange(command) })
+                continuation.resume(
+                    returning: Result { () throws(EphemeralPostgresError) in try self.exchange(command) })
             }
         }
         return try result.get()

@@ -65,8 +65,9 @@ import Testing
             #expect(try await server.psql("SELECT 1") == ["1"])
             let wrong = "postgresql://postgres:wrong@127.0.0.1:\(server.port)/postgres"
             await #expect(throws: Program.Failure.self) { try await server.psql("SELECT 1", url: wrong) }
-            #expect(try await server.psql("SELECT left(rolpassword, 13) FROM pg_authid WHERE rolname = 'postgres'")
-                == ["SCRAM-SHA-256"])
+            #expect(
+                try await server.psql("SELECT left(rolpassword, 13) FROM pg_authid WHERE rolname = 'postgres'")
+                    == ["SCRAM-SHA-256"])
         }
     }
 
@@ -104,7 +105,9 @@ import Testing
                 #expect(try await server.psql("SELECT count(*) FROM round\(round)") == ["1000"])
                 #expect(try await server.psql("SELECT to_regclass('lost') IS NULL") == ["t"])
             }
-            await #expect { try await server.startAgain() } throws: { ($0 as? EphemeralPostgresError)?.code == .startFailed }
+            await #expect { try await server.startAgain() } throws: {
+                ($0 as? EphemeralPostgresError)?.code == .startFailed
+            }
             #expect(try await server.psql("SELECT 1") == ["1"])
         }
     }

@@ -60,7 +60,8 @@ import Testing
                     if more.isEmpty { break }
                     bytes += more
                 }
-                continuation.resume(returning: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
+                continuation.resume(
+                    returning: String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init))
             }
         }
     }

@@ -9,7 +9,8 @@ enum Program {
     }
 
     /// Returns what the program printed; throws when its status is not 0.
-    static func run(_ path: String, _ arguments: [String], environment: [String: String]? = nil) async throws -> String {
+    static func run(_ path: String, _ arguments: [String], environment: [String: String]? = nil) async throws -> String
+    {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: path)

@@ -21,7 +21,9 @@ struct SchemaScope: Sendable {
 
     /// The running test's schema. Only for tests with the trait `.schema`.
     static var current: SchemaScope {
-        guard let scope else { preconditionFailure("This test uses SchemaScope.current, so it needs the trait .schema.") }
+        guard let scope else {
+            preconditionFailure("This test uses SchemaScope.current, so it needs the trait .schema.")
+        }
         return scope
     }
 
