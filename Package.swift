@@ -40,7 +40,8 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred"].map { .embedInCode($0) },
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection"]
+                .map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
@@ -96,7 +97,10 @@ let package = Package(
         ),
         .testTarget(
             name: "OutboxPostgresTests",
-            dependencies: ["Outbox", "OutboxPostgres", "OutboxTesting", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
