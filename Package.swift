@@ -40,7 +40,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection"]
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue"]
                 .map { .embedInCode($0) },
             swiftSettings: settings
         ),

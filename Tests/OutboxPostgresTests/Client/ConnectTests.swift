@@ -1,3 +1,4 @@
+import OutboxTesting
 import Testing
 
 @testable import OutboxPostgres
@@ -79,13 +80,13 @@ import Testing
     }
 
     @Test func tlsIsNotOffered() async throws {
-        let configuration = try await testPostgres()
-        let connection = try await Connection.connect(configuration)
-        let isOffered: String = try await connection.value("SELECT current_setting('ssl')")
-        guard isOffered == "off" else { return }
-        let error = try await failure(["host": "127.0.0.1", "sslmode": "require"])
-        #expect(error.code == .connect)
-        #expect(error.description.contains("TLS"))
+        try await EphemeralPostgres.with(.init(network: .loopback)) { server in
+            var configuration = try ConnectionConfiguration(try #require(server.tcpURL))
+            configuration.parameters = ["sslmode": "require"]
+            let error = try #require(await postgresError { try await Connection.connect(configuration) })
+            #expect(error.code == .connect)
+            #expect(error.description.contains("TLS"))
+        }
     }
 
     @Test func hostsAreTriedInOrder() async throws {
