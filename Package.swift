@@ -40,7 +40,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue"]
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection"]
                 .map { .embedInCode($0) },
             swiftSettings: settings
         ),
