@@ -5,7 +5,7 @@ enum Fault: String, CaseIterable, Sendable {
     case losesLate, deliversLateLast, forgetsCursor, commitsWhileReading, startsAtTheEnd, mixesSubscriptions
     case sharesOwnership, keepsOwnership, hidesCut, commitsAfterCut
     case returnsEarly, missesDeadline, readsUnasked, dropsWake, keepsWake, ignoresCancellation, losesWakeups
-    case defersForNoTime, defersForEver, ignoresScheduledTime, hidesNextDue, repeatsDeferred
+    case defersForNoTime, defersForEver, ignoresScheduledTime, hidesNextDue
     case hidesChanges, reportsOwnChanges
     case readsOnlyFirstOfKey, neverPromotes, neverWaitsBehindKey, retriesAtOnce, neverHolds, countsNoKeys
     case refusesNothing, commitsOneStream, losesErrors, forgetsRetries, keepsDelivered, losesDeadLetters
@@ -21,9 +21,9 @@ enum Fault: String, CaseIterable, Sendable {
         case .commitsRollbacks: ["messages of a transaction that was rolled back are never read"]
         case .ignoresSchedules: ["a message that is scheduled is marked until its time has come"]
         case .ignoresMessageLimit: ["a page has at most the messages that were asked for"]
-        case .ignoresByteLimit: ["a page has at most the bytes that were asked for, but always one message"]
+        case .ignoresByteLimit: ["a page ends with the message that reaches the bytes that were asked for"]
         case .ignoresDeferredLimits:
-            ["a page of deferred messages has at most the messages and bytes that were asked for"]
+            ["a page of deferred messages ends with the messages and bytes that were asked for"]
         case .losesLate:
             [
                 "a late transaction is delivered exactly once",
@@ -66,7 +66,6 @@ enum Fault: String, CaseIterable, Sendable {
         case .defersForEver: ["a message deferred for a short time becomes due by itself"]
         case .ignoresScheduledTime: ["a scheduled message is due at its time"]
         case .hidesNextDue: ["it is said when the next deferred message is due"]
-        case .repeatsDeferred: ["a deferred message on its way is not read again"]
         case .hidesChanges: ["it is told when somebody else has changed deferred messages"]
         case .reportsOwnChanges: ["what a session changes itself is no change by somebody else"]
         case .readsOnlyFirstOfKey: ["a message waits behind the first of its key, and is read with it in order"]

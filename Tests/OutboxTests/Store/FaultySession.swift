@@ -10,7 +10,6 @@ actor FaultySession: RelaySession {
     private let wasWoken = Atomic(false)
     private var streams: [AttachedStream] = []
     private var lastLog: (any MessagePage)?
-    private var lastDeferred: (any MessagePage)?
     private var hasChanged = false
 
     init(_ session: any RelaySession, store: FaultyStore) {
@@ -126,11 +125,6 @@ actor FaultySession: RelaySession {
         if let page = result.pages.last(where: { $0.origin == .log }) {
             self.lastLog = page
         } else if self.fault == .repeatsPages, let page = self.lastLog {
-            result.pages.append(page)
-        }
-        if let page = result.pages.last(where: { $0.origin == .deferred }) {
-            self.lastDeferred = page
-        } else if self.fault == .repeatsDeferred, let page = self.lastDeferred, requests.contains(where: \.deferred) {
             result.pages.append(page)
         }
     }
