@@ -1,4 +1,3 @@
-import OutboxTesting
 import Testing
 
 @testable import OutboxPostgres
@@ -77,16 +76,6 @@ import Testing
         let error = try await failure(["host": "127.0.0.1", "port": "\(listener.port)", "connect_timeout": "2"])
         #expect(error.code == .timeout)
         #expect(error.isRetriable)
-    }
-
-    @Test func tlsIsNotOffered() async throws {
-        try await EphemeralPostgres.with(.init(network: .loopback)) { server in
-            var configuration = try ConnectionConfiguration(try #require(server.tcpURL))
-            configuration.parameters = ["sslmode": "require"]
-            let error = try #require(await postgresError { try await Connection.connect(configuration) })
-            #expect(error.code == .connect)
-            #expect(error.description.contains("TLS"))
-        }
     }
 
     @Test func hostsAreTriedInOrder() async throws {
