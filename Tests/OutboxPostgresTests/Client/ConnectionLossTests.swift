@@ -138,7 +138,7 @@ import Testing
                 default: try await killer.terminate(connection)
                 }
                 _ = await postgresError { try await task.value }
-                var configuration = try testPostgres()
+                var configuration = try await testPostgres()
                 configuration.parameters = ["dbname": "no_such_database"]
                 _ = await postgresError { try await Connection.connect(configuration) }
                 configuration.parameters = [:]
