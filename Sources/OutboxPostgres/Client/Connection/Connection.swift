@@ -32,12 +32,14 @@ public actor Connection {
     var parameters = ParameterBuffer()
     var prepared = PreparedStatements()
     var isInPipelineMode = false
+    var copyBytesSinceFlush = 0
 
     /// The transaction that is open, if it was begun with ``begin(isolation:readOnly:)``.
     var currentTransaction: Int?
     var lastID = 0
     /// The number of the last ``Transaction`` that was dropped while open, until it has been rolled back.
     nonisolated let abandonedTransaction = Atomic<Int>(0)
+    nonisolated let lastSavepoint = Atomic<Int>(0)
     nonisolated let isWoken = Atomic<Bool>(false)
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {

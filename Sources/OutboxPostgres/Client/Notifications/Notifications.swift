@@ -1,0 +1,73 @@
+/// The notifications of a channel, from the moment in which the server began to listen.
+///
+/// The sequence ends when its task is cancelled or ``Connection/close()`` is called, and throws ``PostgresError/Code/connectionLost``
+/// when the connection is lost. It reads from the connection only while somebody awaits the next element; statements of others on
+/// the same connection run meanwhile. Several iterators share the notifications. Once the sequence and its iterators are gone, the connection
+/// stops listening, before its next statement.
+public struct Notifications: AsyncSequence, Sendable {
+    public typealias Element = Notification
+    public typealias Failure = PostgresError
+
+    let subscription: Subscription
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(subscription: subscription)
+    }
+
+    /// Awaits one notification after the other.
+    public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
+        let subscription: Subscription
+
+        /// The next notification.
+        public func next() async throws(PostgresError) -> Notification? {
+            try await subscription.connection.nextNotification(for: subscription.id)
+        }
+
+        /// The next notification.
+        public func next(isolation actor: isolated (any Actor)?) async throws(PostgresError) -> Notification? {
+            try await subscription.connection.nextNotification(for: subscription.id)
+        }
+    }
+
+    /// Lives as long as somebody can ask for the next notification.
+    final class Subscription: Sendable {
+        let connection: Connection
+        let id: Int
+
+        init(connection: Connection, id: Int) {
+            self.connection = connection
+            self.id = id
+        }
+
+        deinit {
+            connection.loop.execute { [connection, id] in
+                connection.assumeIsolated { $0.activity.unsubscribe(id) }
+            }
+        }
+    }
+}
+
+extension Connection {
+    /// Listens on a channel. In a transaction, listening begins when it commits.
+    ///
+    /// - Parameter channel: any name of 1 to 63 bytes, as it is: without folding to lowercase.
+    /// - Throws: ``PostgresError/Code/invalidValue`` for a name that cannot be a channel; otherwise as ``query(_:)``.
+    public func notifications(on channel: String) async throws(PostgresError) -> Notifications {
+        guard (1...63).contains(channel.utf8.count), !channel.utf8.contains(0) else {
+            throw PostgresError(.invalidValue, "the name of a channel has 1 to 63 bytes and no character U+0000")
+        }
+        let subscription = Notifications.Subscription(connection: self, id: nextID())
+        activity.subscribe(subscription.id, to: channel)
+        try await query("LISTEN \(unescaped: quotedIdentifier(channel))")
+        return Notifications(subscription: subscription)
+    }
+
+    fileprivate func nextNotification(for subscription: Int) async throws(PostgresError) -> Notification? {
+        while true {
+            if let notification = activity.takeNext(for: subscription) { return notification }
+            if isClosed || Task.isCancelled { return nil }
+            if let loss { throw loss }
+            await waitUntilSomethingHappens(until: nil)
+        }
+    }
+}

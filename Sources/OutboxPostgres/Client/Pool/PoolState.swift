@@ -1,0 +1,104 @@
+internal import DequeModule
+
+/// Who gets which connection. Decides; connects, closes and resumes nothing.
+///
+/// Every connection occupies a slot, from the decision to open it until it is closed. Whoever is granted a slot without a connection
+/// opens one himself, so the pool needs no task of its own, and cancelling the one who asked cancels the attempt.
+struct PoolState<Resource, Waiter> {
+    enum Request {
+        case granted(PoolGrant<Resource>)
+        case waiting
+    }
+
+    /// What to do once a connection has come back.
+    struct Return {
+        var close: Resource?
+        var resume: (waiter: Waiter, grant: PoolGrant<Resource>)?
+    }
+
+    let maximum: Int
+    private(set) var slotsTaken = 0
+    private(set) var isClosed = false
+    private var idle: [Resource] = []
+    private var waiters: Deque<(id: Int, waiter: Waiter)> = []
+
+    init(maximum: Int) {
+        self.maximum = maximum
+    }
+
+    var idleCount: Int { idle.count }
+    var waiterCount: Int { waiters.count }
+
+    /// The most recently used connection goes first: the others may be closed one day. `nil` means that there is only the queue.
+    mutating func requestNow() -> PoolGrant<Resource>? {
+        if isClosed { return .closed }
+        if let resource = idle.popLast() { return .lease(resource) }
+        guard slotsTaken < maximum else { return nil }
+        slotsTaken += 1
+        return .connect
+    }
+
+    mutating func request(_ id: Int, _ waiter: Waiter) -> Request {
+        if let grant = requestNow() { return .granted(grant) }
+        waiters.append((id, waiter))
+        return .waiting
+    }
+
+    /// - Returns: whom to resume with ``PoolGrant/cancelled``; `nil` if he has been served.
+    mutating func cancel(_ id: Int) -> Waiter? {
+        guard let index = waiters.firstIndex(where: { $0.id == id }) else { return nil }
+        return waiters.remove(at: index).waiter
+    }
+
+    /// A connection was opened in a slot.
+    ///
+    /// - Returns: `false` if the pool was closed meanwhile: close the connection and ``giveUpSlot()``.
+    mutating func connected() -> Bool {
+        !isClosed
+    }
+
+    mutating func giveBack(_ resource: Resource) -> Return {
+        if isClosed {
+            slotsTaken -= 1
+            return Return(close: resource)
+        }
+        if let next = waiters.popFirst() {
+            return Return(resume: (next.waiter, .lease(resource)))
+        }
+        idle.append(resource)
+        return Return()
+    }
+
+    /// There is no connection in the slot (any more).
+    mutating func giveUpSlot() -> Return {
+        if let next = waiters.popFirst() {
+            return Return(resume: (next.waiter, .connect))
+        }
+        slotsTaken -= 1
+        return Return()
+    }
+
+    /// - Returns: the connections to close, and whom to resume with ``PoolGrant/closed``.
+    mutating func close() -> (idle: [Resource], waiters: [Waiter]) {
+        guard !isClosed else { return ([], []) }
+        isClosed = true
+        defer {
+            slotsTaken -= idle.count
+            idle = []
+            waiters = []
+        }
+        return (idle, waiters.map(\.waiter))
+    }
+}
+
+/// What somebody who asked has got.
+enum PoolGrant<Resource> {
+    /// A connection that was used before.
+    case lease(Resource)
+    /// A slot: open a connection, or say that it failed with ``PoolState/giveUpSlot()``.
+    case connect
+    case closed
+    case cancelled
+}
+
+extension PoolGrant: Sendable where Resource: Sendable {}
