@@ -1,21 +1,19 @@
-import Foundation
+import Logging
 import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct ConnectionTests {
-    @Test func selects() async throws {
-        let connection = try await Connection.connect(testPostgres())
-        let result = try await connection.query("SELECT \(Int32(41)) + 1 AS answer, \("hé") AS word")
-        #expect(result.rowCount == 1)
-        #expect(result.columnNames == ["answer", "word"])
-        #expect(try result[0].decode("answer", as: Int.self) == 42)
-        #expect(try result[0].decode(1, as: String.self) == "hé")
-        #expect(connection.processID > 0)
+@Suite(.timeLimit(.minutes(2))) struct ConnectionTests {
+    @Test func knowsItsServer() async throws {
+        let connection = try await connect()
+        #expect(try await connection.value("SELECT pg_backend_pid()") == connection.processID)
+        #expect(try await connection.value("SELECT current_setting('server_version_num')::int") == connection.serverVersion)
+        #expect(await connection.parameterStatus("client_encoding") == "UTF8")
+        #expect(await connection.parameterStatus("nonsense") == nil)
     }
 
-    @Test func preparedAndPipelined() async throws {
-        let connection = try await Connection.connect(testPostgres())
+    @Test func runsPreparedStatementsInOneRoundTripEach() async throws {
+        let connection = try await connect()
         for round in 0..<3 {
             let results = try await connection.pipeline([
                 SQLStatement("SELECT $1::int8 * 2", [.int8(Int64(round))], name: "double"),
@@ -27,57 +25,173 @@ import Testing
             #expect(results[2].rowCount == 10_000)
             #expect(results[2].int64(row: 9999, column: 0) == 10_000)
         }
-        let prepared = try await connection.query("SELECT count(*) FROM pg_prepared_statements")
-        #expect(try prepared[0].decode(0, as: Int.self) == 1)
+        #expect(try await connection.value("SELECT count(*) FROM pg_prepared_statements") == 1)
+    }
+
+    @Test func prepareAgainForAnotherType() async throws {
+        let connection = try await connect()
+        func run(_ value: SQLValue) async throws -> Int? {
+            try await connection.query(SQLStatement("SELECT $1::int8 + 1", [value], name: "next"))[0].decode(0)
+        }
+        #expect(try await run(nil) == nil)
+        #expect(try await run(.int8(1)) == 2)
+        #expect(try await run(.int4(2)) == 3)
+        #expect(try await run(nil) == nil)
+        #expect(try await run(.int8(3)) == 4)
+    }
+
+    @Test func recoversFromAPreparedStatementThatIsGone() async throws {
+        let connection = try await connect()
+        let statement = SQLStatement("SELECT 5", name: "five")
+        try await connection.query(statement)
+        try await connection.query("DEALLOCATE ALL")
+        #expect(await postgresError { try await connection.query(statement) }?.sqlState == "26000")
+        #expect(try await connection.query(statement)[0].decode(0) == 5)
+    }
+
+    @Test func recoversFromAPlanThatIsOutdated() async throws {
+        let connection = try await connect()
+        let statement = SQLStatement("SELECT * FROM shape", name: "shape")
+        try await connection.execute(script: "CREATE TEMP TABLE shape (a int)")
+        try await connection.query(statement)
+        try await connection.execute(script: "ALTER TABLE shape ADD b int")
+        #expect(await postgresError { try await connection.query(statement) }?.sqlState == "0A000")
+        #expect(try await connection.query(statement).columnNames == ["a", "b"])
+    }
+
+    @Test func refusesTwoTextsUnderOneName() async throws {
+        let connection = try await connect()
+        try await connection.query(SQLStatement("SELECT 1", name: "same"))
+        let error = await postgresError { try await connection.query(SQLStatement("SELECT 2", name: "same")) }
+        #expect(error?.code == .invalidValue)
+        #expect(try await connection.query(SQLStatement("SELECT 1", name: "same")).rowCount == 1)
     }
 
     @Test func pipelineFailsAtTheFirstBadStatement() async throws {
-        let connection = try await Connection.connect(testPostgres())
-        let error = await #expect(throws: PostgresError.self) {
-            try await connection.pipeline(["SELECT 1", "SELECT 1/0", SQLStatement("SELECT 3", name: "three")])
+        let connection = try await connect()
+        try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
+        let error = await postgresError {
+            try await connection.pipeline([
+                "INSERT INTO t VALUES (1)", "SELECT 1/0", SQLStatement("SELECT 3", name: "three"), "SELECT oops",
+            ])
         }
         #expect(error?.statementIndex == 1)
         #expect(error?.sqlState == "22012")
-        #expect(try await connection.query(SQLStatement("SELECT 3", name: "three"))[0].decode(0, as: Int.self) == 3)
+        #expect(try await connection.value("SELECT count(*) FROM t") == 0)
+        #expect(try await connection.query(SQLStatement("SELECT 3", name: "three"))[0].decode(0) == 3)
     }
 
-    @Test func script() async throws {
-        let connection = try await Connection.connect(testPostgres())
+    @Test func pipelineSendsNothingIfAStatementCannotBeSent() async throws {
+        let connection = try await connect()
+        try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
+        let error = await postgresError {
+            try await connection.pipeline(["INSERT INTO t VALUES (1)", SQLStatement("SELECT $1::text", ["a\0b"])])
+        }
+        #expect(error?.code == .invalidValue)
+        #expect(try await connection.value("SELECT count(*) FROM t") == 0)
+    }
+
+    @Test func pipelineLargerThanAllBuffers() async throws {
+        let connection = try await connect()
+        let megabyte = [UInt8](repeating: 7, count: 1 << 20)
+        let statements = (0..<24).map { _ in SQLStatement("SELECT $1::bytea || $1", [.bytes(megabyte)]) }
+        let results = try await connection.pipeline(statements)
+        #expect(results.allSatisfy { $0.length(row: 0, column: 0) == 2 << 20 })
+    }
+
+    @Test func emptyPipelineAndEmptyStatement() async throws {
+        let connection = try await connect()
+        #expect(try await connection.pipeline([]).isEmpty)
+        #expect(try await connection.query("").rowCount == 0)
+        #expect(try await connection.pipeline(["", "SELECT 1"])[1].rowCount == 1)
+    }
+
+    @Test func scripts() async throws {
+        let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE a (b int); INSERT INTO a VALUES (1), (2)")
         #expect(try await connection.query("DELETE FROM a").affectedRows == 2)
-        await #expect(throws: PostgresError.self) { try await connection.execute(script: "SELECT 1; SELECT oops; SELECT 2") }
-        #expect(try await connection.query("SELECT 1").rowCount == 1)
+        let error = await postgresError { try await connection.execute(script: "SELECT 1; SELECT oops; SELECT 2") }
+        #expect(error?.sqlState == "42703")
+        #expect(error?.position == 18)
+        try await connection.execute(script: "")
+        #expect(try await connection.value("SELECT 1") == 1)
     }
 
-    @Test func activity() async throws {
-        let listener = try await Connection.connect(testPostgres())
-        let sender = try await Connection.connect(testPostgres())
-        try await listener.query("LISTEN smoke")
-        listener.wake()
-        #expect(try await listener.waitForActivity(until: nil) == .woken)
-        async let activity = listener.waitForActivity(until: nil)
-        try await sender.query("SELECT pg_notify('smoke', 'hello')")
-        let expected = Notification(channel: "smoke", payload: "hello", processID: sender.processID)
-        #expect(try await activity == .notified([expected]))
-        #expect(try await listener.waitForActivity(until: .now) == .deadline)
+    @Test(arguments: ["SELECT '\0'", "\0"]) func refusesNullInText(text: String) async throws {
+        let connection = try await connect()
+        #expect(await postgresError { try await connection.query(SQLStatement(text)) }?.code == .invalidValue)
+        #expect(await postgresError { try await connection.execute(script: text) }?.code == .invalidValue)
+        #expect(await postgresError { try await connection.query("SELECT \(text)") }?.code == .invalidValue)
+        #expect(await postgresError { try await connection.query(SQLStatement("SELECT 1", name: text)) }?.code == .invalidValue)
+        #expect(try await connection.value("SELECT 1") == 1)
     }
 
-    @Test func killed() async throws {
-        let victim = try await Connection.connect(testPostgres())
-        let killer = try await Connection.connect(testPostgres())
-        let wait = Task { try await victim.waitForActivity(until: nil) }
-        try await killer.query("SELECT pg_terminate_backend(\(victim.processID))")
-        let error = await #expect(throws: PostgresError.self) { try await wait.value }
-        #expect(error?.code == .connectionLost)
-        #expect(error?.sqlState == "57P01")
+    @Test func refusesTooManyParameters() async throws {
+        let connection = try await connect()
+        let statement = SQLStatement("SELECT 1", Array(repeating: 1, count: 65_536))
+        #expect(await postgresError { try await connection.query(statement) }?.code == .invalidValue)
     }
 
-    @Test func cancels() async throws {
-        let connection = try await Connection.connect(testPostgres())
-        let task = Task { try await connection.query("SELECT pg_sleep(600)") }
-        task.cancel()
-        let error = await #expect(throws: PostgresError.self) { try await task.value }
-        #expect(error?.code == .cancelled)
-        #expect(try await connection.query("SELECT 1").rowCount == 1)
+    @Test func callersTakeTurns() async throws {
+        let connection = try await connect()
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for number in 0..<500 {
+                group.addTask {
+                    if number.isMultiple(of: 7) {
+                        return await postgresError { try await connection.query("SELECT 1/0") }?.sqlState == "22012"
+                    }
+                    return try await connection.value("SELECT \(number)") == number
+                }
+            }
+            for try await isRight in group { #expect(isRight) }
+        }
+    }
+
+    @Test func logsNotices() async throws {
+        let recorder = LogRecorder()
+        let connection = try await connect(recorder.logger)
+        try await connection.execute(script: "DO $$ BEGIN RAISE NOTICE 'mind the gap'; END $$")
+        #expect(recorder.lines.contains { $0.hasPrefix("debug") && $0.contains("mind the gap") })
+    }
+
+    @Test func errorsTellWhatTheyAreAbout() async throws {
+        let connection = try await connect()
+        try await connection.execute(script: "CREATE TEMP TABLE person (id int CONSTRAINT only_once UNIQUE)")
+        try await connection.query("INSERT INTO person VALUES (4711)")
+        let error = try #require(await postgresError { try await connection.query("INSERT INTO person VALUES (\(4711))") })
+        #expect(error.sqlState == "23505")
+        #expect(error.constraint == "only_once")
+        #expect(error.table == "person")
+        #expect(!error.isRetriable)
+        #expect(!error.debugDescription.contains("4711"))
+    }
+
+    @Test func closedConnectionsRefuse() async throws {
+        let connection = try await connect()
+        await connection.close()
+        await connection.close()
+        #expect(await postgresError { try await connection.query("SELECT 1") }?.code == .connectionLost)
+        #expect(await postgresError { try await connection.begin().commit() }?.code == .connectionLost)
+        #expect(await connection.isUsable == false)
+    }
+
+    @Test func closesWhileAStatementRuns() async throws {
+        let connection = try await connect()
+        let observer = try await connect()
+        let query = Task { try await connection.query("SELECT pg_sleep(600)") }
+        let queued = Task { try await connection.query("SELECT 1") }
+        try await observer.waitUntilRunning(connection.processID, "pg_sleep")
+        await connection.close()
+        #expect(await postgresError { try await query.value }?.code == .connectionLost)
+        #expect(await postgresError { try await queued.value }?.code == .connectionLost)
+        try await observer.query("SELECT pg_terminate_backend(\(connection.processID))")
+    }
+
+    @Test func refusesCopyWhereItDoesNotBelong() async throws {
+        let connection = try await connect()
+        #expect(await postgresError { try await connection.query(" copy (SELECT 1) TO STDOUT") }?.code == .copy)
+        #expect(try await connection.value("SELECT 1") == 1)
+        #expect(await postgresError { try await connection.query("/**/ COPY (SELECT 1) TO STDOUT") }?.code == .copy)
+        #expect(await postgresError { try await connection.query("SELECT 1") }?.code == .copy)
     }
 }

@@ -1,0 +1,89 @@
+import Foundation
+import Logging
+import OutboxPostgres
+import Synchronization
+
+func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> Connection {
+    try await Connection.connect(testPostgres(), logger: logger)
+}
+
+/// The error that `body` throws, `nil` if it throws none.
+func thrown<R>(_ body: () async throws -> R) async -> (any Error)? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+func postgresError<R>(_ body: () async throws -> R) async -> PostgresError? {
+    await thrown(body) as? PostgresError
+}
+
+extension Connection {
+    func value<Value: SQLDecodable>(_ statement: SQLStatement, as: Value.Type = Value.self) async throws -> Value {
+        try await query(statement)[0].decode(0)
+    }
+
+    /// Ends the session of another connection and returns once it has ended.
+    func terminate(_ victim: Connection) async throws {
+        _ = try await query("SELECT pg_terminate_backend(\(victim.processID), 60000)")
+    }
+
+    /// Returns once a session is running a statement that contains `text`.
+    func waitUntilRunning(_ processID: Int32, _ text: String) async throws {
+        try await waitUntil(
+            """
+            SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE pid = \(processID) AND state = 'active' AND strpos(query, \(text)) > 0)
+            """)
+    }
+
+    /// Asks again and again until the statement returns true; the time limit of the test bounds it.
+    func waitUntil(_ statement: SQLStatement) async throws {
+        while try await value(statement) == false { await Task.yield() }
+    }
+}
+
+struct TestError: Error, Equatable {
+    var number = 0
+}
+
+/// How many descriptors the process has open.
+func openDescriptors() throws -> Int {
+    #if os(Linux)
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    #else
+        try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").count
+    #endif
+}
+
+/// Keeps what is logged.
+final class LogRecorder: Sendable {
+    private let messages = Mutex<[String]>([])
+
+    var logger: Logger {
+        var logger = Logger(label: "test") { _ in Handler(recorder: self) }
+        logger.logLevel = .trace
+        return logger
+    }
+
+    var lines: [String] { messages.withLock { $0 } }
+
+    private struct Handler: LogHandler {
+        let recorder: LogRecorder
+        var metadata: Logger.Metadata = [:]
+        var logLevel: Logger.Level = .trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
+            recorder.messages.withLock { $0.append(line) }
+        }
+    }
+}
