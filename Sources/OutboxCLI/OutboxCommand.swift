@@ -1,0 +1,73 @@
+import ArgumentParser
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// The program `outbox`.
+@main
+struct OutboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "outbox",
+        abstract: "A transactional outbox in Postgres: schema, messages, relay, dead letters.",
+        discussion: """
+            Where the server is comes from --postgres or from the PG* environment variables, as with psql.
+
+            EXAMPLES:
+              outbox demo                                          see it work, on a server of its own
+              outbox migrate up                                    create the schema "outbox"
+              outbox enqueue event-bus '{"id": 1}' --key 1         enqueue a message
+              outbox relay --route '*=stdout'                      deliver everything to stdout
+              outbox dead-letter list                              what could not be delivered
+
+            \(ExitStatus.help)
+            """,
+        version: "0.1.0",
+        subcommands: [
+            SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
+            DeadLetterCommand.self, DemoCommand.self,
+        ])
+
+    /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.
+    static func main() async {
+        // A reader that goes away is an error of a write, not the end of the process.
+        _ = signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try self.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error where self.isParsers(error) {
+            self.exit(withError: error)
+        } catch {
+            let failure = Failure(error)
+            let line = failure.message.split(whereSeparator: \.isNewline).joined(separator: " ")
+            Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + line)
+            fflush(unsafe stdout)
+            Self.exit(failure.status)
+        }
+    }
+
+    /// Ends the process at once.
+    static func exit(_ status: ExitStatus) -> Never {
+        #if canImport(Darwin)
+        Darwin.exit(status.rawValue)
+        #elseif canImport(Musl)
+        Musl.exit(status.rawValue)
+        #else
+        Glibc.exit(status.rawValue)
+        #endif
+    }
+
+    /// Whether the argument parser knows best how to show an error: usage, help, version.
+    private static func isParsers(_ error: any Error) -> Bool {
+        if error is ValidationError || error is ExitCode || error is CleanExit { return true }
+        return String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
+    }
+}
