@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [
+var settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
@@ -9,6 +9,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .strictMemorySafety(),
 ]
+// Not for everybody: a newer compiler may warn where ours does not.
+if Context.environment["OUTBOX_WARNINGS_AS_ERRORS"] != nil {
+    settings.append(.treatAllWarnings(as: .error))
+}
 
 let package = Package(
     name: "swift-outbox",
@@ -73,6 +77,7 @@ let package = Package(
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
+            resources: [.embedInCode("Postgres/supervisor.sh")],
             swiftSettings: settings
         ),
         .executableTarget(

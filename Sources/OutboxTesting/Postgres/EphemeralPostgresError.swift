@@ -1,0 +1,65 @@
+/// Why an ``EphemeralPostgres`` could not do what it was asked.
+public struct EphemeralPostgresError: Error, Sendable {
+    /// The kind of failure. More kinds may be added.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        private enum Kind: String { case notInstalled, invalidSettings, initialisationFailed, startFailed, stopped }
+        private let kind: Kind
+
+        /// No Postgres server programs were found on this machine.
+        public static let notInstalled = Code(kind: .notInstalled)
+        /// The settings cannot be used, or contradict each other.
+        public static let invalidSettings = Code(kind: .invalidSettings)
+        /// The server's folder could not be made, or `initdb` failed.
+        public static let initialisationFailed = Code(kind: .initialisationFailed)
+        /// The server ended before it accepted connections, or took longer than ``EphemeralPostgres/Settings/startLimit``.
+        public static let startFailed = Code(kind: .startFailed)
+        /// The server was stopped for good; a stopped server does not start again.
+        public static let stopped = Code(kind: .stopped)
+
+        /// The code's name.
+        public var description: String { kind.rawValue }
+    }
+
+    /// The kind of failure.
+    public var code: Code
+    /// What happened and, where known, what to do.
+    public var message: String
+    /// What the server's programs printed last; empty when they printed nothing.
+    public var detail: String
+    /// The error that caused this one.
+    public var underlying: (any Error)?
+    /// The source file that threw.
+    public var file: String
+    /// The line that threw.
+    public var line: Int
+
+    package init(
+        _ code: Code,
+        _ message: String,
+        detail: String = "",
+        underlying: (any Error)? = nil,
+        file: String = #fileID,
+        line: Int = #line
+    ) {
+        self.code = code
+        self.message = message
+        self.detail = detail
+        self.underlying = underlying
+        self.file = file
+        self.line = line
+    }
+}
+
+extension EphemeralPostgresError: CustomStringConvertible, CustomDebugStringConvertible {
+    /// What happened, in a sentence; without the server's own words.
+    public var description: String { message }
+
+    /// What happened, what the server's programs printed, and where it was thrown.
+    public var debugDescription: String {
+        var parts = ["EphemeralPostgresError(\(code)): \(message)"]
+        if !detail.isEmpty { parts.append(detail) }
+        if let underlying { parts.append("caused by: \(underlying)") }
+        parts.append("at \(file):\(line)")
+        return parts.joined(separator: "\n")
+    }
+}
