@@ -28,8 +28,8 @@ struct OutboxCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
-            DeadLetterCommand.self, DemoCommand.self,
+            SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self,
+
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.
@@ -46,10 +46,9 @@ struct OutboxCommand: AsyncParsableCommand {
         } catch let error where self.isParsers(error) {
             self.exit(withError: error)
         } catch {
-            let failure = Failure(error)
+            let failure = CommandFailure(error)
             let line = failure.message.split(whereSeparator: \.isNewline).joined(separator: " ")
             Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + line)
-            fflush(unsafe stdout)
             Self.exit(failure.status)
         }
     }

@@ -21,8 +21,8 @@ final class InputFile: Sendable {
             self.descriptor = Descriptor(STDIN_FILENO)
             return
         }
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        if number < 0 { throw Failure(.noInput, "\(path): \(Descriptor.Failure(code: errno).reason)") }
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        if number < 0 { throw CommandFailure(.noInput, "\(path): \(Descriptor.Failure(code: errno).reason)") }
         self.descriptor = Descriptor(number)
     }
 
@@ -39,7 +39,7 @@ final class InputFile: Sendable {
                 } catch {
                     let name = self.path == "-" ? "stdin" : self.path
                     let status: ExitStatus = error.code == EISDIR ? .noInput : .inputOutput
-                    continuation.resume(throwing: Failure(status, "\(name): \(error.reason)"))
+                    continuation.resume(throwing: CommandFailure(status, "\(name): \(error.reason)"))
                 }
             }
         }

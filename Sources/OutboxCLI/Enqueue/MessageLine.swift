@@ -37,13 +37,13 @@ enum MessageLine {
         try scanner.object(
             { name, value throws(Problem) in
                 if self.ignored.contains(name) {
-                    do { _ = try value.value() } catch { throw self.syntax(error) }
+                    _ = try self.text(&value)
                     return
                 }
                 guard seen.insert(name).inserted else { throw Problem(field: name, "is there twice") }
                 try self.read(name, &value, into: &message)
             }, self.syntax)
-        do { try scanner.end() } catch { throw self.syntax(error) }
+        do throws(JSONScanner.Problem) { try scanner.end() } catch { throw self.syntax(error) }
         try self.check(message, seen)
         return message
     }
@@ -53,7 +53,7 @@ enum MessageLine {
     ) throws(Problem) {
         let isNull = try self.kind(&value) == .null
         if isNull, name != "payload_json" {
-            do { _ = try value.value() } catch { throw self.syntax(error) }
+            _ = try self.text(&value)
             if name == "destination" || name.hasPrefix("payload") { throw Problem(field: name, "is null") }
             return
         }
@@ -83,7 +83,7 @@ enum MessageLine {
             }
             message.payload = Array(data)
         case "payload_json":
-            do { message.payload = Array(try value.value()) } catch { throw self.syntax(error) }
+            message.payload = Array(try self.text(&value))
         default:
             let hint = NearestName.suggestion(for: name, among: self.names)
             throw Problem(field: name, "is no field of a message; \(hint)")
@@ -110,18 +110,22 @@ enum MessageLine {
         Problem("\(problem.reason), at byte \(problem.position)")
     }
 
+    private static func text(_ value: inout JSONScanner) throws(Problem) -> ArraySlice<UInt8> {
+        do throws(JSONScanner.Problem) { return try value.value() } catch { throw self.syntax(error) }
+    }
+
     private static func kind(_ scanner: inout JSONScanner) throws(Problem) -> JSONScanner.Kind {
-        do { return try scanner.kind() } catch { throw self.syntax(error) }
+        do throws(JSONScanner.Problem) { return try scanner.kind() } catch { throw self.syntax(error) }
     }
 
     private static func string(_ name: String, _ value: inout JSONScanner) throws(Problem) -> String {
         guard try self.kind(&value) == .string else { throw Problem(field: name, "is not a string") }
-        do { return try value.string() } catch { throw self.syntax(error) }
+        do throws(JSONScanner.Problem) { return try value.string() } catch { throw self.syntax(error) }
     }
 
     private static func number(_ name: String, _ value: inout JSONScanner) throws(Problem) -> Double {
         guard try self.kind(&value) == .number else { throw Problem(field: name, "is not a number") }
-        do { return try value.number() } catch { throw self.syntax(error) }
+        do throws(JSONScanner.Problem) { return try value.number() } catch { throw self.syntax(error) }
     }
 
     private static func headers(_ value: inout JSONScanner) throws(Problem) -> [String: String] {

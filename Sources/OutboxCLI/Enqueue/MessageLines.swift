@@ -3,7 +3,7 @@ import Synchronization
 
 /// The messages of an NDJSON file, one a line; empty lines are passed over. It is read once.
 ///
-/// It ends with a ``Failure`` that names the line and the field when a line is wrong.
+/// It ends with a ``CommandFailure`` that names the line and the field when a line is wrong.
 final class MessageLines: AsyncSequence, Sendable {
     typealias Element = NewMessage
 
@@ -11,14 +11,14 @@ final class MessageLines: AsyncSequence, Sendable {
     private static let longestLine = 512 << 20
 
     private let file: InputFile
-    private let failed = Mutex<Failure?>(nil)
+    private let failed = Mutex<CommandFailure?>(nil)
 
     init(_ file: InputFile) {
         self.file = file
     }
 
     /// What was wrong with a line, when the sequence has ended for that.
-    var failure: Failure? { self.failed.withLock { $0 } }
+    var failure: CommandFailure? { self.failed.withLock { $0 } }
 
     func makeAsyncIterator() -> Iterator { Iterator(self) }
 
@@ -47,7 +47,7 @@ final class MessageLines: AsyncSequence, Sendable {
                     return message
                 }
                 return nil
-            } catch let failure as Failure {
+            } catch let failure as CommandFailure {
                 self.lines.failed.withLock { $0 = failure }
                 throw failure
             }
@@ -57,7 +57,7 @@ final class MessageLines: AsyncSequence, Sendable {
             do throws(MessageLine.Problem) {
                 return try MessageLine.decode(line)
             } catch {
-                throw Failure(.badInput, "line \(self.number): \(error.description); nothing was enqueued")
+                throw CommandFailure(.badInput, "line \(self.number): \(error.description); nothing was enqueued")
             }
         }
 
@@ -88,7 +88,7 @@ final class MessageLines: AsyncSequence, Sendable {
             self.start = 0
             self.buffer.append(contentsOf: more)
             if self.buffer.count > MessageLines.longestLine {
-                throw Failure(.badInput, "line \(self.number + 1): longer than any message; nothing was enqueued")
+                throw CommandFailure(.badInput, "line \(self.number + 1): longer than any message; nothing was enqueued")
             }
         }
     }

@@ -21,14 +21,14 @@ struct JSONScanner {
     /// The next value's kind.
     mutating func kind() throws(Problem) -> Kind {
         self.skipSpace()
-        switch self.peek {
+        guard let next = self.peek else { throw self.problem("the JSON ends too early") }
+        switch next {
         case UInt8(ascii: "{"): return .object
         case UInt8(ascii: "["): return .array
         case UInt8(ascii: "\""): return .string
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
         case UInt8(ascii: "n"): return .null
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
-        case nil: throw self.problem("the JSON ends too early")
         default: throw self.problem("not JSON")
         }
     }

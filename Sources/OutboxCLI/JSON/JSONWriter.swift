@@ -39,11 +39,10 @@ struct JSONWriter {
     mutating func double(_ value: Double) { self.raw(value.isFinite ? String(value) : "null") }
 
     mutating func string(_ value: String?) {
-        guard let value else { return self.null() }
+        guard var text = value else { return self.null() }
         self.separate()
         self.bytes.append(UInt8(ascii: "\""))
-        var value = value
-        value.withUTF8 { text in unsafe self.escape(UnsafeRawBufferPointer(text)) }
+        text.withUTF8 { bytes in unsafe self.escape(UnsafeRawBufferPointer(bytes)) }
         self.bytes.append(UInt8(ascii: "\""))
         self.needsComma = true
     }
@@ -84,7 +83,7 @@ struct JSONWriter {
     /// Runs of plain bytes are copied at once.
     private mutating func escape(_ text: UnsafeRawBufferPointer) {
         var start = 0
-        for index in unsafe 0..<text.count {
+        for index in 0..<text.count {
             let byte = unsafe text[index]
             guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
             unsafe self.bytes.append(contentsOf: text[start..<index])

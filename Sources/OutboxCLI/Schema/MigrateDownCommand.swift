@@ -28,7 +28,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
         let migrator = Migrator(schema: schema)
         guard self.yes else {
             try await self.explain(migrator)
-            throw Failure(.usage, "nothing was undone; add --yes to do it, messages included")
+            throw CommandFailure(.usage, "nothing was undone; add --yes to do it, messages included")
         }
         let steps = try await self.server.withConnection(application: "migrate") { connection in
             try await migrator.down(to: self.to, on: connection) { step in

@@ -3,26 +3,26 @@ import OutboxPostgres
 extension OutboxSchema {
     /// Makes sure that the outbox is there and of the version that this program works with.
     ///
-    /// - Throws: A ``Failure`` that says which command helps.
+    /// - Throws: A ``CommandFailure`` that says which command helps.
     func check(on connection: Connection) async throws {
         let history = try await Migrator(schema: self).status(on: connection)
         let isEmpty = history.allSatisfy { if case .pending = $0.state { true } else { false } }
         if isEmpty {
-            throw Failure(
+            throw CommandFailure(
                 .wrongSchema,
                 "there is no outbox in the schema “\(self.name)”; create it with: outbox migrate up\(self.option)")
         }
         for migration in history {
             switch migration.state {
             case .pending:
-                throw Failure(
+                throw CommandFailure(
                     .wrongSchema,
                     """
                     the schema “\(self.name)” is older than this program: version \(migration.version) is missing; \
                     bring it up to date with: outbox migrate up\(self.option)
                     """)
             case .unknown:
-                throw Failure(
+                throw CommandFailure(
                     .wrongSchema,
                     """
                     the schema “\(self.name)” is newer than this program, which knows no version \

@@ -14,14 +14,14 @@ struct ServerOptions: ParsableArguments {
 
     /// Where to connect.
     ///
-    /// - Throws: A ``Failure`` of usage when the connection string is wrong.
+    /// - Throws: A ``CommandFailure`` of usage when the connection string is wrong.
     func configuration(application: String) throws -> ConnectionConfiguration {
         do {
             var configuration = try ConnectionConfiguration(self.postgres)
             configuration.parameters["fallback_application_name"] = "outbox \(application)"
             return configuration
         } catch {
-            throw Failure(.usage, "--postgres: \(error.description)")
+            throw CommandFailure(.usage, "--postgres: \(error.description)")
         }
     }
 

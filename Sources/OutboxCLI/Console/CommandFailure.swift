@@ -3,7 +3,7 @@ import OutboxPostgres
 import OutboxTesting
 
 /// Why the program ends without having done what was asked: a line for a person and a number for a script.
-struct Failure: Error {
+struct CommandFailure: Error {
     let status: ExitStatus
     let message: String
 
@@ -13,15 +13,15 @@ struct Failure: Error {
     }
 }
 
-extension Failure {
+extension CommandFailure {
     /// What an error thrown anywhere below means for the one who called the program.
     init(_ error: any Error) {
         switch error {
-        case let error as Failure: self = error
+        case let error as CommandFailure: self = error
         case let error as PostgresError: self.init(error)
         case let error as TransactionError:
             let cause: (any Error)? = error.beginError ?? error.bodyError ?? error.commitError ?? error.rollbackError
-            let status = cause.map { Failure($0).status } ?? .failure
+            let status = cause.map { CommandFailure($0).status } ?? .failure
             self.init(status, error.description)
         case let error as RelayStoreError: self.init(error)
         case let error as InvalidMessage: self.init(.badInput, error.description)
