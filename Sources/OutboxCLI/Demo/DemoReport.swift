@@ -1,0 +1,66 @@
+import Outbox
+
+/// What came of the demonstration, and whether it is what an outbox promises.
+struct DemoReport {
+    let snapshot: DemoLedger.Snapshot
+    /// The ids in the application's own table: what really committed.
+    let committed: Set<Int64>
+    /// How many dead letters were replayed.
+    let replayed: Int
+    /// How many dead letters there are in the end.
+    let deadLetters: Int
+
+    /// What was promised, and whether it was kept.
+    var checks: [(text: String, isKept: Bool)] {
+        let lost = self.committed.subtracting(self.snapshot.delivered).count
+        let invented = self.snapshot.delivered.subtracting(self.committed).count
+        let undone = self.snapshot.delivered.intersection(self.snapshot.rolledBack).count
+        return [
+            ("everything committed was delivered: \(self.committed.count.grouped) messages, \(lost) missing", lost == 0),
+            ("nothing else was delivered: \(invented) unknown", invented == 0),
+            ("nothing rolled back was delivered: \(undone) of \(self.snapshot.rolledBack.count.grouped)", undone == 0),
+            ("messages of one key arrived in order: \(self.snapshot.outOfOrder) did not", self.snapshot.outOfOrder == 0),
+            ("no dead letter is left: \(self.deadLetters)", self.deadLetters == 0),
+        ]
+    }
+
+    /// The counts of each destination.
+    func table() -> Table {
+        var table = Table(
+            ("DESTINATION", .left), ("ENQUEUED", .right), ("ROLLED BACK", .right), ("DELIVERED", .right),
+            ("RETRIED", .right), ("DEAD-LETTERED", .right))
+        func add(_ name: String, _ counts: DemoLedger.Counts) {
+            table.add(
+                name, counts.enqueued.grouped, counts.rolledBack.grouped, counts.delivered.grouped,
+                counts.retried.grouped, counts.dead.grouped)
+        }
+        for destination in DemoHandlers.destinations {
+            add(destination.name, self.snapshot.counts[destination] ?? DemoLedger.Counts())
+        }
+        add("all", self.snapshot.total)
+        return table
+    }
+
+    /// Latency percentiles: from the commit's sending to the first call of the handler.
+    var latency: String {
+        let sorted = self.snapshot.latencies.sorted()
+        if sorted.isEmpty { return "no latency was measured" }
+        let values = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1)].map { name, share in
+            "\(name) \(sorted[min(Int(Double(sorted.count) * share), sorted.count - 1)].short)"
+        }
+        return "commit to handler: " + values.joined(separator: "   ")
+    }
+
+    /// Prints everything.
+    func print(on terminal: Terminal = .output) {
+        terminal.print("")
+        self.table().print(on: terminal)
+        terminal.print("")
+        terminal.print(self.latency)
+        terminal.print("")
+        for check in self.checks {
+            let sign = check.isKept ? terminal.styled("✓", .green) : terminal.styled("✗", .red)
+            terminal.print("\(sign) \(check.text)")
+        }
+    }
+}
