@@ -41,7 +41,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred"].map { .embedInCode($0) },
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration"].map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
@@ -99,7 +99,7 @@ let package = Package(
         ),
         .testTarget(
             name: "OutboxPostgresTests",
-            dependencies: ["Outbox", "OutboxPostgres", "OutboxTesting"],
+            dependencies: ["Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxTesting"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -3,7 +3,14 @@
 -- {{schema}} stands for the quoted name of the outbox's schema. Everything is
 -- qualified with it, so nothing here depends on a search_path.
 
-CREATE SCHEMA IF NOT EXISTS {{schema}};
+-- Asked first, because CREATE SCHEMA wants the privilege to create one even where there is nothing to create.
+DO $outbox$
+BEGIN
+    IF to_regnamespace('{{schema_text}}') IS NULL THEN
+        CREATE SCHEMA {{schema}};
+    END IF;
+END
+$outbox$;
 
 -- What has been applied to this schema, and the checksum of the file it came from.
 CREATE TABLE {{schema}}.migration (

@@ -10,6 +10,13 @@ package enum Migrations {
         package let name: String
         package let up: String
         package let down: String
+
+        package init(version: Int, name: String, up: String, down: String) {
+            self.version = version
+            self.name = name
+            self.up = up
+            self.down = down
+        }
     }
 
     /// All versions, the oldest first.

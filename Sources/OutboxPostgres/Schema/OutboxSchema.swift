@@ -26,8 +26,12 @@ public struct OutboxSchema: Sendable, Hashable {
         if name.isEmpty { throw OutboxSchemaError("A schema's name is not empty.") }
         if name.utf8.count > 63 { throw OutboxSchemaError("A schema's name has at most 63 bytes.") }
         if name.utf8.contains(0) { throw OutboxSchemaError("A schema's name has no NUL.") }
-        if name.hasPrefix("pg_") { throw OutboxSchemaError("Postgres keeps names that begin with pg_ for itself.") }
-        if name.contains("$outbox$") || name.contains("{{schema") {
+        // By bytes, as the server reads: a dollar with a combining accent is one Character, and not the dollar.
+        let bytes = Array(name.utf8)
+        if bytes.starts(with: "pg_".utf8) {
+            throw OutboxSchemaError("Postgres keeps names that begin with pg_ for itself.")
+        }
+        if bytes.contains(Array("$outbox$".utf8)) || bytes.contains(Array("{{schema".utf8)) {
             throw OutboxSchemaError("A schema's name contains neither $outbox$ nor {{schema.")
         }
         self.name = name
@@ -41,7 +45,7 @@ public struct OutboxSchema: Sendable, Hashable {
         Migrations.all.map(self.up).joined(separator: "\n")
     }
 
-    /// What removes the schema and everything in it.
+    /// What removes the outbox and everything in it. What others have put into the schema stays, and with it the schema.
     public var down: String {
         Migrations.all.reversed().map(self.down).joined(separator: "\n")
     }
@@ -55,6 +59,11 @@ public struct OutboxSchema: Sendable, Hashable {
     /// The statements that run at run time.
     package var statements: Statements {
         Statements(schema: self.identifier, schemaText: self.identifierText)
+    }
+
+    /// The statements that migrate.
+    package var migrationStatements: MigrationStatements {
+        MigrationStatements(schema: self.identifier, schemaText: self.identifierText)
     }
 
     /// What brings the schema to a migration's version, and notes that it did.

@@ -38,6 +38,7 @@ public final class ConnectionPool: Service {
     ///
     /// - Throws: what `body` throws; ``PostgresError/Code/poolClosed``; ``PostgresError/Code/cancelled`` if the task was cancelled while
     ///   it waited; what ``Connection/connect(_:logger:loop:)`` throws.
+    @discardableResult
     public func withConnection<R>(_ body: (Connection) async throws -> R) async throws -> R {
         let connection = try await lease()
         let result: R
@@ -52,6 +53,7 @@ public final class ConnectionPool: Service {
     }
 
     /// Runs `body` in a transaction on a connection of the pool; see ``Connection/withTransaction(isolation:readOnly:_:)``.
+    @discardableResult
     public func withTransaction<R>(
         isolation: IsolationLevel = .readCommitted, readOnly: Bool = false,
         _ body: (borrowing Transaction) async throws -> R

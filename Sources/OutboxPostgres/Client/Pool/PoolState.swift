@@ -53,7 +53,7 @@ struct PoolState<Resource, Waiter> {
     /// A connection was opened in a slot.
     ///
     /// - Returns: `false` if the pool was closed meanwhile: close the connection and ``giveUpSlot()``.
-    mutating func connected() -> Bool {
+    func connected() -> Bool {
         !isClosed
     }
 
@@ -102,3 +102,4 @@ enum PoolGrant<Resource> {
 }
 
 extension PoolGrant: Sendable where Resource: Sendable {}
+extension PoolGrant: Equatable where Resource: Equatable {}

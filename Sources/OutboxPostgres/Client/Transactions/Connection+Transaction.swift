@@ -7,6 +7,7 @@ extension Connection {
     ///
     /// - Throws: what `body` throws, if the rollback worked; otherwise a ``TransactionError``, which tells beginning, body, rollback and
     ///   commit apart.
+    @discardableResult
     public nonisolated func withTransaction<R>(
         isolation: IsolationLevel = .readCommitted, readOnly: Bool = false,
         _ body: (borrowing Transaction) async throws -> R

@@ -74,6 +74,7 @@ extension Transaction {
     ///
     /// - Throws: what `body` throws; a ``TransactionError`` if undoing failed as well; a ``PostgresError`` if the savepoint could not be
     ///   set or released.
+    @discardableResult
     public func withSavepoint<R>(_ body: (borrowing Transaction) async throws -> R) async throws -> R {
         let name = "outbox_savepoint_\(connection.lastSavepoint.add(1, ordering: .relaxed).newValue)"
         try await connection.query("SAVEPOINT \(unescaped: name)")

@@ -1,0 +1,90 @@
+/// Why something could not be done with an outbox: what it is, and what to do about it.
+public struct OutboxError: Error, Sendable {
+    /// What kind of failure it is.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        private enum Kind: String {
+            case schemaMissing, schemaOccupied, schemaOutdated, schemaNewer, drift, unknownVersion, privilege
+        }
+
+        private let kind: Kind
+
+        /// There is no outbox in the schema.
+        public static let schemaMissing = Code(kind: .schemaMissing)
+        /// The schema holds tables that have the names of an outbox's and are none.
+        public static let schemaOccupied = Code(kind: .schemaOccupied)
+        /// The schema is older than this program needs.
+        public static let schemaOutdated = Code(kind: .schemaOutdated)
+        /// The schema is newer than this program knows.
+        public static let schemaNewer = Code(kind: .schemaNewer)
+        /// What was applied to the schema is not what this program would have applied.
+        public static let drift = Code(kind: .drift)
+        /// No migration has that version.
+        public static let unknownVersion = Code(kind: .unknownVersion)
+        /// The role may not do that.
+        public static let privilege = Code(kind: .privilege)
+
+        public var description: String { self.kind.rawValue }
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// What happened and what to do about it, without values or credentials.
+    public let message: String
+    /// What the client said.
+    public let underlying: (any Error)?
+    /// The file in which the error arose.
+    public let file: String
+    /// The line in which the error arose.
+    public let line: Int
+
+    init(
+        _ code: Code, _ message: String, underlying: (any Error)? = nil, file: String = #fileID, line: Int = #line
+    ) {
+        self.code = code
+        self.message = message
+        self.underlying = underlying
+        self.file = file
+        self.line = line
+    }
+
+    /// Whether the same call may well succeed later with nothing changed by anybody.
+    public var isRetriable: Bool { (self.underlying as? PostgresError)?.isRetriable ?? false }
+}
+
+extension OutboxError: CustomStringConvertible, CustomDebugStringConvertible {
+    /// What happened and what to do about it.
+    public var description: String { self.message }
+
+    /// All that is known, the server's words included.
+    public var debugDescription: String {
+        let underlying = self.underlying.map { "\n  underlying: \(String(reflecting: $0))" } ?? ""
+        return "OutboxError(\(self.code)): \(self.message)\(underlying)\n  at \(self.file):\(self.line)"
+    }
+}
+
+extension OutboxError {
+    /// The same failure in words that say what to do, where there are any.
+    ///
+    /// - Parameters:
+    ///   - error: What a call of the client has thrown.
+    ///   - schema: The outbox that was used.
+    ///   - task: What the role was used for: "migrate".
+    static func explaining(_ error: any Error, schema: OutboxSchema, task: String) -> any Error {
+        guard let error = error as? PostgresError, error.sqlState == "42501" else { return error }
+        return OutboxError(
+            .privilege,
+            """
+            The role lacks a privilege to \(task) the outbox in the schema \(schema.identifier): \(error). Connect as \
+            the schema's owner, or grant what "outbox schema --grants" prints.
+            """, underlying: error)
+    }
+
+    static func missing(_ schema: OutboxSchema, underlying: (any Error)? = nil) -> OutboxError {
+        OutboxError(
+            .schemaMissing,
+            """
+            There is no outbox in the schema \(schema.identifier) of this database. Create it with \
+            "outbox migrate up", or name another schema.
+            """, underlying: underlying)
+    }
+}
