@@ -24,6 +24,8 @@ extension CommandFailure {
             let status = cause.map { CommandFailure($0).status } ?? .failure
             self.init(status, error.description)
         case let error as RelayStoreError: self.init(error)
+        case let error as OutboxError: self.init(error)
+        case let error as EphemeralPostgresError: self.init(.unavailable, error.description)
         case let error as InvalidMessage: self.init(.badInput, error.description)
         case let error as OutboxSchemaError: self.init(.usage, "--schema: \(error.description)")
         case is CancellationError: self.init(.failure, "cancelled")
@@ -33,6 +35,16 @@ extension CommandFailure {
 
     private init(_ error: PostgresError) {
         self.init(Self.status(of: error), error.description)
+    }
+
+    private init(_ error: OutboxError) {
+        switch error.code {
+        case .privilege: self.init(.noPermission, error.description)
+        case .unknownVersion: self.init(.usage, error.description)
+        case .schemaMissing, .schemaOccupied, .schemaOutdated, .schemaNewer, .drift:
+            self.init(.wrongSchema, error.description)
+        default: self.init(.failure, error.description)
+        }
     }
 
     private init(_ error: RelayStoreError) {

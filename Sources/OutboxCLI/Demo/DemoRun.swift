@@ -38,7 +38,10 @@ struct DemoRun: Sendable {
             result = .failure(error)
         }
         // Also when this task was cancelled: the schema goes away in any case.
-        await Task { _ = try? await migrator.down(to: 0, on: connection) }.value
+        await Task {
+            try? await self.shop.dropTables(on: connection)
+            _ = try? await migrator.down(to: 0, on: connection)
+        }.value
         await connection.close()
         return try result.get()
     }

@@ -17,7 +17,7 @@ struct DemoShop: Sendable {
         self.ledger = ledger
     }
 
-    /// The application's own tables. They go away with the outbox's schema.
+    /// The application's own tables.
     func createTables(on connection: Connection) async throws {
         try await connection.execute(
             script: """
@@ -26,6 +26,12 @@ struct DemoShop: Sendable {
                 CREATE TABLE \(self.name).demo_order (customer integer NOT NULL, number integer NOT NULL);
                 CREATE TABLE \(self.name).demo_sent (message bigint PRIMARY KEY, destination text NOT NULL);
                 """)
+    }
+
+    /// Removes them again.
+    func dropTables(on connection: Connection) async throws {
+        try await connection.execute(
+            script: "DROP TABLE IF EXISTS \(self.name).demo_customer, \(self.name).demo_order, \(self.name).demo_sent")
     }
 
     /// Places orders until the deadline.

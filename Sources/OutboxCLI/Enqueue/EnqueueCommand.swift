@@ -85,7 +85,8 @@ struct EnqueueCommand: AsyncParsableCommand {
     }
 
     private func enqueue(_ message: NewMessage) async throws {
-        let outbox = PostgresOutbox(schema: try self.server.outbox.schema)
+        let outbox = PostgresOutbox(
+            schema: try self.server.outbox.schema, maximumPayload: NewMessage.largestPayload)
         try message.validate()
         let id = try await self.server.withConnection(application: "enqueue") { connection in
             try await connection.withTransaction { transaction in
@@ -106,7 +107,7 @@ struct EnqueueCommand: AsyncParsableCommand {
         let count = try await self.server.withConnection(application: "enqueue") { connection in
             do {
                 return try await connection.withTransaction { transaction in
-                    try await PostgresOutbox(schema: schema).copy(lines, in: transaction)
+                    try await PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload).copy(lines, in: transaction)
                 }
             } catch {
                 // The line that ended the COPY says more than what became of the COPY.

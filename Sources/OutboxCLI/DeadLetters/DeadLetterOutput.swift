@@ -1,0 +1,2 @@
+import OutboxPostgres
+enum DeadLetterOutput { static func table(_ d: [DeadLetter]) -> Table { Table(("ID", .right)) } }
