@@ -99,7 +99,10 @@ let package = Package(
         ),
         .testTarget(
             name: "OutboxPostgresTests",
-            dependencies: ["Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxTesting"],
+            dependencies: [
+                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,24 +1,22 @@
 import Synchronization
 
-/// What a relay does, as an asynchronous sequence.
+/// What a relay does, as an asynchronous sequence for one iteration.
 ///
-/// Every iteration sees the events from its beginning on. A relay never waits for a listener: one that falls behind by
-/// more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
+/// It has the events from the moment on in which it was asked for. A relay never waits for a listener: one that falls
+/// behind by more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
 public struct RelayEvents: AsyncSequence, Sendable {
     public typealias Element = RelayEvent
     public typealias Failure = Never
 
-    let hub: RelayEventHub
-    var capacity = 4096
+    private let stream: AsyncStream<RelayEvent>
 
-    /// The same events with another size of buffer; the default is 4096.
-    public func buffering(newest capacity: Int) -> RelayEvents {
-        RelayEvents(hub: self.hub, capacity: capacity)
+    init(hub: RelayEventHub, capacity: Int) {
+        self.stream = hub.subscribe(capacity: capacity)
     }
 
-    /// Begins to listen.
+    /// Begins to iterate.
     public func makeAsyncIterator() -> AsyncStream<RelayEvent>.Iterator {
-        self.hub.subscribe(capacity: self.capacity).makeAsyncIterator()
+        self.stream.makeAsyncIterator()
     }
 }
 

@@ -38,8 +38,13 @@ public final class Relay: Service {
         self.logger = logger
     }
 
-    /// What the relay does. Listening is free to be slow: the relay does not wait.
-    public var events: RelayEvents { RelayEvents(hub: self.hub) }
+    /// What the relay does from now on, in a buffer of 4096 events. Listening is free to be slow: the relay does not wait.
+    public var events: RelayEvents { self.events(bufferingNewest: 4096) }
+
+    /// What the relay does from now on, in a buffer of that size: a listener that falls behind by more misses the oldest.
+    public func events(bufferingNewest capacity: Int) -> RelayEvents {
+        RelayEvents(hub: self.hub, capacity: capacity)
+    }
 
     /// Delivers until the service group shuts down gracefully or the task is cancelled.
     ///

@@ -69,7 +69,7 @@ struct Doorbell: Sendable, Hashable {
     var step: Step {
         switch self.state {
         case .due:
-            let arm = self.policy.pollingInterval == nil && self.emptyPolls >= self.policy.pollsBeforeArming
+            let arm = self.emptyPolls >= self.policy.pollsBeforeArming
             return .poll(release: self.isHeld, arm: arm && !self.isHeld)
         case .pausing:
             return .pause(self.pause)
@@ -106,12 +106,18 @@ struct Doorbell: Sendable, Hashable {
                 self.state = .asleep
                 return
             }
+            if let interval = self.policy.pollingInterval {
+                self.pause = interval
+                self.state = .pausing
+                return
+            }
             if self.emptyPolls > 0 { self.pause = min(self.pause * 2, self.policy.longestPause) }
-            self.emptyPolls += 1
-            if let interval = self.policy.pollingInterval { self.pause = interval }
-            // The last poll before arming needs no pause: the next one takes the bell and looks again.
-            let isArmingNext = self.emptyPolls == self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
-            self.state = isArmingNext ? .due : .pausing
+            self.state = .pausing
+            if self.emptyPolls < self.policy.pollsBeforeArming {
+                self.emptyPolls += 1
+                // The last poll before the bell is taken needs no pause: taking it comes with another look.
+                if self.emptyPolls == self.policy.pollsBeforeArming { self.state = .due }
+            }
         }
     }
 

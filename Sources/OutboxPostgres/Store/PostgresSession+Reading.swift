@@ -111,6 +111,8 @@ extension PostgresSession {
         var plan: [(SQLStatement, Answer)] = []
         if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
         if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
+        // The snapshot must be taken after the bell, so it is another transaction's.
+        let ends = plan.indices.map { $0 }
         plan.append((self.bound(self.statements.beginRead), .none))
         plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
         for request in requests {
@@ -118,7 +120,7 @@ extension PostgresSession {
             if request.deferred { self.planDeferred(request, &plan) }
         }
         plan.append((self.bound(self.statements.endRead), .none))
-        let results = try await self.connection.pipeline(plan.map(\.0))
+        let results = try await self.connection.pipeline(plan.map(\.0), endingTransactionsAfter: ends)
 
         var result = ReadResult()
         var granted: Bool?

@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ConnectTests {
     func failure(_ overrides: [String: String]) async throws -> PostgresError {
-        var configuration = try testPostgres()
+        var configuration = try await testPostgres()
         configuration.parameters = overrides
         return try #require(await postgresError { try await Connection.connect(configuration) })
     }
@@ -54,7 +54,7 @@ import Testing
     @Test func cancelled() async throws {
         // A backlog that never accepts: the kernel connects, nobody answers.
         let listener = try SilentListener()
-        var configuration = try testPostgres()
+        var configuration = try await testPostgres()
         configuration.parameters = ["host": "127.0.0.1", "port": "\(listener.port)", "connect_timeout": "0"]
         let task = Task { [configuration] in try await Connection.connect(configuration) }
         await listener.accept()
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func cancelledBefore() async throws {
-        let configuration = try testPostgres()
+        let configuration = try await testPostgres()
         let task = Task {
             unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
             return try await Connection.connect(configuration)
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func tlsIsNotOffered() async throws {
-        let configuration = try testPostgres()
+        let configuration = try await testPostgres()
         let connection = try await Connection.connect(configuration)
         let isOffered: String = try await connection.value("SELECT current_setting('ssl')")
         guard isOffered == "off" else { return }
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func hostsAreTriedInOrder() async throws {
-        var configuration = try testPostgres()
+        var configuration = try await testPostgres()
         let resolved = try configuration.resolved()
         guard let host = resolved["host"], let port = resolved["port"] else { return }
         configuration.parameters = ["host": "127.0.0.1,\(host)", "port": "1,\(port)"]

@@ -1,14 +1,7 @@
-import Foundation
 import OutboxPostgres
+import OutboxTesting
 
 /// Where the tests find a server.
-func testPostgres() throws -> ConnectionConfiguration {
-    guard let address = ProcessInfo.processInfo.environment["OUTBOX_TEST_POSTGRES"] else {
-        throw MissingServer()
-    }
-    return try ConnectionConfiguration(address)
-}
-
-struct MissingServer: Error, CustomStringConvertible {
-    var description: String { "set OUTBOX_TEST_POSTGRES to the address of a Postgres server" }
+func testPostgres() async throws -> ConnectionConfiguration {
+    try ConnectionConfiguration(try await TestServer.shared.url)
 }

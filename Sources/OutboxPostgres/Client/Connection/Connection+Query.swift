@@ -32,6 +32,19 @@ extension Connection {
         }
     }
 
+    /// The same as ``pipeline(_:)``, but what comes after one of the statements `ends` begins another transaction, with a
+    /// snapshot of its own; still in one round trip.
+    ///
+    /// - Parameter ends: indices of statements. After a failure the later transactions run all the same.
+    package func pipeline(
+        _ statements: [SQLStatement], endingTransactionsAfter ends: [Int]
+    ) async throws(PostgresError) -> [QueryResult] {
+        guard !statements.isEmpty else { return [] }
+        return try await withTurn { () async throws(PostgresError) in
+            try await run(statements, isPipeline: true, endingTransactionsAfter: ends)
+        }
+    }
+
     /// Runs a script: any number of statements, separated by semicolons, without values. Unless the script says otherwise, it is
     /// one transaction. What it returns is dropped.
     ///
@@ -65,22 +78,29 @@ extension Connection {
     private enum Step {
         case prepare(statement: Int, serverName: String)
         case execute(statement: Int, serverName: String?)
+        case sync(statement: Int)
 
         var statement: Int {
             switch self {
-            case .prepare(let statement, _), .execute(let statement, _): statement
+            case .prepare(let statement, _), .execute(let statement, _), .sync(let statement): statement
             }
         }
     }
 
-    /// Sends the statements and one `Sync`, and reads everything up to the answer to that.
-    func run(_ statements: [SQLStatement], isPipeline: Bool) async throws(PostgresError) -> [QueryResult] {
-        let steps = try send(statements)
+    /// Sends the statements and a `Sync` after the last one, and reads everything up to the answer to that.
+    func run(
+        _ statements: [SQLStatement], isPipeline: Bool, endingTransactionsAfter ends: [Int] = []
+    ) async throws(PostgresError) -> [QueryResult] {
+        let steps = try send(statements, endingTransactionsAfter: ends)
         var results: [QueryResult] = []
         results.reserveCapacity(statements.count)
         var firstError: PostgresError?
         for step in steps {
             let index = step.statement
+            if case .sync = step {
+                try await receiveSync()
+                continue
+            }
             while let result = try await nextResult() {
                 switch result.status {
                 case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_SINGLE_TUPLE:
@@ -102,16 +122,22 @@ extension Connection {
         return results
     }
 
-    private func finishSync() async throws(PostgresError) {
+    private func receiveSync() async throws(PostgresError) {
         while let result = try await nextResult() {
             if result.status == PGRES_PIPELINE_SYNC { break }
         }
+    }
+
+    private func finishSync() async throws(PostgresError) {
+        try await receiveSync()
         // The end of the whole pipeline, after which libpq is at rest.
         while try await nextResult() != nil {}
     }
 
     /// Hands everything to libpq. Nothing is sent unless all of it can be.
-    private func send(_ statements: [SQLStatement]) throws(PostgresError) -> [Step] {
+    private func send(
+        _ statements: [SQLStatement], endingTransactionsAfter ends: [Int]
+    ) throws(PostgresError) -> [Step] {
         parameters.removeAll()
         var ranges: [Range<Int>] = []
         ranges.reserveCapacity(statements.count)
@@ -119,7 +145,7 @@ extension Connection {
             try check(statement)
             ranges.append(try parameters.append(statement.binds))
         }
-        let plan = try plan(statements, ranges)
+        let plan = try plan(statements, ranges, ends)
         try enterPipelineMode()
         let connection = try unsafe requireLink()
         let isSent = unsafe parameters.withArrays { arrays in
@@ -137,6 +163,8 @@ extension Connection {
                         unsafe PQsendQueryParams(
                             connection, statement.text, slice.count, slice.types, slice.values, slice.lengths,
                             slice.formats, 1)
+                    case .sync:
+                        unsafe PQpipelineSync(connection)
                     }
                 guard status == 1 else { return false }
             }
@@ -147,10 +175,13 @@ extension Connection {
         return plan
     }
 
-    private func plan(_ statements: [SQLStatement], _ ranges: [Range<Int>]) throws(PostgresError) -> [Step] {
+    private func plan(
+        _ statements: [SQLStatement], _ ranges: [Range<Int>], _ ends: [Int]
+    ) throws(PostgresError) -> [Step] {
         var steps: [Step] = []
-        steps.reserveCapacity(statements.count)
+        steps.reserveCapacity(statements.count + ends.count)
         for (index, statement) in statements.enumerated() {
+            if ends.contains(index - 1) { steps.append(.sync(statement: index - 1)) }
             guard let name = statement.name else {
                 steps.append(.execute(statement: index, serverName: nil))
                 continue
@@ -181,7 +212,7 @@ extension Connection {
             if sqlState == SQLState.invalidStatementName || sqlState == SQLState.featureNotSupported {
                 prepared.invalidate(name, serverName: serverName)
             }
-        case .execute(_, nil): break
+        case .execute(_, nil), .sync: break
         }
     }
 

@@ -1,0 +1,201 @@
+@testable import OutboxPostgres
+import Testing
+
+/// The doorbell's protocol, checked over every interleaving of producers and a relay.
+@Suite struct DoorbellTests {
+    /// Producers, the bell and a relay, each step of which is atomic, as the server makes it.
+    struct World: Hashable {
+        enum Producer: Hashable {
+            case idle
+            /// Holds the bell shared: it will not ring.
+            case silent
+            /// Was refused the bell: it rings when it commits.
+            case ringing
+            case done
+        }
+
+        var producers: [Producer]
+        var bellHeldByRelay = false
+        var unread = 0
+        var notifications = 0
+        var doorbell: Doorbell
+        /// The relay is between taking the bell and the poll that follows it (for the broken protocol).
+        var secondPoll = true
+
+        var bellIsShared: Bool { self.producers.contains(.silent) }
+        var isOver: Bool { self.producers.allSatisfy { $0 == .done } }
+
+        /// Every state that one step of a producer or of the relay leads to.
+        func successors() -> [World] {
+            var worlds: [World] = []
+            for (index, producer) in self.producers.enumerated() {
+                var next = self
+                switch producer {
+                case .idle:
+                    next.producers[index] = self.bellHeldByRelay ? .ringing : .silent
+                    worlds.append(next)
+                    next.producers[index] = .done  // Rolled back before it did anything.
+                    worlds.append(next)
+                case .silent:
+                    next.producers[index] = .done
+                    worlds.append(next)  // rolled back
+                    next.unread += 1
+                    worlds.append(next)
+                case .ringing:
+                    next.producers[index] = .done
+                    worlds.append(next)
+                    next.unread += 1
+                    next.notifications += 1
+                    worlds.append(next)
+                case .done:
+                    break
+                }
+            }
+            if let next = self.afterRelayStep() { worlds.append(next) }
+            return worlds
+        }
+
+        private func afterRelayStep() -> World? {
+            var next = self
+            switch self.doorbell.step {
+            case .pause:
+                next.doorbell.pauseEnded()
+            case .sleep:
+                guard self.notifications > 0 else { return nil }
+                next.notifications = 0
+                next.doorbell.rang()
+            case .poll(let release, let arm):
+                if release { next.bellHeldByRelay = false }
+                var granted: Bool?
+                if arm {
+                    granted = !self.bellIsShared
+                    if granted == true { next.bellHeldByRelay = true }
+                }
+                if granted == true && !self.secondPoll {
+                    next.doorbell.polled(.nothing, released: release, granted: granted)
+                } else {
+                    let found: Doorbell.Found = self.unread > 0 ? .some : .nothing
+                    next.unread = 0
+                    next.doorbell.polled(found, released: release, granted: granted)
+                }
+            }
+            return next
+        }
+
+        /// Whether the relay sleeps for ever on messages that have committed.
+        var isLost: Bool {
+            self.isOver && self.unread > 0 && self.notifications == 0 && self.doorbell.step == .sleep
+        }
+    }
+
+    /// Explores all reachable states.
+    private func explore(_ start: World) -> (states: Int, lost: World?) {
+        var seen: Set<World> = [start]
+        var queue = [start]
+        while let world = queue.popLast() {
+            if world.isLost { return (seen.count, world) }
+            for next in world.successors() where seen.insert(next).inserted { queue.append(next) }
+        }
+        return (seen.count, nil)
+    }
+
+    private var policy: Doorbell.Policy {
+        var policy = Doorbell.Policy()
+        policy.longestPause = .milliseconds(4)  // fewer states
+        return policy
+    }
+
+    @Test func noWakeUpIsLost() {
+        let world = World(producers: [.idle, .idle, .idle], doorbell: Doorbell(policy: self.policy))
+        let (states, lost) = self.explore(world)
+        #expect(lost == nil)
+        #expect(states > 500, "the exploration has to reach something")
+    }
+
+    @Test func withoutTheSecondPollAWakeUpIsLost() {
+        let world = World(
+            producers: [.idle, .idle, .idle], doorbell: Doorbell(policy: self.policy), secondPoll: false)
+        #expect(self.explore(world).lost != nil)
+    }
+
+    @Test func aBusyRelayNeverTakesTheBell() {
+        var doorbell = Doorbell()
+        for _ in 0..<1000 {
+            guard case .poll(release: false, arm: false) = doorbell.step else {
+                Issue.record("took the bell")
+                return
+            }
+            doorbell.polled(.some, released: false, granted: nil)
+            #expect(doorbell.step == .pause(.milliseconds(1)))
+            doorbell.pauseEnded()
+        }
+    }
+
+    @Test func afterAFullPageThereIsNoPause() {
+        var doorbell = Doorbell()
+        doorbell.polled(.full, released: false, granted: nil)
+        #expect(doorbell.step == .poll(release: false, arm: false))
+    }
+
+    @Test func whileRefusedItPollsWithGrowingPauses() {
+        var doorbell = Doorbell()
+        var pauses: [Duration] = []
+        for _ in 0..<40 {
+            switch doorbell.step {
+            case .poll(let release, let arm):
+                #expect(!release)
+                doorbell.polled(.nothing, released: false, granted: arm ? false : nil)
+            case .pause(let duration):
+                pauses.append(duration)
+                doorbell.pauseEnded()
+            case .sleep:
+                Issue.record("slept without the bell")
+            }
+        }
+        #expect(pauses.first == .milliseconds(1))
+        #expect(pauses.last == .milliseconds(20))
+        #expect(zip(pauses, pauses.dropFirst()).allSatisfy { $0 <= $1 })
+    }
+
+    @Test func onWakingTheBellIsReleasedBeforeThePoll() {
+        var doorbell = self.asleep()
+        doorbell.rang()
+        #expect(doorbell.step == .poll(release: true, arm: false))
+        doorbell.polled(.some, released: true, granted: nil)
+        #expect(!doorbell.isHeld)
+    }
+
+    @Test func messagesFoundAfterTakingTheBellReleaseIt() {
+        var doorbell = Doorbell()
+        while true {
+            if case .poll(_, arm: true) = doorbell.step { break }
+            if case .pause = doorbell.step { doorbell.pauseEnded() } else { doorbell.polled(.nothing, released: false, granted: nil) }
+        }
+        doorbell.polled(.some, released: false, granted: true)
+        #expect(doorbell.step == .poll(release: true, arm: false))
+    }
+
+    @Test func pollingOnlyNeverTakesTheBell() {
+        var policy = Doorbell.Policy()
+        policy.pollingInterval = .milliseconds(250)
+        var doorbell = Doorbell(policy: policy)
+        for _ in 0..<10 {
+            #expect(doorbell.step == .poll(release: false, arm: false))
+            doorbell.polled(.nothing, released: false, granted: nil)
+            #expect(doorbell.step == .pause(.milliseconds(250)))
+            doorbell.pauseEnded()
+        }
+    }
+
+    private func asleep() -> Doorbell {
+        var doorbell = Doorbell()
+        while doorbell.step != .sleep {
+            switch doorbell.step {
+            case .poll(let release, let arm): doorbell.polled(.nothing, released: release, granted: arm ? true : nil)
+            case .pause: doorbell.pauseEnded()
+            case .sleep: break
+            }
+        }
+        return doorbell
+    }
+}

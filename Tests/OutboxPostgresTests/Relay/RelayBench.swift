@@ -1,0 +1,157 @@
+import Logging
+@testable import Outbox
+@testable import OutboxPostgres
+import Synchronization
+import Testing
+
+/// An outbox of its own on the shared server, with what a test needs to fill it, run relays on it and look inside.
+struct RelayBench: Sendable {
+    let postgres: ConnectionConfiguration
+    let schema: OutboxSchema
+    let admin: Connection
+
+    /// Creates the outbox in the running test's schema.
+    static func make(postgres: ConnectionConfiguration? = nil) async throws -> RelayBench {
+        let scope = SchemaScope.current
+        let postgres = try postgres ?? ConnectionConfiguration(scope.url)
+        let schema = try OutboxSchema(name: scope.name)
+        let admin = try await Connection.connect(postgres)
+        try await admin.execute(script: schema.sql)
+        return RelayBench(postgres: postgres, schema: schema, admin: admin)
+    }
+
+    /// The store, without its fallback poll: a lost wake-up stays lost.
+    var store: PostgresStore { PostgresStore(postgres: self.postgres, schema: self.schema, wakeup: .notify(fallback: nil)) }
+
+    /// A configuration with short waits.
+    static var quick: RelayConfiguration {
+        var configuration = RelayConfiguration()
+        configuration.standbyInterval = .milliseconds(20)
+        configuration.reconnect.initialDelay = .milliseconds(5)
+        configuration.reconnect.maximumDelay = .milliseconds(50)
+        configuration.commit.interval = .milliseconds(5)
+        return configuration
+    }
+
+    /// A relay on this outbox.
+    func relay(
+        _ routes: Routes, configuration: RelayConfiguration = RelayBench.quick, store: PostgresStore? = nil
+    ) -> Relay {
+        var logger = Logger(label: "outbox.test")
+        logger.logLevel = .critical
+        return Relay(store: store ?? self.store, routes: routes, configuration: configuration, logger: logger)
+    }
+
+    /// Runs a relay beside `body` and ends it gracefully afterwards.
+    @discardableResult
+    func run<Result: Sendable>(_ relay: Relay, _ body: () async throws -> Result) async throws -> Result {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await relay.run() }
+            let result: Result
+            do {
+                result = try await body()
+            } catch {
+                relay.stop()
+                throw error
+            }
+            relay.stop()
+            try await group.waitForAll()
+            return result
+        }
+    }
+
+    // MARK: - The outbox
+
+    /// Runs SQL in which `$outbox` stands for the schema.
+    @discardableResult
+    func sql(_ text: String, _ binds: [SQLValue] = []) async throws -> QueryResult {
+        try await self.admin.query(SQLStatement(self.render(text), binds))
+    }
+
+    func script(_ text: String) async throws {
+        try await self.admin.execute(script: self.render(text))
+    }
+
+    func render(_ text: String) -> String {
+        text.split(separator: "$outbox", omittingEmptySubsequences: false).joined(separator: self.schema.identifier)
+    }
+
+    /// The number that a statement returns.
+    func count(_ text: String, _ binds: [SQLValue] = []) async throws -> Int {
+        Int(try await self.sql(text, binds)[0].decode(0, as: Int64.self))
+    }
+
+    func deferredCount() async throws -> Int { try await self.count("SELECT count(*) FROM $outbox.deferred") }
+
+    func deadCount() async throws -> Int { try await self.count("SELECT count(*) FROM $outbox.dead_letter") }
+
+    /// Messages that no stored cursor has passed.
+    func pendingCount() async throws -> Int {
+        try await self.count(
+            """
+            SELECT count(*) FROM $outbox.message
+            WHERE NOT EXISTS (
+                SELECT FROM $outbox.stream
+                WHERE stream.destination = message.destination AND message.id <= stream.position
+                    AND pg_visible_in_snapshot(message.xid, stream.snapshot))
+            """)
+    }
+
+    /// Whether a relay holds the bell, which it does only when it sleeps.
+    func isAsleep() async throws -> Bool {
+        try await self.count(
+            """
+            SELECT count(*) FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 0
+                AND mode = 'ExclusiveLock' AND granted
+            """) == 1
+    }
+
+    /// How many sessions own the outbox: never more than one.
+    func ownerCount() async throws -> Int {
+        try await self.count(
+            """
+            SELECT count(*) FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
+            """)
+    }
+
+    /// Ends the owner's session from the server's side.
+    func terminateOwner() async throws {
+        try await self.sql(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
+            """)
+    }
+}
+
+/// What handlers were given, in the order in which they were called.
+final class Deliveries: Sendable {
+    struct Item: Sendable, Hashable {
+        let id: Int64
+        let key: String?
+        let attempt: Int
+        let text: String
+    }
+
+    private let items = Mutex<[Item]>([])
+
+    func add(_ message: Message) {
+        let item = Item(
+            id: message.id, key: message.key, attempt: message.attempt,
+            text: String(decoding: message.payload, as: UTF8.self))
+        self.items.withLock { $0.append(item) }
+    }
+
+    var all: [Item] { self.items.withLock { $0 } }
+    var texts: [String] { self.all.map(\.text) }
+    var count: Int { self.items.withLock(\.count) }
+
+    /// Whether each key's messages came in the order of their ids.
+    var isOrderedByKey: Bool {
+        Dictionary(grouping: self.all.filter { $0.key != nil }, by: \.key).values.allSatisfy { items in
+            zip(items, items.dropFirst()).allSatisfy { $0.id < $1.id }
+        }
+    }
+}

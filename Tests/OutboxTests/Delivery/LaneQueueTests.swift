@@ -1,0 +1,120 @@
+@testable import Outbox
+import Testing
+
+@Suite struct LaneQueueTests {
+    /// Random schedules of adding, asking, waking and finishing, against what must always hold.
+    @Test(arguments: 0..<20) func aLaneIsSequentialAndNothingIsLost(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let lanes = Int.random(in: 1...8, using: &random)
+        var queue = LaneQueue<Int, Int>(lanes: lanes)
+        var added: [Int: [Int]] = [:]
+        var done: [Int: [Int]] = [:]
+        var busy: [Int: LaneAssignment<Int>] = [:]  // by worker
+        var waiting: Set<Int> = []
+        var idle = Set(0..<6)
+        var next = 0
+
+        func start(_ worker: Int, _ assignment: LaneAssignment<Int>) {
+            #expect(!busy.values.contains { $0.lane == assignment.lane }, "two workers in one lane")
+            busy[worker] = assignment
+            idle.remove(worker)
+            waiting.remove(worker)
+        }
+        func woken(_ wake: (Int, LaneAssignment<Int>)?) {
+            guard let (worker, assignment) = wake else { return }
+            #expect(waiting.contains(worker))
+            start(worker, assignment)
+            woken(queue.wakeOne())  // What a woken worker does first.
+        }
+        func ask(_ worker: Int, finished: Int?) {
+            switch queue.next(finished: finished) {
+            case .work(let assignment, let wake):
+                start(worker, assignment)
+                woken(wake)
+            case .wait:
+                queue.wait(worker)
+                idle.remove(worker)
+                waiting.insert(worker)
+            case .finished:
+                Issue.record("finished without having been closed")
+            }
+        }
+        func finish(_ worker: Int) {
+            guard let assignment = busy.removeValue(forKey: worker) else { return }
+            done[assignment.lane, default: []].append(assignment.work)
+            ask(worker, finished: assignment.lane)
+        }
+
+        for _ in 0..<2000 {
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0:
+                for _ in 0..<Int.random(in: 1...10, using: &random) {
+                    let lane = Int.random(in: 0..<lanes, using: &random)
+                    queue.add(next, to: lane)
+                    added[lane, default: []].append(next)
+                    next += 1
+                }
+                woken(queue.wakeOne())
+            case 1:
+                if let worker = idle.sorted().first { ask(worker, finished: nil) }
+            default:
+                if let worker = busy.keys.sorted().randomElement(using: &random) { finish(worker) }
+            }
+            #expect(queue.running == busy.count)
+            // Nobody waits while there is work: it has been handed on.
+            if !waiting.isEmpty {
+                let open = added.reduce(0) { $0 + $1.value.count } - done.reduce(0) { $0 + $1.value.count }
+                #expect(open == busy.count + openInBusyLanes(added, done, busy))
+            }
+        }
+        for worker in idle.sorted() { ask(worker, finished: nil) }
+        while let worker = busy.keys.sorted().first { finish(worker) }
+        #expect(done == added.filter { !$0.value.isEmpty })
+        #expect(Set(queue.close()) == waiting)
+    }
+
+    /// What waits in lanes that somebody is working on.
+    private func openInBusyLanes(
+        _ added: [Int: [Int]], _ done: [Int: [Int]], _ busy: [Int: LaneAssignment<Int>]
+    ) -> Int {
+        busy.values.reduce(0) { sum, assignment in
+            sum + (added[assignment.lane]?.count ?? 0) - (done[assignment.lane]?.count ?? 0) - 1
+        }
+    }
+
+    @Test func closingDropsWhatHasNotBegun() {
+        var queue = LaneQueue<Int, Int>(lanes: 2)
+        queue.add(1, to: 0)
+        guard case .work(let assignment, nil) = queue.next(finished: nil) else {
+            Issue.record("no work")
+            return
+        }
+        queue.add(2, to: 0)
+        queue.add(3, to: 1)
+        #expect(queue.close().isEmpty)
+        guard case .finished = queue.next(finished: assignment.lane) else {
+            Issue.record("went on after having been closed")
+            return
+        }
+        queue.add(4, to: 0)
+        if queue.wakeOne() != nil { Issue.record("woke somebody after having been closed") }
+    }
+}
+
+/// A reproducible source of randomness (SplitMix64, Steele et al., "Fast splittable pseudorandom number generators", 2014).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        self.state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9e37_79b9_7f4a_7c15
+        var z = self.state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
