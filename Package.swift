@@ -41,7 +41,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration"].map { .embedInCode($0) },
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue"].map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(

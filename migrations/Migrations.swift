@@ -35,10 +35,7 @@ package enum Migrations {
 extension Migrations.File {
     /// A checksum of both texts (FNV-1a, 64 bits, in hexadecimal), by which an edited file is noticed.
     package var checksum: String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in Array(self.up.utf8) + [0] + Array(self.down.utf8) {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
+        let hash = FowlerNollVo.hash(Array(self.up.utf8) + [0] + Array(self.down.utf8))
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }

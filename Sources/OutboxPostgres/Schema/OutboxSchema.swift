@@ -66,6 +66,11 @@ public struct OutboxSchema: Sendable, Hashable {
         MigrationStatements(schema: self.identifier, schemaText: self.identifierText)
     }
 
+    /// The statements that enqueue.
+    package var enqueueStatements: EnqueueStatements {
+        EnqueueStatements(schema: self.identifier, schemaText: self.identifierText)
+    }
+
     /// What brings the schema to a migration's version, and notes that it did.
     package func up(_ migration: Migrations.File) -> String {
         """

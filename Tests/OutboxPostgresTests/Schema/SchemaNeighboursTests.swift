@@ -88,7 +88,7 @@ import Testing
     @Test func aRoleThatOwnsTheSchemaNeedsNoPrivilegeOnTheDatabase() async throws {
         try await withTestOutbox(migrated: false) { outbox in
             try await outbox.withRole { role in
-                let connection = try await Connection.connect(outbox.configuration(of: role))
+                let connection = try await outbox.connect(as: role)
                 let migrator = Migrator(schema: outbox.schema)
                 let error = await #expect(throws: OutboxError.self) { try await migrator.up(on: connection) }
                 #expect(error?.code == .privilege)

@@ -1,5 +1,6 @@
 import Foundation
 import OutboxPostgres
+import OutboxTesting
 
 /// An outbox in a schema of its own, with roles of its own, for one test.
 struct TestOutbox: Sendable {
@@ -7,20 +8,35 @@ struct TestOutbox: Sendable {
     /// The owner's connection.
     let connection: Connection
 
-    /// A further connection of the owner.
-    func connect() async throws -> Connection {
-        try await Connection.connect(testPostgres())
+    /// A further connection, of the owner or of a role.
+    func connect(as role: String? = nil) async throws -> Connection {
+        try await Connection.connect(self.configuration(of: role))
     }
 
-    /// How a role connects.
-    func configuration(of role: String) throws -> ConnectionConfiguration {
-        var configuration = try testPostgres()
-        configuration.parameters["user"] = role
+    /// How the owner or a role connects.
+    func configuration(of role: String? = nil) async throws -> ConnectionConfiguration {
+        var configuration = try await ConnectionConfiguration(TestServer.shared.url)
+        if let role { configuration.parameters["user"] = role }
         return configuration
     }
 
     /// The schema's name, quoted.
     var name: String { self.schema.identifier }
+
+    /// The numbers, destinations and so on of the messages that are there, by number.
+    func messages() async throws -> [StoredMessage] {
+        try await self.connection.query(
+            """
+            SELECT id, destination, route, key, headers::text, options::text, deliver_at, payload
+            FROM \(unescaped: self.name).message ORDER BY id
+            """
+        ).map { row in
+            StoredMessage(
+                id: try row.decode(0), destination: try row.decode(1), route: try row.decode(2), key: try row.decode(3),
+                headers: try row.decode(4), options: try row.decode(5), deliverAt: try row.decode(6),
+                payload: try row.decode(7))
+        }
+    }
 
     /// The first column of the first row.
     func value<Value: SQLDecodable>(_ sql: String, as: Value.Type = Value.self) async throws -> Value {
@@ -33,7 +49,6 @@ struct TestOutbox: Sendable {
         try await self.connection.execute(script: "CREATE ROLE \"\(role)\" LOGIN")
         let result: Swift.Result<Result, any Error>
         do { result = .success(try await body(role)) } catch { result = .failure(error) }
-        // A connection that a test has let go of may still be ending.
         try await self.connection.execute(script: "DROP OWNED BY \"\(role)\" CASCADE; DROP ROLE \"\(role)\"")
         return try result.get()
     }
@@ -48,7 +63,7 @@ func withTestOutbox<Result>(
     prefix: String = "test", migrated: Bool = true, _ body: (TestOutbox) async throws -> Result
 ) async throws -> Result {
     let schema = try OutboxSchema(name: "\(prefix) \(UUID().uuidString.prefix(13))")
-    let connection = try await Connection.connect(testPostgres())
+    let connection = try await Connection.connect(ConnectionConfiguration(TestServer.shared.url))
     if migrated { try await Migrator(schema: schema).up(on: connection) }
     let result: Swift.Result<Result, any Error>
     do {
@@ -59,4 +74,16 @@ func withTestOutbox<Result>(
     try await connection.execute(script: "DROP SCHEMA IF EXISTS \(schema.identifier) CASCADE")
     await connection.close()
     return try result.get()
+}
+
+/// A row of the log.
+struct StoredMessage: Equatable {
+    var id: Int64
+    var destination: String
+    var route: String?
+    var key: String?
+    var headers: String?
+    var options: String?
+    var deliverAt: Date?
+    var payload: [UInt8]
 }

@@ -27,6 +27,8 @@ enum PostgresType {
     static let timestamp: UInt32 = 1114
     static let timestamptz: UInt32 = 1184
     static let timestamptzArray: UInt32 = 1185
+    static let byteaArray: UInt32 = 1001
+    static let jsonbArray: UInt32 = 3807
     static let uuid: UInt32 = 2950
     static let jsonb: UInt32 = 3802
     static let pgSnapshot: UInt32 = 5038

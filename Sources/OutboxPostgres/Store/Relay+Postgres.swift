@@ -1,0 +1,21 @@
+public import Logging
+public import Outbox
+
+extension Relay {
+    /// Creates a relay for an outbox in Postgres; ``Outbox/Relay/run()`` makes it work.
+    ///
+    /// - Parameters:
+    ///   - postgres: The server, and the role: see ``OutboxSchema/grants(producer:relay:)``.
+    ///   - outbox: The outbox's schema. Default: "outbox".
+    ///   - routes: Which destinations to deliver, and how.
+    ///   - configuration: How to read, commit and end.
+    ///   - logger: Where the relay reports. Default: a logger with the label "outbox.relay".
+    public convenience init(
+        postgres: ConnectionConfiguration, outbox: OutboxSchema = OutboxSchema(), routes: Routes,
+        configuration: RelayConfiguration = RelayConfiguration(), logger: Logger = Logger(label: "outbox.relay")
+    ) {
+        self.init(
+            store: PostgresStore(postgres: postgres, schema: outbox), routes: routes, configuration: configuration,
+            logger: logger)
+    }
+}

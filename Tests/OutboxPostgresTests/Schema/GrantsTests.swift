@@ -1,0 +1,183 @@
+import Foundation
+import Outbox
+import Synchronization
+import Testing
+
+@testable import OutboxPostgres
+
+/// What roles can do with no more than ``OutboxSchema/grants(producer:relay:)`` gives.
+@Suite struct GrantsTests {
+    @Test func aProducerEnqueuesInEveryWay() async throws {
+        try await withTestOutbox(prefix: "a\"b it's") { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                let connection = try await test.connect(as: role)
+                let outbox = PostgresOutbox(schema: test.schema)
+                let message = NewMessage(
+                    to: "there", route: "r", key: "k", headers: ["a": "b"], deliverAt: .distantPast,
+                    options: MessageOptions(maximumAttempts: 1), text: "text")
+                try await connection.withTransaction { transaction in
+                    try await outbox.enqueue(message, in: transaction)
+                    try await outbox.enqueue([message, message], in: transaction)
+                    try await outbox.copy([message], in: transaction)
+                    for payload in ["'text'", "'\\x00'::bytea", "'{}'::jsonb"] {
+                        try await transaction.query("SELECT \(unescaped: test.name).enqueue('there', \(unescaped: payload))")
+                    }
+                    try await transaction.query(
+                        """
+                        INSERT INTO \(unescaped: test.name).message (destination, payload) VALUES ('there', 'text')
+                        RETURNING id
+                        """)
+                }
+                #expect(try await test.messages().map(\.id) == Array(1...8))
+                await connection.close()
+            }
+        }
+    }
+
+    /// A producer rings a sleeping relay: the trigger's function is nothing that it could call itself.
+    @Test func aProducerRings() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                let oid = try await test.value(
+                    "SELECT '\(test.schema.identifierText).message'::regclass::oid", as: Int64.self)
+                let sleeper = try await test.connect()
+                try await sleeper.query("LISTEN \(unescaped: "outbox_\(oid)")")
+                try await sleeper.query("SELECT pg_advisory_lock(\(Int32(truncatingIfNeeded: oid)), 0)")
+                let connection = try await test.connect(as: role)
+                try await connection.query("SELECT \(unescaped: test.name).enqueue('there', 'text')")
+                let activity = try await sleeper.waitForActivity(until: nil)
+                guard case .notified(let notifications) = activity else {
+                    Issue.record("\(activity)")
+                    return
+                }
+                #expect(notifications.map(\.channel) == ["outbox_\(oid)"])
+                await connection.close()
+                await sleeper.close()
+            }
+        }
+    }
+
+    @Test func aProducerCanDoNothingElse() async throws {
+        try await withTestOutbox { test in
+            _ = try await test.value("SELECT \(test.name).enqueue('there', 'secret')", as: Int64.self)
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                let connection = try await test.connect(as: role)
+                for statement in [
+                    "SELECT payload FROM $.message", "SELECT * FROM $.message", "SELECT xid FROM $.message",
+                    "TABLE $.message_0", "TABLE $.stream", "TABLE $.deferred", "TABLE $.dead_letter", "TABLE $.migration",
+                    "UPDATE $.message SET payload = ''", "DELETE FROM $.message", "TRUNCATE $.message",
+                    "INSERT INTO $.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (7, 'there', '')",
+                    "INSERT INTO $.message (xid, destination, payload) VALUES ('3', 'there', '')",
+                    "INSERT INTO $.message (created_at, destination, payload) VALUES (now(), 'there', '')",
+                    "INSERT INTO $.message_0 (segment, destination, payload) VALUES (0, 'there', '')",
+                    "INSERT INTO $.message (destination, payload) VALUES ('there', '') RETURNING payload",
+                    "INSERT INTO $.deferred DEFAULT VALUES", "DELETE FROM $.stream",
+                    "DO 'BEGIN LOCK TABLE $.message IN SHARE MODE; END'",
+                    "SELECT nextval('$text.segment_number')", "SELECT setval('$text.segment_number', 3)",
+                    "ALTER TABLE $.message DISABLE TRIGGER doorbell", "DROP TABLE $.message",
+                    "CREATE TABLE $.mine ()", "CREATE FUNCTION $.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                ] {
+                    let text = statement.replacing("$text", with: test.schema.identifierText)
+                        .replacing("$", with: test.name)
+                    let error = await #expect(throws: PostgresError.self, "\(statement)") {
+                        try await connection.query(SQLStatement(text))
+                    }
+                    #expect(error?.sqlState == "42501", "\(statement): \(error.debugDescription)")
+                }
+                // What RETURNING id needs shows numbers, and no more.
+                #expect(try await connection.query("SELECT id FROM \(unescaped: test.name).message").rowCount == 1)
+                await connection.close()
+            }
+        }
+    }
+
+    @Test func withoutGrantsARoleCanDoNothing() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                let connection = try await test.connect(as: role)
+                let enqueue = await #expect(throws: PostgresError.self) {
+                    try await connection.query("SELECT \(unescaped: test.name).enqueue('there', 'text')")
+                }
+                #expect(enqueue?.sqlState == "42501")
+                let status = await #expect(throws: OutboxError.self) {
+                    try await Migrator(schema: test.schema).status(on: connection)
+                }
+                #expect(status?.code == .privilege)
+                await connection.close()
+            }
+        }
+    }
+
+    @Test func aRelayRunsAWholeSession() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(relay: role))
+                let outbox = PostgresOutbox(schema: test.schema)
+                try await test.connection.withTransaction { transaction in
+                    try await outbox.enqueue(
+                        [
+                            NewMessage(to: "there", text: "delivered"), NewMessage(to: "there", text: "rejected"),
+                            NewMessage(
+                                to: "there", key: "k", options: MessageOptions(maximumDelay: .zero), text: "retried"),
+                            NewMessage(to: "there", key: "k", text: "last"),
+                        ], in: transaction)
+                }
+                let attempts = Mutex<[String]>([])
+                let relayBox = Mutex<Relay?>(nil)
+                let relay = try await Relay(
+                    postgres: test.configuration(of: role), outbox: test.schema,
+                    routes: [
+                        "there": .handler { message in
+                            let text = String(decoding: message.payload, as: UTF8.self)
+                            attempts.withLock { $0.append(text) }
+                            if text == "rejected" { throw DeliveryFailure.reject("no") }
+                            if text == "retried" && message.attempt == 1 { throw DeliveryFailure.retry(after: .zero, "later") }
+                            if text == "last" { relayBox.withLock { $0 }?.stop() }
+                        }
+                    ])
+                relayBox.withLock { $0 = relay }
+                try await relay.run()
+                relayBox.withLock { $0 = nil }
+                #expect(attempts.withLock { $0.filter { $0 == "retried" }.count } == 2)
+                let left = try await test.connection.query(
+                    """
+                    SELECT (SELECT count(*) FROM \(unescaped: test.name).deferred),
+                        (SELECT count(*) FROM \(unescaped: test.name).dead_letter),
+                        (SELECT position FROM \(unescaped: test.name).stream)
+                    """)
+                #expect(left[0].int64s == [0, 1, 4])
+            }
+        }
+    }
+
+    @Test func aRelayCannotWriteTheLog() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(relay: role))
+                let connection = try await test.connect(as: role)
+                for statement in [
+                    "INSERT INTO $.message (destination, payload) VALUES ('there', '')", "UPDATE $.message SET payload = ''",
+                    "DELETE FROM $.message", "DELETE FROM $.stream", "UPDATE $.migration SET checksum = ''",
+                    "UPDATE $.dead_letter SET attempts = 0", "SELECT nextval('$text.segment_number')",
+                    "ALTER TABLE $.message DISABLE TRIGGER doorbell",
+                ] {
+                    let text = statement.replacing("$text", with: test.schema.identifierText)
+                        .replacing("$", with: test.name)
+                    let error = await #expect(throws: PostgresError.self, "\(statement)") {
+                        try await connection.query(SQLStatement(text))
+                    }
+                    #expect(error?.sqlState == "42501", "\(statement)")
+                }
+                await connection.close()
+            }
+        }
+    }
+}
+
+extension Row {
+    /// All columns, which are numbers.
+    var int64s: [Int64] { (0..<self.result.columnCount).map { self.result.int64(row: self.index, column: $0) } }
+}

@@ -1,0 +1,18 @@
+/// The statements of the folder `enqueue`.
+package struct EnqueueStatements: Sendable {
+    package let one: String
+    package let many: String
+    package let currentSegment: String
+    package let copy: String
+
+    /// The statements for one outbox; see ``Statements``.
+    package init(schema: String, schemaText: String) {
+        func text(_ bytes: [UInt8]) -> String {
+            Statements.render(bytes, schema: schema, schemaText: schemaText)
+        }
+        self.one = text(PackageResources.enqueue_one_sql)
+        self.many = text(PackageResources.enqueue_many_sql)
+        self.currentSegment = text(PackageResources.current_segment_sql)
+        self.copy = text(PackageResources.copy_messages_sql)
+    }
+}

@@ -1,0 +1,2 @@
+-- The partition that new messages go to.
+SELECT pg_sequence_last_value('{{schema_text}}.segment_number')::smallint
