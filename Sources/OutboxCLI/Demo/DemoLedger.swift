@@ -25,6 +25,13 @@ final class DemoLedger: Sendable {
         let destination: Destination
     }
 
+    /// Something worth telling.
+    struct Note: Sendable {
+        let text: String
+        /// Whether it must not go under among others.
+        var isImportant = false
+    }
+
     /// The state of things at a moment.
     struct Snapshot: Sendable {
         var counts: [Destination: Counts] = [:]
@@ -34,8 +41,9 @@ final class DemoLedger: Sendable {
         var again = 0
         var rolledBack: Set<Int64> = []
         var outOfOrder = 0
-        var latencies: [Duration] = []
-        var recent: [String] = []
+        /// From the commit's sending to the handler's first call.
+        var latencies: [Destination: [Duration]] = [:]
+        var recent: [Note] = []
         var notes = 0
     }
 
@@ -60,7 +68,7 @@ final class DemoLedger: Sendable {
             for message in messages {
                 state.snapshot.counts[message.destination, default: Counts()].enqueued += 1
                 if let handled = state.handled.removeValue(forKey: message.id) {
-                    state.snapshot.latencies.append(handled - began)
+                    state.snapshot.latencies[message.destination, default: []].append(handled - began)
                 } else {
                     state.commitBegan[message.id] = began
                 }
@@ -84,7 +92,7 @@ final class DemoLedger: Sendable {
         let now = self.clock.now
         self.state.withLock { state in
             if let began = state.commitBegan.removeValue(forKey: message.id) {
-                state.snapshot.latencies.append(now - began)
+                state.snapshot.latencies[message.destination, default: []].append(now - began)
             } else if message.attempt == 1 {
                 // The commit's own reply is still on its way to the application.
                 state.handled[message.id] = now
@@ -114,18 +122,13 @@ final class DemoLedger: Sendable {
                 state.snapshot.note("\(destination) #\(id): attempt \(attempts) failed: \(error)\(next)")
             case .deadLettered(let id, let destination, let attempts, _, let error):
                 state.snapshot.counts[destination, default: Counts()].dead += 1
-                state.snapshot.note("\(destination) #\(id): dead letter after \(attempts) attempts: \(error)")
+                state.snapshot.note("\(destination) #\(id): dead letter after \(attempts) attempts: \(error)", isImportant: true)
             case .disconnected(let reason, _): state.snapshot.note("relay disconnected: \(reason)")
             case .standby: state.snapshot.note("relay waits: another one works")
             case .started: state.snapshot.note("relay delivers")
             case .stopped: state.snapshot.note("relay ended")
             }
         }
-    }
-
-    /// Notes something for the one who watches.
-    func note(_ text: String) {
-        self.state.withLock { $0.snapshot.note(text) }
     }
 }
 
@@ -136,13 +139,13 @@ extension DemoLedger.Snapshot {
     }
 
     /// The notes made since the first `count`, as far as they are kept.
-    func notes(since count: Int) -> ArraySlice<String> {
+    func notes(since count: Int) -> ArraySlice<DemoLedger.Note> {
         self.recent.suffix(min(max(self.notes - count, 0), self.recent.count))
     }
 
-    fileprivate mutating func note(_ text: String) {
+    fileprivate mutating func note(_ text: String, isImportant: Bool = false) {
         self.notes += 1
-        self.recent.append(text)
+        self.recent.append(DemoLedger.Note(text: text, isImportant: isImportant))
         if self.recent.count > 200 { self.recent.removeFirst(100) }
     }
 }

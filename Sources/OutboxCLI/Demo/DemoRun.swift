@@ -52,13 +52,10 @@ struct DemoRun: Sendable {
             store: PostgresStore(postgres: self.postgres, schema: self.schema), routes: self.handlers.routes,
             logger: .quiet)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
-            let listening = Latch()
+            let events = relay.events(bufferingNewest: 1 << 20)
             tasks.addTask {
-                var events = relay.events.buffering(newest: 1 << 20).makeAsyncIterator()
-                listening.open()
-                while let event = await events.next() { self.screen.ledger.saw(event) }
+                for await event in events { self.screen.ledger.saw(event) }
             }
-            await listening.wait()
             tasks.addTask { try await relay.run() }
             defer { tasks.cancelAll() }
 

@@ -25,6 +25,7 @@ struct DemoScreen: Sendable {
         var drawn = 0
         var notes = self.ledger.snapshot.notes
         let pause: Duration = self.terminal.isInteractive ? .milliseconds(100) : .seconds(1)
+        if !self.terminal.isInteractive { try? await Task.sleep(for: pause) }
         while true {
             let isLast = Task.isCancelled
             let snapshot = self.ledger.snapshot
@@ -35,8 +36,11 @@ struct DemoScreen: Sendable {
                 self.terminal.write("\u{1B}[?25l" + up + lines.map { "\u{1B}[2K" + $0 + "\n" }.joined() + "\u{1B}[?25h")
                 drawn = lines.count
             } else {
-                // Retries are many; what is new about the rest is told.
-                for note in snapshot.notes(since: notes).suffix(3) { self.detail(note) }
+                // Retries are many: two of them will do.
+                let new = snapshot.notes(since: notes)
+                for note in new.filter({ !$0.isImportant }).suffix(2) + new.filter(\.isImportant) {
+                    self.detail(note.text)
+                }
                 notes = snapshot.notes
                 self.detail(self.summary(snapshot))
             }
@@ -62,8 +66,8 @@ struct DemoScreen: Sendable {
         lines.append("")
         let recent = snapshot.recent.suffix(5)
         for note in recent {
-            let style: Terminal.Style = note.contains("dead letter") ? .red : .faint
-            lines.append(self.terminal.styled(self.clipped("  " + note, width), style))
+            let style: Terminal.Style = note.isImportant ? .red : .faint
+            lines.append(self.terminal.styled(self.clipped("  " + note.text, width), style))
         }
         lines += [String](repeating: "", count: 5 - recent.count)
         return lines

@@ -15,7 +15,7 @@ struct EnqueueCommand: AsyncParsableCommand {
 
             EXAMPLES:
               outbox enqueue event-bus '{"id": 1}' --route order.created --key 1
-              outbox enqueue email "Hello" --header content-type=text/plain --deliver-at 2030-01-01T09:00:00Z
+              outbox enqueue email "Hello" --deliver-at 2030-01-01T09:00:00Z
               outbox enqueue --from messages.ndjson
               zcat messages.gz | outbox enqueue --from -
             """)
@@ -57,22 +57,24 @@ struct EnqueueCommand: AsyncParsableCommand {
     @Flag(help: "Print what was enqueued as JSON.")
     var json = false
 
-    func validate() throws {
-        if self.from == nil {
-            guard self.destination != nil, self.payload != nil else {
-                throw ValidationError("Give a destination and a payload, or --from a file.")
-            }
-            if let attempts = self.maxAttempts, attempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
-            return
-        }
-        let isMixed =
-            self.destination != nil || self.route != nil || self.key != nil || !self.headers.isEmpty
-            || self.deliverAt != nil || self.maxAttempts != nil || self.maxDelay != nil
-        if isMixed { throw ValidationError("With --from, destination, payload and their options stand in the lines.") }
+    func run() async throws {
+        try self.check()
+        if let from { try await self.enqueue(linesOf: from) } else { try await self.enqueue(self.message()) }
     }
 
-    func run() async throws {
-        if let from { try await self.enqueue(linesOf: from) } else { try await self.enqueue(self.message()) }
+    /// Not in validate(), which is asked before an option that does not exist is complained about.
+    private func check() throws {
+        if self.from != nil {
+            let isMixed =
+                self.destination != nil || self.route != nil || self.key != nil || !self.headers.isEmpty
+                || self.deliverAt != nil || self.maxAttempts != nil || self.maxDelay != nil
+            guard isMixed else { return }
+            throw ValidationError("With --from, destination, payload and their options stand in the lines.")
+        }
+        if self.destination == nil || self.payload == nil {
+            throw ValidationError("Give a destination and a payload, or --from a file.")
+        }
+        if let attempts = self.maxAttempts, attempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
     }
 
     private func message() -> NewMessage {

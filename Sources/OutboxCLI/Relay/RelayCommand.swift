@@ -10,13 +10,17 @@ struct RelayCommand: AsyncParsableCommand {
         abstract: "Deliver messages to stdout, a file or a command.",
         discussion: """
             SINKS:
-              stdout        a JSON object a line: id, destination, route, key, headers, created_at, attempt, payload (or \
-            payload_base64 where it is not UTF-8)
+              stdout        a line of JSON per message: id, destination, route, key,
+                            headers, created_at, attempt, payload (payload_base64
+                            where it is not UTF-8)
               file:PATH     the same, appended to a file
-              exec:COMMAND  /bin/sh -c COMMAND once per message, the payload on stdin; OUTBOX_ID, OUTBOX_DESTINATION, \
-            OUTBOX_ROUTE, OUTBOX_KEY, OUTBOX_ATTEMPT and OUTBOX_HEADERS (JSON) in the environment. Exit status 0: \
-            delivered; 65: dead letter at once; 69: unavailable, the attempt is not counted; else: retry, with the last \
-            line of stderr as the error
+              exec:COMMAND  /bin/sh -c COMMAND per message, the payload on stdin;
+                            OUTBOX_ID, OUTBOX_DESTINATION, OUTBOX_ROUTE,
+                            OUTBOX_KEY, OUTBOX_ATTEMPT, OUTBOX_HEADERS (JSON) in
+                            the environment. Exit status 0: delivered; 65: dead
+                            letter at once; 69: unavailable, not counted as an
+                            attempt; else: retry, with the last line of stderr as
+                            the error
               discard       delivered at once
 
             The destination * is every destination present when the relay starts that has no --route of its own. A \
@@ -27,8 +31,8 @@ struct RelayCommand: AsyncParsableCommand {
             EXAMPLES:
               outbox relay --route event-bus=stdout | my-publisher
               outbox relay --route '*=stdout' --until-empty > messages.ndjson
-              outbox relay --route email=exec:./send-mail --concurrency 8 --max-attempts 5
-              outbox relay --route audit=file:/var/log/audit.ndjson --route '*=discard'
+              outbox relay --route email=exec:./send-mail --concurrency 8
+              outbox relay --route audit=file:audit.ndjson --route '*=discard'
             """)
 
     @OptionGroup
@@ -45,7 +49,7 @@ struct RelayCommand: AsyncParsableCommand {
 
     @Flag(
         name: [.customLong("until-empty"), .customLong("once")],
-        help: "End when everything has been delivered, retries included; what is scheduled for later is left.")
+        help: "End when everything has been delivered, retries and what is scheduled for later included.")
     var untilEmpty = false
 
     @Option(
@@ -57,7 +61,6 @@ struct RelayCommand: AsyncParsableCommand {
     var events = false
 
     func validate() throws {
-        if self.routes.isEmpty { throw ValidationError("Give at least one --route, such as --route '*=stdout'.") }
         var seen: Set<String?> = []
         for route in self.routes where !seen.insert(route.destination).inserted {
             throw ValidationError("--route: “\(route.destination ?? "*")” is there twice.")
@@ -65,6 +68,8 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // Not in validate(), which is asked before an option that does not exist is complained about.
+        if self.routes.isEmpty { throw ValidationError("Give at least one --route, such as --route '*=stdout'.") }
         let schema = try self.server.outbox.schema
         let destinations = try await self.destinations(schema)
         if destinations.isEmpty {

@@ -26,7 +26,7 @@ struct RelayRun {
     func callAsFunction() async throws {
         let group = ServiceGroup(configuration: self.configuration)
         try await withThrowingTaskGroup(of: End.self) { tasks in
-            await self.reportEvents(&tasks)
+            self.reportEvents(&tasks)
             tasks.addTask {
                 try await Self.endAtSecondInterrupt()
                 return .aside
@@ -39,16 +39,11 @@ struct RelayRun {
                 await self.readerGone.wait()
                 return .readerGone
             }
+            defer { tasks.cancelAll() }
+            // What a relay throws that was cancelled because its reader has gone is no failure.
             while let end = try await tasks.next() {
                 if case .aside = end { continue }
-                break
-            }
-            tasks.cancelAll()
-            // A relay that is cancelled says so, which is no failure here.
-            while let result = await tasks.nextResult() {
-                if case .failure(let error) = result, !(error is CancellationError), !(error is ServiceGroupError) {
-                    throw error
-                }
+                return
             }
         }
     }
@@ -76,21 +71,17 @@ struct RelayRun {
         }
     }
 
-    /// Begins to listen before the relay begins to work.
-    private func reportEvents(_ tasks: inout ThrowingTaskGroup<End, any Error>) async {
+    /// Writes events to stderr, from those of the start on.
+    private func reportEvents(_ tasks: inout ThrowingTaskGroup<End, any Error>) {
         guard self.reportsEvents else { return }
-        let listening = Latch()
-        let events = self.relay.events.buffering(newest: 1 << 20)
+        let events = self.relay.events(bufferingNewest: 1 << 20)
         tasks.addTask {
-            var iterator = events.makeAsyncIterator()
-            listening.open()
             var json = JSONWriter()
-            while let event = await iterator.next() {
+            for await event in events {
                 json.line(event)
                 _ = Descriptor(Terminal.error.descriptor).writeAll(json.take()[...])
             }
             return .aside
         }
-        await listening.wait()
     }
 }
