@@ -41,7 +41,8 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue"].map { .embedInCode($0) },
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection"]
+                .map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
@@ -100,14 +101,17 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxTesting",
+                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "OutboxCLITests",
-            dependencies: ["OutboxCLI", "OutboxPostgres", "OutboxTesting"],
+            dependencies: [
+                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             swiftSettings: settings
         ),
     ]

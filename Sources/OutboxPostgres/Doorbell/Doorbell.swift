@@ -49,11 +49,13 @@ struct Doorbell: Sendable, Hashable {
         var longestPause: Duration = .milliseconds(20)
         /// How many polls in a row find nothing before the bell is taken.
         var pollsBeforeArming = 3
+        /// Whether taking the bell comes with another poll. False breaks the protocol: for the test that shows it.
+        var pollsAfterArming = true
         /// Nil: the bell is used. Else it never is, and a poll that found nothing is followed by that pause.
         var pollingInterval: Duration?
     }
 
-    private let policy: Policy
+    let policy: Policy
     private var state = State.due
     private var pause: Duration
     private var emptyPolls = 0

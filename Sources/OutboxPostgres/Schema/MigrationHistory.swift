@@ -84,12 +84,7 @@ struct MigrationHistory: Sendable {
     private func checkNotNewer() throws(OutboxError) {
         let newest = self.known.last?.version ?? 0
         guard let last = self.applied.last, last.version > newest else { return }
-        throw OutboxError(
-            .schemaNewer,
-            """
-            The schema \(self.schema.identifier) is at version \(last.version), newer than this program, which knows \
-            \(newest). Update the program.
-            """)
+        throw OutboxError.newer(self.schema, version: last.version, known: newest)
     }
 
     private func drift(_ file: Migrations.File) -> OutboxError {

@@ -87,4 +87,22 @@ extension OutboxError {
             "outbox migrate up", or name another schema.
             """, underlying: underlying)
     }
+
+    static func outdated(_ schema: OutboxSchema, version: Int) -> OutboxError {
+        OutboxError(
+            .schemaOutdated,
+            """
+            The schema \(schema.identifier) is at version \(version), older than this program, which needs \
+            \(OutboxSchema.currentVersion). Bring it up to date with "outbox migrate up".
+            """)
+    }
+
+    static func newer(_ schema: OutboxSchema, version: Int, known: Int) -> OutboxError {
+        OutboxError(
+            .schemaNewer,
+            """
+            The schema \(schema.identifier) is at version \(version), newer than this program, which knows \(known). \
+            Update the program.
+            """)
+    }
 }

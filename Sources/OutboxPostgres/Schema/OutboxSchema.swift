@@ -71,6 +71,11 @@ public struct OutboxSchema: Sendable, Hashable {
         EnqueueStatements(schema: self.identifier, schemaText: self.identifierText)
     }
 
+    /// The statements that inspect.
+    package var inspectionStatements: InspectionStatements {
+        InspectionStatements(schema: self.identifier, schemaText: self.identifierText)
+    }
+
     /// What brings the schema to a migration's version, and notes that it did.
     package func up(_ migration: Migrations.File) -> String {
         """

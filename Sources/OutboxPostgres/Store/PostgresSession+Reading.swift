@@ -113,13 +113,7 @@ extension PostgresSession {
         if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
         // The snapshot must be taken after the bell, so it is another transaction's.
         let ends = plan.indices.map { $0 }
-        plan.append((self.bound(self.statements.beginRead), .none))
-        plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
-        for request in requests {
-            if request.messages > 0 { self.planLog(request, &plan) }
-            if request.deferred { self.planDeferred(request, &plan) }
-        }
-        plan.append((self.bound(self.statements.endRead), .none))
+        if !arm || self.doorbell.policy.pollsAfterArming { self.planReading(requests, &plan) }
         let results = try await self.connection.pipeline(plan.map(\.0), endingTransactionsAfter: ends)
 
         var result = ReadResult()
@@ -150,6 +144,16 @@ extension PostgresSession {
         self.pauseEnd = nil
         self.doorbell.polled(found, released: release, granted: granted)
         return result
+    }
+
+    private func planReading(_ requests: [ReadRequest], _ plan: inout [(SQLStatement, Answer)]) {
+        plan.append((self.bound(self.statements.beginRead), .none))
+        plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
+        for request in requests {
+            if request.messages > 0 { self.planLog(request, &plan) }
+            if request.deferred { self.planDeferred(request, &plan) }
+        }
+        plan.append((self.bound(self.statements.endRead), .none))
     }
 
     // MARK: - The log

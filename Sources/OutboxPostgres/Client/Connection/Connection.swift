@@ -79,10 +79,12 @@ public actor Connection {
         }
     }
 
-    /// Ends the session at once. What is running or waiting throws ``PostgresError/Code/connectionLost``. A connection that nobody
-    /// refers to any more closes by itself.
+    /// Ends the session at once. What is running or waiting throws ``PostgresError/Code/connectionLost``, and the server is asked to
+    /// cancel it. A connection that nobody refers to any more closes by itself.
     public func close() {
         guard loss == nil else { return }
+        // The server does not look for a closed socket while it executes.
+        if turn.isTaken { _ = DedicatedThread.start { [cancelKey] in cancelKey.sendRequest() } }
         isClosed = true
         lose(PostgresError(.connectionLost, "the connection was closed by close()"))
     }

@@ -4,6 +4,8 @@
 /// when the connection is lost. It reads from the connection only while somebody awaits the next element; statements of others on
 /// the same connection run meanwhile. Several iterators share the notifications. Once the sequence and its iterators are gone, the connection
 /// stops listening, before its next statement.
+///
+/// Notifications that arrive while nobody asks for them are kept, at most 65,536 of them; then the oldest are dropped.
 public struct Notifications: AsyncSequence, Sendable {
     public typealias Element = Notification
     public typealias Failure = PostgresError

@@ -57,6 +57,11 @@ extension SQLStatement: ExpressibleByStringInterpolation {
             appendInterpolation(value.sqlValue)
         }
 
+        /// Binds `value`, or `NULL`, to the next parameter.
+        public mutating func appendInterpolation(_ value: (some SQLEncodable)?) {
+            appendInterpolation(value?.sqlValue ?? .null)
+        }
+
         /// Binds `value` to the next parameter.
         public mutating func appendInterpolation(_ value: SQLValue) {
             binds.append(value)

@@ -1,0 +1,85 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+public import Outbox
+
+/// A message that is not tried again.
+public struct DeadLetter: Sendable, Hashable, Identifiable {
+    /// The subscription for which it was to be delivered.
+    public var subscription: String
+    /// The message's number.
+    public var id: Int64
+    /// The messaging system that it is addressed to.
+    public var destination: Destination
+    /// Topic, queue, routing key or path inside the destination.
+    public var route: String?
+    /// The key that orders it.
+    public var key: String?
+    /// The headers, as the text of the JSON that is there: of a message that was undecodable, anything.
+    public var headersJSON: String?
+    /// When the transaction that enqueued it began.
+    public var createdAt: Date
+    /// How often delivery was tried.
+    public var attempts: Int
+    /// Why it is not tried again.
+    public var reason: Death.Reason
+    /// What the last attempt failed with.
+    public var error: String?
+    /// When it was given up.
+    public var diedAt: Date
+    /// The length of the payload in bytes.
+    public var payloadSize: Int
+    /// The content; nil in a list.
+    public var payload: [UInt8]?
+}
+
+/// Which dead letters are meant: those of which everything holds that is given.
+public struct DeadLetterFilter: Sendable, Hashable {
+    /// Of that subscription; nil: of any. Default "main".
+    public var subscription: String?
+    /// With one of those numbers.
+    public var ids: [Int64]?
+    /// Addressed to that destination.
+    public var destination: Destination?
+    /// Given up longer ago than that.
+    public var olderThan: Duration?
+    /// Given up less long ago than that.
+    public var newerThan: Duration?
+    /// Given up for that reason.
+    public var reason: Death.Reason?
+    /// With that text in the last error, in that case of letters.
+    public var errorContains: String?
+
+    /// Creates a filter; without arguments it lets all of the subscription "main" through.
+    public init(
+        subscription: String? = "main", ids: [Int64]? = nil, destination: Destination? = nil,
+        olderThan: Duration? = nil, newerThan: Duration? = nil, reason: Death.Reason? = nil,
+        errorContains: String? = nil
+    ) {
+        self.subscription = subscription
+        self.ids = ids
+        self.destination = destination
+        self.olderThan = olderThan
+        self.newerThan = newerThan
+        self.reason = reason
+        self.errorContains = errorContains
+    }
+
+    /// The parameters of dead_letter_filter.
+    var binds: [SQLValue] {
+        [
+            self.subscription.sqlValue, self.ids.sqlValue, (self.destination?.name).sqlValue,
+            self.olderThan.map(Self.microseconds).sqlValue, self.newerThan.map(Self.microseconds).sqlValue,
+            (self.reason?.rawValue).sqlValue, self.errorContains.sqlValue,
+        ]
+    }
+
+    /// At most 6000 years, so that what it is taken from remains a time that Postgres knows.
+    private static func microseconds(_ duration: Duration) -> Int64 {
+        let limit = 189_000_000_000.0
+        return Int64(min(max(duration.seconds, -limit), limit) * 1_000_000)
+    }
+}

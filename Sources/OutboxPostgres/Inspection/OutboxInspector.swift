@@ -1,0 +1,153 @@
+import OutboxSQL
+
+/// What an operator wants to know of an outbox, and does with its dead letters.
+///
+/// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
+/// ``OutboxSchema/grants(producer:relay:)``. What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or
+/// ``TransactionError``.
+public struct OutboxInspector: Sendable {
+    let schema: OutboxSchema
+    let statements: InspectionStatements
+
+    /// An inspector of an outbox. Default: of the schema "outbox".
+    public init(schema: OutboxSchema = OutboxSchema()) {
+        self.schema = schema
+        self.statements = schema.inspectionStatements
+    }
+
+    /// How the outbox is doing. Reads indexes only, so it is cheap however long the log is.
+    ///
+    /// - Parameters:
+    ///   - subscription: Whose streams to look at. Default "main".
+    ///   - countLimit: How far to count messages. Default 1,000,000.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated``,
+    ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
+    public func status(
+        subscription: String = "main", countLimit: Int = 1_000_000, on connection: Connection
+    ) async throws -> OutboxStatus {
+        try await self.inTransaction(on: connection, isolation: .repeatableRead, readOnly: true) { transaction in
+            let binds: [SQLValue] = [.text(subscription), .int8(Int64(countLimit))]
+            let results = try await transaction.pipeline([
+                SQLStatement(self.statements.configure),
+                SQLStatement(self.statements.streamStatus, binds),
+                SQLStatement(self.statements.unregistered, binds),
+                SQLStatement(self.statements.segments),
+                SQLStatement(self.statements.workingRelay),
+            ])
+            return OutboxStatus(
+                subscription: subscription,
+                streams: try results[1].map { row in try OutboxStatus.Stream(row, countLimit: countLimit) },
+                unregistered: try results[2].map { row in
+                    try OutboxStatus.UnregisteredDestination(row, countLimit: countLimit)
+                },
+                segments: try results[3].map { row in try OutboxStatus.Segment(row) },
+                relay: try results[4].first.map { row in try OutboxStatus.WorkingRelay(row) })
+        }
+    }
+
+    /// Dead letters without their payloads, the last one first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones. Default: all of the subscription "main".
+    ///   - limit: How many at most. Default 100.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    public func deadLetters(
+        matching filter: DeadLetterFilter = DeadLetterFilter(), limit: Int = 100, on connection: Connection
+    ) async throws -> [DeadLetter] {
+        try await self.inTransaction(on: connection, readOnly: true) { transaction in
+            let binds = filter.binds + [.int8(Int64(max(limit, 0)))]
+            let result = try await transaction.query(SQLStatement(self.statements.listDeadLetters, binds))
+            return try result.map { row in try DeadLetter(row) }
+        }
+    }
+
+    /// A dead letter with its payload; nil: there is none of that number.
+    ///
+    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    public func deadLetter(
+        id: Int64, subscription: String = "main", on connection: Connection
+    ) async throws -> DeadLetter? {
+        try await self.inTransaction(on: connection, readOnly: true) { transaction in
+            let binds: [SQLValue] = [.text(subscription), .int8(id)]
+            let result = try await transaction.query(SQLStatement(self.statements.findDeadLetter, binds))
+            return try result.first.map { row in try DeadLetter(row) }
+        }
+    }
+
+    /// Makes dead letters be tried again: at once, with all their attempts before them, and without regard to the order
+    /// of their keys, in which their turn has passed. A sleeping relay is woken.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - dryRun: Whether only to count.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Returns: How many.
+    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    @discardableResult
+    public func replay(
+        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection
+    ) async throws -> Int {
+        try await self.change(self.statements.replayDeadLetters, filter, dryRun: dryRun, on: connection)
+    }
+
+    /// Removes dead letters for good.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - dryRun: Whether only to count.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Returns: How many.
+    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    @discardableResult
+    public func discard(
+        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection
+    ) async throws -> Int {
+        try await self.change(self.statements.discardDeadLetters, filter, dryRun: dryRun, on: connection)
+    }
+
+    private func change(
+        _ statement: String, _ filter: DeadLetterFilter, dryRun: Bool, on connection: Connection
+    ) async throws -> Int {
+        try await self.inTransaction(on: connection, readOnly: dryRun) { transaction in
+            if dryRun {
+                return try await transaction.query(SQLStatement(self.statements.countDeadLetters, filter.binds))[0]
+                    .decode(0)
+            }
+            return try await transaction.query(SQLStatement(statement, filter.binds)).affectedRows
+        }
+    }
+}
+
+extension OutboxInspector {
+    /// Runs `body` in a transaction, once it is clear that the schema is one that this program knows.
+    private func inTransaction<Result>(
+        on connection: Connection, isolation: IsolationLevel = .readCommitted, readOnly: Bool,
+        _ body: (borrowing Transaction) async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await connection.withTransaction(isolation: isolation, readOnly: readOnly) { transaction in
+                try await self.checkVersion(transaction)
+                return try await body(transaction)
+            }
+        } catch {
+            throw OutboxError.explaining(error, schema: self.schema, task: "inspect")
+        }
+    }
+
+    private func checkVersion(_ transaction: borrowing Transaction) async throws {
+        let version: Int
+        do throws(PostgresError) {
+            version = try await transaction.query(SQLStatement(self.statements.version))[0].decode(0)
+        } catch {
+            // 3F000: no such schema; 42P01: no such table.
+            guard error.sqlState == "3F000" || error.sqlState == "42P01" else { throw error }
+            throw OutboxError.missing(self.schema, underlying: error)
+        }
+        let known = OutboxSchema.currentVersion
+        if version == 0 { throw OutboxError.missing(self.schema) }
+        if version < known { throw OutboxError.outdated(self.schema, version: version) }
+        if version > known { throw OutboxError.newer(self.schema, version: version, known: known) }
+    }
+}

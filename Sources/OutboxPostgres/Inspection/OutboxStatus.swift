@@ -1,0 +1,90 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+public import Outbox
+
+/// How an outbox is doing, as one snapshot of the database shows it.
+public struct OutboxStatus: Sendable, Hashable {
+    /// The subscription that it is the status for.
+    public var subscription: String
+    /// The subscription's streams, by destination and slots.
+    public var streams: [Stream]
+    /// Destinations of which there are messages, and that no relay of the subscription has ever had a route for.
+    public var unregistered: [UnregisteredDestination]
+    /// The partitions of the log, by number.
+    public var segments: [Segment]
+    /// The relay that is working; nil: there is none.
+    public var relay: WorkingRelay?
+
+    /// A number that was counted up to a limit, so that counting takes little time.
+    public struct Count: Sendable, Hashable, CustomStringConvertible {
+        /// The number; the limit if it was reached.
+        public var value: Int
+        /// Whether the number is that, and not that or more.
+        public var isExact: Bool
+
+        /// Creates a count.
+        public init(_ value: Int, isExact: Bool = true) {
+            self.value = value
+            self.isExact = isExact
+        }
+
+        /// The number; "≥1000000" where it is not exact.
+        public var description: String { self.isExact ? "\(self.value)" : "≥\(self.value)" }
+    }
+
+    /// The state of the messages of one destination and a range of slots.
+    public struct Stream: Sendable, Hashable {
+        /// The messaging system that the messages are addressed to.
+        public var destination: Destination
+        /// The slots that belong to the stream, of 0 to 1023.
+        public var slots: ClosedRange<Int>
+        /// Messages in the log that have not been handled.
+        public var lag: Count
+        /// How long ago the oldest of them was enqueued; nil: there are none.
+        public var lagTime: Duration?
+        /// Messages that wait for a later attempt, or for their time.
+        public var deferred: Count
+        /// Messages that are not tried again.
+        public var dead: Count
+        /// Since when delivery has been paused; nil: it has not.
+        public var pausedAt: Date?
+        /// When a relay last moved the stream's cursor; nil: never.
+        public var committedAt: Date?
+    }
+
+    /// A destination that nobody delivers to.
+    public struct UnregisteredDestination: Sendable, Hashable {
+        /// The messaging system that the messages are addressed to.
+        public var destination: Destination
+        /// How many there are in the log.
+        public var messages: Count
+        /// How long ago the oldest of them was enqueued.
+        public var lagTime: Duration
+    }
+
+    /// A partition of the log.
+    public struct Segment: Sendable, Hashable {
+        /// Its number in the ring.
+        public var number: Int
+        /// Its size on disk, indexes included.
+        public var bytes: Int
+        /// Whether new messages go there.
+        public var isCurrent: Bool
+    }
+
+    /// A session that reads and delivers.
+    public struct WorkingRelay: Sendable, Hashable {
+        /// The number of the server process of its session.
+        public var processID: Int32
+        /// What it calls itself; nil: unknown.
+        public var applicationName: String?
+        /// When its session began; nil: this role may not know.
+        public var connectedAt: Date?
+        /// Whether it has found nothing to read and waits to be notified.
+        public var isAsleep: Bool
+    }
+}

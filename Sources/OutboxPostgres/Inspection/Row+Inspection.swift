@@ -1,0 +1,73 @@
+import Outbox
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+extension OutboxStatus.Stream {
+    /// Reads a row of the statement stream_status.
+    init(_ row: Row, countLimit: Int) throws(PostgresError) {
+        let low = try row.decode("slot_low", as: Int.self)
+        self.init(
+            destination: Destination(try row.decode("destination")),
+            slots: low...max(low, try row.decode("slot_high", as: Int.self)),
+            lag: OutboxStatus.Count(try row.decode("lag", as: Int.self), limit: countLimit),
+            lagTime: try row.decode("oldest_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
+            deferred: OutboxStatus.Count(try row.decode("deferred", as: Int.self), limit: countLimit),
+            dead: OutboxStatus.Count(try row.decode("dead", as: Int.self), limit: countLimit),
+            pausedAt: try row.decode("paused_at", as: Date?.self),
+            committedAt: try row.decode("committed_at", as: Date?.self))
+    }
+}
+
+extension OutboxStatus.UnregisteredDestination {
+    /// Reads a row of the statement unregistered.
+    init(_ row: Row, countLimit: Int) throws(PostgresError) {
+        self.init(
+            destination: Destination(try row.decode("destination")),
+            messages: OutboxStatus.Count(try row.decode("messages", as: Int.self), limit: countLimit),
+            lagTime: .microseconds(max(try row.decode("oldest_microseconds", as: Int64.self), 0)))
+    }
+}
+
+extension OutboxStatus.Segment {
+    /// Reads a row of the statement segments.
+    init(_ row: Row) throws(PostgresError) {
+        self.init(
+            number: try row.decode("number"), bytes: try row.decode("bytes"), isCurrent: try row.decode("is_current"))
+    }
+}
+
+extension OutboxStatus.WorkingRelay {
+    /// Reads a row of the statement working_relay.
+    init(_ row: Row) throws(PostgresError) {
+        self.init(
+            processID: try row.decode("pid"), applicationName: try row.decode("application_name"),
+            connectedAt: try row.decode("backend_start"), isAsleep: try row.decode("is_asleep"))
+    }
+}
+
+extension OutboxStatus.Count {
+    /// What was counted up to a limit.
+    init(_ counted: Int, limit: Int) {
+        self.init(min(counted, limit), isExact: counted < limit)
+    }
+}
+
+extension DeadLetter {
+    /// Reads a row of the statements list_dead_letters and find_dead_letter.
+    init(_ row: Row) throws(PostgresError) {
+        guard let reason = Death.Reason(rawValue: try row.decode("reason", as: String.self)) else {
+            throw PostgresError(.decoding, "a dead letter's reason is none that this program knows")
+        }
+        self.init(
+            subscription: try row.decode("subscription"), id: try row.decode("id"),
+            destination: Destination(try row.decode("destination")), route: try row.decode("route"),
+            key: try row.decode("key"), headersJSON: try row.decode("headers"), createdAt: try row.decode("created_at"),
+            attempts: try row.decode("attempts"), reason: reason, error: try row.decode("last_error"),
+            diedAt: try row.decode("died_at"), payloadSize: try row.decode("payload_size"),
+            payload: try row.decode("payload"))
+    }
+}

@@ -1,0 +1,138 @@
+import Logging
+import Outbox
+
+/// A session as the checks use it: every call runs on the session's own actor and comes back in time, and every result
+/// is looked at for what must never be.
+struct CheckedSession: Sendable {
+    let session: any RelaySession
+    let attached: [AttachedStream]
+    let patience: Duration
+
+    // MARK: - Opening
+
+    /// Runs a closure with a session that owns the subscription and has the destinations' streams.
+    static func with<Result>(
+        _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main",
+        _ body: (CheckedSession) async throws -> Result
+    ) async throws -> Result {
+        let session = try await self.open(fixture, destinations, subscription: subscription)
+        do {
+            let result = try await body(session)
+            await session.close()
+            return result
+        } catch {
+            await session.close()
+            throw error
+        }
+    }
+
+    /// Opens a session, and waits for the one before to have lost its ownership.
+    static func open(
+        _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main"
+    ) async throws -> CheckedSession {
+        let session = try await fixture.store.openSession(
+            subscription: subscription, logger: Logger(label: "outbox.conformance"))
+        do {
+            let deadline = ContinuousClock.now + fixture.patience
+            while try await !Self.acquire(session, session.isolation) {
+                try require(deadline > .now, "the subscription has no owner, but a session could not acquire it")
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            let attached = try await Self.attach(session, destinations, session.isolation)
+            try require(
+                Set(attached.map(\.destination)), equals: Set(destinations), "the destinations of the attached streams")
+            try require(Set(attached.map(\.id)).count, equals: attached.count, "how many ids the attached streams have")
+            return CheckedSession(session: session, attached: attached, patience: fixture.patience)
+        } catch {
+            await Self.close(session, session.isolation)
+            throw error
+        }
+    }
+
+    /// The stream of a destination.
+    func stream(_ destination: Destination) throws -> StreamID {
+        guard let stream = self.attached.first(where: { $0.destination == destination }) else {
+            throw ConformanceFailure("\(destination) has no stream")
+        }
+        return stream.id
+    }
+
+    /// How long a read may wait at most.
+    var limit: ContinuousClock.Instant { .now + self.patience }
+
+    // MARK: - Calls
+
+    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant) async throws -> ReadResult {
+        let result = try await withThrowingTaskGroup(of: ReadResult?.self) { group in
+            group.addTask { try await Self.read(self.session, requests, deadline, self.session.isolation) }
+            group.addTask {
+                try await Task.sleep(until: deadline + self.patience, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let result = try await group.next()?.flatMap({ $0 }) else {
+                throw ConformanceFailure("a read has not returned \(self.patience) after its deadline")
+            }
+            return result
+        }
+        for page in result.pages { try Self.verify(page, requests) }
+        return result
+    }
+
+    func commit(_ settlements: [Settlement]) async throws {
+        try await Self.commit(self.session, settlements, self.session.isolation)
+    }
+
+    func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
+        try await Self.deferredKeys(self.session, self.session.isolation)
+    }
+
+    func close() async {
+        await Self.close(self.session, self.session.isolation)
+    }
+
+    private static func verify(_ page: any MessagePage, _ requests: [ReadRequest]) throws {
+        try require(page.count > 0, "a page is empty")
+        try require(
+            requests.contains { $0.stream == page.stream }, "a page of stream \(page.stream) was not asked for")
+        let ids = page.ids
+        try require(zip(ids, ids.dropFirst()).allSatisfy(<), "the ids of a page do not ascend: \(ids)")
+        let bytes = (0..<page.count).reduce(0) { $0 + page.payload(at: $1).count }
+        try require(page.byteCount, equals: bytes, "the byte count of a page")
+    }
+
+    // MARK: - On the session's actor
+
+    private static func acquire(_ session: any RelaySession, _: isolated any Actor) async throws -> Bool {
+        try await session.acquire()
+    }
+
+    private static func attach(
+        _ session: any RelaySession, _ destinations: [Destination], _: isolated any Actor
+    ) async throws -> [AttachedStream] {
+        try await session.attach(destinations)
+    }
+
+    private static func read(
+        _ session: any RelaySession, _ requests: [ReadRequest], _ deadline: ContinuousClock.Instant,
+        _: isolated any Actor
+    ) async throws -> ReadResult {
+        try await session.read(requests, until: deadline)
+    }
+
+    private static func commit(
+        _ session: any RelaySession, _ settlements: [Settlement], _: isolated any Actor
+    ) async throws {
+        try await session.commit(settlements)
+    }
+
+    private static func deferredKeys(
+        _ session: any RelaySession, _: isolated any Actor
+    ) async throws -> [StreamID: [UInt64: Int]] {
+        try await session.deferredKeys()
+    }
+
+    private static func close(_ session: any RelaySession, _: isolated any Actor) async {
+        await session.close()
+    }
+}

@@ -1,0 +1,66 @@
+import Outbox
+
+/// A relay's session with an ``InMemoryOutbox``.
+actor InMemorySession: RelaySession {
+    private let outbox: InMemoryOutbox
+    private let number: Int
+    private let signal: Signal
+
+    init(outbox: InMemoryOutbox, number: Int, signal: Signal) {
+        self.outbox = outbox
+        self.number = number
+        self.signal = signal
+    }
+
+    deinit {
+        self.outbox.withState { state, _ in state.closeSession(self.number) }
+    }
+
+    nonisolated var isolation: any Actor { self }
+
+    func acquire() async throws -> Bool {
+        try self.outbox.withState { state, _ throws(RelayStoreError) in try state.acquire(self.number) }
+    }
+
+    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+        try self.outbox.withState { state, now throws(RelayStoreError) in
+            try state.attach(destinations, session: self.number, now: now)
+        }
+    }
+
+    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+        while true {
+            try Task.checkCancellation()
+            let isWoken = self.signal.lower()
+            let result = try self.outbox.withState { state, now throws(RelayStoreError) in
+                try state.read(requests, session: self.number, now: now)
+            }
+            if let result { return result }
+            if isWoken { return ReadResult() }
+            if let deadline, deadline <= .now { return ReadResult() }
+            await self.signal.wait(until: deadline)
+        }
+    }
+
+    func commit(_ settlements: [Settlement]) async throws {
+        try self.outbox.withState { state, now throws(RelayStoreError) in
+            try state.settle(settlements, session: self.number, now: now)
+        }
+    }
+
+    func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
+        try self.outbox.withState { state, _ throws(RelayStoreError) in
+            try state.deferredKeys(session: self.number)
+        }
+    }
+
+    nonisolated func wake() {
+        self.signal.raise(wake: true)
+    }
+
+    func close() async {
+        self.outbox.withState { state, _ in state.closeSession(self.number) }
+        // Whoever still reads is told that the session is closed.
+        self.signal.raise()
+    }
+}

@@ -1,0 +1,237 @@
+import Outbox
+
+/// Everything that a store in memory holds. A value type without clock, lock or await.
+struct InMemoryState {
+    /// A session that has not been closed.
+    struct Session {
+        let subscription: String
+        let signal: Signal
+        var isCut = false
+        var isOwner = false
+        var streams: Set<StreamID> = []
+        var deferredChanged = false
+    }
+
+    private struct Address: Hashable {
+        let subscription: String
+        let destination: Destination
+    }
+
+    private(set) var lastID: Int64 = 0
+    /// The committed messages by id.
+    private var log: [Int64: StoredMessage] = [:]
+    /// The committed messages of each destination, in the order of their commits.
+    private var committed: [Destination: [StoredMessage]] = [:]
+    private var streams: [StreamID: InMemoryStream] = [:]
+    private var addresses: [Address: StreamID] = [:]
+    private var sessions: [Int: Session] = [:]
+    private var lastSession = 0
+
+    // MARK: - Enqueueing
+
+    mutating func nextID() -> Int64 {
+        self.lastID += 1
+        return self.lastID
+    }
+
+    /// Makes the messages of a transaction visible.
+    ///
+    /// - Returns: Whom to tell.
+    mutating func commit(_ messages: [StoredMessage]) -> [Signal] {
+        for message in messages {
+            self.log[message.id] = message
+            self.committed[message.content.destination, default: []].append(message)
+        }
+        return messages.isEmpty ? [] : self.sessions.values.filter(\.isOwner).map(\.signal)
+    }
+
+    // MARK: - Sessions
+
+    mutating func openSession(subscription: String, signal: Signal) -> Int {
+        self.lastSession += 1
+        self.sessions[self.lastSession] = Session(subscription: subscription, signal: signal)
+        return self.lastSession
+    }
+
+    mutating func closeSession(_ number: Int) {
+        self.sessions[number] = nil
+    }
+
+    /// Breaks every session.
+    ///
+    /// - Returns: Whom to tell.
+    mutating func cutSessions() -> [Signal] {
+        for number in self.sessions.keys {
+            self.sessions[number]?.isCut = true
+            self.sessions[number]?.isOwner = false
+        }
+        return self.sessions.values.map(\.signal)
+    }
+
+    mutating func acquire(_ number: Int) throws(RelayStoreError) -> Bool {
+        let session = try self.session(number)
+        if session.isOwner { return true }
+        if self.sessions.values.contains(where: { $0.isOwner && $0.subscription == session.subscription }) {
+            return false
+        }
+        self.sessions[number]?.isOwner = true
+        for id in self.streams(of: session.subscription) { self.streams[id]?.rewind() }
+        return true
+    }
+
+    mutating func attach(
+        _ destinations: [Destination], session number: Int, now: Timestamp
+    ) throws(RelayStoreError) -> [AttachedStream] {
+        let session = try self.owner(number)
+        self.sessions[number]?.deferredChanged = false
+        var attached: [AttachedStream] = []
+        for destination in destinations {
+            let id = self.stream(of: destination, subscription: session.subscription)
+            guard self.sessions[number]?.streams.insert(id).inserted == true else { continue }
+            self.streams[id]?.deferred.promote(nil, now: now)
+            attached.append(
+                AttachedStream(
+                    id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:]))
+        }
+        return attached
+    }
+
+    /// - Returns: What there is to return at once; nil: nothing.
+    mutating func read(
+        _ requests: [ReadRequest], session number: Int, now: Timestamp
+    ) throws(RelayStoreError) -> ReadResult? {
+        let session = try self.owner(number)
+        var result = ReadResult(deferredChanged: session.deferredChanged)
+        for request in requests {
+            guard session.streams.contains(request.stream), var stream = self.streams[request.stream] else {
+                throw RelayStoreError(
+                    "The stream \(request.stream) was not attached by this session.", isRetriable: false)
+            }
+            // Taken out, so that the change is made in place.
+            self.streams[request.stream] = nil
+            defer { self.streams[request.stream] = stream }
+            if request.deferred {
+                let page = stream.deferred.read(
+                    messages: request.messages, bytes: request.bytes, now: now, stream: stream.id,
+                    destination: stream.destination)
+                if let page { result.pages.append(page) }
+                result.nextDue[stream.id] = .some(stream.deferred.nextDue(now: now))
+            }
+            if request.messages > 0 {
+                let page = stream.read(
+                    messages: request.messages, bytes: request.bytes,
+                    of: self.committed[stream.destination] ?? [], now: now)
+                if let page { result.pages.append(page) }
+            }
+        }
+        self.sessions[number]?.deferredChanged = false
+        let isEmpty = result.pages.isEmpty && result.nextDue.isEmpty && !result.deferredChanged
+        return isEmpty ? nil : result
+    }
+
+    mutating func settle(
+        _ settlements: [Settlement], session number: Int, now: Timestamp
+    ) throws(RelayStoreError) {
+        let session = try self.owner(number)
+        for settlement in settlements { try self.check(settlement, session) }
+        for settlement in settlements {
+            self.streams[settlement.stream]?.apply(settlement, log: self.log, now: now)
+        }
+    }
+
+    func deferredKeys(session number: Int) throws(RelayStoreError) -> [StreamID: [UInt64: Int]] {
+        let session = try self.owner(number)
+        return self.streams.filter { session.streams.contains($0.key) }.mapValues(\.deferred.keys)
+    }
+
+    private func session(_ number: Int) throws(RelayStoreError) -> Session {
+        guard let session = self.sessions[number] else {
+            throw RelayStoreError("The session is closed.", isRetriable: false)
+        }
+        if session.isCut { throw RelayStoreError("The session was disconnected.", isRetriable: true) }
+        return session
+    }
+
+    private func owner(_ number: Int) throws(RelayStoreError) -> Session {
+        let session = try self.session(number)
+        guard session.isOwner else {
+            throw RelayStoreError("The session does not own its subscription: acquire it first.", isRetriable: false)
+        }
+        return session
+    }
+
+    /// Everything that can be wrong with a settlement is found before anything is changed.
+    private func check(_ settlement: Settlement, _ session: Session) throws(RelayStoreError) {
+        guard session.streams.contains(settlement.stream), let stream = self.streams[settlement.stream] else {
+            throw RelayStoreError(
+                "The stream \(settlement.stream) was not attached by this session.", isRetriable: false)
+        }
+        if let page = settlement.through, !stream.isInFlight(page) {
+            throw RelayStoreError(
+                "The cursor of stream \(stream.id) cannot move behind a page that this session has not read, or has "
+                    + "settled before.", isRetriable: false)
+        }
+        let ids = settlement.deferred.map(\.id) + settlement.dead.map(\.id)
+        for id in ids where self.log[id]?.content.destination != stream.destination {
+            throw RelayStoreError("Message \(id) is not in the log of stream \(stream.id).", isRetriable: false)
+        }
+    }
+
+    // MARK: - Streams
+
+    private mutating func stream(of destination: Destination, subscription: String) -> StreamID {
+        let address = Address(subscription: subscription, destination: destination)
+        if let id = self.addresses[address] { return id }
+        let id = StreamID(Int32(self.streams.count + 1))
+        self.addresses[address] = id
+        self.streams[id] = InMemoryStream(id: id, destination: destination)
+        return id
+    }
+
+    private func streams(of subscription: String) -> [StreamID] {
+        self.addresses.filter { $0.key.subscription == subscription }.map(\.value)
+    }
+
+    /// The streams of a subscription, for a look from outside.
+    func contents(of subscription: String) -> [InMemoryStream] {
+        self.streams(of: subscription).compactMap { self.streams[$0] }
+    }
+
+    /// The messages that a subscription has not settled, those of destinations without a stream included.
+    func unsettled(of subscription: String) -> [StoredMessage] {
+        let messages = self.committed.flatMap { destination, committed -> [StoredMessage] in
+            let id = self.addresses[Address(subscription: subscription, destination: destination)]
+            return id.flatMap { self.streams[$0] }?.unsettled(of: committed) ?? committed
+        }
+        return messages.sorted { $0.id < $1.id }
+    }
+
+    /// Changes deferred messages or dead letters from outside of any session.
+    ///
+    /// - Parameters:
+    ///   - subscription: Whose; nil: everybody's.
+    ///   - body: Makes the change and says whether there was one.
+    /// - Returns: Whether there was one, and whom to tell.
+    mutating func change(
+        _ subscription: String?, now: Timestamp, _ body: (inout InMemoryStream) -> Bool
+    ) -> (isChanged: Bool, signals: [Signal]) {
+        var isChanged = false
+        let ids = subscription.map { self.streams(of: $0) } ?? Array(self.streams.keys)
+        for id in ids {
+            guard var stream = self.streams.removeValue(forKey: id) else { continue }
+            if body(&stream) {
+                isChanged = true
+                stream.deferred.promote(nil, now: now)
+            }
+            self.streams[id] = stream
+        }
+        guard isChanged else { return (false, []) }
+        var signals: [Signal] = []
+        for (number, session) in self.sessions
+        where session.isOwner && subscription.map({ $0 == session.subscription }) ?? true {
+            self.sessions[number]?.deferredChanged = true
+            signals.append(session.signal)
+        }
+        return (true, signals)
+    }
+}

@@ -1,0 +1,24 @@
+import Outbox
+
+/// A committed message, as all of the store's lists refer to it.
+final class StoredMessage: Sendable {
+    let id: Int64
+    let content: NewMessage
+    let createdAt: Timestamp
+    let deliverAt: Timestamp?
+    /// A hash of the key, the same in every run.
+    let keyHash: UInt64?
+    let slot: Int
+
+    init(id: Int64, content: NewMessage, createdAt: Timestamp) {
+        self.id = id
+        self.content = content
+        self.createdAt = createdAt
+        self.deliverAt = content.deliverAt.map { Timestamp($0) }
+        // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+        self.keyHash = content.key.map { key in
+            key.utf8.reduce(0xcbf2_9ce4_8422_2325) { hash, byte in (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        self.slot = Int((self.keyHash ?? UInt64(bitPattern: id)) & 1023)
+    }
+}

@@ -1,0 +1,46 @@
+import OutboxSQL
+import Testing
+
+@testable import OutboxPostgres
+
+/// Inspection stays cheap whatever the planner believes of the log.
+@Suite struct StatusPlanTests {
+    enum Log: CaseIterable {
+        case neverAnalysed, analysedEmpty, full
+    }
+
+    @Test(arguments: Log.allCases)
+    func onlyIndexesAreRead(log: Log) async throws {
+        try await withTestOutbox { test in
+            if log == .analysedEmpty { try await test.connection.execute(script: "ANALYZE \(test.name).message") }
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).message (destination, payload)
+                    SELECT 'd' || number % 3, '' FROM generate_series(1, 20000) AS number;
+                    INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
+                    VALUES ('d0', pg_current_snapshot(), 15000, pg_current_xact_id())
+                    """)
+            if log == .full {
+                try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).message")
+            }
+            let statements = test.schema.inspectionStatements
+            for statement in [statements.streamStatus, statements.unregistered] {
+                let plan = try await test.connection.withTransaction { transaction in
+                    try await transaction.query(SQLStatement(statements.configure))
+                    return try await transaction.query(
+                        SQLStatement("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement, [.text("main"), .int8(1_000_000)])
+                    ).map { row in try row.decode(0, as: String.self) }
+                }
+                let scans = plan.filter { $0.contains("message_") && $0.contains("Scan") }
+                #expect(!scans.isEmpty)
+                #expect(scans.allSatisfy { $0.contains("Index Scan") || $0.contains("Index Only Scan") }, "\(scans)")
+                #expect(scans.contains { $0.contains("Index Only Scan") })
+                #expect(!plan.contains { $0.contains("Sort Method") && $0.contains("Disk") })
+                // No index is read from end to end to find little: what is left out is left out by the index.
+                let removed = plan.filter { $0.contains("Rows Removed by Filter") }
+                    .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }
+                #expect(removed.allSatisfy { $0 < 100 }, "\(plan.joined(separator: "\n"))")
+            }
+        }
+    }
+}

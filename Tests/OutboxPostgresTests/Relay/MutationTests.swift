@@ -1,0 +1,119 @@
+import Outbox
+@testable import OutboxPostgres
+import OutboxSQL
+import OutboxTesting
+import Testing
+
+/// The design broken on purpose: the tests that guard it have to notice.
+@Suite(.schema) struct MutationTests {
+    /// Delivers messages of transactions that commit in another order than that of their ids, one of which has a number
+    /// from the snapshot's xmax on when it is passed. On a server of its own, because every other transaction that ends
+    /// moves xmax; and with a relay that commits nothing meanwhile, for the same reason.
+    private func deliverLate(_ change: (inout Statements) -> Void) async throws -> [String] {
+        try await EphemeralPostgres.with(.init(parameters: ["autovacuum": "off"])) { server in
+            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            var statements = bench.schema.statements
+            change(&statements)
+            let store = PostgresStore(
+                postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), statements: statements,
+                policy: nil)
+            var configuration = RelayBench.quick
+            configuration.commit.maximumDelay = .seconds(3600)
+            let deliveries = Deliveries()
+            let gate = Gate()
+            let routes: Routes = [
+                "d": .handler { deliveries.add($0) },
+                "hold": .handler { _ in await gate.enter() },
+            ]
+            let first = try await Connection.connect(bench.postgres)
+            let second = try await Connection.connect(bench.postgres)
+            try await bench.sql("SELECT $outbox.enqueue('hold', '')")
+            try await bench.run(bench.relay(routes, configuration: configuration, store: store)) {
+                await gate.waitUntilEntered()
+                try await first.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'in xip')"))
+                try await bench.sql("SELECT $outbox.enqueue('d', 'seen')")
+                try await eventually("the first's id is passed") { deliveries.count == 1 }
+                try await second.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'from xmax on')"))
+                // An id above the second's, of a transaction whose number is below.
+                try await first.execute(script: bench.render("SELECT $outbox.enqueue('d', 'passes'); COMMIT"))
+                try await eventually("the second's id is passed") { deliveries.texts.contains("passes") }
+                // Nothing has ended with a number above the second's: it is not in xip.
+                try await second.execute(script: "COMMIT")
+                try await bench.sql("SELECT $outbox.enqueue('d', 'last')")
+                try await eventually("the last is delivered") { deliveries.texts.contains("last") }
+                // Asleep means: polled after the last commit, and found nothing.
+                try await eventually("it sleeps") { try await bench.isAsleep() }
+                await gate.open()
+            }
+            return deliveries.texts
+        }
+    }
+
+    @Test func lateMessagesAreDelivered() async throws {
+        let texts = try await self.deliverLate { _ in }
+        #expect(texts.sorted() == ["from xmax on", "in xip", "last", "passes", "seen"])
+    }
+
+    @Test func withoutXmaxALateMessageIsLost() async throws {
+        let texts = try await self.deliverLate { statements in
+            let original = statements.readLate.text
+            statements.readLate.text = original.split(separator: "xid >= pg_snapshot_xmax($1::pg_snapshot)")
+                .joined(separator: "false AND xid >= pg_snapshot_xmax($1::pg_snapshot)")
+            #expect(statements.readLate.text != original)
+        }
+        #expect(texts.sorted() == ["in xip", "last", "passes", "seen"], "else the test above proves nothing")
+    }
+
+    @Test func withoutXipALateMessageIsLost() async throws {
+        let texts = try await self.deliverLate { statements in
+            let original = statements.readLate.text
+            statements.readLate.text = original.split(separator: "xid = ANY (").joined(separator: "false AND xid = ANY (")
+            #expect(statements.readLate.text != original)
+        }
+        #expect(texts.sorted() == ["from xmax on", "last", "passes", "seen"], "else the test above proves nothing")
+    }
+
+    /// A producer that decided not to ring commits while the relay goes to sleep.
+    private func commitWhileFallingAsleep(
+        _ bench: RelayBench, _ store: PostgresStore, when isReady: () async throws -> Bool
+    ) async throws -> Int {
+        let deliveries = Deliveries()
+        let producer = try await Connection.connect(bench.postgres)
+        try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'silent')"))
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }], store: store)
+        return try await bench.run(relay) {
+            try await eventually("the relay has found nothing and wants to sleep") { try await isReady() }
+            try await producer.execute(script: "COMMIT")
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+            // Asleep, and nobody will ring: whatever is not delivered now is lost.
+            return deliveries.count
+        }
+    }
+
+    @Test func aSleepingRelayHasDeliveredEverything() async throws {
+        let bench = try await RelayBench.make()
+        let delivered = try await self.commitWhileFallingAsleep(bench, bench.store) {
+            try await bench.ownerCount() == 1
+        }
+        #expect(delivered == 1)
+    }
+
+    @Test func withoutTheSecondPollAMessageIsLost() async throws {
+        let bench = try await RelayBench.make()
+        var policy = Doorbell.Policy()
+        policy.pollsAfterArming = false
+        let store = PostgresStore(
+            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil),
+            statements: bench.schema.statements, policy: policy)
+        let delivered = try await self.commitWhileFallingAsleep(bench, store) {
+            // Its last statement tried to take the bell, and was refused, because the producer is in flight.
+            try await bench.count(
+                """
+                SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid)
+                WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295
+                    AND query LIKE '%pg_try_advisory_lock($1, 0)%'
+                """) == 1
+        }
+        #expect(delivered == 0, "if this is delivered, the test above proves nothing")
+    }
+}

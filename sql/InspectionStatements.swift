@@ -1,0 +1,40 @@
+/// The statements of the folder `inspection`.
+package struct InspectionStatements: Sendable {
+    package let configure: String
+    package let version: String
+    package let streamStatus: String
+    package let unregistered: String
+    package let segments: String
+    package let workingRelay: String
+    package let findDeadLetter: String
+    package let listDeadLetters: String
+    package let countDeadLetters: String
+    package let replayDeadLetters: String
+    package let discardDeadLetters: String
+
+    /// The statements for one outbox; see ``Statements``.
+    package init(schema: String, schemaText: String) {
+        func text(_ bytes: [UInt8]) -> String {
+            Statements.render(bytes, schema: schema, schemaText: schemaText)
+        }
+        // The schema's name may be anything, so it goes in last.
+        let filter = String(decoding: PackageResources.dead_letter_filter_sql, as: UTF8.self)
+            .split(separator: "\n").filter { !$0.hasPrefix("--") }.joined(separator: "\n")
+        func filtered(_ bytes: [UInt8]) -> String {
+            let whole = String(decoding: bytes, as: UTF8.self)
+                .split(separator: "{{filter}}", omittingEmptySubsequences: false).joined(separator: filter)
+            return text(Array(whole.utf8))
+        }
+        self.configure = text(PackageResources.configure_inspection_sql)
+        self.version = text(PackageResources.version_sql)
+        self.streamStatus = text(PackageResources.stream_status_sql)
+        self.unregistered = text(PackageResources.unregistered_sql)
+        self.segments = text(PackageResources.segments_sql)
+        self.workingRelay = text(PackageResources.working_relay_sql)
+        self.findDeadLetter = text(PackageResources.find_dead_letter_sql)
+        self.listDeadLetters = filtered(PackageResources.list_dead_letters_sql)
+        self.countDeadLetters = filtered(PackageResources.count_dead_letters_sql)
+        self.replayDeadLetters = filtered(PackageResources.replay_dead_letters_sql)
+        self.discardDeadLetters = filtered(PackageResources.discard_dead_letters_sql)
+    }
+}

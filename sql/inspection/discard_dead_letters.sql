@@ -1,0 +1,3 @@
+-- For good.
+DELETE FROM {{schema}}.dead_letter
+WHERE {{filter}}

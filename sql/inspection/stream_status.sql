@@ -1,0 +1,71 @@
+-- Per stream of a subscription: what it has not handled, waiting and dead messages, each counted up to a limit.
+-- $1 subscription, $2 limit. The fresh part is an index only scan; the late part has the same bounds as in read_late, and
+-- leaves out what a late part that is being paged through has already brought.
+SELECT
+    stream.destination, stream.slot_low, stream.slot_high, stream.paused_at, stream.committed_at,
+    fresh.messages + late.messages AS lag,
+    (extract(epoch FROM now() - least(oldest.created_at, late.created_at)) * 1000000)::bigint AS oldest_microseconds,
+    waiting.messages AS deferred,
+    dead.messages AS dead
+FROM {{schema}}.stream
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages
+    FROM (
+        SELECT
+        FROM {{schema}}.message
+        WHERE message.destination = stream.destination AND message.id > stream.position
+            AND message.slot BETWEEN stream.slot_low AND stream.slot_high
+        LIMIT $2
+    ) AS counted
+) AS fresh
+LEFT JOIN LATERAL (
+    SELECT message.created_at
+    FROM {{schema}}.message
+    WHERE message.destination = stream.destination AND message.id > stream.position
+        AND message.slot BETWEEN stream.slot_low AND stream.slot_high
+    ORDER BY message.id
+    LIMIT 1
+) AS oldest ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, min(counted.created_at) AS created_at
+    FROM (
+        SELECT part.created_at
+        FROM (
+            SELECT message.xid, message.id, message.slot, message.destination, message.created_at
+            FROM pg_snapshot_xip(stream.snapshot) AS running (xid)
+            JOIN {{schema}}.message ON message.xid = running.xid
+            UNION ALL
+            SELECT message.xid, message.id, message.slot, message.destination, message.created_at
+            FROM {{schema}}.message
+            WHERE message.xid >= pg_snapshot_xmax(stream.snapshot) AND message.xid < stream.horizon
+        ) AS part
+        WHERE part.id + 0 <= stream.position AND part.destination IS NOT DISTINCT FROM stream.destination
+            AND part.slot::integer BETWEEN stream.slot_low AND stream.slot_high
+            AND NOT coalesce(
+                part.id + 0 <= stream.catchup_position AND pg_visible_in_snapshot(part.xid, stream.catchup_snapshot),
+                false)
+        LIMIT $2
+    ) AS counted
+) AS late
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages
+    FROM (
+        SELECT
+        FROM {{schema}}.deferred
+        WHERE deferred.subscription = stream.subscription AND deferred.destination = stream.destination
+            AND deferred.slot BETWEEN stream.slot_low AND stream.slot_high
+        LIMIT $2
+    ) AS counted
+) AS waiting
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages
+    FROM (
+        SELECT
+        FROM {{schema}}.dead_letter
+        WHERE dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
+            AND dead_letter.slot BETWEEN stream.slot_low AND stream.slot_high
+        LIMIT $2
+    ) AS counted
+) AS dead
+WHERE stream.subscription = $1
+ORDER BY stream.destination, stream.slot_low
