@@ -1,3 +1,4 @@
+import Outbox
 import OutboxPostgres
 
 /// How the state of an outbox is printed.
