@@ -2,6 +2,12 @@ import Foundation
 import Subprocess
 import Testing
 
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
 /// The program under test, as a child of this process.
 enum Program {
     /// What came of a run.
@@ -24,7 +30,7 @@ enum Program {
     /// - Parameter status: With what it has to end.
     @discardableResult
     static func outbox(
-        _ arguments: String..., input: String = "", environment: [Subprocess.Environment.Key: String] = [:],
+        _ arguments: String..., input: String = "", environment: [String: String] = [:],
         status: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Ending {
         try await self.outbox(
@@ -34,12 +40,12 @@ enum Program {
     /// Runs it to its end; see the other.
     @discardableResult
     static func outbox(
-        _ arguments: [String], input: String = "", environment: [Subprocess.Environment.Key: String] = [:],
+        _ arguments: [String], input: String = "", environment: [String: String] = [:],
         status: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Ending {
         let result = try await run(
             .path(self.path), arguments: Arguments(arguments),
-            environment: .inherit.updating(environment.mapValues { .some($0) }), input: .string(input),
+            environment: self.inherited(with: environment), input: .string(input),
             output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
         let ending = Ending(
             status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
@@ -50,18 +56,24 @@ enum Program {
     }
 
     /// Runs a shell script in which `$outbox` is the program.
-    static func shell(_ script: String, _ environment: [Subprocess.Environment.Key: String] = [:]) async throws -> Ending {
+    static func shell(_ script: String, _ environment: [String: String] = [:]) async throws -> Ending {
         var environment = environment
         environment["outbox"] = self.path.string
         let result = try await run(
             .path("/bin/sh"), arguments: ["-c", script],
-            environment: .inherit.updating(environment.mapValues { .some($0) }), output: .string(limit: 64 << 20),
+            environment: self.inherited(with: environment), output: .string(limit: 64 << 20),
             error: .string(limit: 64 << 20))
         return Ending(
             status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
     }
 
-    static func number(_ status: TerminationStatus) -> Int32 {
+    private static func inherited(with variables: [String: String]) -> Subprocess.Environment {
+        var values: [Subprocess.Environment.Key: String?] = [:]
+        for (name, value) in variables { values[Subprocess.Environment.Key(stringLiteral: name)] = value }
+        return .inherit.updating(values)
+    }
+
+    private static func number(_ status: TerminationStatus) -> Int32 {
         switch status {
         case .exited(let code): code
         case .signaled(let signal): 128 + signal
