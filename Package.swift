@@ -105,6 +105,7 @@ let package = Package(
             dependencies: [
                 "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),

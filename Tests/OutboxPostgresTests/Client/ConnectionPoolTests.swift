@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ConnectionPoolTests {
     @Test func reusesConnections() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 3)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 3)
         var processes: Set<Int32> = []
         for _ in 0..<5 { processes.insert(try await pool.withConnection { $0.processID }) }
         #expect(processes.count == 1)
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func boundsConnectionsAndServesEverybody() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 3)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 3)
         let usage = Usage()
         try await withThrowingTaskGroup(of: Int32.self) { group in
             for number in 0..<200 {
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func replacesLostConnections() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let killer = try await connect()
         let first = try await pool.withConnection { connection in
             try await killer.terminate(connection)
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func transactions() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let error = await thrown { try await pool.withTransaction { _ in throw TestError(number: 3) } }
         #expect(error as? TestError == TestError(number: 3))
         #expect(try await pool.withTransaction { try await $0.query("SELECT 1").rowCount } == 1)
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func rollsBackWhatWasLeftOpen() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         try await pool.withConnection { try await $0.query("BEGIN") }
         try await pool.withConnection { connection in
             #expect(await connection.transactionStatus == .idle)
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func waitersCanBeCancelled() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         try await pool.withConnection { _ in
             for _ in 0..<100 {
                 let waiter = Task { try await pool.withConnection { _ in } }
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func failuresToConnectReachEveryWaiter() async throws {
-        var configuration = try testPostgres()
+        var configuration = try await testPostgres()
         configuration.parameters = ["dbname": "no_such_database"]
         let pool = ConnectionPool(configuration, maximumConnections: 2)
         await withTaskGroup(of: String?.self) { group in
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test func closing() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let connection = try await pool.withConnection { connection in
             let waiter = Task { try await pool.withConnection { _ in } }
             await Task.yield()
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test func runsUntilShutdown() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let services = ServiceGroup(services: [pool], logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test func runsUntilCancelled() async throws {
-        let pool = ConnectionPool(try testPostgres(), maximumConnections: 1)
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let run = Task { try await pool.run() }
         run.cancel()
         try await run.value
