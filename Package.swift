@@ -99,6 +99,7 @@ let package = Package(
             name: "OutboxPostgresTests",
             dependencies: [
                 "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
