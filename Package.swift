@@ -101,6 +101,7 @@ let package = Package(
                 "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),

@@ -8,5 +8,7 @@ SELECT
     $1, message.id, message.slot, message.created_at, message.deliver_at, message.destination, message.route,
     message.key, message.headers, message.options, message.payload, verdict.attempts, verdict.reason, verdict.error
 FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[]) AS verdict (id, attempts, reason, error)
-JOIN {{schema}}.message ON message.destination = $2 AND message.id = verdict.id
+CROSS JOIN LATERAL (
+    SELECT * FROM {{schema}}.message WHERE destination = $2 AND id = verdict.id LIMIT 1
+) AS message
 ON CONFLICT DO NOTHING

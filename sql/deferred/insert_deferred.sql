@@ -17,5 +17,7 @@ SELECT
     verdict.ordered = 1, verdict.error
 FROM unnest($3::bigint[], $4::integer[], $5::bigint[], $6::integer[], $7::text[])
     AS verdict (id, attempts, delay, ordered, error)
-JOIN {{schema}}.message ON message.destination = $2 AND message.id = verdict.id
+CROSS JOIN LATERAL (
+    SELECT * FROM {{schema}}.message WHERE destination = $2 AND id = verdict.id LIMIT 1
+) AS message
 ON CONFLICT DO NOTHING

@@ -3,8 +3,8 @@
 -- transactions can have it without being in xip.
 --
 -- $1 snapshot, $2 horizon (null: the current snapshot's xmax), $3 position, $4 destination, $5 and $6 slots, $7 messages,
--- $8 bytes at most. Only xid is compared bare: whatever the statistics say, only the index on (xid, id) can serve this;
--- an index on (destination, id) would read everything ever passed.
+-- $8 bytes at most. Only xid is compared bare: whatever the statistics say, only the index on xid can serve this;
+-- the one on (destination, id, slot) would read everything ever passed.
 SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
 FROM (
     SELECT

@@ -33,7 +33,7 @@ public protocol RelaySession: AnyObject, Sendable {
 
     /// Returns the next pages as soon as there is one, or else when the session is woken or the deadline has come.
     ///
-    /// What was read before is not read again in the same session, settled or not. A session that has nothing to read
+    /// What was read of the log before is not read again in the same session, settled or not. A session that has nothing to read
     /// sleeps without a timer, until a producer's commit wakes it.
     ///
     /// - Parameters:
@@ -79,9 +79,10 @@ public struct ReadRequest: Sendable, Hashable {
     public var stream: StreamID
     /// At most that many messages of the log; 0 for none.
     public var messages: Int
-    /// At most that many bytes of payload, but always one message.
+    /// A page ends with the message that reaches that many bytes of payload.
     public var bytes: Int
-    /// Whether to read the deferred messages that are due.
+    /// Whether to read the deferred messages that are due, and to say at once when the next one is. Not asked for again
+    /// before a page of them that was returned has been committed.
     public var deferred: Bool
 
     /// Creates a request.

@@ -15,7 +15,9 @@ public struct Settlement: Sendable {
     /// Deferred messages that will not be tried again.
     public var deferredDead: [Death] = []
     /// The keys of which ordered deferred messages were added or removed: their first waiting message is due now.
-    public var keys: Set<String> = []
+    ///
+    /// Not a set: to a database, two spellings of a character are two keys.
+    public var keys: [String] = []
 
     /// Creates a settlement with nothing in it.
     public init(stream: StreamID) {

@@ -67,7 +67,7 @@ extension PostgresSession {
             statements.append(self.bound(self.statements.moveDead, binds))
         }
         if !settlement.keys.isEmpty {
-            let binds = [subscription, destination, .textArray(settlement.keys.sorted())]
+            let binds = [subscription, destination, .textArray(settlement.keys)]
             statements.append(self.bound(self.statements.promoteKeys, binds))
         }
         return statements

@@ -90,7 +90,7 @@ extension CheckedSession {
         let pages = try await self.receive(ids.count)
         try await self.settle(through: pages.last) { settlement in
             settlement.deferred = ids.enumerated().map { deferral($0.offset, $0.element) }
-            settlement.keys = Set(messages.compactMap(\.key))
+            settlement.keys = messages.compactMap(\.key)
         }
         return ids
     }

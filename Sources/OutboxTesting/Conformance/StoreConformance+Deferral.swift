@@ -63,24 +63,6 @@ extension StoreConformance {
             }
         },
 
-        Check("a deferred message on its way is not read again") { fixture in
-            try await CheckedSession.with(fixture) { session in
-                let ids = try await session.enqueueDeferred(fixture, .numbered(2)) { _, id in
-                    Deferral(id: id, attempts: 1, due: .after(.zero), ordered: false, error: nil)
-                }
-                let first = try await session.receiveDeferred(messages: 1)
-                let second = try await session.receiveDeferred(messages: 1)
-                try require((first + second).map(\.id), equals: ids, "the messages read one by one")
-                let (rows, nextDue) = try await session.pollDeferred()
-                try require(rows.map(\.id), equals: [], "the messages read while all are on their way")
-                try require(nextDue, equals: nil, "the next due while all are on their way")
-            }
-            try await CheckedSession.with(fixture) { session in
-                try require(
-                    try await session.receiveDeferred().count, equals: 2, "messages that the next session reads again")
-            }
-        },
-
         Check("it is told when somebody else has changed deferred messages") { fixture in
             try await CheckedSession.with(fixture) { session in
                 let ids = try await fixture.enqueue(.numbered(1))

@@ -86,9 +86,8 @@ extension StoreConformance {
                 let first = try await session.enqueueDeferred(fixture, .numbered(1, key: "k")) { _, id in
                     Deferral(id: id, attempts: 1, due: .after(.seconds(3600)), ordered: true, error: nil)
                 }
-                let others = try await session.enqueueDeferred(
-                    fixture, [NewMessage(to: .orders, key: "k", text: "1"), NewMessage(to: .orders, key: "l", text: "2")]
-                ) { _, id in
+                let scheduled = ["k", "l"].map { NewMessage(to: .orders, key: $0, text: "") }
+                let others = try await session.enqueueDeferred(fixture, scheduled) { _, id in
                     Deferral(id: id, attempts: 0, due: .after(.zero), ordered: false, error: nil)
                 }
                 let rows = try await session.receiveDeferred()

@@ -6,7 +6,7 @@ extension StoreConformance {
             try await CheckedSession.with(fixture) { session in
                 let request = try Self.request(session)
                 for requests in [[request], []] {
-                    let deadline = ContinuousClock.now + .milliseconds(50)
+                    let deadline = ContinuousClock.now + Self.pause
                     let result = try await session.read(requests, until: deadline)
                     try require(result.pages.isEmpty, "messages were read from an empty store")
                     try require(ContinuousClock.now >= deadline, "a read with nothing to read came back too early")
@@ -55,7 +55,7 @@ extension StoreConformance {
             try await CheckedSession.with(fixture) { session in
                 session.session.wake()
                 _ = try await session.read([], until: session.limit)
-                let deadline = ContinuousClock.now + .milliseconds(20)
+                let deadline = ContinuousClock.now + Self.pause
                 _ = try await session.read([], until: deadline)
                 try require(ContinuousClock.now >= deadline, "one wake has ended two reads")
             }
@@ -81,7 +81,7 @@ extension StoreConformance {
                     let deadline = session.limit
                     // The first read finds nothing, so that the next one is about to sleep.
                     if round.isMultiple(of: 3) { _ = try await session.read([request], until: .now) }
-                    async let enqueued = fixture.enqueue(.numbered(1))
+                    async let enqueued = Self.afterAWhile(round) { try await fixture.enqueue(.numbered(1)) }
                     let page = try await Self.firstPage(session, request, deadline, round: round)
                     try require(page.ids, equals: try await enqueued, "the message of round \(round)")
                     if round % 100 == 99 { try await session.settle(through: page) }
@@ -96,7 +96,7 @@ extension StoreConformance {
                     let transaction = try await fixture.begin()
                     let ids = try await transaction.enqueue(.numbered(1))
                     let deadline = session.limit
-                    async let commit: Void = transaction.commit()
+                    async let commit: Void = Self.afterAWhile(round) { try await transaction.commit() }
                     let page = try await Self.firstPage(session, request, deadline, round: round)
                     try await commit
                     try require(page.ids, equals: ids, "the message of round \(round)")
@@ -106,8 +106,24 @@ extension StoreConformance {
         },
     ]
 
+    /// Long enough for a read that returns too early to be noticed on a machine that is busy.
+    private static let pause = Duration.milliseconds(200)
+
     private static func request(_ session: CheckedSession) throws -> ReadRequest {
         ReadRequest(stream: try session.stream(.orders), messages: 100, bytes: 1 << 20, deferred: false)
+    }
+
+    /// Runs a closure at another point of a read's way to sleep in each round, and in some when it sleeps for sure.
+    @concurrent
+    private static func afterAWhile<Result>(
+        _ round: Int, _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        if round % 10 == 9 {
+            try await Task.sleep(for: .milliseconds(1 + round / 10 % 4))
+        } else {
+            for _ in 0..<round % 17 { await Task.yield() }
+        }
+        return try await body()
     }
 
     /// Reads once or more until a page comes.

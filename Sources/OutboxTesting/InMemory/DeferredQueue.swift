@@ -44,9 +44,8 @@ struct DeferredQueue {
         for (row, isReadable) in self.readable(now: now) {
             if row.isOrdered, let key = row.key, firstOrdered[key] == nil { firstOrdered[key] = row.id }
             guard isReadable else { continue }
-            let length = row.message.content.payload.count
-            if !page.isEmpty && (page.count == limit || pageBytes + length > bytes) { break }
-            pageBytes += length
+            if page.count == limit || pageBytes >= bytes { break }
+            pageBytes += row.message.content.payload.count
             let isHeld = !row.isOrdered && row.key.map { firstOrdered[$0] != nil } ?? false
             page.append(
                 InMemoryPage.Row(

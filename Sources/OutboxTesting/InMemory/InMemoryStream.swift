@@ -41,9 +41,8 @@ struct InMemoryStream {
         self.notice(committed)
         var rows: [InMemoryPage.Row] = []
         var pageBytes = 0
-        while rows.count < messages, let next = self.waiting.first {
+        while rows.count < messages, pageBytes < bytes, let next = self.waiting.first {
             pageBytes += next.content.payload.count
-            if pageBytes > bytes && !rows.isEmpty { break }
             self.waiting.removeFirst()
             rows.append(
                 InMemoryPage.Row(message: next, isScheduled: next.deliverAt.map { $0 > now } ?? false))

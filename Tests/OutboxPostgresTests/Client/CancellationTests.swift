@@ -48,7 +48,9 @@ import Testing
         let (connection, observer) = (try await connect(), try await connect())
         try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
         let task = Task {
-            try await connection.pipeline(["INSERT INTO t VALUES (1)", "SELECT pg_sleep(600)", "INSERT INTO t VALUES (2)"])
+            try await connection.pipeline([
+                "INSERT INTO t VALUES (1)", "SELECT pg_sleep(600)", "INSERT INTO t VALUES (2)",
+            ])
         }
         try await observer.waitUntilRunning(connection.processID, "pg_sleep")
         task.cancel()
@@ -89,7 +91,9 @@ import Testing
                 case 0: return try await connection.value("SELECT \(round)")
                 case 1: return try await connection.value("SELECT \(round) FROM pg_sleep(0.001)")
                 case 2:
-                    let results = try await connection.pipeline(["SELECT 1", "SELECT pg_sleep(0.0005)", "SELECT \(round)"])
+                    let results = try await connection.pipeline([
+                        "SELECT 1", "SELECT pg_sleep(0.0005)", "SELECT \(round)",
+                    ])
                     return try results[2][0].decode(0)
                 default:
                     return try await connection.withTransaction { try await $0.query("SELECT \(round)")[0].decode(0) }

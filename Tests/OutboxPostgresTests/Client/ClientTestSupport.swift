@@ -53,9 +53,9 @@ struct TestError: Error, Equatable {
 /// How many descriptors the process has open.
 func openDescriptors() throws -> Int {
     #if os(Linux)
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
     #else
-        try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").count
+    try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").count
     #endif
 }
 

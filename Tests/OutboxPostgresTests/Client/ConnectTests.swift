@@ -78,16 +78,6 @@ import Testing
         #expect(error.isRetriable)
     }
 
-    @Test func tlsIsNotOffered() async throws {
-        let configuration = try await testPostgres()
-        let connection = try await Connection.connect(configuration)
-        let isOffered: String = try await connection.value("SELECT current_setting('ssl')")
-        guard isOffered == "off" else { return }
-        let error = try await failure(["host": "127.0.0.1", "sslmode": "require"])
-        #expect(error.code == .connect)
-        #expect(error.description.contains("TLS"))
-    }
-
     @Test func hostsAreTriedInOrder() async throws {
         var configuration = try await testPostgres()
         let resolved = try configuration.resolved()

@@ -8,7 +8,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "postgresql://me:secret@db.example:6543/shop?application_name=till", "postgres://me:secret@db.example:6543/shop?application_name=till",
+        "postgresql://me:secret@db.example:6543/shop?application_name=till",
+        "postgres://me:secret@db.example:6543/shop?application_name=till",
         "host=db.example port=6543 user=me password=secret dbname=shop application_name=till",
     ])
     func forms(string: String) throws {

@@ -48,7 +48,9 @@ import Testing
 
     @Test func duringALargeResult() async throws {
         let (victim, killer) = (try await connect(), try await connect())
-        let task = Task { try await victim.query("SELECT repeat('x', 1000), pg_sleep(0.0005) FROM generate_series(1, 10000000)") }
+        let task = Task {
+            try await victim.query("SELECT repeat('x', 1000), pg_sleep(0.0005) FROM generate_series(1, 10000000)")
+        }
         try await killer.waitUntilRunning(victim.processID, "repeat")
         try await killer.terminate(victim)
         #expect(await postgresError { try await task.value }?.code == .connectionLost)
@@ -107,7 +109,9 @@ import Testing
             let victim = try await connect()
             let task = Task {
                 while true {
-                    _ = try await victim.pipeline(["SELECT 1", SQLStatement("SELECT 2", name: "two"), "LISTEN a", "NOTIFY a"])
+                    _ = try await victim.pipeline([
+                        "SELECT 1", SQLStatement("SELECT 2", name: "two"), "LISTEN a", "NOTIFY a",
+                    ])
                     _ = try await victim.waitForActivity(until: nil)
                     try await victim.withTransaction { try await $0.query("SELECT 3") }
                 }
@@ -116,7 +120,8 @@ import Testing
             try await killer.terminate(victim)
             let error = await thrown { try await task.value }
             let losses = [
-                error as? PostgresError, (error as? TransactionError)?.beginError, (error as? TransactionError)?.commitError,
+                error as? PostgresError, (error as? TransactionError)?.beginError,
+                (error as? TransactionError)?.commitError,
                 (error as? TransactionError)?.rollbackError,
             ]
             #expect(losses.contains { $0?.code == .connectionLost })

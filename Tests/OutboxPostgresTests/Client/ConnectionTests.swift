@@ -7,7 +7,8 @@ import Testing
     @Test func knowsItsServer() async throws {
         let connection = try await connect()
         #expect(try await connection.value("SELECT pg_backend_pid()") == connection.processID)
-        #expect(try await connection.value("SELECT current_setting('server_version_num')::int") == connection.serverVersion)
+        #expect(
+            try await connection.value("SELECT current_setting('server_version_num')::int") == connection.serverVersion)
         #expect(await connection.parameterStatus("client_encoding") == "UTF8")
         #expect(await connection.parameterStatus("nonsense") == nil)
     }
@@ -123,7 +124,9 @@ import Testing
         #expect(await postgresError { try await connection.query(SQLStatement(text)) }?.code == .invalidValue)
         #expect(await postgresError { try await connection.execute(script: text) }?.code == .invalidValue)
         #expect(await postgresError { try await connection.query("SELECT \(text)") }?.code == .invalidValue)
-        #expect(await postgresError { try await connection.query(SQLStatement("SELECT 1", name: text)) }?.code == .invalidValue)
+        #expect(
+            await postgresError { try await connection.query(SQLStatement("SELECT 1", name: text)) }?.code
+                == .invalidValue)
         #expect(try await connection.value("SELECT 1") == 1)
     }
 
@@ -159,7 +162,8 @@ import Testing
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE person (id int CONSTRAINT only_once UNIQUE)")
         try await connection.query("INSERT INTO person VALUES (4711)")
-        let error = try #require(await postgresError { try await connection.query("INSERT INTO person VALUES (\(4711))") })
+        let error = try #require(
+            await postgresError { try await connection.query("INSERT INTO person VALUES (\(4711))") })
         #expect(error.sqlState == "23505")
         #expect(error.constraint == "only_once")
         #expect(error.table == "person")

@@ -86,7 +86,9 @@ import Testing
     @Test(arguments: ["SELECT 1", "", "COPY", "INSERT INTO t VALUES (1)", "SELECT 1; COPY t FROM STDIN; SELECT 2"])
     func notACopy(statement: String) async throws {
         let connection = try await connection()
-        let error = await postgresError { try await connection.copyIn(statement) { _ in Issue.record("not to be called") } }
+        let error = await postgresError {
+            try await connection.copyIn(statement) { _ in Issue.record("not to be called") }
+        }
         #expect(error?.code == .copy || error?.sqlState == "42601")
         #expect(try await connection.value("SELECT 1") == 1)
     }
@@ -98,7 +100,8 @@ import Testing
 
     @Test func copyInAScript() async throws {
         let connection = try await connection()
-        #expect(await postgresError { try await connection.execute(script: "SELECT 1; COPY t FROM STDIN") }?.code == .copy)
+        #expect(
+            await postgresError { try await connection.execute(script: "SELECT 1; COPY t FROM STDIN") }?.code == .copy)
     }
 
     @Test func cancelledWhileWriting() async throws {
@@ -130,7 +133,8 @@ import Testing
             }
         }
         try await lock.connection.waitUntil(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = \(connection.processID) AND wait_event_type = 'Lock')")
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = \(connection.processID) AND wait_event_type = 'Lock')"
+        )
         task.cancel()
         #expect(await postgresError { try await task.value }?.code == .cancelled)
         #expect(try await connection.value("SELECT 1") == 1)

@@ -33,7 +33,9 @@ import Testing
 
     @Test func stopsListeningWhenDropped() async throws {
         let connection = try await connect()
-        func listening() async throws -> Int { try await connection.value("SELECT count(*) FROM pg_listening_channels()") }
+        func listening() async throws -> Int {
+            try await connection.value("SELECT count(*) FROM pg_listening_channels()")
+        }
         do {
             let notifications = try await connection.notifications(on: "dropped")
             let again = try await connection.notifications(on: "dropped")

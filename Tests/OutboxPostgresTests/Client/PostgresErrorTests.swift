@@ -23,7 +23,9 @@ import Testing
         #expect(PostgresError(.connectionLost, "").isRetriable)
         #expect(PostgresError(.connect, "").isRetriable)
         #expect(PostgresError(.timeout, "").isRetriable)
-        for code: PostgresError.Code in [.cancelled, .decoding, .configuration, .invalidValue, .transactionState, .poolClosed] {
+        for code: PostgresError.Code in [
+            .cancelled, .decoding, .configuration, .invalidValue, .transactionState, .poolClosed,
+        ] {
             #expect(!PostgresError(code, "").isRetriable)
         }
     }
@@ -36,7 +38,10 @@ import Testing
         #expect(error.debugDescription.contains("hint"))
     }
 
-    @Test(arguments: ["08001", "0A000", "23505", "25006", "28P01", "3D000", "3F000", "40001", "42P01", "53300", "54000", "55P03", "57P01", "58030"])
+    @Test(arguments: [
+        "08001", "0A000", "23505", "25006", "28P01", "3D000", "3F000", "40001", "42P01", "53300", "54000", "55P03",
+        "57P01", "58030",
+    ])
     func repeatsWhatHoldsOnlyNames(state: String) {
         #expect(serverError(state, "relation x").description.contains("relation x"))
     }
@@ -71,7 +76,8 @@ import Testing
     }
 
     @Test func transactionErrorsNameTheirParts() {
-        let error = TransactionError(bodyError: TestError(number: 99), rollbackError: PostgresError(.connectionLost, "gone"))
+        let error = TransactionError(
+            bodyError: TestError(number: 99), rollbackError: PostgresError(.connectionLost, "gone"))
         #expect(error.description.contains("TestError"))
         #expect(!error.description.contains("99"))
         #expect(error.description.contains("ROLLBACK failed: gone"))

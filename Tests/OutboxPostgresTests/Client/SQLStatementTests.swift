@@ -36,18 +36,22 @@ import Testing
         func look(_ types: [UInt32]) -> PreparedStatements.Lookup {
             statements.lookup("name", text: "SELECT $1, $2", types: types[...])
         }
-        #expect([look([20, 25]), look([20, 25]), look([0, 25]), look([0, 0])] == [
-            .prepare(serverName: "name"), .ready(serverName: "name"), .ready(serverName: "name"), .ready(serverName: "name"),
-        ])
+        #expect(
+            [look([20, 25]), look([20, 25]), look([0, 25]), look([0, 0])] == [
+                .prepare(serverName: "name"), .ready(serverName: "name"), .ready(serverName: "name"),
+                .ready(serverName: "name"),
+            ])
         #expect([look([23, 25]), look([23, 0])] == [.prepare(serverName: "name/2"), .ready(serverName: "name/2")])
     }
 
     @Test func aTypeThatTheServerChoseSuitsOnlyNull() {
         var statements = PreparedStatements()
         let lookups = [[0], [0], [20], [0]].map { statements.lookup("name", text: "SELECT $1", types: $0[...]) }
-        #expect(lookups == [
-            .prepare(serverName: "name"), .ready(serverName: "name"), .prepare(serverName: "name/2"), .ready(serverName: "name"),
-        ])
+        #expect(
+            lookups == [
+                .prepare(serverName: "name"), .ready(serverName: "name"), .prepare(serverName: "name/2"),
+                .ready(serverName: "name"),
+            ])
     }
 
     @Test func neverUsesANameOfTheServerTwice() {

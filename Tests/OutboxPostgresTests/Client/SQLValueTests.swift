@@ -27,10 +27,12 @@ import Testing
 
     @Test func dates() async throws {
         try await roundTrip(
-            Date(timeIntervalSince1970: 0), Date(timeIntervalSince1970: 946_684_799.5), Date(timeIntervalSince1970: -1e9),
+            Date(timeIntervalSince1970: 0), Date(timeIntervalSince1970: 946_684_799.5),
+            Date(timeIntervalSince1970: -1e9),
             Date(timeIntervalSince1970: 1_700_000_000.25))
         let connection = try await connect()
-        let text: String = try await connection.value("SELECT (\(Date(timeIntervalSince1970: 86_400)) AT TIME ZONE 'UTC')::text")
+        let text: String = try await connection.value(
+            "SELECT (\(Date(timeIntervalSince1970: 86_400)) AT TIME ZONE 'UTC')::text")
         #expect(text == "1970-01-02 00:00:00")
         #expect(try await connection.value("SELECT timestamp '2001-01-01'") == Date(timeIntervalSinceReferenceDate: 0))
         #expect(try await connection.value("SELECT 'infinity'::timestamptz") == Date.distantFuture)
@@ -68,7 +70,8 @@ import Testing
         #expect(try await connection.value("SELECT 26::oid", as: Int.self) == 26)
         #expect(try await connection.value("SELECT '9'::xid8", as: Int64.self) == 9)
         #expect(try await connection.value("SELECT \(nil as String?)::text IS NULL") == true)
-        let literals = try await connection.query(SQLStatement("SELECT $1, $2, $3, $4, $5", [nil, "a", 1, true, 1.5]))[0]
+        let literals = try await connection.query(SQLStatement("SELECT $1, $2, $3, $4, $5", [nil, "a", 1, true, 1.5]))[
+            0]
         #expect(try literals.decode(0, as: String?.self) == nil)
         #expect(try literals.decode(2, as: Int64.self) == 1)
         #expect(try literals.decode(4, as: Double.self) == 1.5)
@@ -82,7 +85,8 @@ import Testing
 
     @Test func mismatches() async throws {
         let connection = try await connect()
-        let row = try await connection.query("SELECT 1::int8 AS number, 'a' AS word, NULL::int8 AS nothing, ARRAY[[1],[2]] AS matrix")[0]
+        let row = try await connection.query(
+            "SELECT 1::int8 AS number, 'a' AS word, NULL::int8 AS nothing, ARRAY[[1],[2]] AS matrix")[0]
         func code<Value: SQLDecodable>(_ column: String, _: Value.Type) async -> PostgresError.Code? {
             await postgresError { try row.decode(column, as: Value.self) }?.code
         }

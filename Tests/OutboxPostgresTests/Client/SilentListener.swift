@@ -1,12 +1,12 @@
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#else
-    import Glibc
-#endif
-
 @testable import OutboxPostgres
+
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
 
 /// A server that lets in but never says anything.
 final class SilentListener: Sendable {
@@ -18,9 +18,9 @@ final class SilentListener: Sendable {
 
     init() throws {
         #if canImport(Darwin)
-            let descriptor = socket(AF_INET, SOCK_STREAM, 0)
+        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #else
-            let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         #endif
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -50,9 +50,9 @@ final class SilentListener: Sendable {
         await withCheckedContinuation { continuation in
             let isStarted = DedicatedThread.start {
                 #if canImport(Darwin)
-                    let peer = Darwin.accept(self.descriptor, nil, nil)
+                let peer = Darwin.accept(self.descriptor, nil, nil)
                 #else
-                    let peer = Glibc.accept(self.descriptor, nil, nil)
+                let peer = Glibc.accept(self.descriptor, nil, nil)
                 #endif
                 self.peer.store(peer, ordering: .releasing)
                 continuation.resume()

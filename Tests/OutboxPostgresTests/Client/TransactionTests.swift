@@ -39,7 +39,8 @@ import Testing
     @Test func isolationAndAccess() async throws {
         let connection = try await connect()
         for isolation in IsolationLevel.allCases {
-            let shown: String = try await connection.withTransaction(isolation: isolation, readOnly: true) { transaction in
+            let shown: String = try await connection.withTransaction(isolation: isolation, readOnly: true) {
+                transaction in
                 try await transaction.query("SHOW transaction_isolation")[0].decode(0)
             }
             #expect(shown == isolation.rawValue.lowercased())
@@ -63,13 +64,14 @@ import Testing
 
     @Test func failedTransaction() async throws {
         let connection = try await connection()
-        let error = await thrown {
-            try await connection.withTransaction { transaction in
-                try await transaction.query("INSERT INTO t VALUES (1)")
-                #expect(await postgresError { try await transaction.query("SELECT 1/0") }?.sqlState == "22012")
-                #expect(await postgresError { try await transaction.query("SELECT 1") }?.sqlState == "25P02")
-            }
-        } as? TransactionError
+        let error =
+            await thrown {
+                try await connection.withTransaction { transaction in
+                    try await transaction.query("INSERT INTO t VALUES (1)")
+                    #expect(await postgresError { try await transaction.query("SELECT 1/0") }?.sqlState == "22012")
+                    #expect(await postgresError { try await transaction.query("SELECT 1") }?.sqlState == "25P02")
+                }
+            } as? TransactionError
         #expect(error?.commitError?.code == .transactionState)
         #expect(error?.bodyError == nil)
         #expect(error?.isRetriable == false)
@@ -78,9 +80,10 @@ import Testing
 
     @Test func commitRefused() async throws {
         let connection = try await connection()
-        let error = await thrown {
-            try await connection.withTransaction { try await $0.query("INSERT INTO t VALUES (1), (1)") }
-        } as? TransactionError
+        let error =
+            await thrown {
+                try await connection.withTransaction { try await $0.query("INSERT INTO t VALUES (1), (1)") }
+            } as? TransactionError
         #expect(error?.commitError?.sqlState == "23505")
         #expect(await connection.transactionStatus == .idle)
         try await connection.begin().commit()
@@ -131,12 +134,13 @@ import Testing
     @Test func lostInTheMiddle() async throws {
         let connection = try await connect()
         let killer = try await connect()
-        let error = await thrown {
-            try await connection.withTransaction { transaction in
-                try await killer.terminate(connection)
-                try await transaction.query("SELECT 1")
-            }
-        } as? TransactionError
+        let error =
+            await thrown {
+                try await connection.withTransaction { transaction in
+                    try await killer.terminate(connection)
+                    try await transaction.query("SELECT 1")
+                }
+            } as? TransactionError
         #expect((error?.bodyError as? PostgresError)?.code == .connectionLost)
         #expect(error?.rollbackError?.code == .connectionLost)
         #expect(error?.isRetriable == true)
@@ -145,9 +149,10 @@ import Testing
     @Test func lostBeforeCommit() async throws {
         let connection = try await connect()
         let killer = try await connect()
-        let error = await thrown {
-            try await connection.withTransaction { _ in try await killer.terminate(connection) }
-        } as? TransactionError
+        let error =
+            await thrown {
+                try await connection.withTransaction { _ in try await killer.terminate(connection) }
+            } as? TransactionError
         #expect(error?.commitError?.code == .connectionLost)
         #expect(error?.isRetriable == false)
     }
@@ -176,7 +181,9 @@ import Testing
         let connection = try await connection()
         try await connection.withTransaction { transaction in
             let error = await postgresError {
-                try await transaction.withSavepoint { _ in _ = await postgresError { try await connection.query("oops") } }
+                try await transaction.withSavepoint { _ in
+                    _ = await postgresError { try await connection.query("oops") }
+                }
             }
             #expect(error?.sqlState == "25P02")
             try await transaction.query("INSERT INTO t VALUES (1)")
@@ -191,7 +198,9 @@ import Testing
         let two = try await second.begin()
         try await one.query("SELECT pg_advisory_xact_lock(\(key))")
         try await two.query("SELECT pg_advisory_xact_lock(\(key &+ 1))")
-        let waiting = Task { await postgresError { try await first.query("SELECT pg_advisory_xact_lock(\(key &+ 1))") } }
+        let waiting = Task {
+            await postgresError { try await first.query("SELECT pg_advisory_xact_lock(\(key &+ 1))") }
+        }
         let other = await postgresError { try await second.query("SELECT pg_advisory_xact_lock(\(key))") }
         try await two.rollback()
         let victim = await waiting.value ?? other

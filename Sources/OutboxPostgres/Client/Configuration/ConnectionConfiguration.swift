@@ -1,11 +1,11 @@
 internal import CLibPQ
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #endif
 
 /// Where the server is and how to log in: the parameters of libpq.
@@ -133,7 +133,10 @@ extension ConnectionConfiguration {
             ("unterminated quoted string", "a quote is not closed"),
             ("missing key/value separator", "a parameter after the “?” has no “=”"),
             ("extra key/value separator", "a parameter after the “?” has more than one “=”"),
-            ("invalid percent-encoded token", "a “%” is not followed by two hexadecimal digits; write %25 for the character itself"),
+            (
+                "invalid percent-encoded token",
+                "a “%” is not followed by two hexadecimal digits; write %25 for the character itself"
+            ),
             ("forbidden value %00", "%00 cannot be part of a value"),
             ("end of string reached when looking for matching \"]\"", "an IPv6 address has no closing “]”"),
             ("IPv6 host address may not be empty", "an IPv6 address is empty"),

@@ -3,11 +3,11 @@ internal import Logging
 internal import Synchronization
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #endif
 
 /// Establishes a connection on a thread of its own.
@@ -138,7 +138,8 @@ extension ConnectAttempt {
         let timeout = parameters["connect_timeout"] ?? Self.environment("PGCONNECT_TIMEOUT") ?? ""
         guard let seconds = Int(timeout), seconds > 0 else { return nil }
         let hosts = parameters["host"] ?? parameters["hostaddr"] ?? Self.environment("PGHOST") ?? ""
-        return .seconds(min(max(seconds, 2), 1_000_000)) * hosts.split(separator: ",", omittingEmptySubsequences: false).count
+        return .seconds(min(max(seconds, 2), 1_000_000))
+            * hosts.split(separator: ",", omittingEmptySubsequences: false).count
     }
 
     private static func environment(_ name: String) -> String? {
@@ -159,7 +160,8 @@ extension ConnectAttempt {
             if ready > 0 { return }
             if ready == 0, let deadline, deadline <= .now {
                 throw PostgresError(
-                    .timeout, "no connection within connect_timeout; check host and port, and whether a firewall is in between")
+                    .timeout,
+                    "no connection within connect_timeout; check host and port, and whether a firewall is in between")
             }
         }
     }
@@ -178,8 +180,8 @@ extension ConnectAttempt {
     }
 
     deinit {
-        for unsafe string in unsafe strings {
-            unsafe free(UnsafeMutablePointer(mutating: string))
+        for index in unsafe strings.indices {
+            unsafe free(UnsafeMutablePointer(mutating: strings[index]))
         }
         unsafe strings.deallocate()
     }

@@ -23,7 +23,9 @@ extension Connection {
             if let notifications = activity.takePending() { return .notified(notifications) }
             if isWoken.exchange(false, ordering: .acquiring) { return .woken }
             if let loss { throw loss }
-            if Task.isCancelled { throw PostgresError(.cancelled, "the task was cancelled while waiting for the server") }
+            if Task.isCancelled {
+                throw PostgresError(.cancelled, "the task was cancelled while waiting for the server")
+            }
             if let deadline, deadline <= .now { return .deadline }
             await waitUntilSomethingHappens(until: deadline)
         }

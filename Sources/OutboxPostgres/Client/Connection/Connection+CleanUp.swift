@@ -21,7 +21,9 @@ extension Connection {
             }
         }
         guard transactionStatus == .idle else { return }
-        let unlisten = activity.takeAbandonedChannels().map { SQLStatement("UNLISTEN \(unescaped: quotedIdentifier($0))") }
+        let unlisten = activity.takeAbandonedChannels().map {
+            SQLStatement("UNLISTEN \(unescaped: quotedIdentifier($0))")
+        }
         if !unlisten.isEmpty { _ = try await run(unlisten, isPipeline: true) }
     }
 }

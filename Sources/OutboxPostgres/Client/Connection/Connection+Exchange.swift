@@ -91,7 +91,8 @@ extension Connection {
     func rearm() {
         guard let source else { return }
         if exchange.isWaiting {
-            loop.arm(source, for: exchange.needsFlush ? [.readable, .writable] : .readable, until: exchange.cancel.deadline)
+            loop.arm(
+                source, for: exchange.needsFlush ? [.readable, .writable] : .readable, until: exchange.cancel.deadline)
         } else if activity.hasWaiters {
             loop.arm(source, for: .readable, until: activity.earliestDeadline)
         } else {

@@ -138,7 +138,8 @@ extension Connection {
         if let loss { return loss }
         let report = lastReport() ?? link.notices.lastFatal
         let error = PostgresError(
-            .connectionLost, report?.sqlState == nil ? "the connection to the server was lost" : "the server ended the session",
+            .connectionLost,
+            report?.sqlState == nil ? "the connection to the server was lost" : "the server ended the session",
             server: report)
         lose(error)
         return error

@@ -1,9 +1,9 @@
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #endif
 
 /// A thread outside the cooperative pool, for C calls that block.
@@ -32,17 +32,17 @@ enum DedicatedThread {
         // Owned by the new thread, which takes it back as its first action; by us if there is no new thread.
         let entry = unsafe Unmanaged.passRetained(Entry(body: body))
         #if canImport(Darwin)
-            var thread: pthread_t?
+        var thread: pthread_t?
         #else
-            var thread = pthread_t()
+        var thread = pthread_t()
         #endif
         let status = unsafe pthread_create(
             &thread, nil,
             { argument in
                 #if canImport(Darwin)
-                    let entry = unsafe Unmanaged<Entry>.fromOpaque(argument).takeRetainedValue()
+                let entry = unsafe Unmanaged<Entry>.fromOpaque(argument).takeRetainedValue()
                 #else
-                    let entry = unsafe Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
+                let entry = unsafe Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
                 #endif
                 entry.body()
                 return nil
@@ -54,9 +54,9 @@ enum DedicatedThread {
             return false
         }
         #if canImport(Darwin)
-            if let thread = unsafe thread { unsafe pthread_detach(thread) }
+        if let thread = unsafe thread { unsafe pthread_detach(thread) }
         #else
-            pthread_detach(thread)
+        pthread_detach(thread)
         #endif
         return true
     }
@@ -64,9 +64,9 @@ enum DedicatedThread {
     /// A number that no other running thread has.
     static var currentID: UInt {
         #if canImport(Darwin)
-            unsafe UInt(bitPattern: pthread_self())
+        unsafe UInt(bitPattern: pthread_self())
         #else
-            UInt(pthread_self())
+        UInt(pthread_self())
         #endif
     }
 }

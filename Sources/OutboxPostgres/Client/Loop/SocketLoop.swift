@@ -2,11 +2,11 @@ import DequeModule
 import Synchronization
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #endif
 
 /// A thread that waits for sockets with `poll(2)` and is the executor of the connections they belong to.
@@ -152,11 +152,11 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         let timeout = mayBlock ? Self.timeout(until: deadline) : 0
         let ready = unsafe pollDescriptors.withUnsafeMutableBufferPointer { descriptors in
             #if canImport(Darwin)
-                unsafe Darwin.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            unsafe Darwin.poll(descriptors.baseAddress, nfds_t(count), timeout)
             #elseif canImport(Glibc)
-                unsafe Glibc.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            unsafe Glibc.poll(descriptors.baseAddress, nfds_t(count), timeout)
             #else
-                unsafe Musl.poll(descriptors.baseAddress, nfds_t(count), timeout)
+            unsafe Musl.poll(descriptors.baseAddress, nfds_t(count), timeout)
             #endif
         }
         if mayBlock { inbox.withLock { $0.isAsleep = false } }

@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// Reads the binary formats of Postgres from memory that it is lent. Every read checks the bounds.
@@ -45,7 +45,8 @@
             // Whole seconds apart, or a Double would lose microseconds.
             let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
             return Date(
-                timeIntervalSinceReferenceDate: Double(seconds) - SQLValue.secondsBetweenEpochs + Double(rest) / 1_000_000)
+                timeIntervalSinceReferenceDate: Double(seconds) - SQLValue.secondsBetweenEpochs + Double(rest)
+                    / 1_000_000)
         }
     }
 

@@ -8,7 +8,9 @@ public struct Row: Sendable {
     ///
     /// - Throws: ``PostgresError/Code/decoding`` if there is no such column, it is of another type, or it is `NULL` and `Value` is
     ///   not optional.
-    public func decode<Value: SQLDecodable>(_ column: Int, as type: Value.Type = Value.self) throws(PostgresError) -> Value {
+    public func decode<Value: SQLDecodable>(_ column: Int, as type: Value.Type = Value.self) throws(PostgresError)
+        -> Value
+    {
         guard column >= 0, column < result.columnCount else {
             throw PostgresError(.decoding, "the result has \(result.columnCount) columns, none at \(column)")
         }

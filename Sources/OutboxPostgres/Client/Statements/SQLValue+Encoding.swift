@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// The binary formats of Postgres: network byte order; see each type's `send` and `recv` in the server's `utils/adt`.
@@ -18,7 +18,7 @@ extension SQLValue {
         case .text(let value): try buffer.append(text: value)
         case .bytes(let value): buffer.append(contentsOf: value)
         case .json(let value):
-            buffer.append(1)  // the version of jsonb's binary format
+            buffer.append(1) // the version of jsonb's binary format
             try buffer.append(text: value)
         case .timestamp(let value): buffer.append(bigEndian: try Self.microseconds(of: value))
         case .uuid(let value): buffer.append(uuid: value)
@@ -86,11 +86,11 @@ extension [UInt8] {
     }
 
     fileprivate mutating func append(arrayHeader type: UInt32, count: Int, hasNull: Bool = false) {
-        append(bigEndian: Int32(count == 0 ? 0 : 1))  // dimensions
+        append(bigEndian: Int32(count == 0 ? 0 : 1)) // dimensions
         append(bigEndian: Int32(hasNull ? 1 : 0))
         append(bigEndian: type)
         guard count > 0 else { return }
         append(bigEndian: Int32(truncatingIfNeeded: count))
-        append(bigEndian: Int32(1))  // the lower bound
+        append(bigEndian: Int32(1)) // the lower bound
     }
 }

@@ -66,7 +66,8 @@ extension Connection {
         let result = try await query("COMMIT", isShielded: true)
         if result.commandTag == "ROLLBACK" {
             throw PostgresError(
-                .transactionState, "a statement of the transaction had failed, so the server rolled back instead of committing")
+                .transactionState,
+                "a statement of the transaction had failed, so the server rolled back instead of committing")
         }
     }
 

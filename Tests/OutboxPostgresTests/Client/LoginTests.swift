@@ -1,0 +1,74 @@
+import Foundation
+import OutboxTesting
+import Testing
+
+@testable import OutboxPostgres
+
+/// Servers that want a password, or TLS, or go away.
+@Suite(.timeLimit(.minutes(2))) struct LoginTests {
+    @Test func passwordsAndEncryption() async throws {
+        let server = try await EphemeralPostgres.start(.init(network: .loopback(password: "right")))
+        let overTCP = try ConnectionConfiguration(try #require(server.tcpURL))
+        func failure(_ overrides: [String: String]) async throws -> PostgresError {
+            var configuration = overTCP
+            configuration.parameters = overrides
+            return try #require(await postgresError { try await Connection.connect(configuration) })
+        }
+
+        let connection = try await Connection.connect(overTCP)
+        #expect(try await connection.value("SELECT 1") == 1)
+
+        let wrong = try await failure(["password": "hunter2"])
+        #expect(wrong.code == .connect)
+        #expect(wrong.sqlState == "28P01")
+        #expect(!wrong.isRetriable)
+        #expect(wrong.description.contains("password is wrong"))
+        #expect(!wrong.debugDescription.contains("hunter2"))
+
+        #expect(try await failure(["password": ""]).code == .connect)
+
+        let noTLS = try await failure(["sslmode": "require"])
+        #expect(noTLS.code == .connect)
+        #expect(noTLS.description.contains("TLS"))
+
+        // Now the server is the one that insists.
+        let local = try await Connection.connect(ConnectionConfiguration(server.url))
+        let rules: String = try await local.value("SHOW hba_file")
+        try "local all all trust\nhostssl all all all scram-sha-256\n".write(
+            toFile: rules, atomically: true, encoding: .utf8)
+        try await local.query("SELECT pg_reload_conf()")
+        var refusal: PostgresError?
+        while refusal == nil { refusal = await postgresError { try await Connection.connect(overTCP) } }
+        #expect(refusal?.sqlState == "28000")
+        #expect(refusal?.description.contains("TLS") == true)
+        await server.stop()
+    }
+
+    @Test func aPoolOutlivesItsServer() async throws {
+        let server = try await EphemeralPostgres.start()
+        let pool = ConnectionPool(try ConnectionConfiguration(server.url), maximumConnections: 2)
+        #expect(try await pool.withConnection { try await $0.value("SELECT 1") } == 1)
+        try await server.restart()
+        #expect(try await pool.withConnection { try await $0.value("SELECT 2") } == 2)
+        await pool.close()
+        await server.stop()
+    }
+
+    @Test func aServerThatCrashes() async throws {
+        let server = try await EphemeralPostgres.start()
+        let configuration = try ConnectionConfiguration(server.url)
+        let waiting = try await Connection.connect(configuration)
+        let busy = try await Connection.connect(configuration)
+        let observer = try await Connection.connect(configuration)
+        let wait = Task { try await waiting.waitForActivity(until: nil) }
+        let query = Task { try await busy.query("SELECT pg_sleep(600)") }
+        try await observer.waitUntilRunning(busy.processID, "pg_sleep")
+        try await server.kill()
+        #expect(await postgresError { try await wait.value }?.code == .connectionLost)
+        #expect(await postgresError { try await query.value }?.code == .connectionLost)
+        let refusal = await postgresError { try await Connection.connect(configuration) }
+        #expect(refusal?.code == .connect)
+        #expect(refusal?.isRetriable == true)
+        await server.stop()
+    }
+}

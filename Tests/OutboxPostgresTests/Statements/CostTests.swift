@@ -1,0 +1,69 @@
+import Outbox
+@testable import OutboxPostgres
+import OutboxTesting
+import Synchronization
+import Testing
+
+/// What a relay costs the server, in exact counts. On a server of its own, whose statistics are nobody else's.
+@Suite(.schema) struct CostTests {
+    struct Cost {
+        var rowsWritten = 0
+        var walBytes = 0
+        var statements = 0
+    }
+
+    /// What delivering some messages costs, from the relay's start to its end.
+    private func cost(of count: Int, _ fill: String) async throws -> Cost {
+        try await EphemeralPostgres.with(
+            .init(parameters: ["autovacuum": "off", "shared_preload_libraries": "pg_stat_statements", "fsync": "off"])
+        ) { server in
+            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            try await bench.sql(fill)
+            try await bench.script("VACUUM ANALYZE; ")
+            try await bench.script("CREATE EXTENSION pg_stat_statements; CHECKPOINT")
+            let delivered = Atomic(0)
+            try await bench.script("SELECT pg_stat_reset(); SELECT pg_stat_statements_reset()")
+            let before = try await self.position(bench)
+            var configuration = RelayConfiguration()
+            configuration.standbyInterval = .milliseconds(20)
+            try await bench.run(bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], configuration: configuration)) {
+                try await eventually("all are delivered") { delivered.load(ordering: .relaxed) >= count }
+            }
+            // A backend flushes its statistics when it ends.
+            try await eventually("the relay's session has ended") {
+                try await bench.count(
+                    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == 1
+            }
+            var cost = Cost()
+            cost.walBytes = try await self.position(bench) - before
+            cost.rowsWritten = try await bench.count(
+                "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables")
+            cost.statements = try await bench.count(
+                """
+                SELECT sum(calls)::bigint FROM pg_stat_statements
+                WHERE query NOT LIKE '%pg_stat%' AND query NOT LIKE '%pg_current_wal%' AND query NOT LIKE '%pg_locks%'
+                """)
+            #expect(delivered.load(ordering: .relaxed) == count)
+            #expect(try await bench.pendingCount() == 0)
+            return cost
+        }
+    }
+
+    private func position(_ bench: RelayBench) async throws -> Int {
+        try await bench.count("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+    }
+
+    @Test func aHundredThousandMessagesCostAlmostNothing() async throws {
+        let cost = try await self.cost(
+            of: 100_000,
+            """
+            INSERT INTO $outbox.message (destination, payload, key)
+            SELECT 'd', convert_to(repeat('x', 200), 'UTF8'), 'k' || i % 1000 FROM generate_series(1, 100000) AS i
+            """)
+        #expect(cost.rowsWritten <= 200)
+        #expect(cost.walBytes <= 1_000_000)
+        // Five per page of 1000 and one per commit.
+        #expect(cost.statements <= 800)
+        print("100,000 delivered: \(cost.rowsWritten) rows, \(cost.walBytes) bytes of WAL, \(cost.statements) statements")
+    }
+}

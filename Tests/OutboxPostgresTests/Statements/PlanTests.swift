@@ -1,0 +1,128 @@
+import OutboxPostgres
+import OutboxSQL
+import Testing
+
+/// The plan of every runtime statement that reads the log, whatever the planner knows of the tables.
+@Suite(.schema) struct PlanTests {
+    enum State: String, CaseIterable, Sendable {
+        case neverAnalysed
+        case analysedEmpty
+        case full
+        /// Filled after it was analysed empty: the statistics are wrong.
+        case fullWithEmptyStatistics
+        case manyDestinations
+    }
+
+    private func prepare(_ bench: RelayBench, _ state: State) async throws {
+        let fill = """
+            INSERT INTO $outbox.message (destination, payload, key, segment)
+            SELECT 'd' || i % 3, convert_to(repeat('x', 100), 'UTF8'), 'k' || i % 100, i % 2
+            FROM generate_series(1, 20000) AS i
+            """
+        switch state {
+        case .neverAnalysed:
+            break
+        case .analysedEmpty:
+            try await bench.sql("ANALYZE $outbox.message")
+        case .full:
+            try await bench.sql(fill)
+            try await bench.sql("ANALYZE $outbox.message")
+        case .fullWithEmptyStatistics:
+            try await bench.sql("ANALYZE $outbox.message")
+            try await bench.sql(fill)
+        case .manyDestinations:
+            try await bench.sql(
+                """
+                INSERT INTO $outbox.message (destination, payload)
+                SELECT 'd' || i, ''::bytea FROM generate_series(1, 20000) AS i
+                """)
+            try await bench.sql("ANALYZE $outbox.message")
+        }
+    }
+
+    /// The plan that a relay's session makes for a statement.
+    private func plan(_ bench: RelayBench, _ text: String, _ arguments: String, types: String) async throws -> [String] {
+        let connection = try await Connection.connect(bench.postgres)
+        _ = try await connection.query(SQLStatement(bench.schema.statements.configure.text, []))
+        try await connection.execute(script: "PREPARE statement (\(types)) AS \(text)")
+        let result = try await connection.query(SQLStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
+        return try result.map { row in try row.decode(0, as: String.self) }
+    }
+
+    /// Which index each scan of the log's partitions uses; anything but an index scan is a finding of its own.
+    private func scans(_ plan: [String]) -> Set<String> {
+        Set(
+            plan.compactMap { line -> String? in
+                guard line.contains("Scan") && line.contains("message_") else { return nil }
+                if line.contains("Index Scan using") || line.contains("Index Only Scan using") {
+                    return line.contains("_xid_idx") ? "xid" : line.contains("_destination_id_slot_idx") ? "destination" : line
+                }
+                return line
+            })
+    }
+
+    @Test(arguments: State.allCases) func lateIsServedByTheIndexOnXid(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let plan = try await self.plan(
+            bench, bench.schema.statements.readLate.text,
+            "pg_current_snapshot(), NULL, 1000, 'd1', 0, 1023, 1000, 8000000",
+            types: "pg_snapshot, xid8, bigint, text, integer, integer, bigint, bigint")
+        #expect(self.scans(plan) == ["xid"], "\(plan.joined(separator: "\n"))")
+        let conditions = plan.filter { $0.contains("Index Cond") }
+        #expect(conditions.count == 8, "both branches, in every partition, by a condition on xid")
+        #expect(conditions.allSatisfy { $0.contains("xid") })
+    }
+
+    @Test(arguments: State.allCases) func freshIsServedInOrderByTheIndexOnDestination(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let plan = try await self.plan(
+            bench, bench.schema.statements.readFresh.text, "1000, 'd1', 0::smallint, 1023::smallint, 1000, 8000000",
+            types: "bigint, text, smallint, smallint, bigint, bigint")
+        #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
+        #expect(!plan.contains { $0.contains("Sort") && !$0.contains("Sort Key") }, "no sort: \(plan)")
+        #expect(plan.filter { $0.contains("Index Cond") }.allSatisfy { $0.contains("destination = ") && $0.contains("id > ") })
+    }
+
+    @Test(arguments: State.allCases) func catchingUpIsServedInOrderByTheIndexOnDestination(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let plan = try await self.plan(
+            bench, bench.schema.statements.readCatchup.text,
+            "pg_current_snapshot(), 1000, pg_current_snapshot(), 10, 'd1', 0::smallint, 1023::smallint, 1000, 8000000",
+            types: "pg_snapshot, bigint, pg_snapshot, bigint, text, smallint, smallint, bigint, bigint")
+        #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
+        #expect(!plan.contains { $0.contains("Sort") && !$0.contains("Sort Key") })
+    }
+
+    @Test(arguments: State.allCases) func verdictsFindTheirMessagesById(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let statements = bench.schema.statements
+        for (text, arguments, types) in [
+            (
+                statements.insertDeferred.text, "'main', 'd1', '{1,2}', '{1,1}', '{-1,5}', '{1,0}', '{a,b}'",
+                "text, text, bigint[], integer[], bigint[], integer[], text[]"
+            ),
+            (
+                statements.insertDead.text, "'main', 'd1', '{1,2}', '{1,1}', '{rejected,rejected}', '{a,b}'",
+                "text, text, bigint[], integer[], text[], text[]"
+            ),
+        ] {
+            let plan = try await self.plan(bench, text, arguments, types: types)
+            #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
+            #expect(
+                plan.filter { $0.contains("Index Cond") }.allSatisfy { $0.contains("id = ") },
+                "\(plan.joined(separator: "\n"))")
+        }
+    }
+
+    @Test func theCursorsRowIsFoundByItsPlace() async throws {
+        let bench = try await RelayBench.make()
+        let plan = try await self.plan(
+            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL",
+            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint")
+        #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
+    }
+}
