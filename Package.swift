@@ -104,6 +104,7 @@ let package = Package(
             name: "OutboxPostgresTests",
             dependencies: [
                 "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
