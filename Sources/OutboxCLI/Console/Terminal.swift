@@ -1,0 +1,67 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// What is known of the place that an output goes to.
+struct Terminal: Sendable {
+    let descriptor: Int32
+    /// Whether a person looks at it, and lines can be drawn again.
+    let isInteractive: Bool
+    /// Whether colours are wanted: on a terminal, unless `NO_COLOR` is set or it is a dumb one.
+    let hasColour: Bool
+
+    static let output = Terminal(descriptor: STDOUT_FILENO)
+    static let error = Terminal(descriptor: STDERR_FILENO)
+
+    private init(descriptor: Int32) {
+        self.descriptor = descriptor
+        let isTerminal = isatty(descriptor) == 1
+        let isDumb = Environment["TERM"] == "dumb"
+        self.isInteractive = isTerminal && !isDumb
+        self.hasColour = isTerminal && !isDumb && (Environment["NO_COLOR"] ?? "").isEmpty
+    }
+
+    /// How many characters a line has; 80 where that cannot be known.
+    var width: Int {
+        var size = winsize()
+        let failed = unsafe ioctl(self.descriptor, UInt(TIOCGWINSZ), &size) != 0
+        return failed || size.ws_col == 0 ? 80 : Int(size.ws_col)
+    }
+
+    /// The text in a colour, where there are colours.
+    func styled(_ text: String, _ style: Style) -> String {
+        self.hasColour ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// How a text stands out.
+    enum Style: String {
+        case bold = "1"
+        case faint = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case cyan = "36"
+    }
+
+    /// Writes a text as it is. What cannot be written is nobody's loss but the reader's who went away.
+    func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = Descriptor(self.descriptor).writeAll(bytes[...])
+    }
+
+    /// Writes a line.
+    func print(_ line: String) {
+        self.write(line + "\n")
+    }
+}
+
+/// The environment's variables.
+enum Environment {
+    static subscript(name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+}

@@ -1,0 +1,110 @@
+import Outbox
+import OutboxPostgres
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// How dead letters are printed.
+enum DeadLetterOutput {
+    /// A line each, with as much of the error as has room.
+    static func table(_ letters: [DeadLetter]) -> Table {
+        var table = Table(
+            ("ID", .right), ("DESTINATION", .left), ("ROUTE", .left), ("KEY", .left), ("ATTEMPTS", .right),
+            ("REASON", .left), ("DEAD FOR", .right), ("ERROR", .left))
+        for letter in letters {
+            let age = Duration.seconds(max(-letter.diedAt.timeIntervalSinceNow, 0))
+            table.add(
+                String(letter.id), self.plain(letter.destination.name, 30), self.plain(letter.route ?? "-", 30),
+                self.plain(letter.key ?? "-", 30), String(letter.attempts), letter.reason.rawValue, age.short,
+                self.plain(letter.error ?? "-", 60))
+        }
+        return table
+    }
+
+    /// All of one.
+    static func print(_ letter: DeadLetter, on terminal: Terminal = .output) {
+        let fields: [(String, String)] = [
+            ("id", String(letter.id)), ("subscription", letter.subscription),
+            ("destination", letter.destination.name), ("route", letter.route ?? "-"), ("key", letter.key ?? "-"),
+            ("headers", letter.headersJSON ?? "-"), ("created at", Timestamp.text(letter.createdAt)),
+            ("attempts", String(letter.attempts)), ("reason", letter.reason.rawValue),
+            ("error", letter.error ?? "-"), ("died at", Timestamp.text(letter.diedAt)),
+            ("payload", "\(letter.payloadSize.grouped) bytes"),
+        ]
+        for (name, value) in fields {
+            let title = name + String(repeating: " ", count: 13 - name.count)
+            terminal.print(terminal.styled(title, .faint) + self.plain(value, .max))
+        }
+        guard let payload = letter.payload, !payload.isEmpty else { return }
+        terminal.print("")
+        if let text = String(validating: payload, as: UTF8.self) {
+            terminal.print(self.plain(text, .max, keepingLines: true))
+        } else {
+            terminal.print("base64: " + Data(payload).base64EncodedString())
+        }
+    }
+
+    /// Prints a list for a program.
+    static func printJSON(_ letters: [DeadLetter]) {
+        var json = JSONWriter()
+        json.beginArray()
+        for letter in letters { self.write(letter, &json) }
+        json.endArray()
+        json.print()
+    }
+
+    /// Prints one for a program.
+    static func printJSON(_ letter: DeadLetter) {
+        var json = JSONWriter()
+        self.write(letter, &json)
+        json.print()
+    }
+
+    private static func write(_ letter: DeadLetter, _ json: inout JSONWriter) {
+        json.beginObject()
+        json.name("id")
+        json.integer(letter.id)
+        json.name("subscription")
+        json.string(letter.subscription)
+        json.name("destination")
+        json.string(letter.destination.name)
+        json.name("route")
+        json.string(letter.route)
+        json.name("key")
+        json.string(letter.key)
+        json.name("headers")
+        json.raw(letter.headersJSON ?? "null")
+        json.name("created_at")
+        json.string(Timestamp.text(letter.createdAt))
+        json.name("attempts")
+        json.integer(letter.attempts)
+        json.name("reason")
+        json.string(letter.reason.rawValue)
+        json.name("error")
+        json.string(letter.error)
+        json.name("died_at")
+        json.string(Timestamp.text(letter.diedAt))
+        json.name("payload_size")
+        json.integer(letter.payloadSize)
+        if let payload = letter.payload {
+            unsafe payload.withUnsafeBytes { bytes in unsafe json.payload(bytes) }
+        }
+        json.endObject()
+    }
+
+    /// A text that can do nothing to the terminal: what comes from a message may hold anything.
+    private static func plain(_ text: String, _ limit: Int, keepingLines: Bool = false) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n", "\t": result.unicodeScalars.append(keepingLines ? scalar : " ")
+            case _ where scalar.properties.generalCategory == .control: result.append("\u{FFFD}")
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result.count <= limit ? result : result.prefix(limit - 1) + "…"
+    }
+}

@@ -1,0 +1,105 @@
+/// Writes JSON, each value on one line, into bytes.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    /// Takes what has been written, to begin anew.
+    mutating func take() -> [UInt8] {
+        defer { self.bytes = [] }
+        self.needsComma = false
+        return self.bytes
+    }
+
+    mutating func beginObject() { self.open("{") }
+    mutating func endObject() { self.close("}") }
+    mutating func beginArray() { self.open("[") }
+    mutating func endArray() { self.close("]") }
+
+    /// Ends the line of a value.
+    mutating func newline() {
+        self.bytes.append(UInt8(ascii: "\n"))
+        self.needsComma = false
+    }
+
+    /// Writes a member's name; its value follows.
+    mutating func name(_ name: StaticString) {
+        self.separate()
+        self.bytes.append(UInt8(ascii: "\""))
+        unsafe self.bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        self.bytes.append(UInt8(ascii: "\""))
+        self.bytes.append(UInt8(ascii: ":"))
+        self.needsComma = false
+    }
+
+    mutating func null() { self.raw("null") }
+    mutating func bool(_ value: Bool) { self.raw(value ? "true" : "false") }
+    mutating func integer(_ value: some BinaryInteger) { self.raw(String(value)) }
+
+    /// Writes a number; JSON has none for what is not finite.
+    mutating func double(_ value: Double) { self.raw(value.isFinite ? String(value) : "null") }
+
+    mutating func string(_ value: String?) {
+        guard var text = value else { return self.null() }
+        self.separate()
+        self.bytes.append(UInt8(ascii: "\""))
+        text.withUTF8 { bytes in unsafe self.escape(UnsafeRawBufferPointer(bytes)) }
+        self.bytes.append(UInt8(ascii: "\""))
+        self.needsComma = true
+    }
+
+    /// Writes a string whose bytes are known to be UTF-8.
+    mutating func string(utf8 text: UnsafeRawBufferPointer) {
+        self.separate()
+        self.bytes.append(UInt8(ascii: "\""))
+        unsafe self.escape(text)
+        self.bytes.append(UInt8(ascii: "\""))
+        self.needsComma = true
+    }
+
+    /// Writes a text that is JSON already.
+    mutating func raw(_ text: String) {
+        self.separate()
+        self.bytes.append(contentsOf: text.utf8)
+        self.needsComma = true
+    }
+
+    // MARK: - Details
+
+    private mutating func open(_ bracket: Unicode.Scalar) {
+        self.separate()
+        self.bytes.append(UInt8(ascii: bracket))
+        self.needsComma = false
+    }
+
+    private mutating func close(_ bracket: Unicode.Scalar) {
+        self.bytes.append(UInt8(ascii: bracket))
+        self.needsComma = true
+    }
+
+    private mutating func separate() {
+        if self.needsComma { self.bytes.append(UInt8(ascii: ",")) }
+    }
+
+    /// Runs of plain bytes are copied at once.
+    private mutating func escape(_ text: UnsafeRawBufferPointer) {
+        var start = 0
+        for index in 0..<text.count {
+            let byte = unsafe text[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            unsafe self.bytes.append(contentsOf: text[start..<index])
+            start = index + 1
+            switch byte {
+            case UInt8(ascii: "\""): self.bytes.append(contentsOf: #"\""#.utf8)
+            case UInt8(ascii: "\\"): self.bytes.append(contentsOf: #"\\"#.utf8)
+            case UInt8(ascii: "\n"): self.bytes.append(contentsOf: #"\n"#.utf8)
+            case UInt8(ascii: "\r"): self.bytes.append(contentsOf: #"\r"#.utf8)
+            case UInt8(ascii: "\t"): self.bytes.append(contentsOf: #"\t"#.utf8)
+            default:
+                let digits = String(byte, radix: 16)
+                self.bytes.append(contentsOf: (digits.count == 1 ? #"\u000"# : #"\u00"#).utf8)
+                self.bytes.append(contentsOf: digits.utf8)
+            }
+        }
+        unsafe self.bytes.append(contentsOf: text[start...])
+    }
+}

@@ -1,0 +1,98 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Times as RFC 3339 writes them, in UTC with microseconds, which is what Postgres keeps.
+enum Timestamp {
+    /// Writes a time: `2026-01-31T12:00:00.000000Z`.
+    static func text(_ date: Date) -> String {
+        let micros = Int64((date.timeIntervalSince1970 * 1e6).rounded())
+        let (seconds, fraction) = micros.quotientAndFloor(by: 1_000_000)
+        let (days, second) = seconds.quotientAndFloor(by: 86400)
+        let day = civil(days)
+        return "\(padded(day.year, 4))-\(padded(day.month, 2))-\(padded(day.day, 2))T"
+            + "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
+            + ".\(padded(fraction, 6))Z"
+    }
+
+    /// Reads a time: `2026-01-31T12:00:00Z`, with or without a fraction, with `Z` or an offset such as `+01:00`.
+    static func date(_ text: String) -> Date? {
+        var rest = Array(text.utf8)[...]
+        func number(_ digits: Int) -> Int64? {
+            guard rest.count >= digits else { return nil }
+            var value: Int64 = 0
+            for byte in rest.prefix(digits) {
+                guard (48...57).contains(byte) else { return nil }
+                value = value * 10 + Int64(byte - 48)
+            }
+            rest = rest.dropFirst(digits)
+            return value
+        }
+        func skip(_ characters: String) -> Bool {
+            guard let first = rest.first, characters.utf8.contains(first) else { return false }
+            rest = rest.dropFirst()
+            return true
+        }
+        guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), skip("Tt "),
+            let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2),
+            (1...12).contains(month), day >= 1, day <= length(ofMonth: month, year), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        var fraction = 0.0
+        if skip(".") {
+            var scale = 0.1
+            guard let first = rest.first, (48...57).contains(first) else { return nil }
+            while let digit = number(1) {
+                fraction += Double(digit) * scale
+                scale /= 10
+            }
+        }
+        var offset: Int64 = 0
+        if !skip("Zz") {
+            let isWest = rest.first == UInt8(ascii: "-")
+            guard skip("+-"), let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else {
+                return nil
+            }
+            offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
+        }
+        guard rest.isEmpty else { return nil }
+        let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+        return Date(timeIntervalSince1970: Double(seconds) + fraction)
+    }
+
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, eras have 400 of them.
+
+    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+        let (era, ofEra) = (month <= 2 ? year - 1 : year).quotientAndFloor(by: 400)
+        let ofYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719_468
+    }
+
+    private static func civil(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let (era, ofEra) = (days + 719_468).quotientAndFloor(by: 146_097)
+        let year = (ofEra - ofEra / 1460 + ofEra / 36524 - ofEra / 146_096) / 365
+        let ofYear = ofEra - (365 * year + year / 4 - year / 100)
+        let month = (5 * ofYear + 2) / 153
+        let day = ofYear - (153 * month + 2) / 5 + 1
+        return (year + era * 400 + (month < 10 ? 0 : 1), month < 10 ? month + 3 : month - 9, day)
+    }
+
+    private static func length(ofMonth month: Int64, _ year: Int64) -> Int64 {
+        let next = month == 12 ? (year + 1, 1) : (year, month + 1)
+        return days(next.0, next.1, 1) - days(year, month, 1)
+    }
+
+    private static func padded(_ value: Int64, _ width: Int) -> String {
+        let digits = String(value)
+        return String(repeating: "0", count: max(width - digits.count, 0)) + digits
+    }
+}
+
+extension Int64 {
+    /// Quotient rounded down, and the rest, which is not negative.
+    fileprivate func quotientAndFloor(by divisor: Int64) -> (Int64, Int64) {
+        let (quotient, rest) = self.quotientAndRemainder(dividingBy: divisor)
+        return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
+    }
+}

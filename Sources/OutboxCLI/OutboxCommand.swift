@@ -1,0 +1,84 @@
+import ArgumentParser
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// The program `outbox`.
+@main
+struct OutboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "outbox",
+        abstract: "A transactional outbox in Postgres: schema, messages, relay, dead letters.",
+        discussion: """
+            Where the server is comes from --postgres or from the PG* environment variables, as with psql.
+
+            EXAMPLES:
+              outbox demo                                   see it work
+              outbox migrate up                             create the schema
+              outbox enqueue event-bus '{"id": 1}' --key 1  enqueue a message
+              outbox relay --route '*=stdout'               deliver to stdout
+              outbox dead-letter list                       what was given up
+
+            \(ExitStatus.help)
+            """,
+        version: "0.1.0",
+        subcommands: [
+            SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
+            DeadLetterCommand.self, DemoCommand.self,
+        ])
+
+    /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.
+    static func main() async {
+        // A reader that goes away is an error of a write, not the end of the process.
+        _ = signal(SIGPIPE, SIG_IGN)
+        do {
+            try self.checkSubcommand(of: self, in: CommandLine.arguments.dropFirst())
+            var command = try self.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error where self.isParsers(error) {
+            self.exit(withError: error)
+        } catch {
+            let failure = CommandFailure(error)
+            let line = failure.message.split(whereSeparator: \.isNewline).joined(separator: " ")
+            Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + line)
+            Self.exit(failure.status)
+        }
+    }
+
+    /// Suggests the nearest name for a subcommand that does not exist, which the parser does for options only.
+    private static func checkSubcommand(of command: any ParsableCommand.Type, in arguments: ArraySlice<String>) throws {
+        let subcommands = command.configuration.subcommands
+        guard let name = arguments.first, !name.hasPrefix("-"), name != "help", !subcommands.isEmpty else { return }
+        if let next = subcommands.first(where: { $0._commandName == name }) {
+            return try self.checkSubcommand(of: next, in: arguments.dropFirst())
+        }
+        let hint = NearestName.suggestion(for: name, among: subcommands.map { $0._commandName })
+        throw CommandFailure(.usage, "there is no subcommand “\(name)”; \(hint)")
+    }
+
+    /// Ends the process at once.
+    static func exit(_ status: ExitStatus) -> Never {
+        #if canImport(Darwin)
+        Darwin.exit(status.rawValue)
+        #elseif canImport(Musl)
+        Musl.exit(status.rawValue)
+        #else
+        Glibc.exit(status.rawValue)
+        #endif
+    }
+
+    /// Whether the argument parser knows best how to show an error: usage, help, version.
+    private static func isParsers(_ error: any Error) -> Bool {
+        if error is ValidationError || error is ExitCode || error is CleanExit { return true }
+        return String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
+    }
+}

@@ -1,0 +1,56 @@
+import Outbox
+
+extension JSONWriter {
+    /// Writes what a relay did as a line.
+    mutating func line(_ event: RelayEvent) {
+        self.beginObject()
+        self.name("event")
+        switch event {
+        case .standby: self.string("standby")
+        case .started: self.string("started")
+        case .stopped: self.string("stopped")
+        case .disconnected(let reason, let delay):
+            self.string("disconnected")
+            self.name("reason")
+            self.string(reason)
+            self.seconds(delay)
+        case .delivered(let id, let destination, let attempt):
+            self.string("delivered")
+            self.message(id, destination)
+            self.name("attempt")
+            self.integer(attempt)
+        case .retried(let id, let destination, let attempts, let delay, let error):
+            self.string("retried")
+            self.message(id, destination)
+            self.name("attempts")
+            self.integer(attempts)
+            self.seconds(delay)
+            self.name("error")
+            self.string(error)
+        case .deadLettered(let id, let destination, let attempts, let reason, let error):
+            self.string("dead_lettered")
+            self.message(id, destination)
+            self.name("attempts")
+            self.integer(attempts)
+            self.name("reason")
+            self.string(reason.rawValue)
+            self.name("error")
+            self.string(error)
+        }
+        self.endObject()
+        self.newline()
+    }
+
+    private mutating func message(_ id: Int64, _ destination: Destination) {
+        self.name("id")
+        self.integer(id)
+        self.name("destination")
+        self.string(destination.name)
+    }
+
+    private mutating func seconds(_ delay: Duration?) {
+        guard let delay else { return }
+        self.name("retry_after")
+        self.double((delay.inSeconds * 1000).rounded() / 1000)
+    }
+}

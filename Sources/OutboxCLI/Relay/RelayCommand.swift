@@ -1,0 +1,124 @@
+import ArgumentParser
+import Logging
+import Outbox
+import OutboxPostgres
+
+/// `outbox relay`: delivers to stdout, files or commands.
+struct RelayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "relay",
+        abstract: "Deliver messages to stdout, a file or a command.",
+        discussion: """
+            SINKS:
+              stdout        a line of JSON per message: id, destination, route, key,
+                            headers, created_at, attempt, payload (payload_base64
+                            where it is not UTF-8)
+              file:PATH     the same, appended to a file
+              exec:COMMAND  /bin/sh -c COMMAND per message, the payload on stdin;
+                            OUTBOX_ID, OUTBOX_DESTINATION, OUTBOX_ROUTE,
+                            OUTBOX_KEY, OUTBOX_ATTEMPT, OUTBOX_HEADERS (JSON) in
+                            the environment. Exit status 0: delivered; 65: dead
+                            letter at once; 69: unavailable, not counted as an
+                            attempt; else: retry, with the last line of stderr as
+                            the error
+              discard       delivered at once
+
+            The destination * is every destination present when the relay starts that has no --route of its own. A \
+            line is written completely before its message counts as delivered; after a crash messages may come again, \
+            with the same id. SIGTERM and SIGINT let begun deliveries finish; a second SIGINT ends at once. When the \
+            reader of stdout goes away, the relay ends with 0.
+
+            EXAMPLES:
+              outbox relay --route event-bus=stdout | my-publisher
+              outbox relay --route '*=stdout' --until-empty > messages.ndjson
+              outbox relay --route email=exec:./send-mail --concurrency 8
+              outbox relay --route audit=file:audit.ndjson --route '*=discard'
+            """)
+
+    @OptionGroup
+    var server: ServerOptions
+
+    @Option(
+        name: .customLong("route"),
+        help: ArgumentHelp("Where a destination's messages go; repeatable.", valueName: "destination=sink"),
+        transform: RouteArgument.init(parsing:))
+    var routes: [RouteArgument] = []
+
+    @OptionGroup
+    var options: RelayOptions
+
+    @Flag(
+        name: [.customLong("until-empty"), .customLong("once")],
+        help: "End when everything has been delivered, retries and what is scheduled for later included.")
+    var untilEmpty = false
+
+    @Option(
+        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"),
+        transform: LogLevelArgument.init(parsing:))
+    var logLevel = LogLevelArgument(.info)
+
+    @Flag(help: "Write what the relay does to stderr, a JSON object a line.")
+    var events = false
+
+    func validate() throws {
+        var seen: Set<String?> = []
+        for route in self.routes where !seen.insert(route.destination).inserted {
+            throw ValidationError("--route: “\(route.destination ?? "*")” is there twice.")
+        }
+    }
+
+    func run() async throws {
+        // Not in validate(), which is asked before an option that does not exist is complained about.
+        if self.routes.isEmpty { throw ValidationError("Give at least one --route, such as --route '*=stdout'.") }
+        let schema = try self.server.outbox.schema
+        let destinations = try await self.destinations(schema)
+        if destinations.isEmpty {
+            if self.untilEmpty { return }
+            throw CommandFailure(.failure, "no destination is present yet, so * stands for none: name one with --route")
+        }
+        let readerGone = Latch()
+        var handlers = SinkHandlers(options: self.delivery) { readerGone.open() }
+        var routes = Routes()
+        for (destination, sink) in destinations {
+            routes[Destination(destination)] = try handlers.handler(for: sink)
+        }
+        let relay = Relay(
+            store: PostgresStore(
+                postgres: try self.server.configuration(application: "relay"), schema: schema,
+                wakeup: self.options.wakeup),
+            routes: routes, configuration: self.options.configuration, logger: self.logger)
+        var watch: BacklogWatch?
+        if self.untilEmpty {
+            watch = BacklogWatch(
+                server: self.server, subscription: self.options.subscription, destinations: Set(routes.destinations))
+        }
+        let run = RelayRun(
+            relay: relay, readerGone: readerGone, watch: watch, reportsEvents: self.events, logger: self.logger)
+        try await run()
+    }
+
+    private var delivery: DeliveryOptions {
+        DeliveryOptions(
+            retry: self.options.retry, concurrency: self.options.concurrency,
+            ordering: self.options.unordered ? .none : .byKey, reportsDeliveries: self.events)
+    }
+
+    private var logger: Logger {
+        var logger = Logger(label: "outbox.relay") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = self.logLevel.level
+        return logger
+    }
+
+    /// The destinations and their sinks; `*` stands for those present.
+    private func destinations(_ schema: OutboxSchema) async throws -> [(String, Sink)] {
+        let named = self.routes.compactMap { route in route.destination.map { ($0, route.sink) } }
+        // Connecting first says at once what trying again cannot help.
+        return try await self.server.withConnection(application: "relay") { connection in
+            try await schema.check(on: connection)
+            guard let rest = self.routes.first(where: { $0.destination == nil })?.sink else { return named }
+            let backlog = try await Backlog(schema: schema, subscription: self.options.subscription, on: connection)
+            let names = Set(named.map(\.0))
+            return named + backlog.destinations.filter { !names.contains($0) }.map { ($0, rest) }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+
+/// What `--route` says: a destination, and where its messages go.
+struct RouteArgument: Sendable, Hashable {
+    /// The destination's name; nil: every destination present.
+    let destination: String?
+    let sink: Sink
+
+    /// Reads `DESTINATION=SINK`.
+    init(parsing argument: String) throws {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty else {
+            throw ValidationError("“\(argument)” is not DESTINATION=SINK, such as event-bus=stdout")
+        }
+        guard parts[0].utf8.count <= 255 else { throw ValidationError("a destination has at most 255 bytes") }
+        self.destination = parts[0] == "*" ? nil : parts[0]
+        self.sink = try Self.sink(parts[1])
+    }
+
+    private static func sink(_ text: String) throws -> Sink {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let value = parts.count == 2 ? parts[1] : nil
+        switch (parts[0], value) {
+        case ("stdout", nil): return .stdout
+        case ("discard", nil): return .discard
+        case ("file", let path?) where !path.isEmpty: return .file(path)
+        case ("exec", let command?) where !command.isEmpty: return .exec(command)
+        case ("file", _): throw ValidationError("“file” needs a path: file:PATH")
+        case ("exec", _): throw ValidationError("“exec” needs a command: exec:COMMAND")
+        case ("stdout", _), ("discard", _): throw ValidationError("“\(parts[0])” takes nothing after a colon")
+        default:
+            let hint = NearestName.suggestion(for: parts[0], among: Sink.names)
+            throw ValidationError("“\(parts[0])” is no sink; \(hint)")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import OutboxPostgres
+
+/// `outbox migrate status`: which versions are applied.
+struct MigrateStatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show which versions of the schema are applied.",
+        discussion: """
+            Ends with \(ExitStatus.wrongSchema.rawValue) when the schema is missing, older or newer than this program, \
+            so that a deployment can wait for it.
+
+            EXAMPLES:
+              outbox migrate status
+              outbox migrate status --json
+            """)
+
+    @OptionGroup
+    var server: ServerOptions
+
+    @Flag(help: "Print the versions as JSON.")
+    var json = false
+
+    func run() async throws {
+        let schema = try self.server.outbox.schema
+        let history = try await self.server.withConnection(application: "migrate") { connection in
+            try await Migrator(schema: schema).status(on: connection)
+        }
+        if self.json { MigrationOutput.print(history) } else { MigrationOutput.table(history).print() }
+        let isCurrent = history.allSatisfy { migration in
+            switch migration.state {
+            case .applied, .drifted: true
+            case .pending, .unknown: false
+            }
+        }
+        if !isCurrent { throw ExitCode(ExitStatus.wrongSchema.rawValue) }
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import OutboxPostgres
+
+/// `outbox schema`: prints SQL.
+struct SchemaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema",
+        abstract: "Print the SQL that creates the schema, or the grants for its roles.",
+        discussion: """
+            Nothing is connected to. For migrations of your own tool, or to read what "outbox migrate up" runs.
+
+            EXAMPLES:
+              outbox schema > migrations/0042_outbox.sql
+              outbox schema --schema orders_outbox
+              outbox schema --grants --producer shop --relay outbox_relay | psql
+            """)
+
+    @OptionGroup
+    var outbox: SchemaOption
+
+    @Flag(help: "Print GRANTs: for a producer, which may only enqueue, and for a relay.")
+    var grants = false
+
+    @Option(help: ArgumentHelp("The role of the applications that enqueue, with --grants.", valueName: "role"))
+    var producer: String?
+
+    @Option(help: ArgumentHelp("The role of the relays, with --grants.", valueName: "role"))
+    var relay: String?
+
+    @Flag(help: "Print the SQL that removes the schema and everything in it.")
+    var drop = false
+
+    func validate() throws {
+        if self.grants, self.drop { throw ValidationError("--grants and --drop exclude each other.") }
+        if !self.grants, self.producer != nil || self.relay != nil {
+            throw ValidationError("--producer and --relay need --grants.")
+        }
+        for (option, role) in [("--producer", self.producer), ("--relay", self.relay)] {
+            guard let role else { continue }
+            if role.isEmpty || role.utf8.count > 63 { throw ValidationError("\(option): a role's name has 1 to 63 bytes.") }
+        }
+    }
+
+    func run() throws {
+        let schema = try self.outbox.schema
+        let sql: String
+        if self.grants {
+            let isNamed = self.producer != nil || self.relay != nil
+            sql = schema.grants(
+                producer: isNamed ? self.producer : "outbox_producer", relay: isNamed ? self.relay : "outbox_relay")
+        } else {
+            sql = self.drop ? schema.down : schema.sql
+        }
+        Terminal.output.write(sql.hasSuffix("\n") ? sql : sql + "\n")
+    }
+}

@@ -1,0 +1,27 @@
+import Outbox
+import OutboxPostgres
+
+/// What a subscription has still to deliver.
+struct Backlog {
+    private let status: OutboxStatus
+
+    init(schema: OutboxSchema, subscription: String, on connection: Connection) async throws {
+        // Whether there is one is all that matters.
+        self.status = try await OutboxInspector(schema: schema).status(
+            subscription: subscription, countLimit: 1, on: connection)
+    }
+
+    /// The destinations that messages are there for, or were.
+    var destinations: [String] {
+        Set(self.status.streams.map(\.destination.name) + self.status.unregistered.map(\.destination.name)).sorted()
+    }
+
+    /// Whether nothing of these destinations waits, in the log or for a later attempt.
+    func isEmpty(of destinations: Set<String>) -> Bool {
+        let hasUnread = self.status.unregistered.contains { destinations.contains($0.destination.name) }
+        return !hasUnread
+            && self.status.streams.allSatisfy { stream in
+                !destinations.contains(stream.destination.name) || (stream.lag.value == 0 && stream.deferred.value == 0)
+            }
+    }
+}

@@ -1,0 +1,39 @@
+import OutboxPostgres
+
+extension OutboxSchema {
+    /// Makes sure that the outbox is there and of the version that this program works with.
+    ///
+    /// - Throws: A ``CommandFailure`` that says which command helps.
+    func check(on connection: Connection) async throws {
+        let history = try await Migrator(schema: self).status(on: connection)
+        let isEmpty = history.allSatisfy { if case .pending = $0.state { true } else { false } }
+        if isEmpty {
+            throw CommandFailure(
+                .wrongSchema,
+                "there is no outbox in the schema “\(self.name)”; create it with: outbox migrate up\(self.option)")
+        }
+        for migration in history {
+            switch migration.state {
+            case .pending:
+                throw CommandFailure(
+                    .wrongSchema,
+                    """
+                    the schema “\(self.name)” is older than this program: version \(migration.version) is missing; \
+                    bring it up to date with: outbox migrate up\(self.option)
+                    """)
+            case .unknown:
+                throw CommandFailure(
+                    .wrongSchema,
+                    """
+                    the schema “\(self.name)” is newer than this program, which knows no version \
+                    \(migration.version); update the program
+                    """)
+            case .applied, .drifted:
+                break
+            }
+        }
+    }
+
+    /// The option that names this schema, where it has to be given.
+    var option: String { self.name == "outbox" ? "" : " --schema \(self.name)" }
+}

@@ -1,0 +1,131 @@
+import Dispatch
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Writes whole lines to a file or a pipe, from many lanes at once, on a thread of its own.
+///
+/// Whoever calls ``write(_:)`` returns when its lines are with the operating system. What comes in while a write is
+/// running goes out together with the next one, so the more lanes write, the fewer writes there are.
+final class LineWriter: Sendable {
+    private struct State {
+        var pending: [UInt8] = []
+        /// The calls whose lines are in `pending`.
+        var callers: [Int] = []
+        var waiting: [Int: CheckedContinuation<Void, any Error>] = [:]
+        var lastID = 0
+        var isWriting = false
+        /// A write has ended in the middle of a line, so the next has to begin a new one.
+        var isMidLine: Bool
+        var isClosed = false
+    }
+
+    private let descriptor: Descriptor
+    private let isOwner: Bool
+    private let queue = DispatchQueue(label: "outbox.lines")
+    private let state: Mutex<State>
+    private let readerGone: @Sendable () -> Void
+
+    /// A writer to stdout.
+    ///
+    /// - Parameter readerGone: Called when nobody reads any more. What was to be written waits until it is cancelled.
+    init(standardOutput readerGone: @escaping @Sendable () -> Void) {
+        self.descriptor = Descriptor(STDOUT_FILENO)
+        self.isOwner = false
+        self.readerGone = readerGone
+        self.state = Mutex(State(isMidLine: false))
+    }
+
+    /// A writer that appends to a file, which is created where it does not exist.
+    ///
+    /// - Throws: A ``CommandFailure`` when it cannot be opened.
+    init(appendingTo path: String) throws {
+        let number = unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        if number < 0 { throw CommandFailure(.cannotCreate, "\(path): \(Descriptor.Failure(code: errno).reason)") }
+        self.descriptor = Descriptor(number)
+        self.isOwner = true
+        self.readerGone = {}
+        // A program that was killed while it wrote may have left half a line.
+        var last: UInt8 = 0x0A
+        let end = lseek(number, 0, SEEK_END)
+        if end > 0 { _ = unsafe pread(number, &last, 1, end - 1) }
+        self.state = Mutex(State(isMidLine: last != 0x0A))
+    }
+
+    deinit {
+        if self.isOwner { _ = close(self.descriptor.number) }
+    }
+
+    /// Writes lines, the last of which ends too.
+    ///
+    /// - Throws: A `Descriptor.Failure` when they could not be written; `CancellationError`, in which case they may have
+    ///   been written or not.
+    func write(_ lines: [UInt8]) async throws {
+        let id = self.state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.enqueue(lines, id, continuation)
+            }
+        } onCancel: {
+            self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+        }
+    }
+
+    private func enqueue(_ lines: [UInt8], _ id: Int, _ continuation: CheckedContinuation<Void, any Error>) {
+        let isFirst = self.state.withLock { state -> Bool? in
+            // Cancelled before it was here: the handler has found nobody to resume.
+            if Task.isCancelled { return nil }
+            state.waiting[id] = continuation
+            if state.isClosed { return false }
+            state.pending.append(contentsOf: lines)
+            state.callers.append(id)
+            if state.isWriting { return false }
+            state.isWriting = true
+            return true
+        }
+        guard let isFirst else { return continuation.resume(throwing: CancellationError()) }
+        if isFirst { self.queue.async { self.drain() } }
+    }
+
+    private func drain() {
+        while let (lines, callers) = self.takePending() {
+            let failure = self.descriptor.writeAll(lines[...])
+            if let failure, failure.isBrokenPipe {
+                // The callers stay: their messages were not delivered, and that is no fault of theirs.
+                self.state.withLock { $0.isClosed = true }
+                return self.readerGone()
+            }
+            let waiting = self.state.withLock { state in
+                if let failure, failure.written > 0 { state.isMidLine = lines[failure.written - 1] != 0x0A }
+                return callers.compactMap { state.waiting.removeValue(forKey: $0) }
+            }
+            for continuation in waiting {
+                if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
+            }
+        }
+    }
+
+    private func takePending() -> (lines: [UInt8], callers: [Int])? {
+        self.state.withLock { state in
+            guard !state.callers.isEmpty else {
+                state.isWriting = false
+                return nil
+            }
+            defer {
+                state.pending = []
+                state.callers = []
+                state.isMidLine = false
+            }
+            return (state.isMidLine ? [0x0A] + state.pending : state.pending, state.callers)
+        }
+    }
+}

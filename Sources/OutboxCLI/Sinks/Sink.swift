@@ -1,0 +1,94 @@
+import Outbox
+
+/// Where the relay of the command line puts messages.
+enum Sink: Hashable, Sendable {
+    /// A line each on stdout.
+    case stdout
+    /// A line each at the end of a file.
+    case file(String)
+    /// A shell command per message.
+    case exec(String)
+    /// Nowhere: delivered at once.
+    case discard
+
+    static let names = ["stdout", "file", "exec", "discard"]
+}
+
+/// How a destination is delivered, whatever the sink.
+struct DeliveryOptions: Sendable {
+    var retry: RetryPolicy
+    var concurrency: Int?
+    var ordering: DestinationHandler.Ordering
+    /// Whether every single delivery is told as an event, for which messages have to be handed over one by one.
+    var reportsDeliveries: Bool
+}
+
+/// Makes handlers of sinks; those that write to the same place share a writer.
+struct SinkHandlers {
+    private let options: DeliveryOptions
+    private let readerGone: @Sendable () -> Void
+    private var writers: [Sink: LineWriter] = [:]
+
+    /// - Parameter readerGone: Called when nobody reads stdout any more.
+    init(options: DeliveryOptions, readerGone: @escaping @Sendable () -> Void) {
+        self.options = options
+        self.readerGone = readerGone
+    }
+
+    /// The handler for a sink.
+    ///
+    /// - Throws: A ``CommandFailure`` when a file cannot be opened.
+    mutating func handler(for sink: Sink) throws -> DestinationHandler {
+        switch sink {
+        case .stdout, .file: return try self.lines(self.writer(for: sink))
+        case .exec(let command):
+            let command = CommandSink(command: command)
+            return .handler(
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+            ) { message in try await command.deliver(message) }
+        case .discard:
+            return .handler(
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+            ) { _ in }
+        }
+    }
+
+    private mutating func writer(for sink: Sink) throws -> LineWriter {
+        if let writer = self.writers[sink] { return writer }
+        let writer: LineWriter
+        if case .file(let path) = sink {
+            writer = try LineWriter(appendingTo: path)
+        } else {
+            writer = LineWriter(standardOutput: self.readerGone)
+        }
+        self.writers[sink] = writer
+        return writer
+    }
+
+    private func lines(_ writer: LineWriter) -> DestinationHandler {
+        if self.options.reportsDeliveries {
+            return .handler(
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 64, ordering: self.options.ordering
+            ) { message in
+                try await Self.write([message], to: writer)
+            }
+        }
+        return .batch(
+            retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+        ) { messages in
+            try await Self.write(messages, to: writer)
+            return messages.map { _ in .delivered }
+        }
+    }
+
+    private static func write(_ messages: [Message], to writer: LineWriter) async throws {
+        var json = JSONWriter()
+        for message in messages { json.line(message) }
+        do {
+            try await writer.write(json.take())
+        } catch let failure as Descriptor.Failure {
+            // A full disk is not the messages' fault.
+            throw DeliveryFailure.unavailable("writing failed: \(failure.reason)")
+        }
+    }
+}

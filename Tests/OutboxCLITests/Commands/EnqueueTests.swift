@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+/// `outbox enqueue`.
+@Suite struct EnqueueTests {
+    @Test func enqueuesOneMessage() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await outbox(
+            "enqueue", "bus", #"{"a":"ü"}"#, "--route", "a.b", "--key", "k", "--header", "h=v=w", "--max-attempts", "3",
+            "--max-delay", "30s", "--deliver-at", "2030-01-31T12:00:00+01:00", "--json")
+        #expect(try ending.json()["enqueued"].int == 1 && ending.json()["id"].int == 1)
+        let row = try await outbox.sql(
+            """
+            SELECT concat_ws('|', destination, convert_from(payload, 'UTF8'), route, key, headers->>'h',
+                options->>'max_attempts', (options->>'max_delay')::float, deliver_at AT TIME ZONE 'UTC')
+            FROM {{schema}}.message
+            """)
+        #expect(row == [#"bus|{"a":"ü"}|a.b|k|v=w|3|30|2030-01-31 11:00:00"#])
+    }
+
+    @Test func copiesLinesFromStdin() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let lines = [
+            #"{"destination":"bus","payload":"plain \u00fc \ud83d\ude00","key":"k","headers":{"h":"v"}}"#, "", "  ",
+            #"{"destination":"bus","payload_base64":"/wA="}"#,
+            #"{"destination":"bus","payload_json":{"b":1.50,"a":[true,null]},"max_attempts":2,"max_delay":1.5}"#,
+            #"{"id":7,"attempt":1,"created_at":"x","destination":"bus","route":null,"payload":"","deliver_at":"2030-01-31T12:00:00.5Z"}"#,
+        ]
+        let ending = try await outbox("enqueue", "--from", "-", "--json", input: lines.joined(separator: "\n"))
+        #expect(try ending.json()["enqueued"].int == 4)
+        let payloads = try await outbox.sql("SELECT encode(payload, 'hex') FROM {{schema}}.message ORDER BY id")
+        let expected = ["plain ü 😀", nil, #"{"b":1.50,"a":[true,null]}"#, ""].map { text in
+            text.map { $0.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() } ?? "ff00"
+        }
+        #expect(payloads == expected)
+        #expect(try await outbox.sql("SELECT options::text FROM {{schema}}.message WHERE options IS NOT NULL").count == 1)
+    }
+
+    @Test func copiesAFileOfManyLines() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await withTemporaryFolder { folder in
+            let lines = (1...20_000).map { #"{"destination":"d\#($0 % 3)","key":"\#($0)","payload":"message \#($0)"}"# }
+            try lines.joined(separator: "\n").write(toFile: folder + "/in", atomically: true, encoding: .utf8)
+            let ending = try await outbox("enqueue", "--from", folder + "/in")
+            #expect(ending.output == "enqueued 20,000 messages\n")
+        }
+        #expect(try await outbox.count("message") == 20_000)
+    }
+
+    @Test(arguments: [
+        ("not json", "line 3"), (#"{"destination":"a"}"#, "payload"), (#"{"payload":"a"}"#, "destination"),
+        (#"{"destination":"","payload":"a"}"#, "destination"), (#"{"destination":"a","payload":1}"#, "payload"),
+        (#"{"destination":"a","payload":"a","keyy":"a"}"#, "“key”"),
+        (#"{"destination":"a","payload":"a","key":"\u0000"}"#, "key"),
+        (#"{"destination":"a","payload":"a","headers":{"x":1}}"#, "headers"),
+        (#"{"destination":"a","payload":"a","deliver_at":"tomorrow"}"#, "deliver_at"),
+        (#"{"destination":"a","payload":"a","max_attempts":0}"#, "max_attempts"),
+        (#"{"destination":"a","payload":"a","payload_json":1}"#, "payload_json"),
+        (#"{"destination":"a","payload_base64":"%"}"#, "payload_base64"),
+        (#"{"destination":"a","payload":"a","payload":"a"}"#, "twice"), (#"{"destination":"a","payload":"a"} x"#, "line 3"),
+        (#"{"destination":"a","payload":"\ud800"}"#, "surrogate"), (#"["destination"]"#, "object"),
+    ])
+    func refusesABadLineAndEnqueuesNothing(line: String, named: String) async throws {
+        let outbox = try await TestOutbox.migrated()
+        let good = #"{"destination":"a","payload":"a"}"#
+        let ending = try await outbox("enqueue", "--from", "-", input: [good, good, line, good].joined(separator: "\n"), status: 65)
+        #expect(ending.error.contains("line 3") && ending.error.contains(named))
+        #expect(try await outbox.count("message") == 0)
+    }
+
+    @Test func refusesAnInvalidMessage() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await outbox("enqueue", String(repeating: "x", count: 256), "a", status: 65)
+        #expect(ending.error.contains("destination"))
+    }
+
+    @Test func namesAFileThatIsNotThere() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await outbox("enqueue", "--from", "/nonexistent/file", status: 66)
+        #expect(ending.error.contains("/nonexistent/file"))
+    }
+}

@@ -1,0 +1,81 @@
+import Testing
+
+/// What the program says and ends with when something is wrong.
+@Suite struct ErrorTests {
+    /// An error is one line that begins with the program's name and holds no name of a type.
+    private func expectPlain(_ error: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(error.hasPrefix("outbox: "), sourceLocation: sourceLocation)
+        #expect(error.split(separator: "\n").count == 1, sourceLocation: sourceLocation)
+        #expect(!error.contains("Error(") && !error.contains("PostgresError"), sourceLocation: sourceLocation)
+    }
+
+    @Test(arguments: [
+        ["status"], ["migrate", "up"], ["migrate", "status"], ["enqueue", "a", "b"], ["dead-letter", "list"],
+        ["dead-letter", "replay", "--all"], ["relay", "--route", "a=discard"],
+    ])
+    func noServerIs69(arguments: [String]) async throws {
+        let ending = try await Program.outbox(
+            arguments + ["--postgres", "host=/nonexistent connect_timeout=1"], status: 69)
+        self.expectPlain(ending.error)
+    }
+
+    @Test func anUnknownUserIs77() async throws {
+        let outbox = try await TestOutbox.named()
+        let ending = try await Program.outbox(
+            "status", "--postgres", outbox.url + "&user=nobody_of_this_name&password=secret", status: 77)
+        self.expectPlain(ending.error)
+        #expect(!ending.error.contains("secret"))
+    }
+
+    @Test(arguments: [
+        ["status"], ["enqueue", "a", "b"], ["dead-letter", "list"], ["dead-letter", "show", "1"],
+        ["relay", "--route", "*=stdout"],
+    ])
+    func aMissingSchemaIs78(arguments: [String]) async throws {
+        let outbox = try await TestOutbox.named()
+        let ending = try await Program.outbox(
+            arguments + ["--postgres", outbox.url, "--schema", outbox.schema], status: 78)
+        self.expectPlain(ending.error)
+        #expect(ending.error.contains("outbox migrate up"))
+    }
+
+    @Test func aNewerSchemaIs78() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql("INSERT INTO {{schema}}.migration VALUES (9999, 'future', 'x')")
+        let ending = try await outbox("status", status: 78)
+        #expect(ending.error.contains("newer") && ending.error.contains("9999"))
+    }
+
+    @Test(arguments: [
+        (["statu"], "status"), (["migrate", "upp"], "up"), (["relay", "--route", "a=stdot"], "stdout"),
+        (["relay", "--route", "a=stdout", "--log-level", "warn"], "warning"), (["relay", "--rout", "a=stdout"], "--route"),
+        (["dead-letter", "list", "--reason", "rejectd"], "rejected"), (["enqueue", "--form", "x"], "--from"),
+        (["status", "--postgres", "hots=/tmp"], "host"),
+    ])
+    func aMistypedNameGetsTheNearest(arguments: [String], nearest: String) async throws {
+        let ending = try await Program.outbox(arguments, status: 64)
+        #expect(ending.error.contains(nearest))
+    }
+
+    @Test(arguments: [
+        ["relay"], ["relay", "--route", "stdout"], ["relay", "--route", "a=file:"],
+        ["relay", "--route", "a=stdout", "--route", "a=discard"], ["relay", "--route", "a=stdout", "--concurrency", "0"],
+        ["relay", "--route", "a=stdout", "--poll", "soon"], ["relay", "--route", "a=stdout", "--window", "5"],
+        ["enqueue", "a"], ["enqueue", "a", "b", "--header", "x"], ["enqueue", "a", "b", "--deliver-at", "tomorrow"],
+        ["enqueue", "a", "--from", "-"], ["dead-letter", "replay"], ["dead-letter", "show", "x"], ["demo", "--duration", "1ms"],
+    ])
+    func aWrongCommandLineIs64(arguments: [String]) async throws {
+        try await Program.outbox(arguments, status: 64)
+    }
+
+    @Test(arguments: [[], ["relay"], ["enqueue"], ["migrate"], ["migrate", "up"], ["dead-letter", "replay"], ["demo"]])
+    func helpHasExamples(command: [String]) async throws {
+        let ending = try await Program.outbox(command + ["--help"])
+        #expect(ending.output.contains("EXAMPLES:"))
+    }
+
+    @Test func noColourIsInWhatIsNoTerminal() async throws {
+        let ending = try await Program.outbox("status", "--postgres", "host=/nonexistent", status: 69)
+        #expect(!ending.error.contains("\u{1B}"))
+    }
+}

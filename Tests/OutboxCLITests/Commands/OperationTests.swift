@@ -1,0 +1,91 @@
+import Testing
+
+/// `outbox status` and `outbox dead-letter`.
+@Suite struct OperationTests {
+    /// An outbox with a dead letter of each reason, and something that waits.
+    private func troubled() async throws -> TestOutbox {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "mail", "refuse me", "--key", "k", "--route", "r")
+        try await outbox("enqueue", "bill", "fail")
+        let mail = try await outbox("relay", "--route", "mail=exec:echo 'bad address' >&2; exit 65", "--until-empty")
+        #expect(mail.status == 0)
+        try await outbox(
+            "relay", "--route", "bill=exec:echo 'connection refused' >&2; exit 1", "--max-attempts", "1", "--until-empty")
+        try await outbox("enqueue", "nobody", "waits")
+        return outbox
+    }
+
+    @Test func statusShowsWhatWaits() async throws {
+        let outbox = try await self.troubled()
+        let table = try await outbox("status")
+        #expect(table.output.contains("no relay is working"))
+        #expect(table.output.contains("no relay delivers: nobody"))
+        let status = try await outbox("status", "--json").json()
+        #expect(status["subscription"].string == "main" && status["relay"].isNull)
+        let mail = try #require(status["streams"].array.first { $0["destination"].string == "mail" })
+        #expect(mail["lag"].int == 0 && mail["dead"].int == 1 && mail["deferred"].int == 0)
+        #expect(status["unregistered"][0]["destination"].string == "nobody")
+        #expect(status["unregistered"][0]["messages"].int == 1)
+        #expect(status["segments"].array.count == 4)
+    }
+
+    @Test func listsWithFilters() async throws {
+        let outbox = try await self.troubled()
+        #expect(try await outbox("dead-letter", "list").lines.count == 3)
+        func ids(_ filter: String...) async throws -> [Int?] {
+            let ending = try await Program.outbox(
+                ["dead-letter", "list", "--json", "--postgres", outbox.url, "--schema", outbox.schema] + filter)
+            return try ending.json().array.map { $0["id"].int }
+        }
+        #expect(try await ids() == [2, 1])
+        #expect(try await ids("--destination", "mail") == [1])
+        #expect(try await ids("--reason", "exhausted") == [2])
+        #expect(try await ids("--error", "refused") == [2])
+        #expect(try await ids("--older-than", "1h") == [])
+        #expect(try await ids("--newer-than", "1h", "--limit", "1") == [2])
+        #expect(try await ids("--subscription", "other") == [])
+    }
+
+    @Test func showsOne() async throws {
+        let outbox = try await self.troubled()
+        let letter = try await outbox("dead-letter", "show", "1", "--json").json()
+        #expect(letter["payload"].string == "refuse me" && letter["error"].string == "bad address")
+        #expect(letter["reason"].string == "rejected" && letter["attempts"].int == 1 && letter["key"].string == "k")
+        let text = try await outbox("dead-letter", "show", "1")
+        #expect(text.output.contains("bad address") && text.output.contains("refuse me"))
+        let none = try await outbox("dead-letter", "show", "999", status: 1)
+        #expect(none.error.contains("999"))
+    }
+
+    @Test func aPayloadCannotPlayWithTheTerminal() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "mail", "a\u{1B}[2Jb\u{07}")
+        try await outbox("relay", "--route", "mail=exec:printf '\\033[2J' >&2; exit 65", "--until-empty")
+        for arguments in [["list"], ["show", "1"]] {
+            let ending = try await Program.outbox(
+                ["dead-letter"] + arguments + ["--postgres", outbox.url, "--schema", outbox.schema])
+            #expect(!ending.output.contains("\u{1B}") && !ending.output.contains("\u{07}"))
+        }
+    }
+
+    @Test func replaysWhatIsNamed() async throws {
+        let outbox = try await self.troubled()
+        #expect(try await outbox("dead-letter", "replay", "--dry-run").output == "would replay 2 dead letters\n")
+        #expect(try await outbox("dead-letter", "replay", "1", "999", "--json").json()["count"].int == 1)
+        #expect(try await outbox.count("dead_letter") == 1)
+        let again = try await outbox("relay", "--route", "mail=stdout", "--until-empty")
+        #expect(try JSON(again.output)["id"].int == 1)
+        #expect(try JSON(again.output)["attempt"].int == 1)
+    }
+
+    @Test func discardsWhatIsNamed() async throws {
+        let outbox = try await self.troubled()
+        try await outbox("dead-letter", "discard", status: 64)
+        try await outbox("dead-letter", "discard", "1", "--all", status: 64)
+        let dry = try await outbox("dead-letter", "discard", "--destination", "mail", "--dry-run", "--json").json()
+        #expect(dry["count"].int == 1 && dry["dry_run"].bool == true)
+        #expect(try await outbox("dead-letter", "discard", "--destination", "mail").output == "discarded 1 dead letter\n")
+        #expect(try await outbox("dead-letter", "discard", "--all").output == "discarded 1 dead letter\n")
+        #expect(try await outbox("dead-letter", "list").output == "no dead letters\n")
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+/// `outbox relay`: its sinks.
+@Suite struct RelayTests {
+    @Test func writesALinePerMessageToStdout() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let lines = [
+            #"{"destination":"bus","route":"a.b","key":"k","headers":{"h":"v"},"payload":"\"\u0001\n\\ü😀"}"#,
+            #"{"destination":"raw","payload_base64":"/wA="}"#,
+        ]
+        try await outbox("enqueue", "--from", "-", input: lines.joined(separator: "\n"))
+        let ending = try await outbox("relay", "--route", "*=stdout", "--until-empty")
+        let messages = try ending.lines.map { try JSON($0) }
+        #expect(messages.count == 2)
+        let bus = try #require(messages.first { $0["destination"].string == "bus" })
+        #expect(bus.names == ["id", "destination", "route", "key", "headers", "created_at", "attempt", "payload"])
+        #expect(bus["id"].int == 1 && bus["attempt"].int == 1 && bus["route"].string == "a.b")
+        #expect(bus["key"].string == "k" && bus["headers"]["h"].string == "v")
+        #expect(bus["payload"].string == "\"\u{1}\n\\ü😀")
+        #expect(bus["created_at"].string?.hasSuffix("Z") == true)
+        let raw = try #require(messages.first { $0["destination"].string == "raw" })
+        #expect(raw["payload_base64"].string == "/wA=" && raw["route"].isNull && raw["key"].isNull)
+        #expect(raw["headers"].names.isEmpty)
+    }
+
+    @Test func nothingIsWrittenTwice() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "bus", "1")
+        #expect(try await outbox("relay", "--route", "bus=stdout", "--once").lines.count == 1)
+        #expect(try await outbox("relay", "--route", "bus=stdout", "--once").lines.isEmpty)
+        #expect(try await outbox("relay", "--route", "bus=stdout", "--once", "--subscription", "b").lines.count == 1)
+    }
+
+    @Test func whatItWritesCanBeEnqueuedAgain() async throws {
+        let first = try await TestOutbox.migrated()
+        let second = try await TestOutbox.migrated()
+        let lines = (0..<5000).map { #"{"destination":"d","key":"\#($0 % 50)","payload":"\#($0)"}"# }
+        try await first("enqueue", "--from", "-", input: lines.joined(separator: "\n"))
+        let out = try await first("relay", "--route", "*=stdout", "--until-empty", "--log-level", "error")
+        try await second("enqueue", "--from", "-", input: out.output)
+        // In the order of each key, and all of them.
+        let payloads = try out.lines.map { try JSON($0) }.map { ($0["key"].string, $0["payload"].string.flatMap { Int($0) }) }
+        #expect(Set(payloads.map(\.1)).count == 5000)
+        var last: [String?: Int] = [:]
+        for (key, number) in payloads {
+            let number = try #require(number)
+            #expect(number > last[key] ?? -1)
+            last[key] = number
+        }
+        #expect(try await second.count("message") == 5000)
+    }
+
+    @Test func appendsToAFileAndLeavesHalfALineBehind() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await withTemporaryFolder { folder in
+            let path = folder + "/out.ndjson"
+            try #"{"id":0,"dest"#.write(toFile: path, atomically: true, encoding: .utf8)
+            try await outbox("enqueue", "audit", "1")
+            try await outbox("enqueue", "noise", "2")
+            try await outbox("relay", "--route", "audit=file:\(path)", "--route", "*=discard", "--until-empty")
+            let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+            #expect(lines.count == 2)
+            #expect(try JSON(lines[1])["payload"].string == "1")
+        }
+        let ending = try await outbox("relay", "--route", "audit=file:/nonexistent/file", "--once", status: 73)
+        #expect(ending.error.contains("/nonexistent/file"))
+    }
+
+    @Test func runsACommandPerMessage() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "mail", "the payload", "--route", "r", "--key", "k", "--header", "h=v")
+        let command = #"printf '%s|' "$OUTBOX_ID" "$OUTBOX_DESTINATION" "$OUTBOX_ROUTE" "$OUTBOX_KEY" "$OUTBOX_ATTEMPT" "$OUTBOX_HEADERS"; cat"#
+        let ending = try await outbox("relay", "--route", "mail=exec:\(command)", "--until-empty")
+        #expect(ending.output == #"1|mail|r|k|1|{"h": "v"}|the payload"#)
+    }
+
+    @Test func aCommandNeedNotReadItsInput() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'big', convert_to(repeat('x', 2000000), 'UTF8') FROM generate_series(1, 5)")
+        try await outbox("relay", "--route", "big=exec:true", "--until-empty")
+        #expect(try await outbox.count("dead_letter") == 0)
+    }
+
+    @Test func theExitStatusOfACommandDecides() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await withTemporaryFolder { folder in
+            for status in [0, 1, 65, 69] { try await outbox("enqueue", "mail", "\(status)", "--key", "\(status)") }
+            // Unavailable for two times, then well.
+            let command = """
+                status=$(cat)
+                if [ $status = 69 ]; then echo x >>\(folder)/down; [ $(wc -l <\(folder)/down) -gt 2 ] && exit 0; fi
+                echo first >&2; echo "last $status" >&2; exit $status
+                """
+            let ending = try await outbox(
+                "relay", "--route", "mail=exec:\(command)", "--until-empty", "--max-attempts", "2", "--initial-delay",
+                "1ms", "--events")
+            let dead = try await outbox.sql(
+                "SELECT concat_ws('|', convert_from(payload, 'UTF8'), reason, attempts, last_error) FROM {{schema}}.dead_letter ORDER BY id")
+            #expect(dead == ["1|exhausted|2|last 1", "65|rejected|1|last 65"])
+            let events = try ending.error.split(separator: "\n").filter { $0.hasPrefix("{") }.map { try JSON(String($0)) }
+            #expect(events.first?["event"].string == "started" && events.last?["event"].string == "stopped")
+            #expect(events.filter { $0["event"].string == "dead_lettered" }.count == 2)
+            #expect(events.filter { $0["event"].string == "delivered" }.count == 2)
+            let retried = events.filter { $0["event"].string == "retried" && $0["error"].string == "last 1" }
+            #expect(retried.count == 1 && retried[0]["attempts"].int == 1)
+        }
+    }
+
+    @Test(arguments: [["--poll", "20ms"], ["--no-fallback-poll"], ["--unordered", "--page", "7", "--window", "20"]])
+    func deliversWithEachOption(options: [String]) async throws {
+        let outbox = try await TestOutbox.migrated()
+        let lines = (0..<200).map { #"{"destination":"d","key":"\#($0 % 5)","payload":"\#($0)"}"# }
+        try await outbox("enqueue", "--from", "-", input: lines.joined(separator: "\n"))
+        let ending = try await Program.outbox(
+            ["relay", "--route", "d=stdout", "--until-empty", "--postgres", outbox.url, "--schema", outbox.schema] + options)
+        #expect(ending.lines.count == 200)
+    }
+
+    @Test func anEmptyOutboxIsNothingToWaitFor() async throws {
+        let outbox = try await TestOutbox.migrated()
+        #expect(try await outbox("relay", "--route", "*=stdout", "--until-empty").output.isEmpty)
+        try await outbox("relay", "--route", "*=stdout", status: 1)
+    }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Subprocess
+import Testing
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+/// The program under test, as a child of this process.
+enum Program {
+    /// What came of a run.
+    struct Ending: Sendable {
+        let status: Int32
+        let output: String
+        let error: String
+
+        /// The lines of stdout.
+        var lines: [String] { self.output.split(separator: "\n").map(String.init) }
+
+        /// Stdout as JSON.
+        func json(sourceLocation: SourceLocation = #_sourceLocation) throws -> JSON {
+            try JSON(self.output, sourceLocation: sourceLocation)
+        }
+    }
+
+    /// Runs it to its end.
+    ///
+    /// - Parameter status: With what it has to end.
+    @discardableResult
+    static func outbox(
+        _ arguments: String..., input: String = "", environment: [String: String] = [:],
+        status: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Ending {
+        try await self.outbox(
+            arguments, input: input, environment: environment, status: status, sourceLocation: sourceLocation)
+    }
+
+    /// Runs it to its end; see the other.
+    @discardableResult
+    static func outbox(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:],
+        status: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Ending {
+        let result = try await run(
+            .path(self.path), arguments: Arguments(arguments),
+            environment: self.inherited(with: environment), input: .string(input),
+            output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
+        let ending = Ending(
+            status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
+        #expect(
+            ending.status == status, "outbox \(arguments.joined(separator: " ")): \(ending.error)",
+            sourceLocation: sourceLocation)
+        return ending
+    }
+
+    /// Runs a shell script in which `$outbox` is the program.
+    static func shell(_ script: String, _ environment: [String: String] = [:]) async throws -> Ending {
+        var environment = environment
+        environment["outbox"] = self.path.string
+        let result = try await run(
+            .path("/bin/sh"), arguments: ["-c", script],
+            environment: self.inherited(with: environment), output: .string(limit: 64 << 20),
+            error: .string(limit: 64 << 20))
+        return Ending(
+            status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
+    }
+
+    private static func inherited(with variables: [String: String]) -> Subprocess.Environment {
+        var values: [Subprocess.Environment.Key: String?] = [:]
+        for (name, value) in variables { values[Subprocess.Environment.Key(stringLiteral: name)] = value }
+        return .inherit.updating(values)
+    }
+
+    private static func number(_ status: TerminationStatus) -> Int32 {
+        switch status {
+        case .exited(let code): code
+        case .signaled(let signal): 128 + signal
+        }
+    }
+
+    /// The executable lies beside the bundle of the tests.
+    static let path: FilePath = {
+        let bundle = Bundle.allBundles.map(\.bundlePath).first { $0.hasSuffix(".xctest") }
+        let folder = URL(fileURLWithPath: bundle ?? CommandLine.arguments[0]).deletingLastPathComponent()
+        return FilePath(folder.appendingPathComponent("outbox").path)
+    }()
+}
