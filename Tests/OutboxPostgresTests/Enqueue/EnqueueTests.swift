@@ -158,6 +158,20 @@ import Testing
         }
     }
 
+    @Test(arguments: Way.allCases)
+    func saysThatThereIsNoOutbox(way: Way) async throws {
+        try await withTestOutbox(migrated: false) { test in
+            let outbox = PostgresOutbox(schema: test.schema)
+            let error = await #expect(throws: OutboxError.self) {
+                try await test.connection.withTransaction { transaction in
+                    try await way.enqueue([NewMessage(to: "there", text: "")], outbox, in: transaction)
+                }
+            }
+            #expect(error?.code == .schemaMissing)
+            try await test.connection.execute(script: "SELECT 1")
+        }
+    }
+
     @Test func twoOutboxesOnOneConnection() async throws {
         try await withTestOutbox(prefix: "one") { one in
             try await withTestOutbox(prefix: "two") { two in
