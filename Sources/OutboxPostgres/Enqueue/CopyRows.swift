@@ -11,8 +11,8 @@ struct CopyRows {
     init(segment: Int16) {
         self.segment = segment
         self.buffer = Array("PGCOPY\n".utf8) + [0xFF, UInt8(ascii: "\r"), UInt8(ascii: "\n"), 0]
-        self.buffer.append(bigEndian: Int32(0))  // flags
-        self.buffer.append(bigEndian: Int32(0))  // the length of a header extension
+        self.buffer.append(bigEndian: Int32(0)) // flags
+        self.buffer.append(bigEndian: Int32(0)) // the length of a header extension
     }
 
     /// Appends a message that has been checked: the columns of the statement copy_messages.
@@ -56,7 +56,7 @@ struct CopyRows {
     private mutating func append(jsonb text: String?) {
         guard let text else { return self.appendNull() }
         self.buffer.append(bigEndian: Int32(text.utf8.count + 1))
-        self.buffer.append(1)  // the version of jsonb's binary format
+        self.buffer.append(1) // the version of jsonb's binary format
         self.buffer.append(contentsOf: text.utf8)
     }
 

@@ -80,12 +80,12 @@ private struct BinaryArray {
     var value: SQLValue {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(self.elements.count + 20)
-        bytes.append(bigEndian: Int32(self.count == 0 ? 0 : 1))  // dimensions
+        bytes.append(bigEndian: Int32(self.count == 0 ? 0 : 1)) // dimensions
         bytes.append(bigEndian: Int32(self.hasNull ? 1 : 0))
         bytes.append(bigEndian: self.element)
         if self.count > 0 {
             bytes.append(bigEndian: self.count)
-            bytes.append(bigEndian: Int32(1))  // the lower bound
+            bytes.append(bigEndian: Int32(1)) // the lower bound
             bytes.append(contentsOf: self.elements)
         }
         return .binary(type: self.array, bytes)

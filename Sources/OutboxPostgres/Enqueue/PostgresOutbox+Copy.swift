@@ -10,7 +10,8 @@ extension PostgresOutbox {
     ///
     /// - Returns: How many messages there were.
     /// - Throws: ``Outbox/InvalidMessage``, for the first message that is refused; what `messages` throws;
-    ///   ``PostgresError``; ``TransactionError`` if the transaction could not be saved.
+    ///   ``OutboxError`` and ``PostgresError`` as ``enqueue(_:in:)``; ``TransactionError`` if the transaction could not be
+    ///   saved.
     @discardableResult
     public func copy<Messages: AsyncSequence>(
         _ messages: Messages, in transaction: borrowing Transaction
@@ -35,8 +36,8 @@ extension PostgresOutbox {
     ) async throws -> Int {
         // A COPY that was begun can only fail, and takes the transaction with it but for the savepoint.
         try await transaction.withSavepoint { transaction in
-            let segment = try await transaction.query(SQLStatement(self.statements.currentSegment))[0]
-                .decode(0, as: Int16.self)
+            let current = try await self.run(SQLStatement(self.statements.currentSegment), in: transaction)
+            let segment = try current[0].decode(0, as: Int16.self)
             return try await transaction.copyIn(self.statements.copy) { writer in
                 var rows = CopyRows(segment: segment)
                 try await feed { message in

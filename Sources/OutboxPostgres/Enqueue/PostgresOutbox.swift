@@ -15,6 +15,7 @@ import OutboxSQL
 /// A message is there if the transaction commits, and never was if it does not. It is checked before anything is sent:
 /// a message that is refused leaves the transaction as it was. The current trace context goes into the headers.
 public struct PostgresOutbox: Sendable {
+    let schema: OutboxSchema
     let statements: EnqueueStatements
     /// The most bytes of payload that a message may have.
     public let maximumPayload: Int
@@ -28,6 +29,7 @@ public struct PostgresOutbox: Sendable {
     ///   - maximumPayload: The most bytes of payload that a message may have. Default 16 MiB; the schema allows
     ///     ``Outbox/NewMessage/largestPayload``, which is the most in any case.
     public init(schema: OutboxSchema = OutboxSchema(), maximumPayload: Int = 16 << 20) {
+        self.schema = schema
         self.statements = schema.enqueueStatements
         self.maximumPayload = maximumPayload
         // The name itself may be too long for the name of a statement.
@@ -38,12 +40,12 @@ public struct PostgresOutbox: Sendable {
     /// Enqueues a message.
     ///
     /// - Returns: The message's number.
-    /// - Throws: ``Outbox/InvalidMessage`` before anything is sent; ``PostgresError``, after which the transaction can
-    ///   only be rolled back.
+    /// - Throws: ``Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
+    ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing`` or ``OutboxError/Code/privilege``,
+    ///   ``PostgresError``.
     @discardableResult
     public func enqueue(_ message: NewMessage, in transaction: borrowing Transaction) async throws -> Int64 {
-        let result = try await transaction.query(self.statement(for: message))
-        return try result[0].decode(0)
+        try await self.run(self.statement(for: message), in: transaction)[0].decode(0)
     }
 
     /// Enqueues several messages with one statement; all are checked first. More than 64 MiB of payload are sent in as
@@ -58,7 +60,7 @@ public struct PostgresOutbox: Sendable {
         var ids: [Int64] = []
         ids.reserveCapacity(messages.count)
         for statement in statements {
-            let result = try await transaction.query(statement)
+            let result = try await self.run(statement, in: transaction)
             for row in 0..<result.rowCount { ids.append(result.int64(row: row, column: 0)) }
         }
         return ids
@@ -86,6 +88,15 @@ public struct PostgresOutbox: Sendable {
         var columns = MessageColumns(capacity: messages.count)
         for message in messages { try columns.append(self.checked(message)) }
         return SQLStatement(self.statements.many, columns.binds, name: self.names.many)
+    }
+
+    /// Runs a statement that names nothing but the outbox.
+    func run(_ statement: SQLStatement, in transaction: borrowing Transaction) async throws -> QueryResult {
+        do {
+            return try await transaction.query(statement)
+        } catch {
+            throw OutboxError.explainingUse(error, schema: self.schema, task: "enqueue into")
+        }
     }
 
     /// The message as it is sent, if it can be.

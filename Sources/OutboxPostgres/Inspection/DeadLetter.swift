@@ -1,10 +1,10 @@
-#if canImport(FoundationEssentials)
-    public import FoundationEssentials
-#else
-    public import Foundation
-#endif
-
 public import Outbox
+
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
 
 /// A message that is not tried again.
 public struct DeadLetter: Sendable, Hashable, Identifiable {

@@ -138,12 +138,10 @@ extension OutboxInspector {
 
     private func checkVersion(_ transaction: borrowing Transaction) async throws {
         let version: Int
-        do throws(PostgresError) {
+        do {
             version = try await transaction.query(SQLStatement(self.statements.version))[0].decode(0)
         } catch {
-            // 3F000: no such schema; 42P01: no such table.
-            guard error.sqlState == "3F000" || error.sqlState == "42P01" else { throw error }
-            throw OutboxError.missing(self.schema, underlying: error)
+            throw OutboxError.explainingUse(error, schema: self.schema, task: "inspect")
         }
         let known = OutboxSchema.currentVersion
         if version == 0 { throw OutboxError.missing(self.schema) }

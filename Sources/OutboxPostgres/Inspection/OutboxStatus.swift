@@ -1,10 +1,10 @@
-#if canImport(FoundationEssentials)
-    public import FoundationEssentials
-#else
-    public import Foundation
-#endif
-
 public import Outbox
+
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
 
 /// How an outbox is doing, as one snapshot of the database shows it.
 public struct OutboxStatus: Sendable, Hashable {

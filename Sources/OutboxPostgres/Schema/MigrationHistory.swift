@@ -1,9 +1,9 @@
 import OutboxMigrations
 
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// What was applied to a schema beside what this program knows, and the decisions that follow from it.

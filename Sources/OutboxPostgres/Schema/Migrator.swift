@@ -2,9 +2,9 @@ package import OutboxMigrations
 import OutboxSQL
 
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// Brings an outbox's schema to a version.
@@ -119,7 +119,8 @@ public struct Migrator: Sendable {
         let applied = try await query(SQLStatement(self.statements.list)).map { row in
             MigrationHistory.Applied(
                 version: try row.decode("version", as: Int.self), name: try row.decode("name", as: String.self),
-                checksum: try row.decode("checksum", as: String.self), date: try row.decode("applied_at", as: Date.self))
+                checksum: try row.decode("checksum", as: String.self), date: try row.decode("applied_at", as: Date.self)
+            )
         }
         // A table of versions beside nothing that is applied: somebody else's.
         if applied.isEmpty { throw self.occupied(by: relations) }

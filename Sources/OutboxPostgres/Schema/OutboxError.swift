@@ -79,6 +79,15 @@ extension OutboxError {
             """, underlying: error)
     }
 
+    /// The same, where a statement has named nothing but the outbox's own tables.
+    static func explainingUse(_ error: any Error, schema: OutboxSchema, task: String) -> any Error {
+        // 3F000: no such schema; 42P01: no such table.
+        if let error = error as? PostgresError, error.sqlState == "3F000" || error.sqlState == "42P01" {
+            return self.missing(schema, underlying: error)
+        }
+        return self.explaining(error, schema: schema, task: task)
+    }
+
     static func missing(_ schema: OutboxSchema, underlying: (any Error)? = nil) -> OutboxError {
         OutboxError(
             .schemaMissing,

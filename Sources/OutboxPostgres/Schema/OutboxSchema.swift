@@ -95,7 +95,9 @@ public struct OutboxSchema: Sendable, Hashable {
     /// Puts the schema's name into a text.
     package func render(_ text: String) -> String {
         text
-            .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(separator: self.identifierText)
+            .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(
+                separator: self.identifierText
+            )
             .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: self.identifier)
     }
 }

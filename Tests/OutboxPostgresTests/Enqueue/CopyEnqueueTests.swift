@@ -64,7 +64,8 @@ import Testing
     @Test func oneStatementRingsOnce() async throws {
         try await withTestOutbox { test in
             let outbox = PostgresOutbox(schema: test.schema)
-            let oid = try await test.value("SELECT '\(test.schema.identifierText).message'::regclass::oid", as: Int64.self)
+            let oid = try await test.value(
+                "SELECT '\(test.schema.identifierText).message'::regclass::oid", as: Int64.self)
             try await test.connection.execute(
                 script: """
                     CREATE TABLE \(test.name).rung (at int);

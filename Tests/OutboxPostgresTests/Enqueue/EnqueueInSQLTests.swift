@@ -10,7 +10,8 @@ import Testing
         try await withTestOutbox { test in
             #expect(try await test.value("SELECT \(test.name).enqueue('there', '\\x00ff'::bytea)", as: Int64.self) == 1)
             #expect(try await test.value("SELECT \(test.name).enqueue('there', 'té\\xt')", as: Int64.self) == 2)
-            #expect(try await test.value("SELECT \(test.name).enqueue('there', '{\"a\":1}'::jsonb)", as: Int64.self) == 3)
+            #expect(
+                try await test.value("SELECT \(test.name).enqueue('there', '{\"a\":1}'::jsonb)", as: Int64.self) == 3)
             let id = try await test.value(
                 """
                 SELECT \(test.name).enqueue(
@@ -40,7 +41,9 @@ import Testing
     @Test func aPlainInsertIsEnough() async throws {
         try await withTestOutbox { test in
             try await test.connection.execute(
-                script: "INSERT INTO \(test.name).message (destination, payload) VALUES ('there', 'one'), ('there', 'two')")
+                script: """
+                    INSERT INTO \(test.name).message (destination, payload) VALUES ('there', 'one'), ('there', 'two')
+                    """)
             #expect(try await test.messages().map(\.id) == [1, 2])
         }
     }

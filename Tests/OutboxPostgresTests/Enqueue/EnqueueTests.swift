@@ -9,7 +9,9 @@ import Testing
     enum Way: CaseIterable {
         case one, many, copy, copyAsynchronously
 
-        func enqueue(_ messages: [NewMessage], _ outbox: PostgresOutbox, in transaction: borrowing Transaction) async throws {
+        func enqueue(
+            _ messages: [NewMessage], _ outbox: PostgresOutbox, in transaction: borrowing Transaction
+        ) async throws {
             switch self {
             case .one: for message in messages { try await outbox.enqueue(message, in: transaction) }
             case .many: try await outbox.enqueue(messages, in: transaction)
@@ -52,7 +54,9 @@ import Testing
                 #expect(stored.key == message.key)
                 #expect(stored.payload == message.payload)
                 #expect(stored.deliverAt == message.deliverAt)
-                let headers = try stored.headers.map { try JSONDecoder().decode([String: String].self, from: Data($0.utf8)) }
+                let headers = try stored.headers.map { json in
+                    try JSONDecoder().decode([String: String].self, from: Data(json.utf8))
+                }
                 #expect(headers == (message.headers.isEmpty ? nil : message.headers))
                 #expect(try stored.options.map { try MessageOptions(json: $0) } ?? MessageOptions() == message.options)
             }
@@ -101,7 +105,8 @@ import Testing
                 for (field, message) in Self.refused {
                     let error = await #expect(throws: InvalidMessage.self) {
                         try await way.enqueue(
-                            (way == .one ? [] : [NewMessage(to: "beside", text: "")]) + [message], outbox, in: transaction)
+                            (way == .one ? [] : [NewMessage(to: "beside", text: "")]) + [message], outbox,
+                            in: transaction)
                     }
                     #expect(error?.field == field)
                     #expect(error.map { !"\($0)".contains("secret") } == true)
@@ -150,6 +155,20 @@ import Testing
             let messages = (0..<11).map { _ in NewMessage(to: "there", payload: Array(repeating: 1, count: 10 << 20)) }
             let ids = try await test.connection.withTransaction { try await outbox.enqueue(messages, in: $0) }
             #expect(ids == Array(1...11))
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func saysThatThereIsNoOutbox(way: Way) async throws {
+        try await withTestOutbox(migrated: false) { test in
+            let outbox = PostgresOutbox(schema: test.schema)
+            let error = await #expect(throws: OutboxError.self) {
+                try await test.connection.withTransaction { transaction in
+                    try await way.enqueue([NewMessage(to: "there", text: "")], outbox, in: transaction)
+                }
+            }
+            #expect(error?.code == .schemaMissing)
+            try await test.connection.execute(script: "SELECT 1")
         }
     }
 

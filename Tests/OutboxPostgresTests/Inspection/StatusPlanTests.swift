@@ -28,7 +28,9 @@ import Testing
                 let plan = try await test.connection.withTransaction { transaction in
                     try await transaction.query(SQLStatement(statements.configure))
                     return try await transaction.query(
-                        SQLStatement("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement, [.text("main"), .int8(1_000_000)])
+                        SQLStatement(
+                            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement,
+                            [.text("main"), .int8(1_000_000)])
                     ).map { row in try row.decode(0, as: String.self) }
                 }
                 let scans = plan.filter { $0.contains("message_") && $0.contains("Scan") }

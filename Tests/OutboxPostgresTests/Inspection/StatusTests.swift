@@ -18,7 +18,9 @@ import Testing
             """)
     }
 
-    private func enqueue(_ test: TestOutbox, _ destination: String, count: Int, on connection: Connection? = nil) async throws {
+    private func enqueue(
+        _ test: TestOutbox, _ destination: String, count: Int, on connection: Connection? = nil
+    ) async throws {
         try await (connection ?? test.connection).query(
             """
             INSERT INTO \(unescaped: test.name).message (destination, payload)

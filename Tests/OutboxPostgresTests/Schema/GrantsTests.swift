@@ -21,7 +21,8 @@ import Testing
                     try await outbox.enqueue([message, message], in: transaction)
                     try await outbox.copy([message], in: transaction)
                     for payload in ["'text'", "'\\x00'::bytea", "'{}'::jsonb"] {
-                        try await transaction.query("SELECT \(unescaped: test.name).enqueue('there', \(unescaped: payload))")
+                        try await transaction.query(
+                            "SELECT \(unescaped: test.name).enqueue('there', \(unescaped: payload))")
                     }
                     try await transaction.query(
                         """
@@ -67,7 +68,8 @@ import Testing
                 let connection = try await test.connect(as: role)
                 for statement in [
                     "SELECT payload FROM $.message", "SELECT * FROM $.message", "SELECT xid FROM $.message",
-                    "TABLE $.message_0", "TABLE $.stream", "TABLE $.deferred", "TABLE $.dead_letter", "TABLE $.migration",
+                    "TABLE $.message_0", "TABLE $.stream", "TABLE $.deferred", "TABLE $.dead_letter",
+                    "TABLE $.migration",
                     "UPDATE $.message SET payload = ''", "DELETE FROM $.message", "TRUNCATE $.message",
                     "INSERT INTO $.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (7, 'there', '')",
                     "INSERT INTO $.message (xid, destination, payload) VALUES ('3', 'there', '')",
@@ -134,7 +136,9 @@ import Testing
                             let text = String(decoding: message.payload, as: UTF8.self)
                             attempts.withLock { $0.append(text) }
                             if text == "rejected" { throw DeliveryFailure.reject("no") }
-                            if text == "retried" && message.attempt == 1 { throw DeliveryFailure.retry(after: .zero, "later") }
+                            if text == "retried" && message.attempt == 1 {
+                                throw DeliveryFailure.retry(after: .zero, "later")
+                            }
                             if text == "last" { relayBox.withLock { $0 }?.stop() }
                         }
                     ])
@@ -159,7 +163,8 @@ import Testing
                 try await test.connection.execute(script: test.schema.grants(relay: role))
                 let connection = try await test.connect(as: role)
                 for statement in [
-                    "INSERT INTO $.message (destination, payload) VALUES ('there', '')", "UPDATE $.message SET payload = ''",
+                    "INSERT INTO $.message (destination, payload) VALUES ('there', '')",
+                    "UPDATE $.message SET payload = ''",
                     "DELETE FROM $.message", "DELETE FROM $.stream", "UPDATE $.migration SET checksum = ''",
                     "UPDATE $.dead_letter SET attempts = 0", "SELECT nextval('$text.segment_number')",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell",

@@ -54,8 +54,12 @@ import Testing
     }
 
     @Test func leavesANewerSchemaAlone() {
-        #expect { try self.history([1, 2, 3, 4]).nextUp(to: nil) } throws: { ($0 as? OutboxError)?.code == .schemaNewer }
-        #expect { try self.history([1, 2, 3, 4]).nextDown(to: 0) } throws: { ($0 as? OutboxError)?.code == .schemaNewer }
+        #expect { try self.history([1, 2, 3, 4]).nextUp(to: nil) } throws: { error in
+            (error as? OutboxError)?.code == .schemaNewer
+        }
+        #expect { try self.history([1, 2, 3, 4]).nextDown(to: 0) } throws: { error in
+            (error as? OutboxError)?.code == .schemaNewer
+        }
     }
 
     @Test func reportsEveryVersion() {
