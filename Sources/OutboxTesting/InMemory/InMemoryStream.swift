@@ -109,7 +109,7 @@ struct InMemoryStream {
         }
         self.deferred.land(
             Set(settlement.deferredDelivered + settlement.deferredAgain.map(\.id) + settlement.deferredDead.map(\.id)))
-        self.deferred.promote(settlement.keys, now: now)
+        self.deferred.promote(Set(settlement.keys), now: now)
         if let page = settlement.through { self.pass(page) }
     }
 

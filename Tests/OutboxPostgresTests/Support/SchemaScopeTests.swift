@@ -13,6 +13,6 @@ import Testing
     }
 
     @Test(.schema) func aTestsOwnTraitIsEnough() async throws {
-        #expect(try await TestServer.shared.psql("SHOW max_connections") == ["300"])
+        #expect(try await TestServer.shared.psql("SHOW max_connections") == ["1000"])
     }
 }

@@ -9,7 +9,7 @@ enum TestServer {
     /// may take the server from the others.
     private static let start = Task {
         try await EphemeralPostgres.start(
-            .init(parameters: ["max_connections": "300", "max_prepared_transactions": "50"]))
+            .init(parameters: ["max_connections": "1000", "max_prepared_transactions": "50"]))
     }
 
     /// The running server.
