@@ -20,7 +20,7 @@ enum ExitStatus: Int32, CaseIterable {
     case noPermission = 77
     /// The database or the outbox's schema is missing, or of a version that this program cannot work with.
     case wrongSchema = 78
-    /// Interrupted a second time.
+    /// Interrupted: a relay for the second time, a demonstration for the first.
     case interrupted = 130
 
     /// What the number means, as `--help` says it.
@@ -36,7 +36,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .inputOutput: "reading or writing failed"
         case .noPermission: "login refused, or a privilege is missing"
         case .wrongSchema: "database or schema missing, or of the wrong version"
-        case .interrupted: "interrupted twice"
+        case .interrupted: "interrupted"
         }
     }
 

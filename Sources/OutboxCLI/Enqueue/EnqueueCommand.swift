@@ -87,12 +87,14 @@ struct EnqueueCommand: AsyncParsableCommand {
     }
 
     private func enqueue(_ message: NewMessage) async throws {
-        let outbox = PostgresOutbox(
-            schema: try self.server.outbox.schema, maximumPayload: NewMessage.largestPayload)
         try message.validate()
+        let schema = try self.server.outbox.schema
+        let outbox = PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload)
         let id = try await self.server.withConnection(application: "enqueue") { connection in
-            try await connection.withTransaction { transaction in
-                try await outbox.enqueue(message, in: transaction)
+            try await schema.explaining {
+                try await connection.withTransaction { transaction in
+                    try await outbox.enqueue(message, in: transaction)
+                }
             }
         }
         if self.json {
@@ -106,10 +108,13 @@ struct EnqueueCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let file = try InputFile(path)
         let lines = MessageLines(file)
+        let outbox = PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload)
         let count = try await self.server.withConnection(application: "enqueue") { connection in
             do {
-                return try await connection.withTransaction { transaction in
-                    try await PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload).copy(lines, in: transaction)
+                return try await schema.explaining {
+                    try await connection.withTransaction { transaction in
+                        try await outbox.copy(lines, in: transaction)
+                    }
                 }
             } catch {
                 // The line that ended the COPY says more than what became of the COPY.

@@ -7,11 +7,7 @@ extension OutboxSchema {
     func check(on connection: Connection) async throws {
         let history = try await Migrator(schema: self).status(on: connection)
         let isEmpty = history.allSatisfy { if case .pending = $0.state { true } else { false } }
-        if isEmpty {
-            throw CommandFailure(
-                .wrongSchema,
-                "there is no outbox in the schema “\(self.name)”; create it with: outbox migrate up\(self.option)")
-        }
+        if isEmpty { throw self.missing }
         for migration in history {
             switch migration.state {
             case .pending:
@@ -32,6 +28,23 @@ extension OutboxSchema {
                 break
             }
         }
+    }
+
+    /// Runs what a producer may do, who is not allowed to look for the schema first.
+    ///
+    /// - Throws: What `body` throws; a ``CommandFailure`` when the reason is that there is no outbox.
+    func explaining<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as PostgresError where ["3F000", "42P01"].contains(error.sqlState) {
+            throw self.missing
+        }
+    }
+
+    private var missing: CommandFailure {
+        CommandFailure(
+            .wrongSchema,
+            "there is no outbox in the schema “\(self.name)”; create it with: outbox migrate up\(self.option)")
     }
 
     /// The option that names this schema, where it has to be given.
