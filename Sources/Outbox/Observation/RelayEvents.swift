@@ -5,7 +5,9 @@ import Synchronization
 /// It has the events from the moment on in which it was asked for. A relay never waits for a listener: one that falls
 /// behind by more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
 public struct RelayEvents: AsyncSequence, Sendable {
+    /// What a relay did.
     public typealias Element = RelayEvent
+    /// Listening does not fail.
     public typealias Failure = Never
 
     private let stream: AsyncStream<RelayEvent>

@@ -23,6 +23,7 @@ public struct OutboxError: Error, Sendable {
         /// The role may not do that.
         public static let privilege = Code(kind: .privilege)
 
+        /// The kind's name.
         public var description: String { self.kind.rawValue }
     }
 

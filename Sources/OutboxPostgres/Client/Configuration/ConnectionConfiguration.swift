@@ -72,6 +72,7 @@ extension ConnectionConfiguration: CustomStringConvertible, CustomDebugStringCon
             .joined(separator: " ")
     }
 
+    /// The same as ``description``: secrets are left out here too.
     public var debugDescription: String { "ConnectionConfiguration(\(description))" }
 
     /// Shows no more than ``description`` does.

@@ -42,6 +42,7 @@ public actor Connection {
     nonisolated let lastSavepoint = Atomic<Int>(0)
     nonisolated let isWoken = Atomic<Bool>(false)
 
+    /// The thread of ``loop``.
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe loop.asUnownedSerialExecutor()
     }

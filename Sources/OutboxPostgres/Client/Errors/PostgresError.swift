@@ -36,6 +36,7 @@ public struct PostgresError: Error, Sendable {
         /// A `COPY` failed, or was sent by a call that is not made for it.
         public static let copy = Code(kind: .copy)
 
+        /// The kind's name.
         public var description: String { kind.rawValue }
     }
 

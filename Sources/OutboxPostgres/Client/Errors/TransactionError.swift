@@ -28,6 +28,7 @@ public struct TransactionError: Error, Sendable, CustomStringConvertible, Custom
         return (bodyError as? PostgresError)?.isRetriable ?? false
     }
 
+    /// What failed, without values or credentials.
     public var description: String {
         let parts: [String?] = [
             beginError.map { "BEGIN failed: \($0)" },
@@ -42,6 +43,7 @@ public struct TransactionError: Error, Sendable, CustomStringConvertible, Custom
         return parts.compactMap { $0 }.joined(separator: "; ")
     }
 
+    /// All that is known, the words of the server and of the closure's error included.
     public var debugDescription: String {
         let parts: [(String, (any Error)?)] = [
             ("begin", beginError), ("body", bodyError), ("rollback", rollbackError), ("commit", commitError),

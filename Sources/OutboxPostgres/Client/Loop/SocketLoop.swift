@@ -9,6 +9,7 @@ import Glibc
 import Musl
 #endif
 
+// Sendable because `inbox` and `thread` are synchronised and everything else that changes is used by the loop's thread only.
 /// A thread that waits for sockets with `poll(2)` and is the executor of the connections they belong to.
 ///
 /// Code isolated to a ``Connection`` runs on the thread of its loop, so when the server has answered, that code continues
@@ -16,7 +17,6 @@ import Musl
 /// loop is served. Code that merely calls a connection is not concerned.
 ///
 /// The thread lives as long as the process. Use ``shared`` unless a connection deserves a thread of its own.
-// Sendable because `inbox` and `thread` are synchronised and everything else that changes is used by the loop's thread only.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// The loop of every connection that is not given another.
     public static let shared = SocketLoop()

@@ -7,11 +7,14 @@
 ///
 /// Notifications that arrive while nobody asks for them are kept, at most 65,536 of them; then the oldest are dropped.
 public struct Notifications: AsyncSequence, Sendable {
+    /// A notification of the channel.
     public typealias Element = Notification
+    /// Why listening ended.
     public typealias Failure = PostgresError
 
     let subscription: Subscription
 
+    /// Begins to iterate.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(subscription: subscription)
     }

@@ -102,9 +102,12 @@ extension QueryResult {
 // MARK: Rows
 
 extension QueryResult: RandomAccessCollection {
+    /// The first row, 0.
     public var startIndex: Int { 0 }
+    /// How many rows there are.
     public var endIndex: Int { rowCount }
 
+    /// The row of that number, from 0.
     public subscript(position: Int) -> Row {
         precondition(position >= 0 && position < rowCount, "the result has no such row")
         return Row(result: self, index: position)

@@ -13,12 +13,14 @@ public protocol SQLDecodable {
 }
 
 extension Bool: SQLDecodable {
+    /// From `boolean`.
     public init(from column: SQLColumn) throws(PostgresError) {
         self = try column.decode(from: PostgresType.bool) { $0.integer(UInt8.self).map { $0 != 0 } }
     }
 }
 
 extension Int16: SQLDecodable {
+    /// From `smallint`.
     public init(from column: SQLColumn) throws(PostgresError) {
         self = try column.decode(from: PostgresType.int2) { $0.integer(Int16.self) }
     }
@@ -90,6 +92,7 @@ extension Date: SQLDecodable {
 }
 
 extension UUID: SQLDecodable {
+    /// From `uuid`.
     public init(from column: SQLColumn) throws(PostgresError) {
         self = try column.decode(from: PostgresType.uuid) { $0.uuid() }
     }

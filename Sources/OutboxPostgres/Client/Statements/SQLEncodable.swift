@@ -13,10 +13,12 @@ public protocol SQLEncodable {
 }
 
 extension SQLValue: SQLEncodable {
+    /// The value itself.
     public var sqlValue: SQLValue { self }
 }
 
 extension Bool: SQLEncodable {
+    /// A `boolean`.
     public var sqlValue: SQLValue { .bool(self) }
 }
 
@@ -26,34 +28,42 @@ extension Int: SQLEncodable {
 }
 
 extension Int16: SQLEncodable {
+    /// A `smallint`.
     public var sqlValue: SQLValue { .int2(self) }
 }
 
 extension Int32: SQLEncodable {
+    /// An `integer`.
     public var sqlValue: SQLValue { .int4(self) }
 }
 
 extension Int64: SQLEncodable {
+    /// A `bigint`.
     public var sqlValue: SQLValue { .int8(self) }
 }
 
 extension Double: SQLEncodable {
+    /// A `double precision`.
     public var sqlValue: SQLValue { .float8(self) }
 }
 
 extension String: SQLEncodable {
+    /// A `text`.
     public var sqlValue: SQLValue { .text(self) }
 }
 
 extension Date: SQLEncodable {
+    /// A `timestamptz`.
     public var sqlValue: SQLValue { .timestamp(self) }
 }
 
 extension UUID: SQLEncodable {
+    /// A `uuid`.
     public var sqlValue: SQLValue { .uuid(self) }
 }
 
 extension Optional: SQLEncodable where Wrapped: SQLEncodable {
+    /// The wrapped value's, or `NULL`.
     public var sqlValue: SQLValue { self?.sqlValue ?? .null }
 }
 

@@ -30,10 +30,12 @@ extension SQLStatement: CustomStringConvertible {
 }
 
 extension SQLStatement: ExpressibleByStringInterpolation {
+    /// Creates a statement without values.
     public init(stringLiteral value: String) {
         self.init(value)
     }
 
+    /// Creates a statement whose interpolated values are parameters.
     public init(stringInterpolation: StringInterpolation) {
         self.init(stringInterpolation.text, stringInterpolation.binds)
     }
@@ -43,11 +45,13 @@ extension SQLStatement: ExpressibleByStringInterpolation {
         fileprivate var text = ""
         fileprivate var binds: [SQLValue] = []
 
+        /// Begins an empty statement.
         public init(literalCapacity: Int, interpolationCount: Int) {
             text.reserveCapacity(literalCapacity + interpolationCount * 3)
             binds.reserveCapacity(interpolationCount)
         }
 
+        /// Appends SQL that was written in the source.
         public mutating func appendLiteral(_ literal: String) {
             text += literal
         }

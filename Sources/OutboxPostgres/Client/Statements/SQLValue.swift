@@ -8,6 +8,7 @@ public import Foundation
 public enum SQLValue: Sendable, Hashable {
     /// `NULL`, of whatever type the statement wants there.
     case null
+    /// `boolean`
     case bool(Bool)
     /// `smallint`
     case int2(Int16)
@@ -25,6 +26,7 @@ public enum SQLValue: Sendable, Hashable {
     case json(String)
     /// `timestamptz`, in microseconds; what is finer is rounded.
     case timestamp(Date)
+    /// `uuid`
     case uuid(UUID)
     /// `integer[]`
     case int4Array([Int32])
@@ -63,10 +65,14 @@ public enum SQLValue: Sendable, Hashable {
 extension SQLValue: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByFloatLiteral
 {
+    /// `NULL`
     public init(nilLiteral: ()) { self = .null }
+    /// A `text`.
     public init(stringLiteral value: String) { self = .text(value) }
     /// A `bigint`, which the server also takes where a smaller integer is assigned.
     public init(integerLiteral value: Int64) { self = .int8(value) }
+    /// A `boolean`.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A `double precision`.
     public init(floatLiteral value: Double) { self = .float8(value) }
 }
