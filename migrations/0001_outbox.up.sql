@@ -71,7 +71,8 @@ CREATE INDEX message_xid ON {{schema}}.message (xid);
 
 -- NOTIFY only when somebody sleeps. A producer takes the bell, (oid of message, 0),
 -- shared until its transaction ends; a relay holds it exclusively while asleep. The
--- WHEN clause runs in C: a busy system never enters the function.
+-- WHEN clause runs in C: a busy system never enters the function. A transaction that is to be prepared cannot NOTIFY;
+-- SET LOCAL outbox.doorbell = 'off' keeps it from trying, and its messages are found by the next poll.
 CREATE FUNCTION {{schema}}.ring() RETURNS trigger LANGUAGE plpgsql AS $outbox$
 BEGIN
     PERFORM pg_catalog.pg_notify('outbox_' || TG_RELID, '');
@@ -80,7 +81,10 @@ END
 $outbox$;
 
 CREATE TRIGGER doorbell BEFORE INSERT ON {{schema}}.message FOR EACH STATEMENT
-    WHEN (NOT pg_try_advisory_xact_lock_shared('{{schema_text}}.message'::regclass::oid::integer, 0))
+    WHEN (
+        NOT pg_try_advisory_xact_lock_shared('{{schema_text}}.message'::regclass::oid::integer, 0)
+        AND current_setting('outbox.doorbell', true) IS DISTINCT FROM 'off'
+    )
     EXECUTE FUNCTION {{schema}}.ring();
 
 -- One row per subscription, destination and range of slots. The cursor (snapshot,

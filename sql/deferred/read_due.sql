@@ -1,5 +1,6 @@
 -- The deferred messages of a destination that are due, and behind each that is ordered those of its key that wait for it,
--- so that a key's queue is delivered in one go. held: an earlier message of its key is to be tried first.
+-- so that a key's queue is delivered in one go. held: an earlier message of its key is to be tried
+-- first, and is not among them: not due yet, or beyond the limit.
 -- $1 subscription, $2 destination, $3 messages, $4 bytes at most.
 WITH due AS MATERIALIZED (
     SELECT id, key, ordered
@@ -28,7 +29,7 @@ SELECT
     coalesce(key IS NOT NULL AND EXISTS (
         SELECT FROM {{schema}}.deferred AS earlier
         WHERE earlier.subscription = $1 AND earlier.destination = $2 AND earlier.key = page.key AND earlier.ordered
-            AND earlier.id < page.id AND earlier.next_attempt_at > now() AND earlier.next_attempt_at < 'infinity'
+            AND earlier.id < page.id AND earlier.id NOT IN (SELECT id FROM chosen)
     ), false) AS held
 FROM (
     SELECT

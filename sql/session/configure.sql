@@ -15,4 +15,10 @@ SELECT
     set_config('idle_session_timeout', '0', false),
     set_config('idle_in_transaction_session_timeout', '0', false),
     set_config('default_transaction_read_only', 'off', false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    -- A relay's host that vanishes must not hold its locks for hours.
+    set_config('tcp_keepalives_idle', '30', false),
+    set_config('tcp_keepalives_interval', '10', false),
+    set_config('tcp_keepalives_count', '3', false),
+    set_config('tcp_user_timeout', '30000', false),
     set_config('outbox.relay', 'on', false)

@@ -19,28 +19,34 @@ struct LaneRun: ~Copyable {
     /// page will be read again.
     consuming func deliver() async {
         var batch: [Message] = []
-        var batchAction: DestinationHandler.Action?
+        var batchAction: (index: Int, action: DestinationHandler.Action)?
         let handler = self.dispatcher.handler
-        let single = handler.routes.isEmpty ? handler.fallback : nil
+        let single = handler.routes.isEmpty ? handler.action(for: nil) : nil
 
         for index in self.run.rows {
             if Task.isCancelled { return }
             let row = Int(self.run.ticket.rows[index])
             let message = Message(page: self.page, row: row)
             guard self.admit(message) else { continue }
-            switch single ?? handler.action(for: message.route) {
+            let target = single ?? handler.action(for: message.route)
+            // A batch is of one closure's messages, and ends where another closure's turn comes.
+            if !batch.isEmpty, target?.index != batchAction?.index {
+                await self.deliver(batch: &batch, batchAction?.action)
+                // It may have failed for this message's key.
+                guard self.admit(message) else { continue }
+            }
+            switch target?.action {
             case .message(let body):
-                if !batch.isEmpty { await self.deliver(batch: &batch, batchAction) }
                 await self.deliver(message, body)
-            case .batch(let maximumCount, let body):
+            case .batch(let maximumCount, _):
                 batch.append(message)
-                batchAction = .batch(maximumCount: maximumCount, body)
-                if batch.count >= maximumCount { await self.deliver(batch: &batch, batchAction) }
+                batchAction = target
+                if batch.count >= maximumCount { await self.deliver(batch: &batch, batchAction?.action) }
             case nil:
                 self.record(message, .retry("no handler for the route"))
             }
         }
-        if !batch.isEmpty { await self.deliver(batch: &batch, batchAction) }
+        if !batch.isEmpty { await self.deliver(batch: &batch, batchAction?.action) }
         if Task.isCancelled { return }
         self.dispatcher.observer.delivered(self.delivered, of: self.page)
         self.dispatcher.settle(self.run, exceptions: self.exceptions)
@@ -57,11 +63,7 @@ struct LaneRun: ~Copyable {
             } else {
                 try await body(message)
             }
-            self.delivered += 1
-            if self.dispatcher.observer.isListened {
-                self.dispatcher.observer.emit(
-                    .delivered(id: message.id, destination: message.destination, attempt: message.attempt))
-            }
+            self.noteDelivered(message)
         } catch {
             if Task.isCancelled { return }
             self.record(message, Outcome(thrown: error))
@@ -81,6 +83,14 @@ struct LaneRun: ~Copyable {
         } catch {
             if Task.isCancelled { return }
             for message in messages { self.record(message, Outcome(thrown: error)) }
+        }
+    }
+
+    private mutating func noteDelivered(_ message: Message) {
+        self.delivered += 1
+        if self.dispatcher.observer.isListened {
+            self.dispatcher.observer.emit(
+                .delivered(id: message.id, destination: message.destination, attempt: message.attempt))
         }
     }
 
@@ -125,7 +135,7 @@ struct LaneRun: ~Copyable {
         let options: MessageOptions
         do throws(MessageDefect) {
             if case .delivered = outcome.kind {
-                self.delivered += 1
+                self.noteDelivered(message)
                 return
             }
             options = try message.options

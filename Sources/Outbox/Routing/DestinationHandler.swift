@@ -88,9 +88,11 @@ public struct DestinationHandler: Sendable {
             fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering)
     }
 
-    /// The closure for a route.
-    package func action(for route: String?) -> Action? {
-        guard let route else { return self.fallback }
-        return self.routes.first { $0.pattern.matches(route) }?.action ?? self.fallback
+    /// The closure for a route, and a number by which it is told from the others.
+    package func action(for route: String?) -> (index: Int, action: Action)? {
+        if let route, let index = self.routes.firstIndex(where: { $0.pattern.matches(route) }) {
+            return (index, self.routes[index].action)
+        }
+        return self.fallback.map { (self.routes.count, $0) }
     }
 }

@@ -33,7 +33,7 @@ public struct OutboxInspector: Sendable {
                 SQLStatement(self.statements.streamStatus, binds),
                 SQLStatement(self.statements.unregistered, binds),
                 SQLStatement(self.statements.segments),
-                SQLStatement(self.statements.workingRelay),
+                SQLStatement(self.statements.workingRelay, [.text(subscription)]),
             ])
             return OutboxStatus(
                 subscription: subscription,

@@ -58,12 +58,12 @@ extension PostgresSession {
             return nil
         case .notified(let notifications):
             let own = notifications.filter { $0.channel == self.channel }
-            if own.contains(where: { $0.payload == "deferred" }) { return ReadResult(deferredChanged: true) }
-            if !own.isEmpty {
+            if own.contains(where: { $0.payload != "deferred" }) {
                 self.doorbell.rang()
                 self.pauseEnd = nil
             }
-            return nil
+            // Both may have come at once: the ring is noted either way.
+            return own.contains { $0.payload == "deferred" } ? ReadResult(deferredChanged: true) : nil
         }
     }
 
@@ -169,6 +169,7 @@ extension PostgresSession {
             let binds: [SQLValue] =
                 [.snapshot(cursor.snapshot), .int8(cursor.position), .snapshot(catchup.snapshot)]
                 + [.int8(catchup.position), destination, .int2(low), .int2(high)] + limits
+                + [.transactionID(cursor.horizon)]
             plan.append((self.bound(self.statements.readCatchup, binds), .catchup(request, catchup)))
         case .lateAndFresh:
             let late: [SQLValue] =
@@ -245,7 +246,10 @@ extension PostgresSession {
             // A page of what is due is on its way: the relay asks again when it is committed.
             let isOnItsWay = result.pages.contains { $0.stream == request.stream && $0.origin == .deferred }
             let microseconds = isOnItsWay || part.rowCount == 0 ? nil : part.int64(row: 0, column: 0)
-            result.nextDue[request.stream] = .some(microseconds.map { .microseconds(max($0, 0)) })
+            var due = microseconds.map { Duration.microseconds(max($0, 0)) }
+            // Who only polls is not told of what others put there.
+            if let interval = self.wakeup.pollingInterval, !isOnItsWay { due = min(due ?? interval, interval) }
+            result.nextDue[request.stream] = .some(due)
         default:
             break
         }

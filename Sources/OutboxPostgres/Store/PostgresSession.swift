@@ -62,7 +62,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
     func acquire() async throws -> Bool {
         do throws(PostgresError) {
-            let result = try await self.connection.query(self.bound(self.statements.own, [self.lockKey]))
+            let result = try await self.connection.query(
+                self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]))
             return try result[0].decode(0, as: Bool.self)
         } catch {
             throw RelayStoreError(error)

@@ -90,8 +90,8 @@ import Testing
         try await self.prepare(bench, state)
         let plan = try await self.plan(
             bench, bench.schema.statements.readCatchup.text,
-            "pg_current_snapshot(), 1000, pg_current_snapshot(), 10, 'd1', 0::smallint, 1023::smallint, 1000, 8000000",
-            types: "pg_snapshot, bigint, pg_snapshot, bigint, text, smallint, smallint, bigint, bigint")
+            "pg_current_snapshot(), 1000, pg_current_snapshot(), 10, 'd1', 0::smallint, 1023::smallint, 1000, 8000000, NULL",
+            types: "pg_snapshot, bigint, pg_snapshot, bigint, text, smallint, smallint, bigint, bigint, xid8")
         #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
         #expect(!plan.contains { $0.contains("Sort") && !$0.contains("Sort Key") })
     }
@@ -121,8 +121,8 @@ import Testing
     @Test func theCursorsRowIsFoundByItsPlace() async throws {
         let bench = try await RelayBench.make()
         let plan = try await self.plan(
-            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL",
-            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint")
+            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL",
+            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8")
         #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
     }
 }
