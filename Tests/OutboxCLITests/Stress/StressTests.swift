@@ -52,8 +52,16 @@ import SystemPackage
 
     /// The last messages have to arrive with nobody to ring any more.
     private func settle(_ relay: RelayProcess, _ deliveries: DeliveryFile, _ admin: Connection) async throws {
-        let count = try await self.committed(admin).count
-        try await until("everything is delivered") { try deliveries.items().uniqueCount >= count }
+        do {
+            try await until("everything is delivered") {
+                try relay.ensureRunning()
+                return try await self.pending(admin).count == 0
+            }
+        } catch {
+            let pending = try await self.pending(admin)
+            Issue.record("\(pending.count) messages are left; a relay sleeps: \(pending.isAsleep); \(relay.state)")
+            throw error
+        }
         #expect(try await relay.stop() == 0)
     }
 
@@ -68,6 +76,23 @@ import SystemPackage
         #expect(try await items.lastNumbers == self.counters(admin))
         #expect(disturbances > 0)
         print("stress: \(committed.count) messages, \(disturbances) kills, \(repeated) repeated")
+    }
+
+    /// How many messages no stored cursor has passed, and whether a relay holds the bell.
+    private func pending(_ admin: Connection) async throws -> (count: Int, isAsleep: Bool) {
+        let rows = try await admin.query(
+            SQLStatement(
+                """
+                SELECT
+                    (SELECT count(*) FROM stress.message WHERE NOT EXISTS (
+                        SELECT FROM stress.stream
+                        WHERE message.id <= position AND pg_visible_in_snapshot(message.xid, snapshot))),
+                    EXISTS (
+                        SELECT FROM pg_locks
+                        WHERE locktype = 'advisory' AND classid = 'stress.message'::regclass::oid AND objid = 0
+                            AND mode = 'ExclusiveLock' AND granted)
+                """))
+        return (Int(try rows[0].decode(0, as: Int64.self)), try rows[0].decode(1, as: Bool.self))
     }
 
     private func committed(_ admin: Connection) async throws -> Set<Int64> {
@@ -90,7 +115,10 @@ import SystemPackage
     ) async throws {
         while ContinuousClock.now < deadline {
             let size = deliveries.size + Int.random(in: 1...200_000)
-            try await until("it delivers") { deliveries.size >= size || ContinuousClock.now >= deadline }
+            try await until("it delivers") {
+                try relay.ensureRunning()
+                return deliveries.size >= size || ContinuousClock.now >= deadline
+            }
             if Bool.random() {
                 relay.kill()
                 try relay.start()
@@ -140,8 +168,6 @@ private struct DeliveryFile: Sendable {
 }
 
 extension [DeliveryFile.Item] {
-    fileprivate var uniqueCount: Int { Set(self.map(\.id)).count }
-
     /// By key, the counter under the row lock: 1, 2, 3 …, going back only to repeat. What is not so.
     fileprivate var outOfOrder: [String] {
         var next: [String: Int] = [:]
@@ -172,22 +198,27 @@ private final class RelayProcess: Sendable {
     }
 
     private let arguments: [String]
-    private let state = Mutex(State())
+    private let guarded = Mutex(State())
 
     init(_ arguments: [String]) {
         self.arguments = arguments
     }
 
     /// How often it was killed or lost its session.
-    var disturbances: Int { self.state.withLock { $0.disturbances } }
+    var disturbances: Int { self.guarded.withLock { $0.disturbances } }
+
+    /// Whether the process runs, for a failure's report.
+    var state: String {
+        self.guarded.withLock { $0.process.map { $0.isRunning ? "the relay runs" : "the relay has ended" } ?? "no relay" }
+    }
 
     func noteDisturbance() {
-        self.state.withLock { $0.disturbances += 1 }
+        self.guarded.withLock { $0.disturbances += 1 }
     }
 
     func start() throws {
         let arguments = self.arguments
-        try self.state.withLock { state in
+        try self.guarded.withLock { state in
             let process = Process()
             process.executableURL = URL(fileURLWithPath: Program.path.string)
             process.arguments = arguments
@@ -198,9 +229,15 @@ private final class RelayProcess: Sendable {
         }
     }
 
+    /// Starts it again if it has ended by itself, as a process manager would: a session that is lost while the program
+    /// checks the schema, before it runs the relay, ends it.
+    func ensureRunning() throws {
+        if self.guarded.withLock({ $0.process?.isRunning }) != true { try self.start() }
+    }
+
     /// SIGKILL.
     func kill() {
-        self.state.withLock { state in
+        self.guarded.withLock { state in
             guard let process = state.process, process.isRunning else { return }
             Foundation.kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
@@ -212,9 +249,9 @@ private final class RelayProcess: Sendable {
     ///
     /// - Returns: The exit status.
     func stop() async throws -> Int32 {
-        self.state.withLock { $0.process?.terminate() }
-        try await until("the relay ends") { self.state.withLock { $0.process?.isRunning == false } }
-        return self.state.withLock { $0.process?.terminationStatus ?? -1 }
+        self.guarded.withLock { $0.process?.terminate() }
+        try await until("the relay ends") { self.guarded.withLock { $0.process?.isRunning == false } }
+        return self.guarded.withLock { $0.process?.terminationStatus ?? -1 }
     }
 }
 

@@ -61,12 +61,12 @@ import Testing
         let kills = 30
         try await bench.run(relay) {
             for _ in 1...kills {
+                let before = deliveries.count
                 try await bench.sql(
                     """
                     INSERT INTO $outbox.message (destination, payload, key)
                     SELECT 'd', ''::bytea, 'k' || i % 11 FROM generate_series(1, 300) AS i
                     """)
-                let before = deliveries.count
                 try await eventually("it delivers") { deliveries.count > before }
                 try await bench.terminateOwner()
             }
