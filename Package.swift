@@ -97,7 +97,7 @@ let package = Package(
         ),
         .testTarget(
             name: "OutboxTests",
-            dependencies: ["Outbox", "OutboxTesting"],
+            dependencies: ["Outbox", "OutboxTesting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings
         ),
         .testTarget(

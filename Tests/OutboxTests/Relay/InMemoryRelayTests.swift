@@ -1,0 +1,93 @@
+import Logging
+@testable import Outbox
+import OutboxTesting
+import Synchronization
+import Testing
+
+/// The relay on the store in memory: what an application's own tests do, without a server and without waiting.
+@Suite struct InMemoryRelayTests {
+    private struct Refused: Error {}
+
+    private func run(_ relay: Relay, until isDone: @escaping @Sendable (RelayEvent) -> Bool) async throws -> [RelayEvent] {
+        let events = relay.events
+        return try await withThrowingTaskGroup(of: [RelayEvent].self) { group in
+            group.addTask {
+                try await relay.run()
+                return []
+            }
+            group.addTask {
+                var seen: [RelayEvent] = []
+                for await event in events {
+                    seen.append(event)
+                    if isDone(event) { relay.stop() }
+                }
+                return seen
+            }
+            var all: [RelayEvent] = []
+            for try await some in group { all += some }
+            return all
+        }
+    }
+
+    private var quiet: Logger {
+        var logger = Logger(label: "outbox.test")
+        logger.logLevel = .critical
+        return logger
+    }
+
+    @Test func deliversWhatCommitted() async throws {
+        let outbox = InMemoryOutbox()
+        try outbox.enqueue(NewMessage(to: "d", text: "before"))
+        try? await outbox.withTransaction { transaction in
+            try transaction.enqueue(NewMessage(to: "d", text: "rolled back"))
+            throw Refused()
+        }
+        try await outbox.withTransaction { transaction in
+            try transaction.enqueue(NewMessage(to: "d", key: "k", text: "one"))
+            try transaction.enqueue(NewMessage(to: "d", key: "k", text: "two"))
+        }
+        let texts = Mutex<[String]>([])
+        let relay = Relay(
+            store: outbox,
+            routes: ["d": .handler { message in
+                texts.withLock { $0.append(String(decoding: message.payload, as: UTF8.self)) }
+            }], logger: self.quiet)
+        let count = Atomic(0)
+        let events = try await self.run(relay) { event in
+            if case .delivered = event { return count.add(1, ordering: .relaxed).newValue == 3 }
+            return false
+        }
+        #expect(texts.withLock { Set($0) } == ["before", "one", "two"])
+        #expect(texts.withLock { $0.filter { $0 != "before" } } == ["one", "two"])
+        #expect(events.first == .started)
+        #expect(events.last == .stopped)
+        #expect(outbox.pending().isEmpty)
+    }
+
+    @Test func aMessageThatKeepsFailingEndsInDeadLetter() async throws {
+        let outbox = InMemoryOutbox()
+        let id = try outbox.enqueue(NewMessage(to: "d", text: "poison"))
+        let relay = Relay(
+            store: outbox,
+            routes: ["d": .handler(retry: .constant(.zero, maximumAttempts: 3)) { _ in throw Refused() }],
+            logger: self.quiet)
+        let events = try await self.run(relay) { event in
+            if case .deadLettered = event { return true }
+            return false
+        }
+        #expect(events.filter { if case .retried = $0 { true } else { false } }.count == 2)
+        #expect(outbox.deadLetters().map(\.id) == [id])
+        #expect(outbox.deferred().isEmpty)
+    }
+
+    @Test func aConfigurationThatMakesNoSenseIsRefused() async throws {
+        var configuration = RelayConfiguration()
+        configuration.window.messages = 10
+        let relay = Relay(
+            store: InMemoryOutbox(), routes: ["d": .handler { _ in }], configuration: configuration, logger: self.quiet)
+        let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        #expect(error?.description.contains("window.messages is at least page.messages") == true)
+        let idle = Relay(store: InMemoryOutbox(), routes: [:], logger: self.quiet)
+        await #expect(throws: RelayStoreError.self) { try await idle.run() }
+    }
+}
