@@ -1,7 +1,7 @@
 -- The first waiting message of each key is due now. $1 subscription, $2 destination, $3 keys.
 UPDATE {{schema}}.deferred
 SET next_attempt_at = now()
-FROM unnest($3::text[]) AS touched (key)
+FROM (SELECT DISTINCT key FROM unnest($3::text[]) AS keys (key)) AS touched
 CROSS JOIN LATERAL (
     SELECT waiting.id, waiting.next_attempt_at
     FROM {{schema}}.deferred AS waiting

@@ -23,23 +23,37 @@ chosen AS MATERIALIZED (
         LIMIT $3
     ) AS follower
     WHERE due.ordered
+),
+page AS MATERIALIZED (
+    SELECT *
+    FROM (
+        SELECT
+            deferred.*,
+            sum(octet_length(payload)) OVER (ORDER BY deferred.id ROWS UNBOUNDED PRECEDING) - octet_length(payload)
+                AS bytes_before
+        FROM chosen
+        JOIN {{schema}}.deferred ON deferred.subscription = $1 AND deferred.id = chosen.id
+        ORDER BY deferred.id
+        LIMIT $3
+    ) AS candidates
+    WHERE bytes_before < $4
+),
+-- Once for every key, not for every message: the first of its ordered messages that is not among them.
+missing AS MATERIALIZED (
+    SELECT keys.key, first.id
+    FROM (SELECT DISTINCT key FROM page WHERE key IS NOT NULL) AS keys
+    CROSS JOIN LATERAL (
+        SELECT other.id
+        FROM {{schema}}.deferred AS other
+        WHERE other.subscription = $1 AND other.destination = $2 AND other.key = keys.key AND other.ordered
+            AND other.id NOT IN (SELECT id FROM chosen)
+        ORDER BY other.id
+        LIMIT 1
+    ) AS first
 )
 SELECT
-    id, slot, created_at, route, key, headers, options, payload, false AS scheduled, attempts, ordered,
-    coalesce(key IS NOT NULL AND EXISTS (
-        SELECT FROM {{schema}}.deferred AS earlier
-        WHERE earlier.subscription = $1 AND earlier.destination = $2 AND earlier.key = page.key AND earlier.ordered
-            AND earlier.id < page.id AND earlier.id NOT IN (SELECT id FROM chosen)
-    ), false) AS held
-FROM (
-    SELECT
-        deferred.*,
-        sum(octet_length(payload)) OVER (ORDER BY deferred.id ROWS UNBOUNDED PRECEDING) - octet_length(payload)
-            AS bytes_before
-    FROM chosen
-    JOIN {{schema}}.deferred ON deferred.subscription = $1 AND deferred.id = chosen.id
-    ORDER BY deferred.id
-    LIMIT $3
-) AS page
-WHERE bytes_before < $4
-ORDER BY id
+    page.id, slot, created_at, route, page.key, headers, options, payload, false AS scheduled, attempts, ordered,
+    coalesce(missing.id < page.id, false) AS held
+FROM page
+LEFT JOIN missing ON missing.key = page.key
+ORDER BY page.id
