@@ -4,7 +4,7 @@
 SELECT
     stream.destination, stream.slot_low, stream.slot_high, stream.paused_at, stream.committed_at,
     fresh.messages + late.messages AS lag,
-    (extract(epoch FROM now() - least(oldest.created_at, late.created_at)) * 1000000)::bigint AS oldest_microseconds,
+    (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,
     waiting.messages AS deferred,
     dead.messages AS dead
 FROM {{schema}}.stream

@@ -15,7 +15,7 @@ WITH RECURSIVE present (destination) AS (
 )
 SELECT
     present.destination, counted.messages,
-    (extract(epoch FROM now() - oldest.created_at) * 1000000)::bigint AS oldest_microseconds
+    coalesce((extract(epoch FROM now() - nullif(nullif(oldest.created_at, 'infinity'), '-infinity')) * 1000000)::bigint, 0) AS oldest_microseconds
 FROM present
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages

@@ -92,7 +92,9 @@ struct RelayLoop: ~Copyable {
         let ticket = PageTicket(page: page, sequence: sequence, lanes: dispatcher.handler.concurrency)
         self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         if page.origin == .log {
-            dispatcher.observer.lag(nanoseconds: Int64(-page.createdAt(at: 0).timeIntervalSinceNow * 1e9))
+            // A row can claim any date, infinity too: what is out of range is not worth a crash.
+            let seconds = min(max(-page.createdAt(at: 0).timeIntervalSinceNow, 0), 1e9)
+            dispatcher.observer.lag(nanoseconds: Int64(seconds * 1e9))
         }
         dispatcher.observer.inFlight(self.streams[page.stream]?.ledger.messages ?? 0)
         dispatcher.submit(ticket)

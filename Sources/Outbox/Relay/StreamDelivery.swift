@@ -21,7 +21,8 @@ struct StreamDelivery {
     func room(_ configuration: RelayConfiguration) -> (messages: Int, bytes: Int)? {
         let messages = min(configuration.page.messages, configuration.window.messages - self.ledger.messages)
         let bytes = min(configuration.page.bytes, configuration.window.bytes - self.ledger.bytes)
-        guard messages * 2 >= configuration.page.messages, bytes * 2 >= configuration.page.bytes else { return nil }
+        let (halfMessages, halfBytes) = (configuration.page.messages / 2, configuration.page.bytes / 2)
+        guard messages > 0, bytes > 0, messages >= halfMessages, bytes >= halfBytes else { return nil }
         return (messages, bytes)
     }
 

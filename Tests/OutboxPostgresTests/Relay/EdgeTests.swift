@@ -103,6 +103,25 @@ import Testing
         #expect(Set(deliveries.texts) == ["prepared", "rings"])
     }
 
+    @Test(arguments: ["1700-01-01", "2400-01-01", "infinity", "-infinity"])
+    func aRowWithAnOddDateStopsNothing(date: String) async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        try await bench.script(
+            """
+            INSERT INTO $outbox.message (destination, payload, created_at) VALUES ('d', 'odd', '\(date)');
+            INSERT INTO $outbox.message (destination, payload, created_at) VALUES ('unregistered', 'odd', '\(date)');
+            SELECT $outbox.enqueue('ok', 'fine');
+            """)
+        _ = try await OutboxInspector(schema: bench.schema).status(on: bench.admin)
+        let routes: Routes = ["d": .handler { deliveries.add($0) }, "ok": .handler { deliveries.add($0) }]
+        try await bench.run(bench.relay(routes)) {
+            try await eventually("both are delivered") { deliveries.count == 2 }
+        }
+        try await bench.sql("INSERT INTO $outbox.message (destination, payload, created_at) VALUES ('d', 'odd', '\(date)')")
+        _ = try await OutboxInspector(schema: bench.schema).status(on: bench.admin)
+    }
+
     /// As after a dump and restore to a server whose transactions have lower numbers.
     @Test(arguments: [1000, 10]) func lateMessagesSurviveARestore(page: Int) async throws {
         let bench = try await RelayBench.make()
