@@ -37,6 +37,7 @@ struct OutboxCommand: AsyncParsableCommand {
         // A reader that goes away is an error of a write, not the end of the process.
         _ = signal(SIGPIPE, SIG_IGN)
         do {
+            try self.checkEncoding()
             try self.checkSubcommand(of: self, in: CommandLine.arguments.dropFirst())
             var command = try self.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -51,6 +52,17 @@ struct OutboxCommand: AsyncParsableCommand {
             let line = failure.message.split(whereSeparator: \.isNewline).joined(separator: " ")
             Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + line)
             Self.exit(failure.status)
+        }
+    }
+
+    /// Refuses arguments that are not UTF-8, which `CommandLine.arguments` would alter.
+    private static func checkEncoding() throws {
+        for index in 1..<max(Int(CommandLine.argc), 1) {
+            guard let argument = unsafe CommandLine.unsafeArgv[index] else { return }
+            if unsafe String(validatingCString: argument) == nil {
+                throw CommandFailure(
+                    .usage, "argument \(index) is not UTF-8; bytes of any kind go in with --from, as payload_base64")
+            }
         }
     }
 

@@ -1,29 +1,35 @@
 import ArgumentParser
 
 /// A span of time as it is written on a command line: `250ms`, `2s`, `5m`, `1.5h`, `7d`; a bare number is seconds.
-struct Interval: ExpressibleByArgument, Sendable {
+struct Interval: CustomStringConvertible, Sendable {
     let duration: Duration
 
     init(_ duration: Duration) {
         self.duration = duration
     }
 
-    init?(argument: String) {
+    /// Reads what was written.
+    init(parsing argument: String) throws {
         let number = argument.prefix { $0.isNumber || $0 == "." }
         let unit = argument.dropFirst(number.count)
-        guard let value = Double(number), value.isFinite, value <= 1e9,
-            let factor = Self.units.first(where: { $0.0 == unit })?.1
-        else { return nil }
-        let seconds = value * factor
-        guard seconds <= 1e9 else { return nil }
-        self.duration = .seconds(seconds)
+        guard let value = Double(number), let factor = Self.units.first(where: { $0.0 == unit })?.1 else {
+            throw ValidationError("“\(argument)” is no interval such as 250ms, 2s, 5m, 1.5h or 7d")
+        }
+        guard value * factor <= Self.longest else {
+            throw ValidationError(
+                "“\(argument)” is too long: an interval is at most \(Interval(.seconds(Self.longest)))")
+        }
+        self.duration = .seconds(value * factor)
     }
+
+    /// 27 years.
+    private static let longest: Double = 10_000 * 86400
 
     private static let units: [(String, Double)] = [
         ("", 1), ("us", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("min", 60), ("h", 3600), ("d", 86400),
     ]
 
-    var defaultValueDescription: String { self.duration.short }
+    var description: String { self.duration.short }
 }
 
 extension Duration {

@@ -10,10 +10,14 @@ struct FilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Of that destination.", valueName: "name"))
     var destination: String?
 
-    @Option(help: ArgumentHelp("Dead for longer than that, such as 7d.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("Dead for longer than that, such as 7d.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var olderThan: Interval?
 
-    @Option(help: ArgumentHelp("Dead for less than that, such as 1h.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("Dead for less than that, such as 1h.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var newerThan: Interval?
 
     @Option(

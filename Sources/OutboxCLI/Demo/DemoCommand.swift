@@ -25,7 +25,7 @@ struct DemoCommand: AsyncParsableCommand {
         help: ArgumentHelp("A server to use instead of one of the demonstration's own.", valueName: "connection"))
     var postgres: String?
 
-    @Option(help: ArgumentHelp("How long the shop trades.", valueName: "interval"))
+    @Option(help: ArgumentHelp("How long the shop trades.", valueName: "interval"), transform: Interval.init(parsing:))
     var duration = Interval(.seconds(10))
 
     func validate() throws {

@@ -48,7 +48,9 @@ struct EnqueueCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How often delivery is tried, in all.", valueName: "count"))
     var maxAttempts: Int?
 
-    @Option(help: ArgumentHelp("The longest pause between two attempts, such as 30s.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("The longest pause between two attempts, such as 30s.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var maxDelay: Interval?
 
     @Option(help: ArgumentHelp("Enqueue the lines of an NDJSON file; - is stdin.", valueName: "file"))
@@ -74,13 +76,17 @@ struct EnqueueCommand: AsyncParsableCommand {
         if self.destination == nil || self.payload == nil {
             throw ValidationError("Give a destination and a payload, or --from a file.")
         }
+        var names: Set<String> = []
+        for header in self.headers where !names.insert(header.name).inserted {
+            throw ValidationError("--header: “\(header.name)” is there twice.")
+        }
         if let attempts = self.maxAttempts, attempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
     }
 
     private func message() -> NewMessage {
         NewMessage(
             to: Destination(self.destination ?? ""), route: self.route, key: self.key,
-            headers: Dictionary(self.headers.map { ($0.name, $0.value) }) { _, last in last },
+            headers: Dictionary(uniqueKeysWithValues: self.headers.map { ($0.name, $0.value) }),
             deliverAt: self.deliverAt?.date,
             options: MessageOptions(maximumAttempts: self.maxAttempts, maximumDelay: self.maxDelay?.duration),
             text: self.payload ?? "")

@@ -11,8 +11,23 @@ struct BacklogWatch: Service {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let names = Set(self.destinations.map(\.name))
+        do {
+            try await cancelWhenGracefulShutdown {
+                while !(try await self.untilEmpty(of: names, in: schema)) {
+                    try await Task.sleep(for: .milliseconds(500))
+                }
+            }
+        } catch  where Task.isCancelled || Task.isShuttingDownGracefully {
+            // The relay ends for another reason, and says which.
+        }
+    }
+
+    /// Looks again and again until nothing is left.
+    ///
+    /// - Returns: Whether that was seen; false: the connection was lost, which ends this watch as little as its relay.
+    private func untilEmpty(of names: Set<String>, in schema: OutboxSchema) async throws -> Bool {
         let clock = ContinuousClock()
-        try await cancelWhenGracefulShutdown {
+        do {
             try await self.server.withConnection(application: "relay, until empty") { connection in
                 while true {
                     let began = clock.now
@@ -22,6 +37,19 @@ struct BacklogWatch: Service {
                     try await Task.sleep(for: max(.milliseconds(50), (clock.now - began) * 10))
                 }
             }
+            return true
+        } catch {
+            if Self.isRetriable(error) { return false }
+            throw error
+        }
+    }
+
+    private static func isRetriable(_ error: any Error) -> Bool {
+        switch error {
+        case let error as PostgresError: error.isRetriable
+        // It only read, so there is no harm in a commit that may have happened.
+        case let error as TransactionError: error.isRetriable || error.commitError?.isRetriable == true
+        default: false
         }
     }
 }

@@ -16,10 +16,13 @@ struct RelayOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How often delivery is tried before a message is dead, in all.", valueName: "count"))
     var maxAttempts = 10
 
-    @Option(help: ArgumentHelp("The longest pause before the second attempt; it doubles.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("The longest pause before the second attempt; it doubles.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var initialDelay = Interval(.seconds(1))
 
-    @Option(help: ArgumentHelp("What the pause never exceeds.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("What the pause never exceeds.", valueName: "interval"), transform: Interval.init(parsing:))
     var maxDelay = Interval(.seconds(600))
 
     @Flag(help: "Later messages of a key do not wait while an earlier one is being retried.")
@@ -29,7 +32,8 @@ struct RelayOptions: ParsableArguments {
     var noFallbackPoll = false
 
     @Option(
-        help: ArgumentHelp("Look at this interval and never listen, as behind a pooler.", valueName: "interval"))
+        help: ArgumentHelp("Look at this interval and never listen, as behind a pooler.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var poll: Interval?
 
     @Option(help: ArgumentHelp("How many messages may be read and not yet committed.", valueName: "count"))
@@ -38,7 +42,9 @@ struct RelayOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many messages are read at once.", valueName: "count"))
     var page = 1000
 
-    @Option(help: ArgumentHelp("How long begun deliveries may take when the relay ends.", valueName: "interval"))
+    @Option(
+        help: ArgumentHelp("How long begun deliveries may take when the relay ends.", valueName: "interval"),
+        transform: Interval.init(parsing:))
     var drainDeadline = Interval(.seconds(30))
 
     func validate() throws {

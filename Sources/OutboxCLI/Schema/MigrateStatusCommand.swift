@@ -7,8 +7,8 @@ struct MigrateStatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Show which versions of the schema are applied.",
         discussion: """
-            Ends with \(ExitStatus.wrongSchema.rawValue) when the schema is missing, older or newer than this program, \
-            so that a deployment can wait for it.
+            Ends with \(ExitStatus.wrongSchema.rawValue) when the schema is missing, older or newer than this program, or a \
+            version was applied with another text, so that a deployment can wait for it.
 
             EXAMPLES:
               outbox migrate status
@@ -29,8 +29,8 @@ struct MigrateStatusCommand: AsyncParsableCommand {
         if self.json { MigrationOutput.print(history) } else { MigrationOutput.table(history).print() }
         let isCurrent = history.allSatisfy { migration in
             switch migration.state {
-            case .applied, .drifted: true
-            case .pending, .unknown: false
+            case .applied: true
+            case .drifted, .pending, .unknown: false
             }
         }
         if !isCurrent { throw ExitCode(ExitStatus.wrongSchema.rawValue) }

@@ -8,25 +8,21 @@ extension OutboxSchema {
         let history = try await Migrator(schema: self).status(on: connection)
         let isEmpty = history.allSatisfy { if case .pending = $0.state { true } else { false } }
         if isEmpty { throw self.missing }
-        for migration in history {
-            switch migration.state {
-            case .pending:
-                throw CommandFailure(
-                    .wrongSchema,
-                    """
-                    the schema “\(self.name)” is older than this program: version \(migration.version) is missing; \
-                    bring it up to date with: outbox migrate up\(self.option)
-                    """)
-            case .unknown:
-                throw CommandFailure(
-                    .wrongSchema,
-                    """
-                    the schema “\(self.name)” is newer than this program, which knows no version \
-                    \(migration.version); update the program
-                    """)
-            case .applied, .drifted:
-                break
-            }
+        if let newer = history.last(where: { if case .unknown = $0.state { true } else { false } }) {
+            throw CommandFailure(
+                .wrongSchema,
+                """
+                the schema “\(self.name)” is newer than this program, which knows no version \(newer.version); update the \
+                program
+                """)
+        }
+        if let missing = history.first(where: { if case .pending = $0.state { true } else { false } }) {
+            throw CommandFailure(
+                .wrongSchema,
+                """
+                the schema “\(self.name)” is older than this program: version \(missing.version) is missing; bring it up to \
+                date with: outbox migrate up\(self.option)
+                """)
         }
     }
 

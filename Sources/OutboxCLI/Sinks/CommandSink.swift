@@ -24,15 +24,14 @@ struct CommandSink: Sendable {
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]
         let configuration = Configuration(
             executable: .path("/bin/sh"), arguments: ["-c", self.command],
-            environment: .inherit.updating(Self.variables(message)), platformOptions: options)
+            environment: .inherit.updating(try Self.variables(message)), platformOptions: options)
         let status: TerminationStatus
         let lastLine: String
         do {
             let result = try await run(
-                configuration, input: .inputWriter, output: .currentStandardOutput, error: .sequence
-            ) { execution in
-                try await Self.converse(with: execution, payload: message.payload)
-            }
+                configuration, input: .fileDescriptor(Self.open(message), closeAfterSpawningProcess: true),
+                output: .currentStandardOutput, error: .sequence
+            ) { execution in try await Self.lastLine(of: execution.standardError) }
             status = result.terminationStatus
             lastLine = result.closureResult
         } catch let error as SubprocessError where !Task.isCancelled {
@@ -42,27 +41,23 @@ struct CommandSink: Sendable {
         try Self.judge(status, lastLine)
     }
 
-    /// Feeds the payload while the command's stderr is read, so that neither waits for the other.
-    ///
-    /// - Returns: The last line of stderr.
-    private static func converse(
-        with execution: Execution<CustomWriteInput, FileDescriptorOutput, SequenceOutput>, payload: [UInt8]
-    ) async throws -> String {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // A command need not read its stdin: what it makes of the message is in its exit status.
-                _ = try? await execution.standardInputWriter.write(payload)
-                try? await execution.standardInputWriter.finish()
-            }
-            var tail: [UInt8] = []
-            for try await chunk in execution.standardError {
-                unsafe chunk.withUnsafeBytes { bytes in unsafe tail.append(contentsOf: bytes) }
-                if tail.count > 8192 { tail.removeFirst(tail.count - 4096) }
-            }
-            try await group.waitForAll()
-            let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
-            return lines.last { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? ""
+    private static func open(_ message: Message) throws -> FileDescriptor {
+        do {
+            return try PayloadFile.open(message.payload)
+        } catch let error as Errno {
+            throw DeliveryFailure.unavailable(
+                "the payload could not be written to a temporary file in \(PayloadFile.folder) (TMPDIR): \(error)")
         }
+    }
+
+    private static func lastLine(of output: SubprocessOutputSequence) async throws -> String {
+        var tail: [UInt8] = []
+        for try await chunk in output {
+            unsafe chunk.withUnsafeBytes { bytes in unsafe tail.append(contentsOf: bytes) }
+            if tail.count > 8192 { tail.removeFirst(tail.count - 4096) }
+        }
+        let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
+        return lines.last { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? ""
     }
 
     private static func judge(_ status: TerminationStatus, _ lastLine: String) throws {
@@ -80,14 +75,26 @@ struct CommandSink: Sendable {
         }
     }
 
-    private static func variables(_ message: Message) -> [Subprocess.Environment.Key: String?] {
-        [
+    /// The environment that tells of a message.
+    ///
+    /// - Throws: A rejection when a value is longer than the operating system takes: no later attempt could change that.
+    private static func variables(_ message: Message) throws -> [Subprocess.Environment.Key: String?] {
+        let headers = message.headersJSON
+        if headers.utf8.count > Self.longestValue {
+            throw DeliveryFailure.reject(
+                "the headers have \(headers.utf8.count) bytes as JSON; the environment of a command takes \(Self.longestValue)"
+            )
+        }
+        return [
             "OUTBOX_ID": String(message.id),
             "OUTBOX_DESTINATION": message.destination.name,
             "OUTBOX_ROUTE": message.route ?? "",
             "OUTBOX_KEY": message.key ?? "",
             "OUTBOX_ATTEMPT": String(message.attempt),
-            "OUTBOX_HEADERS": message.headersJSON,
+            "OUTBOX_HEADERS": headers,
         ]
     }
+
+    /// Linux takes 128 KiB for a variable: name, equals sign and the byte that ends it included.
+    private static let longestValue = (128 << 10) - "OUTBOX_HEADERS=".utf8.count - 1
 }

@@ -40,7 +40,9 @@ import Testing
         let out = try await first("relay", "--route", "*=stdout", "--until-empty", "--log-level", "error")
         try await second("enqueue", "--from", "-", input: out.output)
         // In the order of each key, and all of them.
-        let payloads = try out.lines.map { try JSON($0) }.map { ($0["key"].string, $0["payload"].string.flatMap { Int($0) }) }
+        let payloads = try out.lines.map { try JSON($0) }.map {
+            ($0["key"].string, $0["payload"].string.flatMap { Int($0) })
+        }
         #expect(Set(payloads.map(\.1)).count == 5000)
         var last: [String?: Int] = [:]
         for (key, number) in payloads {
@@ -70,7 +72,8 @@ import Testing
     @Test func runsACommandPerMessage() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox("enqueue", "mail", "the payload", "--route", "r", "--key", "k", "--header", "h=v")
-        let command = #"printf '%s|' "$OUTBOX_ID" "$OUTBOX_DESTINATION" "$OUTBOX_ROUTE" "$OUTBOX_KEY" "$OUTBOX_ATTEMPT" "$OUTBOX_HEADERS"; cat"#
+        let command =
+            #"printf '%s|' "$OUTBOX_ID" "$OUTBOX_DESTINATION" "$OUTBOX_ROUTE" "$OUTBOX_KEY" "$OUTBOX_ATTEMPT" "$OUTBOX_HEADERS"; cat"#
         let ending = try await outbox("relay", "--route", "mail=exec:\(command)", "--until-empty")
         #expect(ending.output == #"1|mail|r|k|1|{"h": "v"}|the payload"#)
     }
@@ -78,9 +81,22 @@ import Testing
     @Test func aCommandNeedNotReadItsInput() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
-            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'big', convert_to(repeat('x', 2000000), 'UTF8') FROM generate_series(1, 5)")
+            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'big', convert_to(repeat('x', 2000000), 'UTF8') FROM generate_series(1, 5)"
+        )
         try await outbox("relay", "--route", "big=exec:true", "--until-empty")
         #expect(try await outbox.count("dead_letter") == 0)
+    }
+
+    @Test func headersThatFitIntoNoEnvironmentAreRejected() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            """
+            INSERT INTO {{schema}}.message (destination, payload, headers)
+            SELECT 'd', '', jsonb_build_object('h', repeat('x', size)) FROM unnest(ARRAY[131000, 131100]) AS size
+            """)
+        try await outbox("relay", "--route", "d=exec:true", "--until-empty")
+        let dead = try await outbox.sql("SELECT concat_ws('|', id, reason, last_error) FROM {{schema}}.dead_letter")
+        #expect(dead.count == 1 && dead[0].hasPrefix("2|rejected|the headers have 131109 bytes"), "\(dead)")
     }
 
     @Test func theExitStatusOfACommandDecides() async throws {
@@ -97,9 +113,12 @@ import Testing
                 "relay", "--route", "mail=exec:\(command)", "--until-empty", "--max-attempts", "2", "--initial-delay",
                 "1ms", "--events")
             let dead = try await outbox.sql(
-                "SELECT concat_ws('|', convert_from(payload, 'UTF8'), reason, attempts, last_error) FROM {{schema}}.dead_letter ORDER BY id")
+                "SELECT concat_ws('|', convert_from(payload, 'UTF8'), reason, attempts, last_error) FROM {{schema}}.dead_letter ORDER BY id"
+            )
             #expect(dead == ["1|exhausted|2|last 1", "65|rejected|1|last 65"])
-            let events = try ending.error.split(separator: "\n").filter { $0.hasPrefix("{") }.map { try JSON(String($0)) }
+            let events = try ending.error.split(separator: "\n").filter { $0.hasPrefix("{") }.map {
+                try JSON(String($0))
+            }
             #expect(events.first?["event"].string == "started" && events.last?["event"].string == "stopped")
             #expect(events.filter { $0["event"].string == "dead_lettered" }.count == 2)
             #expect(events.filter { $0["event"].string == "delivered" }.count == 2)
@@ -114,7 +133,8 @@ import Testing
         let lines = (0..<200).map { #"{"destination":"d","key":"\#($0 % 5)","payload":"\#($0)"}"# }
         try await outbox("enqueue", "--from", "-", input: lines.joined(separator: "\n"))
         let ending = try await Program.outbox(
-            ["relay", "--route", "d=stdout", "--until-empty", "--postgres", outbox.url, "--schema", outbox.schema] + options)
+            ["relay", "--route", "d=stdout", "--until-empty", "--postgres", outbox.url, "--schema", outbox.schema]
+                + options)
         #expect(ending.lines.count == 200)
     }
 

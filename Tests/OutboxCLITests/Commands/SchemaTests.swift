@@ -23,6 +23,12 @@ import Testing
         #expect(name.error.hasPrefix("outbox: --schema:"))
     }
 
+    @Test func aDriftedVersionIs78() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql("UPDATE {{schema}}.migration SET checksum = 'x'")
+        #expect(try await outbox("migrate", "status", status: 78).output.contains("drifted"))
+    }
+
     @Test func migratesUpAndDown() async throws {
         let outbox = try await TestOutbox.named()
         let before = try await outbox("migrate", "status", "--json", status: 78)
