@@ -53,6 +53,7 @@ public final class InMemoryOutbox: RelayStore {
     /// - Throws: What is wrong with the first invalid message. Nothing is enqueued then.
     @discardableResult
     public func enqueue(_ messages: [NewMessage]) throws(InvalidMessage) -> [Int64] {
+        let messages = messages.map(\.withTraceContext)
         for message in messages { try message.validate() }
         let now = self.now
         let (ids, signals) = self.state.withLock { state in

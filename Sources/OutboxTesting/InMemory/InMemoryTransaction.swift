@@ -19,6 +19,7 @@ public final class InMemoryTransaction: Sendable {
     /// - Throws: ``InvalidMessage``, after which the transaction can go on; ``RelayStoreError`` if it has ended.
     @discardableResult
     public func enqueue(_ message: NewMessage) throws -> Int64 {
+        let message = message.withTraceContext
         try message.validate()
         return try self.messages.withLock { messages in
             guard messages != nil else {

@@ -1,0 +1,78 @@
+import CoreMetrics
+import InMemoryTracing
+import Instrumentation
+import Logging
+import MetricsTestKit
+import Outbox
+import OutboxTesting
+import ServiceContextModule
+import Testing
+import Tracing
+
+/// What a relay tells a metrics backend and a tracer. In a process of its own, because there is one of each for all of a
+/// process.
+@Suite struct ObservationTests {
+    private struct Refused: Error {}
+
+    @Test func attemptsAreCountedAndTraced() async {
+        await #expect(processExitsWith: .success) {
+            let metrics = TestMetrics()
+            let tracer = InMemoryTracer()
+            MetricsSystem.bootstrap(metrics)
+            InstrumentationSystem.bootstrap(tracer)
+            let outbox = InMemoryOutbox()
+            try tracer.withSpan("checkout") { _ in
+                try outbox.enqueue(NewMessage(to: "there", text: "good"))
+                try outbox.enqueue(NewMessage(to: "there", text: "bad"))
+            }
+            try outbox.enqueue(NewMessage(to: "elsewhere", text: "good"))
+            var logger = Logger(label: "outbox.test")
+            logger.logLevel = .critical
+            let handler = DestinationHandler.handler(retry: .constant(.zero, maximumAttempts: 3)) { message in
+                // A handler's own spans are children of the delivery's.
+                try tracer.withSpan("handle") { _ in
+                    if message.payload == Array("bad".utf8) { throw Refused() }
+                }
+            }
+            let relay = Relay(store: outbox, routes: ["there": handler, "elsewhere": handler], logger: logger)
+            let events = relay.events
+            async let run: Void = relay.run()
+            var left: Set<Destination> = ["there", "elsewhere"]
+            for await event in events {
+                switch event {
+                case .deadLettered(_, let destination, _, _, _): left.remove(destination)
+                case .delivered(_, "elsewhere", _): left.remove("elsewhere")
+                default: break
+                }
+                if left.isEmpty { relay.stop() }
+            }
+            try await run
+
+            let there = [("destination", "there"), ("subscription", "main")]
+            let elsewhere = [("destination", "elsewhere"), ("subscription", "main")]
+            #expect(metrics.counterTotal(label: "outbox_messages_delivered_total", dimensions: there) == 1)
+            #expect(metrics.counterTotal(label: "outbox_messages_delivered_total", dimensions: elsewhere) == 1)
+            #expect(metrics.counterTotal(label: "outbox_messages_retried_total", dimensions: there) == 2)
+            #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: there) == 1)
+            #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: elsewhere) == 0)
+            #expect(try metrics.expectGauge("outbox_messages_in_flight", there).lastValue == 0)
+            #expect(try !metrics.expectTimer("outbox_read_lag", there).values.isEmpty)
+
+            let spans = tracer.finishedSpans
+            let checkout = try #require(spans.first { $0.operationName == "checkout" })
+            let deliveries = spans.filter { $0.operationName == "outbox deliver" }
+            // One good, three bad; and one that nobody traced.
+            let continued = deliveries.filter { $0.spanContext.traceID == checkout.spanContext.traceID }
+            #expect(deliveries.count == 5 && continued.count == 4)
+            #expect(continued.allSatisfy { $0.spanContext.parentSpanID == checkout.spanContext.spanID })
+            #expect(deliveries.allSatisfy { $0.kind == .consumer })
+            #expect(deliveries.filter { !$0.errors.isEmpty }.count == 3)
+            let attempts = continued.compactMap { $0.attributes.get("outbox.attempt") }
+            #expect(attempts.filter { $0 == .int64(1) }.count == 2 && attempts.contains(.int64(3)))
+            #expect(continued.allSatisfy { $0.attributes.get("messaging.destination.name") == .string("there") })
+            let handled = spans.filter { $0.operationName == "handle" }
+            #expect(Set(handled.compactMap(\.spanContext.parentSpanID)) == Set(deliveries.map(\.spanContext.spanID)))
+            #expect(tracer.activeSpans.isEmpty)
+        }
+    }
+}
