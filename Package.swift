@@ -49,7 +49,9 @@ let package = Package(
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: [.embedInCode("0001_outbox.up.sql"), .embedInCode("0001_outbox.down.sql")],
+            resources: ["0001_outbox", "0002_deferred_indexes"].flatMap { name in
+                [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
+            },
             swiftSettings: settings
         ),
         .target(

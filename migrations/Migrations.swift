@@ -24,7 +24,11 @@ package enum Migrations {
         File(
             version: 1, name: "outbox",
             up: text(PackageResources._001_outbox_up_sql),
-            down: text(PackageResources._001_outbox_down_sql))
+            down: text(PackageResources._001_outbox_down_sql)),
+        File(
+            version: 2, name: "deferred_indexes",
+            up: text(PackageResources._002_deferred_indexes_up_sql),
+            down: text(PackageResources._002_deferred_indexes_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

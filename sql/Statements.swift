@@ -3,9 +3,9 @@
 /// In the files `{{schema}}` stands for the quoted name of the outbox's schema, and `{{schema_text}}` for the same inside
 /// a literal.
 package struct Statements: Sendable {
-    /// A statement's text, and the name under which a session prepares it.
+    /// A statement's text, and the name under which a session prepares it; nil: it is planned anew each time.
     package struct Statement: Sendable {
-        package let name: String
+        package let name: String?
         package var text: String
     }
 
@@ -30,6 +30,7 @@ package struct Statements: Sendable {
 
     // stream
     package var register: Statement
+    package var restart: Statement
     package var load: Statement
     package var moveCursor: Statement
 
@@ -51,7 +52,7 @@ package struct Statements: Sendable {
     ///   - schema: The schema's name, quoted as an identifier.
     ///   - schemaText: The same, escaped for use inside a literal.
     package init(schema: String, schemaText: String) {
-        func statement(_ name: String, _ bytes: [UInt8]) -> Statement {
+        func statement(_ name: String?, _ bytes: [UInt8]) -> Statement {
             Statement(name: name, text: Self.render(bytes, schema: schema, schemaText: schemaText))
         }
         self.configure = statement("configure", PackageResources.configure_sql)
@@ -68,18 +69,21 @@ package struct Statements: Sendable {
         self.readLate = statement("read_late", PackageResources.read_late_sql)
         self.readCatchup = statement("read_catchup", PackageResources.read_catchup_sql)
         self.register = statement("register", PackageResources.register_sql)
+        self.restart = statement("restart", PackageResources.restart_sql)
         self.load = statement("load", PackageResources.load_sql)
         self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
-        self.readDue = statement("read_due", PackageResources.read_due_sql)
-        self.nextDue = statement("next_due", PackageResources.next_due_sql)
+        // deferred is empty for most of the time and may be long a minute later: a plan that was made for the one is a
+        // disaster for the other.
+        self.readDue = statement(nil, PackageResources.read_due_sql)
+        self.nextDue = statement(nil, PackageResources.next_due_sql)
         self.readKeys = statement("read_keys", PackageResources.read_keys_sql)
         self.insertDeferred = statement("insert_deferred", PackageResources.insert_deferred_sql)
-        self.updateDeferred = statement("update_deferred", PackageResources.update_deferred_sql)
-        self.deleteDeferred = statement("delete_deferred", PackageResources.delete_deferred_sql)
-        self.promoteKeys = statement("promote_keys", PackageResources.promote_keys_sql)
+        self.updateDeferred = statement(nil, PackageResources.update_deferred_sql)
+        self.deleteDeferred = statement(nil, PackageResources.delete_deferred_sql)
+        self.promoteKeys = statement(nil, PackageResources.promote_keys_sql)
         self.promoteAll = statement("promote_all", PackageResources.promote_all_sql)
         self.insertDead = statement("insert_dead", PackageResources.insert_dead_sql)
-        self.moveDead = statement("move_dead", PackageResources.move_dead_sql)
+        self.moveDead = statement(nil, PackageResources.move_dead_sql)
     }
 
     /// Puts the schema's name into a file's text.

@@ -1,6 +1,7 @@
 -- In how many microseconds the next deferred message of a destination is due. $1 subscription, $2 destination.
-SELECT (extract(epoch FROM next_attempt_at - now()) * 1000000)::bigint
+SELECT CASE WHEN next_attempt_at > now() THEN (extract(epoch FROM next_attempt_at - now()) * 1000000)::bigint ELSE 0 END
 FROM {{schema}}.deferred
-WHERE subscription = $1 AND destination = $2 AND next_attempt_at < 'infinity'
-ORDER BY next_attempt_at
+WHERE (destination, subscription, next_attempt_at) >= ($2, $1, '-infinity'::timestamptz)
+    AND (destination, subscription, next_attempt_at) < ($2, $1, 'infinity'::timestamptz)
+ORDER BY destination, subscription, next_attempt_at
 LIMIT 1

@@ -5,8 +5,9 @@
 WITH due AS MATERIALIZED (
     SELECT id, key, ordered
     FROM {{schema}}.deferred
-    WHERE subscription = $1 AND destination = $2 AND next_attempt_at <= now()
-    ORDER BY next_attempt_at
+    WHERE (destination, subscription, next_attempt_at) >= ($2, $1, '-infinity'::timestamptz)
+        AND (destination, subscription, next_attempt_at) <= ($2, $1, now())
+    ORDER BY destination, subscription, next_attempt_at
     LIMIT $3
 ),
 chosen AS MATERIALIZED (
@@ -17,9 +18,11 @@ chosen AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT waiting.id
         FROM {{schema}}.deferred AS waiting
-        WHERE waiting.subscription = $1 AND waiting.destination = $2 AND waiting.key = due.key AND waiting.ordered
-            AND waiting.id > due.id AND waiting.next_attempt_at = 'infinity'
-        ORDER BY waiting.id
+        WHERE waiting.ordered AND coalesce(waiting.next_attempt_at, now()) = 'infinity'
+            AND (waiting.key, waiting.destination, waiting.subscription, waiting.id) > (due.key, $2, $1, due.id)
+            AND (waiting.key, waiting.destination, waiting.subscription, waiting.id)
+                <= (due.key, $2, $1, 9223372036854775807)
+        ORDER BY waiting.key, waiting.destination, waiting.subscription, waiting.id
         LIMIT $3
     ) AS follower
     WHERE due.ordered
@@ -45,9 +48,11 @@ missing AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT other.id
         FROM {{schema}}.deferred AS other
-        WHERE other.subscription = $1 AND other.destination = $2 AND other.key = keys.key AND other.ordered
-            AND other.id NOT IN (SELECT id FROM chosen)
-        ORDER BY other.id
+        WHERE other.ordered AND other.id NOT IN (SELECT id FROM chosen)
+            AND (other.key, other.destination, other.subscription, other.id) >= (keys.key, $2, $1, 0)
+            AND (other.key, other.destination, other.subscription, other.id)
+                <= (keys.key, $2, $1, 9223372036854775807)
+        ORDER BY other.key, other.destination, other.subscription, other.id
         LIMIT 1
     ) AS first
 )

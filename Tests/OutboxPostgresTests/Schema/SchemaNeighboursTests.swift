@@ -42,7 +42,7 @@ import Testing
             try await outbox.connection.execute(
                 script: "CREATE SCHEMA \(outbox.name); CREATE TABLE \(outbox.name).account (id int)")
             let migrator = Migrator(schema: outbox.schema)
-            #expect(try await migrator.status(on: outbox.connection).map(\.state) == [.pending])
+            #expect(try await migrator.status(on: outbox.connection).map(\.state).allSatisfy { $0 == .pending })
             try await migrator.up(on: outbox.connection)
             try await migrator.down(to: 0, on: outbox.connection)
             // The neighbour's table outlives the outbox.
@@ -66,7 +66,8 @@ import Testing
                 try await Migrator(schema: outbox.schema).down(to: 0, on: outbox.connection)
             }
             #expect(error?.sqlState == "2BP01")
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
+            // Each step is a transaction: the later ones are undone, the first is not.
+            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).first?.version == 2)
         }
     }
 
@@ -93,8 +94,8 @@ import Testing
                 let error = await #expect(throws: OutboxError.self) { try await migrator.up(on: connection) }
                 #expect(error?.code == .privilege)
                 try await outbox.connection.execute(script: "CREATE SCHEMA \(outbox.name) AUTHORIZATION \"\(role)\"")
-                #expect(try await migrator.up(on: connection).count == 1)
-                #expect(try await migrator.down(to: 0, on: connection).count == 1)
+                #expect(try await migrator.up(on: connection).count == Migrations.all.count)
+                #expect(try await migrator.down(to: 0, on: connection).count == Migrations.all.count)
                 await connection.close()
             }
         }

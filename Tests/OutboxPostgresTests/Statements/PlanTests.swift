@@ -41,11 +41,13 @@ import Testing
     }
 
     /// The plan that a relay's session makes for a statement.
-    private func plan(_ bench: RelayBench, _ text: String, _ arguments: String, types: String) async throws -> [String] {
+    private func plan(_ bench: RelayBench, _ text: String, _ arguments: String, types: String) async throws -> [String]
+    {
         let connection = try await Connection.connect(bench.postgres)
         _ = try await connection.query(SQLStatement(bench.schema.statements.configure.text, []))
         try await connection.execute(script: "PREPARE statement (\(types)) AS \(text)")
-        let result = try await connection.query(SQLStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
+        let result = try await connection.query(
+            SQLStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
         return try result.map { row in try row.decode(0, as: String.self) }
     }
 
@@ -55,7 +57,8 @@ import Testing
             plan.compactMap { line -> String? in
                 guard line.contains("Scan") && line.contains("message_") else { return nil }
                 if line.contains("Index Scan using") || line.contains("Index Only Scan using") {
-                    return line.contains("_xid_idx") ? "xid" : line.contains("_destination_id_slot_idx") ? "destination" : line
+                    return line.contains("_xid_idx")
+                        ? "xid" : line.contains("_destination_id_slot_idx") ? "destination" : line
                 }
                 return line
             })
@@ -82,7 +85,10 @@ import Testing
             types: "bigint, text, smallint, smallint, bigint, bigint")
         #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
         #expect(!plan.contains { $0.contains("Sort") && !$0.contains("Sort Key") }, "no sort: \(plan)")
-        #expect(plan.filter { $0.contains("Index Cond") }.allSatisfy { $0.contains("destination = ") && $0.contains("id > ") })
+        #expect(
+            plan.filter { $0.contains("Index Cond") }.allSatisfy {
+                $0.contains("destination = ") && $0.contains("id > ")
+            })
     }
 
     @Test(arguments: State.allCases) func catchingUpIsServedInOrderByTheIndexOnDestination(state: State) async throws {
@@ -118,11 +124,51 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false]) func deferredMessagesAreFoundByTimeAndKey(isAnalysed: Bool) async throws {
+        let bench = try await RelayBench.make()
+        try await bench.sql(
+            """
+            INSERT INTO $outbox.deferred (id, slot, created_at, destination, key, payload, ordered, next_attempt_at)
+            SELECT i, 0, now(), 'd' || i % 3, 'k' || i % 1000, '', true, 'infinity' FROM generate_series(1, 20000) AS i
+            """)
+        if isAnalysed { try await bench.sql("ANALYZE $outbox.deferred") }
+        let statements = bench.schema.statements
+        for (statement, arguments, types, indexes) in [
+            (statements.nextDue, "'main', 'd1'", "text, text", ["deferred_due"]),
+            (statements.promoteKeys, "'main', 'd1', '{k1,k2}'", "text, text, text[]", ["deferred_key", "deferred_pkey"]),
+            (
+                statements.readDue, "'main', 'd1', 1000, 8000000", "text, text, bigint, bigint",
+                ["deferred_due", "deferred_key", "deferred_pkey", "deferred_key"]
+            ),
+            (statements.deleteDeferred, "'main', '{1,2}'", "text, bigint[]", ["deferred_pkey"]),
+        ] {
+            // A plan for an empty table would read all of it.
+            #expect(statement.name == nil)
+            let plan = try await self.plan(bench, statement.text, arguments, types: types)
+            let used = plan.filter { $0.contains("Scan") && $0.contains(" on deferred") }.map { line in
+                line.split(separator: " ").first { $0.hasPrefix("deferred_") }.map(String.init) ?? line
+            }
+            #expect(used == indexes, "\(plan.joined(separator: "\n"))")
+            #expect(plan.filter { $0.contains("Index Cond") }.count == indexes.count)
+            #expect(!plan.contains { $0.contains("Sort Key: waiting") || $0.contains("Sort Key: other") })
+        }
+    }
+
+    /// Comments too are read by servers that know no other characters.
+    @Test func statementsAreASCII() {
+        let schema = OutboxSchema()
+        let statements = Mirror(reflecting: schema.statements).children.compactMap { $0.value as? Statements.Statement }
+        #expect(statements.count > 20)
+        for text in statements.map(\.text) + [schema.sql, schema.down] {
+            #expect(text.utf8.allSatisfy { $0 < 0x80 }, "\(text)")
+        }
+    }
+
     @Test func theCursorsRowIsFoundByItsPlace() async throws {
         let bench = try await RelayBench.make()
         let plan = try await self.plan(
-            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL",
-            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8")
+            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 1",
+            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, bigint")
         #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
     }
 }
