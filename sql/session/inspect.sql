@@ -4,7 +4,6 @@ SELECT
     to_regclass('{{schema_text}}.message')::oid::bigint AS message,
     to_regclass('{{schema_text}}.migration')::oid::bigint AS migration,
     pg_is_in_recovery() AS standby,
-    pg_backend_pid() AS backend,
     EXISTS (
         SELECT FROM pg_constraint
         WHERE conrelid = to_regclass('{{schema_text}}.message')

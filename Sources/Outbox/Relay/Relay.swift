@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -80,15 +81,27 @@ public final class Relay: Service {
 
     /// Runs one session after the other until asked to end.
     private func runSessions() async throws {
+        let clock = ContinuousClock()
         let backoff = RetryPolicy.exponential(
             maximumAttempts: .max, initialDelay: self.configuration.reconnect.initialDelay,
             maximumDelay: self.configuration.reconnect.maximumDelay)
+        var random = SystemRandomNumberGenerator()
+        var failures = 0
         while !self.control.isStopping {
+            let progress = Progress()
+            let began = clock.now
             do {
-                try await self.runSession()
+                try await self.runSession(progress)
             } catch let error as RelayStoreError where error.isRetriable && !Task.isCancelled {
-                let failures = self.control.sessionFailed()
-                var random = SystemRandomNumberGenerator()
+                // Having connected is no success: a full disk lets everything be read, delivered and never committed.
+                let wasWell = progress.hasCommitted || clock.now - began >= self.configuration.reconnect.maximumDelay
+                failures = wasWell ? 1 : failures + 1
+                if self.control.isStopping {
+                    self.logger.warning(
+                        "The session failed while the relay ended; what it had not committed is delivered again",
+                        metadata: ["outbox.error": "\(error)"])
+                    return
+                }
                 let delay = backoff.delay(afterAttempts: failures, random: &random)
                 self.logger.warning(
                     "Session ended; a new one follows",
@@ -100,21 +113,60 @@ public final class Relay: Service {
     }
 
     /// Runs one session until it breaks or the relay is asked to end.
-    private func runSession() async throws {
-        let session = try await self.store.openSession(
-            subscription: self.configuration.subscription, logger: self.logger)
+    private func runSession(_ progress: Progress) async throws {
+        guard let session = try await self.openSession() else { return }
         do {
-            try await self.own(session, isolation: session.isolation)
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    try await self.own(session, progress, isolation: session.isolation)
+                    return true
+                }
+                group.addTask {
+                    try await self.watch(session)
+                    return false
+                }
+                defer { group.cancelAll() }
+                while try await group.next() == false {}
+            }
         } catch {
-            self.control.onStop(nil)
             await session.close()
             throw error
         }
-        self.control.onStop(nil)
         await session.close()
     }
 
-    private func own(_ session: any RelaySession, isolation: isolated any Actor) async throws {
+    /// - Returns: nil if the relay was asked to end before there was one.
+    private func openSession() async throws -> (any RelaySession)? {
+        try await withThrowingTaskGroup(of: (any RelaySession)?.self) { group in
+            group.addTask {
+                try await self.store.openSession(subscription: self.configuration.subscription, logger: self.logger)
+            }
+            group.addTask {
+                await self.control.stopped()
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            if first != nil { return first }
+            // Nothing has begun, so there is nothing to wait for. It may have been opened all the same.
+            if let late = try? await group.next() ?? nil { await late.close() }
+            return nil
+        }
+    }
+
+    /// Wakes a session when the relay is asked to end, and closes it when its time is over: a server that does not answer
+    /// must not keep the relay.
+    private func watch(_ session: any RelaySession) async throws {
+        await self.control.stopped()
+        if Task.isCancelled { return }
+        session.wake()
+        let clock = ContinuousClock()
+        let deadline = self.control.drainDeadline(now: clock.now, allowed: self.configuration.shutdown.deadline)
+        try await Task.sleep(until: (deadline ?? clock.now) + .seconds(1), clock: clock)
+        await session.close()
+    }
+
+    private func own(_ session: any RelaySession, _ progress: Progress, isolation: isolated any Actor) async throws {
         var isStandby = false
         while try await !session.acquire() {
             if self.control.isStopping { return }
@@ -127,15 +179,13 @@ public final class Relay: Service {
             if self.control.isStopping { return }
         }
         let streams = try await session.attach(self.routes.destinations)
-        self.control.onStop { session.wake() }
         self.logger.info("Delivering", metadata: ["outbox.streams": "\(streams.count)"])
         self.hub.emit(.started)
-        self.control.sessionStarted()
 
         try await withThrowingDiscardingTaskGroup(returning: Void.self, isolation: isolation) { group in
             var loop = RelayLoop(
                 session: session, streams: streams, routes: self.routes, configuration: self.configuration,
-                control: self.control, events: self.hub, logger: self.logger)
+                control: self.control, progress: progress, events: self.hub, logger: self.logger)
             let dispatchers = loop.dispatchers
             for dispatcher in dispatchers {
                 for _ in 0..<dispatcher.handler.concurrency {
@@ -154,14 +204,20 @@ public final class Relay: Service {
     /// Waits, unless the relay is asked to end.
     private func pause(_ duration: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let (stopped, continuation) = AsyncStream.makeStream(of: Void.self)
-            self.control.onStop { continuation.finish() }
-            if self.control.isStopping { continuation.finish() }
             group.addTask { try await Task.sleep(for: duration) }
-            group.addTask { for await _ in stopped {} }
+            group.addTask { await self.control.stopped() }
             try await group.next()
             group.cancelAll()
         }
-        self.control.onStop(nil)
     }
+}
+
+/// What a session has achieved.
+final class Progress: Sendable {
+    private let commits = Atomic(false)
+
+    /// Whether something was committed.
+    var hasCommitted: Bool { self.commits.load(ordering: .relaxed) }
+
+    func committed() { self.commits.store(true, ordering: .relaxed) }
 }

@@ -5,8 +5,8 @@ final class RelayControl: Sendable {
     private struct State {
         var isStopping = false
         var deadline: ContinuousClock.Instant?
-        var wake: (@Sendable () -> Void)?
-        var failures = 0
+        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+        var lastID = 0
     }
 
     private let state = Mutex(State())
@@ -16,30 +16,31 @@ final class RelayControl: Sendable {
 
     /// Asks the relay to end.
     func stop() {
-        let wake = self.state.withLock { state in
+        let waiting = self.state.withLock { state in
             state.isStopping = true
-            return state.wake
+            defer { state.waiting = [:] }
+            return state.waiting.values
         }
-        wake?()
+        for continuation in waiting { continuation.resume() }
     }
 
-    /// Says how the running session is woken, nil when there is none any more.
-    func onStop(_ wake: (@Sendable () -> Void)?) {
-        self.state.withLock { $0.wake = wake }
-    }
-
-    /// A session delivers.
-    func sessionStarted() {
-        self.state.withLock { $0.failures = 0 }
-    }
-
-    /// A session has ended with an error.
-    ///
-    /// - Returns: How many have, since the last one that delivered.
-    func sessionFailed() -> Int {
-        self.state.withLock { state in
-            state.failures += 1
-            return state.failures
+    /// Returns when the relay has been asked to end, or the task is cancelled.
+    func stopped() async {
+        let id = self.state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.isStopping || Task.isCancelled { return true }
+                    state.waiting[id] = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
         }
     }
 

@@ -14,6 +14,7 @@ struct RelayLoop: ~Copyable {
     private let session: any RelaySession
     private let configuration: RelayConfiguration
     private let control: RelayControl
+    private let progress: Progress
     private let settled: SettledPages
     private let logger: Logger
     private let clock = ContinuousClock()
@@ -22,11 +23,12 @@ struct RelayLoop: ~Copyable {
 
     init(
         session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
-        control: RelayControl, events: RelayEventHub, logger: Logger
+        control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
     ) {
         self.session = session
         self.configuration = configuration
         self.control = control
+        self.progress = progress
         self.logger = logger
         self.schedule = CommitSchedule(
             interval: configuration.commit.interval, messages: configuration.commit.messages,
@@ -145,6 +147,7 @@ struct RelayLoop: ~Copyable {
         }
         if settlements.isEmpty { return }
         try await self.session.commit(settlements)
+        self.progress.committed()
         let now = self.clock.now
         self.schedule.committed(at: now)
         for (id, ticket) in tickets {

@@ -6,11 +6,13 @@ import Foundation
 
 /// Times as RFC 3339 writes them, in UTC with microseconds, which is what Postgres keeps.
 enum Timestamp {
-    /// Writes a time: `2026-01-31T12:00:00.000000Z`.
+    /// Writes a time: `2026-01-31T12:00:00.000000Z`. One before the year 0 or after the year 9999, infinity included, is
+    /// written as the first or the last that the format has.
     static func text(_ date: Date) -> String {
-        let micros = Int64((date.timeIntervalSince1970 * 1e6).rounded())
-        let (seconds, fraction) = micros.quotientAndFloor(by: 1_000_000)
-        let (days, second) = seconds.quotientAndFloor(by: 86400)
+        let seconds = min(max(date.timeIntervalSince1970, -62_167_219_200), 253_402_300_799)
+        let micros = Int64((seconds * 1e6).rounded())
+        let (whole, fraction) = micros.quotientAndFloor(by: 1_000_000)
+        let (days, second) = whole.quotientAndFloor(by: 86400)
         let day = civil(days)
         return "\(padded(day.year, 4))-\(padded(day.month, 2))-\(padded(day.day, 2))T"
             + "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"

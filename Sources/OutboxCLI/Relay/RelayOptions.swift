@@ -32,7 +32,7 @@ struct RelayOptions: ParsableArguments {
     var noFallbackPoll = false
 
     @Option(
-        help: ArgumentHelp("Look at this interval and never listen, as behind a pooler.", valueName: "interval"),
+        help: ArgumentHelp("Look at this interval and never listen.", valueName: "interval"),
         transform: Interval.init(parsing:))
     var poll: Interval?
 

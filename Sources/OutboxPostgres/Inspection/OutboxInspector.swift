@@ -132,7 +132,8 @@ extension OutboxInspector {
                 return try await body(transaction)
             }
         } catch {
-            throw OutboxError.explaining(error, schema: self.schema, task: "inspect")
+            throw OutboxError.explaining(
+                error, schema: self.schema, task: readOnly ? "inspect" : "change the dead letters of")
         }
     }
 

@@ -26,6 +26,8 @@ public struct OutboxSchema: Sendable, Hashable {
         if name.isEmpty { throw OutboxSchemaError("A schema's name is not empty.") }
         if name.utf8.count > 63 { throw OutboxSchemaError("A schema's name has at most 63 bytes.") }
         if name.utf8.contains(0) { throw OutboxSchemaError("A schema's name has no NUL.") }
+        // It is in comments of the SQL too.
+        if name.contains(where: \.isNewline) { throw OutboxSchemaError("A schema's name has no line break.") }
         // By bytes, as the server reads: a dollar with a combining accent is one Character, and not the dollar.
         let bytes = Array(name.utf8)
         if bytes.starts(with: "pg_".utf8) {

@@ -21,8 +21,10 @@ extension PostgresSession {
             for (index, stream) in moves {
                 guard results[index].rowCount == 1, let place = results[index][0].bytes(0) else {
                     throw RelayStoreError(
-                        "The stream \(stream) is gone: somebody has removed its row while a relay was reading it.",
-                        isRetriable: true)
+                        """
+                        The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was \
+                        reading it.
+                        """, isRetriable: true)
                 }
                 self.streams[stream]?.place = place
             }
@@ -38,7 +40,7 @@ extension PostgresSession {
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.catchup == nil ? nil : cursor.horizon),
+                .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int8(Int64(self.logID)),
             ])
     }
 
@@ -48,11 +50,11 @@ extension PostgresSession {
         let destination = SQLValue.text(stream.destination.name)
         var statements: [SQLStatement] = []
         if !settlement.deferred.isEmpty {
-            let binds = [subscription, destination] + Self.binds(settlement.deferred)
+            let binds = [subscription, destination] + self.binds(settlement.deferred)
             statements.append(self.bound(self.statements.insertDeferred, binds))
         }
         if !settlement.dead.isEmpty {
-            let binds = [subscription, destination] + Self.binds(settlement.dead)
+            let binds = [subscription, destination] + self.binds(settlement.dead)
             statements.append(self.bound(self.statements.insertDead, binds))
         }
         if !settlement.deferredDelivered.isEmpty {
@@ -60,11 +62,11 @@ extension PostgresSession {
             statements.append(self.bound(self.statements.deleteDeferred, binds))
         }
         if !settlement.deferredAgain.isEmpty {
-            let binds = [subscription] + Self.binds(settlement.deferredAgain)
+            let binds = [subscription] + self.binds(settlement.deferredAgain)
             statements.append(self.bound(self.statements.updateDeferred, binds))
         }
         if !settlement.deferredDead.isEmpty {
-            let binds = [subscription] + Self.binds(settlement.deferredDead)
+            let binds = [subscription] + self.binds(settlement.deferredDead)
             statements.append(self.bound(self.statements.moveDead, binds))
         }
         if !settlement.keys.isEmpty {
@@ -74,7 +76,7 @@ extension PostgresSession {
         return statements
     }
 
-    private static func binds(_ deferrals: [Deferral]) -> [SQLValue] {
+    private func binds(_ deferrals: [Deferral]) -> [SQLValue] {
         let delays = deferrals.map { deferral -> Int64 in
             switch deferral.due {
             case .after(let duration): Int64(min(max(duration.seconds, 0), 1e9) * 1e6)
@@ -84,14 +86,18 @@ extension PostgresSession {
         }
         return [
             .int8Array(deferrals.map(\.id)), .int4Array(deferrals.map { Int32(clamping: $0.attempts) }),
-            .int8Array(delays), .int4Array(deferrals.map { $0.ordered ? 1 : 0 }), .textArray(deferrals.map(\.error)),
+            .int8Array(delays), .int4Array(deferrals.map { $0.ordered ? 1 : 0 }), self.errors(deferrals.map(\.error)),
         ]
     }
 
-    private static func binds(_ deaths: [Death]) -> [SQLValue] {
+    private func errors(_ errors: [String?]) -> SQLValue {
+        .textArray(errors.map { $0.map(self.characters.storable) })
+    }
+
+    private func binds(_ deaths: [Death]) -> [SQLValue] {
         [
             .int8Array(deaths.map(\.id)), .int4Array(deaths.map { Int32(clamping: $0.attempts) }),
-            .textArray(deaths.map(\.reason.rawValue)), .textArray(deaths.map(\.error)),
+            .textArray(deaths.map(\.reason.rawValue)), self.errors(deaths.map(\.error)),
         ]
     }
 }

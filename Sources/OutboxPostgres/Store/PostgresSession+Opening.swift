@@ -34,13 +34,7 @@ extension PostgresSession {
         }
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
-        if try facts.decode("backend", as: Int32.self) != self.connection.processID {
-            self.logger.warning(
-                """
-                A pooler is between the relay and Postgres. The relay needs a session of its own: pool in session \
-                mode, or connect directly
-                """)
-        }
+        self.characters = StorableCharacters(encoding: await self.connection.parameterStatus("server_encoding"))
         try await self.checkVersion()
         try await self.checkPrivileges()
     }

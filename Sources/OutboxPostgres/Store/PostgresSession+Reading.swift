@@ -3,11 +3,17 @@ import OutboxSQL
 
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+        let result: ReadResult
         do throws(PostgresError) {
-            return try await self.poll(requests, until: deadline)
+            result = try await self.poll(requests, until: deadline)
         } catch {
             throw RelayStoreError(error)
         }
+        if self.isLogReplaced {
+            throw RelayStoreError(
+                "The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
+        }
+        return result
     }
 
     private func poll(
@@ -23,7 +29,7 @@ extension PostgresSession {
             switch reads ? self.doorbell.step : .sleep {
             case .poll(let release, let arm):
                 let result = try await self.exchange(requests, release: release, arm: arm)
-                if !result.pages.isEmpty || !result.nextDue.isEmpty { return result }
+                if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced { return result }
             case .pause(let duration):
                 if let result = try await self.readDeferred(&requests) { return result }
                 let end = self.pauseEnd ?? self.clock.now + duration
@@ -129,6 +135,7 @@ extension PostgresSession {
                 granted = try part[0].decode(0, as: Bool.self)
             case .snapshot:
                 snapshot = part[0].bytes(0) ?? []
+                self.isLogReplaced = try part[0].decode(1, as: Int64?.self) != Int64(self.logID)
             case .late:
                 late = part
             case .fresh(let request):

@@ -19,9 +19,13 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
     /// The log's oid: the first half of every lock's key and part of the channel's name.
     var logID: UInt32 = 0
+    /// Whether the log is not the one that this session's locks and channel are for.
+    var isLogReplaced = false
     var headersVerified = false
     var streams: [StreamID: StreamState] = [:]
     var doorbell: Doorbell
+    /// Which characters the database can store.
+    var characters = StorableCharacters.all
     /// When the current pause ends.
     var pauseEnd: ContinuousClock.Instant?
     /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
@@ -79,10 +83,17 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             }
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.register, [subscription, names]),
+                self.bound(self.statements.restart, [subscription, names]),
                 self.bound(self.statements.promoteAll, [subscription]),
                 self.bound(self.statements.load, [subscription, names]),
             ])
-            for row in results[2] {
+            for row in results[1] {
+                let destination = try row.decode(0, as: String.self)
+                self.logger.warning(
+                    "The log's numbers have begun anew; what came since then is read",
+                    metadata: ["outbox.destination": "\(destination)"])
+            }
+            for row in results[3] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
             }
@@ -117,7 +128,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         return keys
     }
 
-    /// A statement that the session prepares once.
+    /// A statement with its values.
     func bound(_ statement: Statements.Statement, _ binds: [SQLValue] = []) -> SQLStatement {
         SQLStatement(statement.text, binds, name: statement.name)
     }

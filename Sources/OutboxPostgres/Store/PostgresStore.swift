@@ -70,6 +70,12 @@ public struct PostgresStore: RelayStore {
         } catch {
             throw RelayStoreError(error)
         }
+        do {
+            try await PoolerCheck(connection: connection, configuration: configuration, logger: logger)()
+        } catch {
+            await connection.close()
+            throw (error as? PostgresError).map { RelayStoreError($0) } ?? error
+        }
         let session = PostgresSession(
             connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
             wakeup: self.wakeup, policy: self.policy, logger: logger)
@@ -80,6 +86,8 @@ public struct PostgresStore: RelayStore {
 extension RelayStoreError {
     /// What a failure of the client means for a relay.
     init(_ error: PostgresError) {
-        self.init(error.description, isRetriable: error.isRetriable, underlying: error)
+        // A session has no statement_timeout, so a cancelled statement is an administrator's doing.
+        let isRetriable = error.isRetriable || error.sqlState == SQLState.queryCanceled
+        self.init(error.description, isRetriable: isRetriable, underlying: error)
     }
 }

@@ -29,6 +29,11 @@ import Testing
             #expect(abs((read?.timeIntervalSince1970 ?? .infinity) - seconds) < 1e-4)
         }
         #expect(Timestamp.text(Date(timeIntervalSince1970: -0.5)) == "1969-12-31T23:59:59.500000Z")
+        // What a row can claim and the format cannot say.
+        for seconds in [1e12, 1e300, .infinity] {
+            #expect(Timestamp.text(Date(timeIntervalSince1970: seconds)) == "9999-12-31T23:59:59.000000Z")
+            #expect(Timestamp.text(Date(timeIntervalSince1970: -seconds)) == "0000-01-01T00:00:00.000000Z")
+        }
     }
 
     @Test(arguments: [("250ms", 0.25), ("2s", 2), ("5m", 300), ("1.5h", 5400), ("7d", 604_800), ("3", 3)])

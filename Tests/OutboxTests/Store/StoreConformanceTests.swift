@@ -13,9 +13,12 @@ struct StoreConformanceTests {
         let fixture = FaultyFixture(fault)
         for name in fault.caughtBy {
             let check = try #require(StoreConformance.checks.first { $0.name == name }, "no check \"\(name)\"")
-            await #expect(throws: (any Error).self, "\"\(name)\" did not notice: \(fault)") {
-                try await check.run(fixture.fresh())
+            // A machine that stands still for longer than a check waits hides the fault from it.
+            var isNoticed = false
+            for _ in 0..<5 where !isNoticed {
+                do { try await check.run(fixture.fresh()) } catch { isNoticed = true }
             }
+            #expect(isNoticed, "\"\(name)\" did not notice: \(fault)")
         }
     }
 

@@ -60,7 +60,12 @@ public actor Connection {
         loop: SocketLoop = .shared
     ) async throws(PostgresError) -> Connection {
         let parcel = try await ConnectAttempt.run(configuration, logger: logger)
-        return try await Connection(parcel, logger: logger, loop: loop)
+        let connection = try await Connection(parcel, logger: logger, loop: loop)
+        // A backslash in a literal is a backslash, whatever the role or the database was set to.
+        if await connection.parameterStatus("standard_conforming_strings") == "off" {
+            try await connection.execute(script: "SET standard_conforming_strings = on")
+        }
+        return connection
     }
 
     private init(_ parcel: ConnectAttempt.Parcel, logger: Logger, loop: SocketLoop) async throws(PostgresError) {

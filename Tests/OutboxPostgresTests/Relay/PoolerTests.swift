@@ -1,0 +1,102 @@
+import Foundation
+import Logging
+import Outbox
+import OutboxTesting
+import Testing
+
+@testable import OutboxPostgres
+
+/// A relay behind a real pooler.
+@Suite(.schema) struct PoolerTests {
+    @Test func aPoolerThatGivesSessionsAwayIsRefused() async throws {
+        try await self.withPooler(mode: "transaction") { bench, pooled in
+            let relay = Relay(
+                store: PostgresStore(postgres: pooled, schema: bench.schema), routes: ["d": .handler { _ in }],
+                logger: .init(label: "outbox.test") { _ in SwiftLogNoOpLogHandler() })
+            let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
+            #expect(error?.isRetriable == false && error?.message.contains("transaction mode") == true)
+            // It has left nothing in the sessions of others.
+            let connection = try await Connection.connect(pooled)
+            for setting in ["synchronous_commit", "enable_seqscan"] {
+                let value = try await connection.query("SELECT current_setting(\(setting))")[0].decode(
+                    0, as: String.self)
+                #expect(value == "on")
+            }
+            #expect(try await bench.ownerCount() == 0)
+            // Producers may use it.
+            let outbox = PostgresOutbox(schema: bench.schema)
+            try await connection.withTransaction { transaction in
+                _ = try await outbox.enqueue(NewMessage(to: "d", text: "x"), in: transaction)
+            }
+            await connection.close()
+            #expect(try await bench.pendingCount() == 1)
+        }
+    }
+
+    @Test(arguments: [1, 5]) func aPoolerInSessionModeIsNoObstacle(size: Int) async throws {
+        try await self.withPooler(mode: "session", size: size) { bench, pooled in
+            let deliveries = Deliveries()
+            let store = PostgresStore(postgres: pooled, schema: bench.schema, wakeup: .notify(fallback: nil))
+            try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
+                for round in 1...5 {
+                    try await eventually("it sleeps") { try await bench.isAsleep() }
+                    try await bench.sql("SELECT $outbox.enqueue('d', 'x')")
+                    try await eventually("it is delivered") { deliveries.count == round }
+                }
+            }
+            #expect(deliveries.count == 5)
+        }
+    }
+
+    private func withPooler(
+        mode: String, size: Int = 5, _ body: (RelayBench, ConnectionConfiguration) async throws -> Void
+    ) async throws {
+        let bench = try await RelayBench.make()
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("outbox-pooler-\(UUID().uuidString)")
+            .path
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // The umask has its say where it is created.
+        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: folder)
+        let place = try await bench.sql(
+            "SELECT current_setting('unix_socket_directories'), current_setting('port'), current_user::text")[0]
+        let (host, port) = (try place.decode(0, as: String.self), try place.decode(1, as: String.self))
+        let user = try place.decode(2, as: String.self)
+        try """
+        [databases]
+        * = host=\(host) port=\(port) user=\(user)
+        [pgbouncer]
+        listen_addr =
+        listen_port = 6432
+        unix_socket_dir = \(folder)
+        auth_type = any
+        pool_mode = \(mode)
+        default_pool_size = \(size)
+        """.write(toFile: folder + "/pgbouncer.ini", atomically: true, encoding: .utf8)
+        let pooler = Process()
+        pooler.executableURL = URL(fileURLWithPath: "/bin/sh")
+        // It does not run as root, and has to be let into the server's folder.
+        pooler.arguments = [
+            "-c", #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; exec pgbouncer -q "$@""#, "sh",
+            folder + "/pgbouncer.ini",
+        ]
+        pooler.environment = ProcessInfo.processInfo.environment.merging(["host": host]) { _, new in new }
+        pooler.standardInput = FileHandle.nullDevice
+        pooler.standardOutput = FileHandle.nullDevice
+        pooler.standardError = FileHandle.nullDevice
+        try pooler.run()
+        defer { pooler.terminate() }
+        var pooled = try await ConnectionConfiguration(TestServer.shared.url)
+        pooled.parameters["host"] = folder
+        pooled.parameters["port"] = "6432"
+        let target = pooled
+        let isThere = try await eventually("the pooler answers") {
+            guard let connection = try? await Connection.connect(target) else { return false }
+            await connection.close()
+            return true
+        }
+        try #require(isThere)
+        try await body(bench, pooled)
+    }
+}
