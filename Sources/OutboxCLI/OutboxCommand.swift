@@ -34,9 +34,8 @@ struct OutboxCommand: AsyncParsableCommand {
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.
     static func main() async {
-        // A reader that goes away is an error of a write, not the end of the process.
-        _ = signal(SIGPIPE, SIG_IGN)
         do {
+            try self.prepareProcess()
             try self.checkEncoding()
             try self.checkSubcommand(of: self, in: CommandLine.arguments.dropFirst())
             var command = try self.parseAsRoot()
@@ -48,10 +47,26 @@ struct OutboxCommand: AsyncParsableCommand {
         } catch let error where self.isParsers(error) {
             self.exit(withError: error)
         } catch {
-            let failure = CommandFailure(error)
-            let line = failure.message.split(whereSeparator: \.isNewline).joined(separator: " ")
-            Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + line)
-            Self.exit(failure.status)
+            self.end(CommandFailure(error))
+        }
+    }
+
+    /// Ends the process, having said why in a line.
+    static func end(_ failure: CommandFailure) -> Never {
+        Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + failure.message.plain())
+        self.exit(failure.status)
+    }
+
+    /// Sets signals as a program has them, and makes sure that there is a stdout.
+    private static func prepareProcess() throws {
+        // A reader that goes away is an error of a write, not the end of the process.
+        _ = signal(SIGPIPE, SIG_IGN)
+        // Swift would print where every thread is, and go on.
+        _ = signal(SIGQUIT, SIG_DFL)
+        // Where it was closed, its number may be something else's by now, which has no type of file.
+        var facts = stat()
+        if fstat(STDOUT_FILENO, &facts) != 0 || facts.st_mode & S_IFMT == 0 {
+            throw CommandFailure(.inputOutput, "stdout is closed; send it to /dev/null where nobody reads it")
         }
     }
 

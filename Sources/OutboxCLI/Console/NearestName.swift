@@ -2,6 +2,8 @@
 enum NearestName {
     /// The name with the fewest differences (letters inserted, left out, replaced or swapped), if they are few.
     static func of(_ name: String, among names: some Sequence<String>) -> String? {
+        // The effort grows with the length, and no name that there is is that long.
+        guard name.utf8.count <= 64 else { return nil }
         let nearest = names.map { (name: $0, distance: self.distance(Array(name.lowercased()), Array($0))) }
             .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
         guard let nearest, nearest.distance <= max(1, name.count / 2) else { return nil }

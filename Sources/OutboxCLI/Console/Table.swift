@@ -3,6 +3,8 @@ struct Table {
     /// Where a column's text stands.
     enum Alignment { case left, right }
 
+    private static let widest = 60
+
     private let columns: [(title: String, alignment: Alignment)]
     private var rows: [[String]] = []
 
@@ -10,10 +12,10 @@ struct Table {
         self.columns = columns.map { (title: $0.0, alignment: $0.1) }
     }
 
-    /// Adds a row: a text for each column.
+    /// Adds a row: a text for each column, of which as much is shown as leaves room for others.
     mutating func add(_ cells: String...) {
         precondition(cells.count == self.columns.count, "A row has a cell for each column.")
-        self.rows.append(cells)
+        self.rows.append(cells.map { $0.plain(Self.widest) })
     }
 
     /// The lines of the table, the titles first.

@@ -47,10 +47,18 @@ struct Terminal: Sendable {
         case cyan = "36"
     }
 
-    /// Writes a text as it is. What cannot be written is nobody's loss but the reader's who went away.
+    /// Writes a text as it is; see ``write(_:)-([UInt8])``.
     func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = Descriptor(self.descriptor).writeAll(bytes[...])
+        self.write(Array(text.utf8))
+    }
+
+    /// Writes bytes. If stdout does not take them (a full disk), the program ends and says so: half an output is no success.
+    /// A reader that went away wants no more.
+    func write(_ bytes: [UInt8]) {
+        guard let failure = Descriptor(self.descriptor).writeAll(bytes[...]), self.descriptor == STDOUT_FILENO,
+            !failure.isBrokenPipe
+        else { return }
+        OutboxCommand.end(CommandFailure(.inputOutput, "stdout: \(failure.reason)"))
     }
 
     /// Writes a line.

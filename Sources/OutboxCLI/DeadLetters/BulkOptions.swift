@@ -25,9 +25,9 @@ struct BulkOptions: ParsableArguments {
     ) async throws {
         let isEverything = self.ids.isEmpty && self.options.isEverything
         if isEverything, !self.all, !self.dryRun {
-            throw ValidationError("Say which: ids, a filter such as --destination, or --all.")
+            throw CommandFailure(.usage, "Say which: ids, a filter such as --destination, or --all.")
         }
-        if self.all, !isEverything { throw ValidationError("--all excludes ids and filters.") }
+        if self.all, !isEverything { throw CommandFailure(.usage, "--all excludes ids and filters.") }
         let schema = try server.outbox.schema
         let count = try await server.withConnection(application: "dead-letter") { connection in
             try await schema.check(on: connection)

@@ -19,7 +19,8 @@ struct DeadLetterDiscardCommand: AsyncParsableCommand {
     var action: BulkOptions
 
     func run() async throws {
-        try await self.action.run(self.server, verb: "discard", past: "discarded") { inspector, filter, isDry, connection in
+        try await self.action.run(self.server, verb: "discard", past: "discarded") {
+            inspector, filter, isDry, connection in
             try await inspector.discard(matching: filter, dryRun: isDry, on: connection)
         }
     }

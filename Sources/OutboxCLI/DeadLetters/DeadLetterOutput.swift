@@ -17,9 +17,9 @@ enum DeadLetterOutput {
         for letter in letters {
             let age = Duration.seconds(max(-letter.diedAt.timeIntervalSinceNow, 0))
             table.add(
-                String(letter.id), self.plain(letter.destination.name, 30), self.plain(letter.route ?? "-", 30),
-                self.plain(letter.key ?? "-", 30), String(letter.attempts), letter.reason.rawValue, age.short,
-                self.plain(letter.error ?? "-", 60))
+                String(letter.id), letter.destination.name.plain(30), (letter.route ?? "-").plain(30),
+                (letter.key ?? "-").plain(30), String(letter.attempts), letter.reason.rawValue, age.short,
+                letter.error ?? "-")
         }
         return table
     }
@@ -36,12 +36,12 @@ enum DeadLetterOutput {
         ]
         for (name, value) in fields {
             let title = name + String(repeating: " ", count: 13 - name.count)
-            terminal.print(terminal.styled(title, .faint) + self.plain(value, .max))
+            terminal.print(terminal.styled(title, .faint) + value.plain())
         }
         guard let payload = letter.payload, !payload.isEmpty else { return }
         terminal.print("")
         if let text = String(validating: payload, as: UTF8.self) {
-            terminal.print(self.plain(text, .max, keepingLines: true))
+            terminal.print(text.plain(keepingLines: true))
         } else {
             terminal.print("base64: " + Data(payload).base64EncodedString())
         }
@@ -93,18 +93,5 @@ enum DeadLetterOutput {
             unsafe payload.withUnsafeBytes { bytes in unsafe json.payload(bytes) }
         }
         json.endObject()
-    }
-
-    /// A text that can do nothing to the terminal: what comes from a message may hold anything.
-    private static func plain(_ text: String, _ limit: Int, keepingLines: Bool = false) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\n", "\t": result.unicodeScalars.append(keepingLines ? scalar : " ")
-            case _ where scalar.properties.generalCategory == .control: result.append("\u{FFFD}")
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result.count <= limit ? result : result.prefix(limit - 1) + "…"
     }
 }

@@ -20,7 +20,8 @@ struct DeadLetterReplayCommand: AsyncParsableCommand {
     var action: BulkOptions
 
     func run() async throws {
-        try await self.action.run(self.server, verb: "replay", past: "replayed") { inspector, filter, isDry, connection in
+        try await self.action.run(self.server, verb: "replay", past: "replayed") {
+            inspector, filter, isDry, connection in
             try await inspector.replay(matching: filter, dryRun: isDry, on: connection)
         }
     }

@@ -28,9 +28,16 @@ struct FilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("With that text in the last error.", valueName: "text"))
     var error: String?
 
+    func validate() throws {
+        // As an unset variable in a script would have it: that is no way to say everything.
+        if self.error?.isEmpty == true { throw ValidationError("--error is empty.") }
+        if self.destination?.isEmpty == true { throw ValidationError("--destination is empty.") }
+    }
+
     /// Whether nothing is given that leaves a dead letter out.
     var isEverything: Bool {
-        self.destination == nil && self.olderThan == nil && self.newerThan == nil && self.reason == nil
+        self.destination == nil && (self.olderThan?.duration ?? .zero) == .zero && self.newerThan == nil
+            && self.reason == nil
             && self.error == nil
     }
 

@@ -71,16 +71,18 @@ struct EnqueueCommand: AsyncParsableCommand {
                 self.destination != nil || self.route != nil || self.key != nil || !self.headers.isEmpty
                 || self.deliverAt != nil || self.maxAttempts != nil || self.maxDelay != nil
             guard isMixed else { return }
-            throw ValidationError("With --from, destination, payload and their options stand in the lines.")
+            throw CommandFailure(.usage, "With --from, destination, payload and their options stand in the lines.")
         }
         if self.destination == nil || self.payload == nil {
-            throw ValidationError("Give a destination and a payload, or --from a file.")
+            throw CommandFailure(.usage, "Give a destination and a payload, or --from a file.")
         }
         var names: Set<String> = []
         for header in self.headers where !names.insert(header.name).inserted {
-            throw ValidationError("--header: “\(header.name)” is there twice.")
+            throw CommandFailure(.usage, "--header: “\(header.name)” is there twice.")
         }
-        if let attempts = self.maxAttempts, attempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
+        if let attempts = self.maxAttempts, attempts < 1 {
+            throw CommandFailure(.usage, "--max-attempts is at least 1.")
+        }
     }
 
     private func message() -> NewMessage {

@@ -17,7 +17,7 @@ enum MessageLine {
         }
 
         init(field: String, _ reason: String) {
-            self.description = "“\(field)” \(reason)"
+            self.description = "“\(field.plain(60))” \(reason)"
         }
     }
 
@@ -134,9 +134,12 @@ enum MessageLine {
         try value.object(
             { name, inner throws(Problem) in
                 guard try self.kind(&inner) == .string else {
-                    throw Problem(field: "headers", "is not an object of strings: “\(name)”")
+                    throw Problem(field: "headers", "is not an object of strings: “\(name.plain(60))”")
                 }
-                headers[name] = try self.string("headers", &inner)
+                let value = try self.string("headers", &inner)
+                guard headers.updateValue(value, forKey: name) == nil else {
+                    throw Problem(field: "headers", "has “\(name.plain(60))” twice")
+                }
             }, self.syntax)
         return headers
     }

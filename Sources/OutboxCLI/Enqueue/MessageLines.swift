@@ -38,8 +38,10 @@ final class MessageLines: AsyncSequence, Sendable {
 
         mutating func next() async throws -> NewMessage? {
             do {
-                while let line = try await self.nextLine() {
+                while var line = try await self.nextLine() {
                     self.number += 1
+                    // A byte order mark, as some editors put it there.
+                    if self.number == 1, line.starts(with: [0xEF, 0xBB, 0xBF]) { line = line.dropFirst(3) }
                     if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
                     let message = try self.decode(line)
                     self.count += 1
@@ -88,7 +90,8 @@ final class MessageLines: AsyncSequence, Sendable {
             self.start = 0
             self.buffer.append(contentsOf: more)
             if self.buffer.count > MessageLines.longestLine {
-                throw CommandFailure(.badInput, "line \(self.number + 1): longer than any message; nothing was enqueued")
+                throw CommandFailure(
+                    .badInput, "line \(self.number + 1): longer than any message; nothing was enqueued")
             }
         }
     }

@@ -69,7 +69,9 @@ struct RelayCommand: AsyncParsableCommand {
 
     func run() async throws {
         // Not in validate(), which is asked before an option that does not exist is complained about.
-        if self.routes.isEmpty { throw ValidationError("Give at least one --route, such as --route '*=stdout'.") }
+        if self.routes.isEmpty {
+            throw CommandFailure(.usage, "Give at least one --route, such as --route '*=stdout'.")
+        }
         let schema = try self.server.outbox.schema
         let destinations = try await self.destinations(schema)
         if destinations.isEmpty {

@@ -60,7 +60,7 @@ struct RelayOptions: ParsableArguments {
         if self.poll != nil, self.noFallbackPoll {
             throw ValidationError("--poll and --no-fallback-poll exclude each other.")
         }
-        if let poll, poll.duration <= .zero { throw ValidationError("--poll is more than 0.") }
+        if let poll, poll.duration < .milliseconds(1) { throw ValidationError("--poll is at least 1ms.") }
     }
 
     /// How deliveries that fail are repeated.

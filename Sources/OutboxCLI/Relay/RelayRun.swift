@@ -1,7 +1,16 @@
+import Dispatch
 import Logging
 import Outbox
 import ServiceLifecycle
 import UnixSignals
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// Runs a relay as a program does: with signals, and with the conditions that end it.
 struct RelayRun {
@@ -17,6 +26,7 @@ struct RelayRun {
     private enum End {
         case finished
         case readerGone
+        case interrupted
         case aside
     }
 
@@ -28,8 +38,8 @@ struct RelayRun {
         try await withThrowingTaskGroup(of: End.self) { tasks in
             self.reportEvents(&tasks)
             tasks.addTask {
-                try await Self.endAtSecondInterrupt()
-                return .aside
+                await Self.secondInterrupt()
+                return .interrupted
             }
             tasks.addTask {
                 try await group.run()
@@ -42,10 +52,21 @@ struct RelayRun {
             defer { tasks.cancelAll() }
             // What a relay throws that was cancelled because its reader has gone is no failure.
             while let end = try await tasks.next() {
-                if case .aside = end { continue }
-                return
+                switch end {
+                case .aside: continue
+                case .finished, .readerGone: return
+                case .interrupted: try await Self.endAtOnce(&tasks)
+                }
             }
         }
+    }
+
+    /// Ends the process when the commands that handlers have begun are killed, which takes a moment at most.
+    private static func endAtOnce(_ tasks: inout ThrowingTaskGroup<End, any Error>) async throws {
+        DispatchQueue.global().asyncAfter(deadline: .now() + 1) { OutboxCommand.exit(.interrupted) }
+        tasks.cancelAll()
+        while let result = await tasks.nextResult() { _ = result }
+        OutboxCommand.exit(.interrupted)
     }
 
     private var configuration: ServiceGroupConfiguration {
@@ -59,15 +80,28 @@ struct RelayRun {
         // The group's own words are about services; the relay's say the same.
         logger.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services, gracefulShutdownSignals: Self.shutdownSignals, logger: logger)
+    }
+
+    /// A terminal that is closed ends the relay too, unless it was started to outlive it (`nohup`).
+    private static var shutdownSignals: [UnixSignal] {
+        var action = sigaction()
+        unsafe sigaction(SIGHUP, nil, &action)
+        #if canImport(Darwin)
+        let handler = unsafe action.__sigaction_u.__sa_handler
+        #else
+        let handler = unsafe action.__sigaction_handler.sa_handler
+        #endif
+        let isIgnored = unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        return isIgnored ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
     }
 
     /// The first interrupt is the service group's. Whoever asks again does not want to wait.
-    private static func endAtSecondInterrupt() async throws {
+    private static func secondInterrupt() async {
         var count = 0
         for await _ in await UnixSignalsSequence(trapping: .sigint) {
             count += 1
-            if count == 2 { OutboxCommand.exit(.interrupted) }
+            if count == 2 { return }
         }
     }
 

@@ -37,7 +37,9 @@ struct SchemaCommand: ParsableCommand {
         }
         for (option, role) in [("--producer", self.producer), ("--relay", self.relay)] {
             guard let role else { continue }
-            if role.isEmpty || role.utf8.count > 63 { throw ValidationError("\(option): a role's name has 1 to 63 bytes.") }
+            if role.isEmpty || role.utf8.count > 63 {
+                throw ValidationError("\(option): a role's name has 1 to 63 bytes.")
+            }
         }
     }
 

@@ -24,10 +24,11 @@ final class LineWriter: Sendable {
         /// A write has ended in the middle of a line, so the next has to begin a new one.
         var isMidLine: Bool
         var isClosed = false
+        var descriptor: Descriptor
     }
 
-    private let descriptor: Descriptor
-    private let isOwner: Bool
+    /// The path of a file; nil: stdout.
+    private let path: String?
     private let queue = DispatchQueue(label: "outbox.lines")
     private let state: Mutex<State>
     private let readerGone: @Sendable () -> Void
@@ -36,30 +37,74 @@ final class LineWriter: Sendable {
     ///
     /// - Parameter readerGone: Called when nobody reads any more. What was to be written waits until it is cancelled.
     init(standardOutput readerGone: @escaping @Sendable () -> Void) {
-        self.descriptor = Descriptor(STDOUT_FILENO)
-        self.isOwner = false
+        self.path = nil
         self.readerGone = readerGone
-        self.state = Mutex(State(isMidLine: false))
+        self.state = Mutex(State(isMidLine: false, descriptor: Descriptor(STDOUT_FILENO)))
+        Self.watchReader(of: STDOUT_FILENO, readerGone)
     }
 
-    /// A writer that appends to a file, which is created where it does not exist.
+    /// A writer that appends to a file, which is created where it does not exist. Where it was moved or removed, the next
+    /// line begins a new one.
     ///
     /// - Throws: A ``CommandFailure`` when it cannot be opened.
     init(appendingTo path: String) throws {
-        let number = unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        if number < 0 { throw CommandFailure(.cannotCreate, "\(path): \(Descriptor.Failure(code: errno).reason)") }
-        self.descriptor = Descriptor(number)
-        self.isOwner = true
+        self.path = path
         self.readerGone = {}
+        do throws(Descriptor.Failure) {
+            let (descriptor, isMidLine) = try Self.open(path)
+            self.state = Mutex(State(isMidLine: isMidLine, descriptor: descriptor))
+        } catch {
+            throw CommandFailure(.cannotCreate, "\(path): \(error.reason)")
+        }
+    }
+
+    deinit {
+        if self.path != nil { _ = close(self.state.withLock(\.descriptor).number) }
+    }
+
+    private static func open(_ path: String) throws(Descriptor.Failure) -> (Descriptor, isMidLine: Bool) {
+        #if canImport(Darwin)
+        let number = unsafe Darwin.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        #elseif canImport(Musl)
+        let number = unsafe Musl.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        #else
+        let number = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        #endif
+        if number < 0 { throw Descriptor.Failure(code: errno) }
         // A program that was killed while it wrote may have left half a line.
         var last: UInt8 = 0x0A
         let end = lseek(number, 0, SEEK_END)
         if end > 0 { _ = unsafe pread(number, &last, 1, end - 1) }
-        self.state = Mutex(State(isMidLine: last != 0x0A))
+        return (Descriptor(number), last != 0x0A)
     }
 
-    deinit {
-        if self.isOwner { _ = close(self.descriptor.number) }
+    /// Opens the file anew if it is not the one of that name any more, as after a rotation.
+    private func followPath() throws(Descriptor.Failure) -> Descriptor {
+        let current = self.state.withLock(\.descriptor)
+        guard let path else { return current }
+        var opened = stat()
+        var named = stat()
+        _ = fstat(current.number, &opened)
+        let isThere = unsafe stat(path, &named) == 0
+        if isThere, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return current }
+        let (descriptor, isMidLine) = try Self.open(path)
+        self.state.withLock { state in
+            state.descriptor = descriptor
+            state.isMidLine = isMidLine
+        }
+        _ = close(current.number)
+        return descriptor
+    }
+
+    /// Notices a reader that goes away while there is nothing to write.
+    private static func watchReader(of number: Int32, _ readerGone: @escaping @Sendable () -> Void) {
+        var facts = stat()
+        guard fstat(number, &facts) == 0, facts.st_mode & S_IFMT == S_IFIFO else { return }
+        DispatchQueue(label: "outbox.reader").async {
+            var end = pollfd(fd: number, events: 0, revents: 0)
+            while unsafe poll(&end, 1, -1) < 0, errno == EINTR {}
+            if end.revents & Int16(POLLERR) != 0 { readerGone() }
+        }
     }
 
     /// Writes lines, the last of which ends too.
@@ -97,8 +142,14 @@ final class LineWriter: Sendable {
     }
 
     private func drain() {
-        while let (lines, callers) = self.takePending() {
-            let failure = self.descriptor.writeAll(lines[...])
+        while true {
+            let place = Result { () throws(Descriptor.Failure) in try self.followPath() }
+            guard let (lines, callers) = self.takePending() else { return }
+            let failure: Descriptor.Failure? =
+                switch place {
+                case .success(let descriptor): descriptor.writeAll(lines[...])
+                case .failure(let failure): failure
+                }
             if let failure, failure.isBrokenPipe {
                 // The callers stay: their messages were not delivered, and that is no fault of theirs.
                 self.state.withLock { $0.isClosed = true }

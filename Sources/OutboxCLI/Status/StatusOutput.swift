@@ -8,7 +8,8 @@ enum StatusOutput {
         terminal.print(self.relay(status.relay, terminal))
         terminal.print("")
         self.destinations(status).print(on: terminal)
-        let idle = status.unregistered.map(\.destination.name)
+        let names = status.unregistered.map { $0.destination.name.plain(60) }
+        let idle = names.count > 20 ? names.prefix(20) + ["\((names.count - 20).grouped) more"] : names
         if !idle.isEmpty {
             terminal.print("")
             terminal.print(

@@ -147,7 +147,7 @@ private struct Replies {
         let detail = explanation.joined(separator: "\n")
         return switch reason {
         case "folder":
-            EphemeralPostgresError(.initialisationFailed, "The server's folder could not be made.", detail: detail)
+            EphemeralPostgresError(.initialisationFailed, "The server's folder could not be made in the folder for temporary files (TMPDIR): it is not there, or not for everybody.", detail: detail)
         case "initdb":
             EphemeralPostgresError(.initialisationFailed, "The program initdb failed.", detail: detail)
         case "exited":

@@ -21,7 +21,8 @@ import Testing
     @Test func copiesLinesFromStdin() async throws {
         let outbox = try await TestOutbox.migrated()
         let lines = [
-            #"{"destination":"bus","payload":"plain \u00fc \ud83d\ude00","key":"k","headers":{"h":"v"}}"#, "", "  ",
+            // A byte order mark first.
+            "\u{FEFF}" + #"{"destination":"bus","payload":"plain \u00fc \ud83d\ude00","key":"k","headers":{"h":"v"}}"#, "", "  ",
             #"{"destination":"bus","payload_base64":"/wA="}"#,
             #"{"destination":"bus","payload_json":{"b":1.50,"a":[true,null]},"max_attempts":2,"max_delay":1.5}"#,
             #"{"id":7,"attempt":1,"created_at":"x","destination":"bus","route":null,"payload":"","deliver_at":"2030-01-31T12:00:00.5Z"}"#,
@@ -53,6 +54,7 @@ import Testing
         (#"{"destination":"a","payload":"a","keyy":"a"}"#, "“key”"),
         (#"{"destination":"a","payload":"a","key":"\u0000"}"#, "key"),
         (#"{"destination":"a","payload":"a","headers":{"x":1}}"#, "headers"),
+        (#"{"destination":"a","payload":"a","headers":{"x":"1","x":"2"}}"#, "twice"),
         (#"{"destination":"a","payload":"a","deliver_at":"tomorrow"}"#, "deliver_at"),
         (#"{"destination":"a","payload":"a","max_attempts":0}"#, "max_attempts"),
         (#"{"destination":"a","payload":"a","payload_json":1}"#, "payload_json"),

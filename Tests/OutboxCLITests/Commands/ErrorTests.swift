@@ -65,6 +65,71 @@ import Testing
         #expect(try await outbox.count("message") == 0)
     }
 
+    /// A supervisor that starts again what ended with 69 would do so for ever.
+    @Test(arguments: [
+        ["PGPORT": "abc"], ["PGPORT": "99999"], ["PGSSLMODE": "rubbish"], ["PGSERVICE": "nope"], ["PGTZ": "rubbish"],
+        ["PGOPTIONS": "-c no_such_setting=1"],
+    ])
+    func aWrongEnvironmentIs64(environment: [String: String]) async throws {
+        let outbox = try await TestOutbox.named()
+        let postgres = environment["PGPORT"] == nil ? ["--postgres", outbox.url] : []
+        let ending = try await Program.outbox(["status"] + postgres, environment: environment, status: 64)
+        self.expectPlain(ending.error)
+    }
+
+    /// What comes after a character that should have been escaped may be the rest of a password.
+    @Test(arguments: ["postgres://u:hunter2@Secret@h/d", "postgres://u:Top/Secret@h/d", "postgres://u:Top:Secret@h/d"])
+    func aPasswordThatIsNotEscapedIsNotShown(url: String) async throws {
+        let ending = try await Program.outbox(
+            "status", "--postgres", url + "?connect_timeout=1", status: url.contains("Top:") ? 69 : 64)
+        self.expectPlain(ending.error)
+        #expect(!ending.error.contains("Secret") && !ending.error.contains("Top") && !ending.error.contains("hunter2"))
+    }
+
+    @Test(arguments: [
+        ["dead-letter", "discard", "--error", ""], ["dead-letter", "discard", "--older-than", "0"],
+        ["dead-letter", "replay", "--destination", ""], ["dead-letter", "replay", "--older-than", "0s"],
+    ])
+    func anEmptyFilterIsNotEverything(arguments: [String]) async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            """
+            INSERT INTO {{schema}}.dead_letter (id, slot, created_at, destination, payload, attempts, reason, last_error)
+            VALUES (1, 0, now(), 'd', '', 1, 'rejected', 'no')
+            """)
+        try await Program.outbox(arguments + ["--postgres", outbox.url, "--schema", outbox.schema], status: 64)
+        #expect(try await outbox.count("dead_letter") == 1)
+    }
+
+    /// What is in names and errors does nothing to a terminal.
+    @Test func namesAreNoCommandsToATerminal() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let name = "a\u{1B}[31m\u{7}\n\u{202E}z"
+        try await outbox("enqueue", name, "x")
+        let line = #"{"destination":"d","payload":"a","\u001b]0;x\u0007":1}"#
+        for text in [
+            try await outbox("status").output,
+            try await outbox("enqueue", "--from", "-", input: line, status: 65).error,
+            try await Program.outbox("status", "--postgres", outbox.url, "--schema", name, status: 64).error,
+            try await Program.outbox(
+                "status", "--postgres", outbox.url, "--schema", "a\u{1B}[31m", status: 78
+            ).error,
+        ] {
+            #expect(!text.contains("\u{1B}") && !text.contains("\u{7}") && !text.contains("\u{202E}"), "\(text)")
+        }
+        #expect(try await outbox("status", "--json").json()["unregistered"][0]["destination"].string == name)
+    }
+
+    @Test(arguments: ["schema", "status", "status --json", "dead-letter list", "migrate status --json"])
+    func anOutputThatIsNotTakenIs74(command: String) async throws {
+        let outbox = try await TestOutbox.migrated()
+        let on = command == "schema" ? "" : #""$@""#
+        let full = try await outbox.shell(#""$outbox" \#(command) \#(on) >/dev/full; echo "status $?""#)
+        #expect(full.lines == ["status 74"], "\(full.error)")
+        let closed = try await outbox.shell(#""$outbox" \#(command) \#(on) >&-; echo "status $?""#)
+        #expect(closed.lines == ["status 74"], "\(closed.error)")
+    }
+
     @Test(arguments: [
         (["statu"], "status"), (["migrate", "upp"], "up"), (["relay", "--route", "a=stdot"], "stdout"),
         (["relay", "--route", "a=stdout", "--log-level", "warn"], "warning"),

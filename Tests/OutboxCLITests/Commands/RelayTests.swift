@@ -69,6 +69,30 @@ import Testing
         #expect(ending.error.contains("/nonexistent/file"))
     }
 
+    @Test func followsAFileThatIsRotated() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await withTemporaryFolder { folder in
+            let ending = try await outbox.shell(
+                """
+                "$outbox" relay "$@" --route d=file:\(folder)/out 2>\(folder)/err &
+                holds() { n=0; until grep -q "$1" "$2" 2>/dev/null; do n=$((n + 1)); [ $n -lt 3000 ] || exit 99; sleep 0.01; done; }
+                "$outbox" enqueue d first "$@" >/dev/null
+                holds first \(folder)/out
+                mv \(folder)/out \(folder)/out.1
+                "$outbox" enqueue d second "$@" >/dev/null
+                holds second \(folder)/out
+                rm \(folder)/out
+                "$outbox" enqueue d third "$@" >/dev/null
+                holds third \(folder)/out
+                kill $!
+                wait $!
+                cat \(folder)/out.1 \(folder)/out
+                """)
+            let payloads = try ending.lines.map { try JSON($0)["payload"].string }
+            #expect(payloads == ["first", "third"], "\(ending.output)\(ending.error)")
+        }
+    }
+
     @Test func runsACommandPerMessage() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox("enqueue", "mail", "the payload", "--route", "r", "--key", "k", "--header", "h=v")

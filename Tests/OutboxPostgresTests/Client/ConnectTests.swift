@@ -48,7 +48,7 @@ import Testing
 
     @Test func badValue() async throws {
         let error = try await failure(["sslmode": "sometimes"])
-        #expect(error.code == .connect)
+        #expect(error.code == .configuration)
     }
 
     @Test func cancelled() async throws {

@@ -22,7 +22,7 @@ import Testing
         #expect(wrong.code == .connect)
         #expect(wrong.sqlState == "28P01")
         #expect(!wrong.isRetriable)
-        #expect(wrong.description.contains("password is wrong"))
+        #expect(wrong.description.contains("password is missing or wrong"))
         #expect(!wrong.debugDescription.contains("hunter2"))
 
         #expect(try await failure(["password": ""]).code == .connect)

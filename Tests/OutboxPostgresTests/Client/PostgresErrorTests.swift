@@ -63,7 +63,7 @@ import Testing
                 """)
         #expect(error.code == .connect)
         #expect(error.sqlState == "28P01")
-        #expect(error.description.contains("password is wrong"))
+        #expect(error.description.contains("password is missing or wrong"))
         #expect(error.description.contains("user \"me\""))
         #expect(!error.isRetriable)
     }

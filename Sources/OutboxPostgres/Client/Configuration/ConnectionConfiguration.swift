@@ -96,6 +96,16 @@ extension ConnectionConfiguration {
         defer { unsafe PQconninfoFree(options) }
         var parsed: [String: String] = [:]
         unsafe forEach(options) { name, value in parsed[name] = value }
+        // A password with an @ or a / in it has been read as the beginning of what follows; it is not to be shown then.
+        let hasStrangePort = parsed["port"]?.allSatisfy { $0.isASCII && $0.isNumber || $0 == "," } == false
+        if hasStrangePort || parsed["host"]?.contains("@") == true {
+            throw PostgresError(
+                .configuration,
+                """
+                the connection string is invalid: \(hasStrangePort ? "the port is no number" : "the host contains an @"); \
+                in a URL, write @ in a name or a password as %40, / as %2F, : as %3A
+                """)
+        }
         return parsed
     }
 

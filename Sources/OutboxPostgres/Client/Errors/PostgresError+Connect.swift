@@ -12,10 +12,23 @@ extension PostgresError {
         }
         if let report {
             self.init(.connect, "the server refused the connection", server: report)
+        } else if reason.contains("no password supplied") {
+            // libpq did not even ask: the same as a wrong one.
+            self.init(
+                .connect,
+                "no password was given (PGPASSWORD, a password file, or the connection string)",
+                server: ServerReport(sqlState: "28P01", severity: "FATAL"))
+        } else if Self.configurationComplaints.contains(where: reason.hasPrefix) {
+            self.init(.configuration, "the connection's parameters, or the PG* environment, are wrong: \(reason)")
         } else {
             self.init(.connect, "no connection to the server (\(Self.advice(for: reason))\(reason))")
         }
     }
+
+    /// How libpq begins to say that it did not even try.
+    private static let configurationComplaints = [
+        "invalid ", "definition of service", "service file", "syntax error in service file", "could not match ",
+    ]
 
     private static func advice(for reason: String) -> String {
         if reason.contains("server does not support SSL") {

@@ -5,7 +5,7 @@ extension PostgresError: CustomStringConvertible, CustomDebugStringConvertible {
         var parts = [storage.message]
         if let state = sqlState {
             if let explanation = SQLState.explanation(state) { parts.append(explanation) }
-            if let message = storage.server?.message, !message.isEmpty, SQLState.hasHarmlessMessage(state) {
+            if let message = storage.server?.message, !message.isEmpty, code == .connect || SQLState.hasHarmlessMessage(state) {
                 parts.append("the server says “\(message)”")
             }
         }

@@ -23,7 +23,7 @@ enum SQLState {
     /// What happened, in plain words, and what to do about it.
     static func explanation(_ state: String) -> String? {
         switch state {
-        case "28P01": "the password is wrong, or the user does not exist"
+        case "28P01": "the password is missing or wrong, or the user does not exist"
         case "28000":
             "the server does not admit this user from here; see pg_hba.conf, and whether the server wants TLS (sslmode=require)"
         case "3D000": "the database does not exist; check dbname"
