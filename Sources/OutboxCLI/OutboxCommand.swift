@@ -65,7 +65,7 @@ struct OutboxCommand: AsyncParsableCommand {
         _ = signal(SIGQUIT, SIG_DFL)
         // Where it was closed, its number may be something else's by now, which has no type of file.
         var facts = stat()
-        if fstat(STDOUT_FILENO, &facts) != 0 || facts.st_mode & S_IFMT == 0 {
+        if unsafe fstat(STDOUT_FILENO, &facts) != 0 || facts.st_mode & S_IFMT == 0 {
             throw CommandFailure(.inputOutput, "stdout is closed; send it to /dev/null where nobody reads it")
         }
     }

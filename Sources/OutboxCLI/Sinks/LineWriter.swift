@@ -84,7 +84,7 @@ final class LineWriter: Sendable {
         guard let path else { return current }
         var opened = stat()
         var named = stat()
-        _ = fstat(current.number, &opened)
+        _ = unsafe fstat(current.number, &opened)
         let isThere = unsafe stat(path, &named) == 0
         if isThere, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return current }
         let (descriptor, isMidLine) = try Self.open(path)
@@ -99,7 +99,7 @@ final class LineWriter: Sendable {
     /// Notices a reader that goes away while there is nothing to write.
     private static func watchReader(of number: Int32, _ readerGone: @escaping @Sendable () -> Void) {
         var facts = stat()
-        guard fstat(number, &facts) == 0, facts.st_mode & S_IFMT == S_IFIFO else { return }
+        guard unsafe fstat(number, &facts) == 0, facts.st_mode & S_IFMT == S_IFIFO else { return }
         DispatchQueue(label: "outbox.reader").async {
             var end = pollfd(fd: number, events: 0, revents: 0)
             while unsafe poll(&end, 1, -1) < 0, errno == EINTR {}

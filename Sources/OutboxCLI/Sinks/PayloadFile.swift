@@ -18,7 +18,7 @@ enum PayloadFile {
         let path = FilePath(Self.folder).appending("outbox-\(UInt64.random(in: 0 ... .max))")
         let file = try FileDescriptor.open(
             path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
-        unlink(path.string)
+        unsafe unlink(path.string)
         do {
             _ = try file.writeAll(payload)
             try file.seek(offset: 0, from: .start)
