@@ -84,10 +84,15 @@ let package = Package(
             resources: [.embedInCode("Postgres/supervisor.sh")],
             swiftSettings: settings
         ),
+        .target(
+            name: "BenchmarkReferences",
+            dependencies: ["CLibPQ"],
+            path: "Benchmarks/References"
+        ),
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "Outbox", "OutboxPostgres", "OutboxTesting",
+                "BenchmarkReferences", "Outbox", "OutboxPostgres", "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -11,10 +11,12 @@ package struct Statements: Sendable {
 
     // session
     package var configure: Statement
+    package var widen: Statement
     package var inspect: Statement
     package var version: Statement
     package var missingPrivileges: Statement
     package var own: Statement
+    package var sameLog: Statement
 
     // doorbell
     package var arm: Statement
@@ -25,6 +27,7 @@ package struct Statements: Sendable {
     package var endRead: Statement
     package var currentSnapshot: Statement
     package var readFresh: Statement
+    package var readFreshBounded: Statement
     package var readLate: Statement
     package var readCatchup: Statement
 
@@ -43,6 +46,7 @@ package struct Statements: Sendable {
     package var deleteDeferred: Statement
     package var promoteKeys: Statement
     package var promoteAll: Statement
+    package var sameNumbers: Statement
     package var insertDead: Statement
     package var moveDead: Statement
 
@@ -56,16 +60,19 @@ package struct Statements: Sendable {
             Statement(name: name, text: Self.render(bytes, schema: schema, schemaText: schemaText))
         }
         self.configure = statement("configure", PackageResources.configure_sql)
+        self.widen = statement("widen", PackageResources.widen_sql)
         self.inspect = statement("inspect", PackageResources.inspect_sql)
         self.version = statement("version", PackageResources.version_sql)
         self.missingPrivileges = statement("missing_privileges", PackageResources.missing_privileges_sql)
         self.own = statement("own", PackageResources.own_sql)
+        self.sameLog = statement("same_log", PackageResources.same_log_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)
         self.beginRead = statement("begin_read", PackageResources.begin_read_sql)
         self.endRead = statement("end_read", PackageResources.end_read_sql)
         self.currentSnapshot = statement("current_snapshot", PackageResources.current_snapshot_sql)
         self.readFresh = statement("read_fresh", PackageResources.read_fresh_sql)
+        self.readFreshBounded = statement("read_fresh_bounded", PackageResources.read_fresh_bounded_sql)
         self.readLate = statement("read_late", PackageResources.read_late_sql)
         self.readCatchup = statement("read_catchup", PackageResources.read_catchup_sql)
         self.register = statement("register", PackageResources.register_sql)
@@ -82,6 +89,7 @@ package struct Statements: Sendable {
         self.deleteDeferred = statement(nil, PackageResources.delete_deferred_sql)
         self.promoteKeys = statement(nil, PackageResources.promote_keys_sql)
         self.promoteAll = statement("promote_all", PackageResources.promote_all_sql)
+        self.sameNumbers = statement("same_numbers", PackageResources.same_numbers_sql)
         self.insertDead = statement("insert_dead", PackageResources.insert_dead_sql)
         self.moveDead = statement(nil, PackageResources.move_dead_sql)
     }

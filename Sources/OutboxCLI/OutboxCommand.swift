@@ -29,7 +29,7 @@ struct OutboxCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
-            DeadLetterCommand.self, DemoCommand.self,
+            DeadLetterCommand.self, DemoCommand.self, BenchCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.

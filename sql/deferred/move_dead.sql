@@ -2,7 +2,7 @@
 WITH gone AS (
     DELETE FROM {{schema}}.deferred
     USING unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) AS verdict (id, attempts, reason, error)
-    WHERE deferred.subscription = $1 AND deferred.id = verdict.id
+    WHERE deferred.id = verdict.id AND deferred.subscription = $1 AND deferred.id = ANY ($2::bigint[])
     RETURNING deferred.*, verdict.attempts AS all_attempts, verdict.reason, verdict.error
 )
 INSERT INTO {{schema}}.dead_letter (

@@ -35,7 +35,10 @@ page AS MATERIALIZED (
             sum(octet_length(payload)) OVER (ORDER BY deferred.id ROWS UNBOUNDED PRECEDING) - octet_length(payload)
                 AS bytes_before
         FROM chosen
-        JOIN {{schema}}.deferred ON deferred.subscription = $1 AND deferred.id = chosen.id
+        -- One lookup each: joined openly, the whole table would be read in the order of the page.
+        CROSS JOIN LATERAL (
+            SELECT * FROM {{schema}}.deferred AS row WHERE row.id = chosen.id AND row.subscription = $1 OFFSET 0
+        ) AS deferred
         ORDER BY deferred.id
         LIMIT $3
     ) AS candidates

@@ -10,4 +10,4 @@ SET attempts = verdict.attempts,
     last_error = coalesce(verdict.error, last_error)
 FROM unnest($2::bigint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[])
     AS verdict (id, attempts, delay, ordered, error)
-WHERE deferred.subscription = $1 AND deferred.id = verdict.id
+WHERE deferred.id = verdict.id AND deferred.subscription = $1 AND deferred.id = ANY ($2::bigint[])

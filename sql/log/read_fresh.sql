@@ -1,14 +1,10 @@
--- Fresh: messages with an id that the stream has not passed. $1 position, $2 destination, $3 and $4 slots,
--- $5 messages, $6 bytes at most. The running sum reads lengths only, it detoasts nothing.
-SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
-FROM (
-    SELECT
-        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
-        sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
-    FROM {{schema}}.message
-    WHERE destination = $2 AND id > $1 AND slot BETWEEN $3 AND $4
-    ORDER BY id
-    LIMIT $5
-) AS page
-WHERE bytes_before < $6
+-- Fresh: messages with an id that the stream has not passed. $1 position, $2 destination, $3 and $4 slots, $5 messages at most,
+-- $6 the longest payload that is returned; a longer one is null. Without a running sum, which costs as much as all the rest:
+-- that many messages of that length are no more than a page may have.
+SELECT
+    id, slot, created_at, route, key, headers, options,
+    CASE WHEN octet_length(payload) <= $6 THEN payload END AS payload, deliver_at > now() AS scheduled
+FROM {{schema}}.message
+WHERE destination = $2 AND id > $1 AND slot BETWEEN $3 AND $4
 ORDER BY id
+LIMIT $5

@@ -59,10 +59,11 @@ extension CommandFailure {
     private static func status(of error: PostgresError) -> ExitStatus {
         switch error.sqlState {
         case "42501": return .noPermission
+        // A setting of the session that the server does not take: PGTZ, PGOPTIONS.
+        case "42704", "42601" where error.code == .connect: return .usage
+        case let state? where state.hasPrefix("22") && error.code == .connect: return .usage
         case "3D000", "3F000", "42P01", "42883": return .wrongSchema
         case let state? where state.hasPrefix("28"): return .noPermission
-        // A setting of the session that the server does not take: PGTZ, PGOPTIONS.
-        case let state? where (state.hasPrefix("22") || state == "42704") && error.code == .connect: return .usage
         case let state? where state.hasPrefix("22") || state.hasPrefix("23"): return .badInput
         default: break
         }

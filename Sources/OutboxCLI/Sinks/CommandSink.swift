@@ -2,6 +2,14 @@ import Outbox
 import Subprocess
 import Synchronization
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 #if canImport(System)
 import System
 #else
@@ -11,6 +19,16 @@ import SystemPackage
 /// Runs a shell command once per message: the payload on stdin, the rest in the environment.
 struct CommandSink: Sendable {
     let command: String
+
+    init(command: String) {
+        self.command = command
+        // Commands write to one stdout at the same time. Where that is a file, it is appended to: `cat` from file to file
+        // copies within the kernel, which does not lock the place in the file that all have in common.
+        var facts = stat()
+        if unsafe fstat(STDOUT_FILENO, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG {
+            _ = fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_APPEND)
+        }
+    }
 
     /// Delivers a message.
     ///

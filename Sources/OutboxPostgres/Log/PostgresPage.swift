@@ -55,6 +55,13 @@ final class PostgresPage: MessagePage {
         return bytes
     }
 
+    /// Whether the server has kept a payload back because it is long for its page.
+    static func hasWithheldPayload(_ result: QueryResult) -> Bool {
+        (0..<result.rowCount).contains { row in
+            result.length(row: row, column: Column.payload) == 0 && result.isNull(row: row, column: Column.payload)
+        }
+    }
+
     /// The last message's id.
     static func lastID(of result: QueryResult) -> Int64? {
         result.rowCount == 0 ? nil : result.int64(row: result.rowCount - 1, column: Column.id)

@@ -10,28 +10,56 @@ struct PoolerCheck {
     let configuration: ConnectionConfiguration
     let logger: Logger
 
+    /// A server process, and the number that it has given to a transaction: the next of the same session has the next.
+    private struct Place: Equatable {
+        let process: Int32
+        let transaction: Int64
+    }
+
     /// - Throws: A ``RelayStoreError`` when the session is shared; what the client throws.
     func callAsFunction() async throws {
-        let process = try await Self.process(of: self.connection)
-        if process == self.connection.processID { return }
-        // The process that was used last is the first that is given away. One whose session is its own is not.
+        let first = try await self.place()
+        if first.process == self.connection.processID { return }
+        // The process that was used last is the first that is given away.
         let other = try await self.processOfAnother()
-        let after = try await Self.process(of: self.connection)
-        if other == process || after != process {
-            throw RelayStoreError(
-                """
+        let isOwn = try await self.isUninterrupted(first.process)
+        if other == first.process || !isOwn {
+            let message = """
                 A pooler in transaction mode is between the relay and Postgres. The relay needs a session of its own, also \
                 when it only polls: connect directly, or through a pool in session mode.
-                """, isRetriable: false)
+                """
+            throw RelayStoreError(message, isRetriable: false, underlying: PostgresError(.configuration, message))
         }
         self.logger.debug("A pooler is between the relay and Postgres, in session mode")
+    }
+
+    /// Whether two transactions follow each other without one of somebody else's. Where all processes are taken, others wait
+    /// in line between any two of a session that is not its own. A few tries: now and then a process has one for itself.
+    private func isUninterrupted(_ process: Int32) async throws -> Bool {
+        var last = try await self.place()
+        for _ in 0..<5 {
+            let next = try await self.place()
+            if last.process != process || next.process != process { return false }
+            if next.transaction == last.transaction + 1 { return true }
+            last = next
+        }
+        return false
+    }
+
+    private func place() async throws -> Place {
+        let row = try await self.connection.query(
+            """
+            SELECT pid, split_part(virtualtransaction, '/', 2)::bigint FROM pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'virtualxid'
+            """)[0]
+        return Place(process: try row.decode(0), transaction: try row.decode(1))
     }
 
     /// The process that another connection is given; nil: it was given none in time, for all are taken.
     private func processOfAnother() async throws -> Int32? {
         let second = try await Connection.connect(self.configuration, logger: self.logger)
         let process = try await withThrowingTaskGroup(of: Int32?.self) { group in
-            group.addTask { try await Self.process(of: second) }
+            group.addTask { try await second.query("SELECT pg_backend_pid()")[0].decode(0, as: Int32.self) }
             group.addTask {
                 try await Task.sleep(for: .seconds(2))
                 await second.close()
@@ -46,9 +74,5 @@ struct PoolerCheck {
         }
         await second.close()
         return process
-    }
-
-    private static func process(of connection: Connection) async throws -> Int32 {
-        try await connection.query("SELECT pg_backend_pid()")[0].decode(0)
     }
 }

@@ -17,9 +17,9 @@ extension PostgresSession {
         if statements.isEmpty { return }
         do {
             // One pipeline without BEGIN is one transaction, which ends with it.
-            let results = try await self.connection.pipeline(statements)
+            let results = try await self.connection.pipeline([self.sameLog] + statements)
             for (index, stream) in moves {
-                guard results[index].rowCount == 1, let place = results[index][0].bytes(0) else {
+                guard results[index + 1].rowCount == 1, let place = results[index + 1][0].bytes(0) else {
                     throw RelayStoreError(
                         """
                         The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was \
@@ -29,8 +29,27 @@ extension PostgresSession {
                 self.streams[stream]?.place = place
             }
         } catch let error as PostgresError {
-            throw RelayStoreError(error)
+            throw self.explained(error)
         }
+    }
+
+    /// The statement that fails where the log is another than the session's.
+    var sameLog: SQLStatement { self.bound(self.statements.sameLog, [.int8(Int64(self.logID))]) }
+
+    /// What the failure of a pipeline that begins with ``sameLog`` means.
+    func explained(_ error: PostgresError) -> RelayStoreError {
+        guard error.sqlState == SQLState.divisionByZero else { return RelayStoreError(error) }
+        if error.statementIndex == 0 { return Self.logReplaced }
+        return RelayStoreError(
+            """
+            The log's numbers have begun anew, while messages with such numbers are still deferred or dead. Nothing is lost, \
+            and nothing is delivered until they are gone: replay or discard the dead letters, empty \
+            \(self.schema.identifier).deferred, or number the log on from where it was.
+            """, isRetriable: false, underlying: error)
+    }
+
+    static var logReplaced: RelayStoreError {
+        RelayStoreError("The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
     }
 
     private func move(_ stream: StreamState, to cursor: Cursor) -> SQLStatement {
@@ -40,7 +59,7 @@ extension PostgresSession {
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int8(Int64(self.logID)),
+                .transactionID(cursor.catchup == nil ? nil : cursor.horizon),
             ])
     }
 
@@ -49,6 +68,10 @@ extension PostgresSession {
         let subscription = SQLValue.text(self.subscription)
         let destination = SQLValue.text(stream.destination.name)
         var statements: [SQLStatement] = []
+        let copied = settlement.deferred.map(\.id) + settlement.dead.map(\.id) + settlement.deferredDead.map(\.id)
+        if !copied.isEmpty {
+            statements.append(self.bound(self.statements.sameNumbers, [subscription, destination, .int8Array(copied)]))
+        }
         if !settlement.deferred.isEmpty {
             let binds = [subscription, destination] + self.binds(settlement.deferred)
             statements.append(self.bound(self.statements.insertDeferred, binds))

@@ -17,6 +17,7 @@ extension PostgresSession {
     private func prepare() async throws {
         let results = try await self.connection.pipeline([
             SQLStatement(self.statements.configure.text, []), SQLStatement(self.statements.inspect.text, []),
+            SQLStatement(self.statements.widen.text, []),
         ])
         let facts = results[1][0]
         guard let log = try facts.decode("message", as: Int64?.self),

@@ -7,12 +7,9 @@ extension PostgresSession {
         do throws(PostgresError) {
             result = try await self.poll(requests, until: deadline)
         } catch {
-            throw RelayStoreError(error)
+            throw self.explained(error)
         }
-        if self.isLogReplaced {
-            throw RelayStoreError(
-                "The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
-        }
+        if self.isLogReplaced { throw Self.logReplaced }
         return result
     }
 
@@ -103,6 +100,7 @@ extension PostgresSession {
         if due.isEmpty { return nil }
         for index in requests.indices { requests[index].deferred = false }
         var plan: [(SQLStatement, Answer)] = []
+        plan.append((self.sameLog, .none))
         for request in due { self.planDeferred(request, &plan) }
         let results = try await self.connection.pipeline(plan.map(\.0))
         var result = ReadResult()
@@ -183,8 +181,14 @@ extension PostgresSession {
                 [.snapshot(cursor.snapshot), .transactionID(cursor.horizon), .int8(cursor.position), destination]
                 + [.int4(Int32(low)), .int4(Int32(high))] + limits
             plan.append((self.bound(self.statements.readLate, late), .late(request)))
-            let fresh: [SQLValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)] + limits
-            plan.append((self.bound(self.statements.readFresh, fresh), .fresh(request)))
+            let fresh: [SQLValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)]
+            if stream.boundedPages > 0 {
+                plan.append((self.bound(self.statements.readFreshBounded, fresh + limits), .fresh(request)))
+            } else {
+                let longest = SQLValue.int4(Int32(clamping: request.bytes / max(request.messages, 1)))
+                plan.append(
+                    (self.bound(self.statements.readFresh, fresh + [limits[0], longest]), .fresh(request)))
+            }
         }
     }
 
@@ -194,11 +198,19 @@ extension PostgresSession {
     ) -> Doorbell.Found {
         guard let stream = self.streams[request.stream] else { return .nothing }
         let latePart = Self.part(late, request)
-        let freshPart = Self.part(fresh, request)
+        var freshPart = Self.part(fresh, request)
+        let isWithheld = PostgresPage.hasWithheldPayload(fresh)
+        if isWithheld {
+            // Not read: the next poll brings it, as much as a page may have.
+            freshPart = Cursor.Part(lastID: nil, isFull: true)
+            self.streams[request.stream]?.boundedPages = 16
+        } else if stream.boundedPages > 0 {
+            self.streams[request.stream]?.boundedPages -= 1
+        }
         let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)
         self.streams[request.stream]?.cursor = afterFresh ?? afterLate
         self.append(late, stream, afterLate, &result)
-        guard let afterFresh else { return .full }
+        guard let afterFresh, !isWithheld else { return .full }
         self.append(fresh, stream, afterFresh, &result)
         if latePart.lastID == nil && freshPart.lastID == nil { return .nothing }
         return freshPart.isFull ? .full : .some

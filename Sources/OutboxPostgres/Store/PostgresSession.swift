@@ -41,6 +41,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         var cursor: Cursor
         /// The place of the stream's row.
         var place: [UInt8]
+        /// How many pages are still read by the statement that bounds their bytes: long payloads come together.
+        var boundedPages = 0
     }
 
     init(
@@ -66,11 +68,12 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
     func acquire() async throws -> Bool {
         do throws(PostgresError) {
-            let result = try await self.connection.query(
-                self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]))
-            return try result[0].decode(0, as: Bool.self)
+            let results = try await self.connection.pipeline([
+                self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
+            ])
+            return try results[1][0].decode(0, as: Bool.self)
         } catch {
-            throw RelayStoreError(error)
+            throw self.explained(error)
         }
     }
 

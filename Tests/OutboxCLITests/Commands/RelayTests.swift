@@ -69,6 +69,20 @@ import Testing
         #expect(ending.error.contains("/nonexistent/file"))
     }
 
+    /// What copies from file to file without reading does not lock the place that they have in common.
+    @Test func commandsThatShareAFileLoseNothing() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to('m' || i || chr(10), 'UTF8') FROM generate_series(1, 300) AS i")
+        let ending = try await outbox.shell(
+            """
+            folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+            "$outbox" relay "$@" --route d=exec:cat --concurrency 16 --until-empty >"$folder/out" 2>/dev/null
+            cat "$folder/out"
+            """)
+        #expect(Set(ending.lines).count == 300)
+    }
+
     @Test func followsAFileThatIsRotated() async throws {
         let outbox = try await TestOutbox.migrated()
         try await withTemporaryFolder { folder in

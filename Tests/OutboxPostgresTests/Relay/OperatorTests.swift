@@ -57,6 +57,61 @@ import Testing
         #expect(try await bench.count("SELECT position FROM $outbox.stream") == 10)
     }
 
+    /// A deferred message and a new one with its number must not be taken for each other.
+    @Test func numbersThatBeginAnewBesideOldOnesAreRefused() async throws {
+        let bench = try await RelayBench.make()
+        let failing: Routes = [
+            "d": .handler(retry: .constant(.seconds(3600), maximumAttempts: 5)) { message in
+                if message.id == 1 { throw DeliveryFailure.reject("no") }
+                throw DeliveryFailure.retry("later")
+            }
+        ]
+        try await bench.sql("SELECT $outbox.enqueue('d', 'old') FROM generate_series(1, 2)")
+        try await bench.run(bench.relay(failing)) {
+            try await eventually("both are settled") { try await bench.pendingCount() == 0 }
+        }
+        try await bench.script("TRUNCATE $outbox.message RESTART IDENTITY")
+        try await bench.sql("SELECT $outbox.enqueue('d', 'new') FROM generate_series(1, 2)")
+        let error = await #expect(throws: RelayStoreError.self) { try await bench.relay(failing).run() }
+        #expect(error?.message.contains("numbers have begun anew") == true)
+        let (dead, deferred) = (try await bench.deadCount(), try await bench.deferredCount())
+        #expect(dead == 1 && deferred == 1)
+        // As it says: when they are gone, it goes on.
+        try await bench.script("DELETE FROM $outbox.deferred; DELETE FROM $outbox.dead_letter")
+        try await bench.run(bench.relay(failing)) {
+            try await eventually("the new ones are settled") {
+                let (dead, deferred) = (try await bench.deadCount(), try await bench.deferredCount())
+                return dead == 1 && deferred == 1
+            }
+        }
+    }
+
+    /// What its locks protect is gone, so a relay of the dropped outbox may not touch what waits in the new one.
+    @Test func deferredMessagesOfANewOutboxAreNotTheOldRelays() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        let relay = bench.relay([
+            "d": .handler(retry: .constant(.milliseconds(1), maximumAttempts: 1000)) { message in
+                deliveries.add(message)
+                if deliveries.count < 1000 { throw DeliveryFailure.retry("again") }
+            }
+        ])
+        let events = relay.events
+        try await bench.run(relay) {
+            try await bench.sql("SELECT $outbox.enqueue('d', 'old')")
+            // It tries again and again, from deferred alone, with no look at the log.
+            try await eventually("it is tried again") { deliveries.count > 3 }
+            try await bench.admin.execute(script: bench.schema.down + bench.schema.sql)
+            try await bench.sql(
+                """
+                INSERT INTO $outbox.deferred (id, slot, created_at, destination, payload)
+                VALUES (7, 0, now(), 'd', convert_to('new', 'UTF8'))
+                """)
+            for await event in events { if case .disconnected = event { break } }
+        }
+        #expect(deliveries.texts.first == "old")
+    }
+
     /// Also where the new numbers reach the old position, or do not.
     @Test(arguments: [3, 7, 20]) func aLogWhoseNumbersBeginAnewIsReadFromTheBeginning(count: Int) async throws {
         let bench = try await RelayBench.make()

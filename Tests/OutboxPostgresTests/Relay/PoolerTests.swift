@@ -33,13 +33,35 @@ import Testing
         }
     }
 
+    /// One process for all, and others who use it all the time.
+    @Test func aBusyPoolOfOneIsRefused() async throws {
+        try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<2 {
+                    group.addTask {
+                        let connection = try await Connection.connect(pooled)
+                        while !Task.isCancelled { _ = try? await connection.query("SELECT pg_sleep(0.2)") }
+                        await connection.close()
+                    }
+                }
+                let relay = bench.relay(
+                    ["d": .handler { _ in }], store: PostgresStore(postgres: pooled, schema: bench.schema))
+                let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
+                #expect(error?.message.contains("transaction mode") == true)
+                group.cancelAll()
+            }
+            #expect(try await bench.ownerCount() == 0)
+        }
+    }
+
     @Test(arguments: [1, 5]) func aPoolerInSessionModeIsNoObstacle(size: Int) async throws {
         try await self.withPooler(mode: "session", size: size) { bench, pooled in
             let deliveries = Deliveries()
             let store = PostgresStore(postgres: pooled, schema: bench.schema, wakeup: .notify(fallback: nil))
             try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
                 for round in 1...5 {
-                    try await eventually("it sleeps") { try await bench.isAsleep() }
+                    let sleeps = try await eventually("it sleeps") { try await bench.isAsleep() }
+                    try #require(sleeps)
                     try await bench.sql("SELECT $outbox.enqueue('d', 'x')")
                     try await eventually("it is delivered") { deliveries.count == round }
                 }
@@ -78,15 +100,19 @@ import Testing
         pooler.executableURL = URL(fileURLWithPath: "/bin/sh")
         // It does not run as root, and has to be let into the server's folder.
         pooler.arguments = [
-            "-c", #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; exec pgbouncer -q "$@""#, "sh",
+            "-c",
+            #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; pgbouncer -q "$@" & read -r _; kill $!"#,
+            "sh",
             folder + "/pgbouncer.ini",
         ]
         pooler.environment = ProcessInfo.processInfo.environment.merging(["host": host]) { _, new in new }
-        pooler.standardInput = FileHandle.nullDevice
+        // It ends when this process does, however that ends.
+        let life = Pipe()
+        pooler.standardInput = life
         pooler.standardOutput = FileHandle.nullDevice
         pooler.standardError = FileHandle.nullDevice
         try pooler.run()
-        defer { pooler.terminate() }
+        defer { try? life.fileHandleForWriting.close() }
         var pooled = try await ConnectionConfiguration(TestServer.shared.url)
         pooled.parameters["host"] = folder
         pooled.parameters["port"] = "6432"

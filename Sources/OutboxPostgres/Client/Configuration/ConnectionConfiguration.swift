@@ -97,7 +97,8 @@ extension ConnectionConfiguration {
         var parsed: [String: String] = [:]
         unsafe forEach(options) { name, value in parsed[name] = value }
         // A password with an @ or a / in it has been read as the beginning of what follows; it is not to be shown then.
-        let hasStrangePort = parsed["port"]?.allSatisfy { $0.isASCII && $0.isNumber || $0 == "," } == false
+        let ports = parsed["port"]?.split(separator: ",") ?? []
+        let hasStrangePort = ports.contains { UInt16($0) == nil }
         if hasStrangePort || parsed["host"]?.contains("@") == true {
             throw PostgresError(
                 .configuration,
@@ -105,6 +106,10 @@ extension ConnectionConfiguration {
                 the connection string is invalid: \(hasStrangePort ? "the port is no number" : "the host contains an @"); \
                 in a URL, write @ in a name or a password as %40, / as %2F, : as %3A
                 """)
+        }
+        if let name = parsed["dbname"], name.contains("://") || name.contains("=") {
+            throw PostgresError(
+                .configuration, "the connection string is invalid: dbname is a connection string itself; give that one alone")
         }
         return parsed
     }

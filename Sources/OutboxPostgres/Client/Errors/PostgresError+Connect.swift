@@ -28,6 +28,7 @@ extension PostgresError {
     /// How libpq begins to say that it did not even try.
     private static let configurationComplaints = [
         "invalid ", "definition of service", "service file", "syntax error in service file", "could not match ",
+        "could not parse network address",
     ]
 
     private static func advice(for reason: String) -> String {

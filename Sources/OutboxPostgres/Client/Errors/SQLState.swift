@@ -1,6 +1,7 @@
 /// What the client knows about the condition codes of Postgres (appendix A of its manual).
 enum SQLState {
     static let queryCanceled = "57014"
+    static let divisionByZero = "22012"
     static let featureNotSupported = "0A000"
     static let invalidStatementName = "26000"
 
