@@ -45,7 +45,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     var idempotencyKey: String?
 
     @Option(
-        help: ArgumentHelp("For how long an idempotency key keeps others out.", valueName: "interval"),
+        help: ArgumentHelp("For how long an idempotency key keeps others out (default: 1d).", valueName: "interval"),
         transform: Interval.init(parsing:))
     var idempotencyWindow = Interval(.seconds(24 * 60 * 60))
 

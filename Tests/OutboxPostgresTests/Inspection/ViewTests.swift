@@ -113,7 +113,7 @@ import Testing
     /// In every snapshot the views say what the status says, whatever a relay and transactions that end late are at.
     @Test func theViewsAgreeWithTheStatusUnderARelay() async throws {
         try await withTestOutbox { test in
-            let (count, writers) = (30, 3)
+            let (count, writers) = (20, 2)
             let delivered = Atomic(0)
             let relay = try await Relay(
                 postgres: test.configuration(), outbox: test.schema,
@@ -122,7 +122,8 @@ import Testing
                     "b": .handler { _ in delivered.add(1, ordering: .relaxed) },
                 ])
             let observer = try await test.connect()
-            try await observer.query(SQLStatement(test.schema.inspectionStatements.configure))
+            // What is compiled takes longer than what is read.
+            try await observer.query("SET jit = off")
             var samples = 0
             var seen = 0
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -130,7 +131,7 @@ import Testing
                 for writer in 0..<writers {
                     group.addTask { try await Self.write(count, test, writer) }
                 }
-                let deadline = ContinuousClock.now + .seconds(60)
+                let deadline = ContinuousClock.now + .seconds(300)
                 while delivered.load(ordering: .relaxed) < writers * count * 20, ContinuousClock.now < deadline {
                     let sample = try await self.sample(test, on: observer)
                     #expect(sample.lag == sample.status)
