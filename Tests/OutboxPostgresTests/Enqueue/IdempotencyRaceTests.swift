@@ -45,23 +45,30 @@ import Testing
         }
     }
 
+    /// A connection for which it is an error to wait for a transaction that does not end meanwhile.
+    private func impatient(_ test: TestOutbox) async throws -> Connection {
+        let connection = try await test.connect()
+        try await connection.query("SET lock_timeout = '10s'")
+        return connection
+    }
+
     @Test func otherKeysDoNotWait() async throws {
         try await withTestOutbox { test in
             let outbox = PostgresOutbox(schema: test.schema)
             let one = try await test.connect()
             let transaction = try await one.begin()
             try await outbox.enqueue(.keyed("a"), in: transaction)
-            // A wait would be an error.
-            try await test.connection.execute(script: "SET lock_timeout = '1ms'")
+            let two = try await self.impatient(test)
             for number in 0..<200 {
-                _ = try await KeyedWay.one.enqueue(.keyed("b\(number)"), outbox, on: test.connection)
-                _ = try await KeyedWay.one.enqueue(.keyed("b\(number)"), outbox, on: test.connection)
+                _ = try await KeyedWay.one.enqueue(.keyed("b\(number)"), outbox, on: two)
+                _ = try await KeyedWay.one.enqueue(.keyed("b\(number)"), outbox, on: two)
             }
-            _ = try await KeyedWay.one.enqueue(.keyed("a", to: "elsewhere"), outbox, on: test.connection)
-            _ = try await KeyedWay.one.enqueue(.keyed(nil), outbox, on: test.connection)
+            _ = try await KeyedWay.one.enqueue(.keyed("a", to: "elsewhere"), outbox, on: two)
+            _ = try await KeyedWay.one.enqueue(.keyed(nil), outbox, on: two)
             try await transaction.commit()
             #expect(try await test.messages().count == 203)
             await one.close()
+            await two.close()
         }
     }
 
@@ -76,10 +83,11 @@ import Testing
             let hasWritten = try await transaction.query("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")[0]
                 .decode(0, as: Bool.self)
             #expect(!hasWritten)
-            try await test.connection.execute(script: "SET lock_timeout = '1ms'")
-            #expect(try await KeyedWay.one.enqueue(.keyed("a"), outbox, on: test.connection) == id)
+            let two = try await self.impatient(test)
+            #expect(try await KeyedWay.one.enqueue(.keyed("a"), outbox, on: two) == id)
             try await transaction.commit()
             await one.close()
+            await two.close()
         }
     }
 

@@ -230,15 +230,17 @@ import Testing
                 #expect(statement.binds.count == 7)
             }
             try await test.connection.withTransaction { transaction in
+                // What the session has not reported yet is in it, of the migration too.
+                let uses: SQLStatement = """
+                    SELECT (seq_scan + coalesce(idx_scan, 0) + n_tup_ins)::bigint FROM pg_stat_xact_user_tables
+                    WHERE relid = \(test.schema.identifier + ".idempotency")::regclass
+                    """
+                let before = try await transaction.query(uses)[0].decode(0, as: Int64.self)
                 try await outbox.enqueue(.keyed(nil), in: transaction)
                 try await outbox.enqueue([.keyed(nil)], in: transaction)
                 _ = try await KeyedWay.function.enqueue(.keyed(nil), outbox, in: transaction)
-                let scans = try await transaction.query(
-                    """
-                    SELECT (seq_scan + coalesce(idx_scan, 0) + n_tup_ins)::bigint FROM pg_stat_xact_user_tables
-                    WHERE relid = \(test.schema.identifier + ".idempotency")::regclass
-                    """)[0].decode(0, as: Int64.self)
-                #expect(scans == 0)
+                let after = try await transaction.query(uses)[0].decode(0, as: Int64.self)
+                #expect(after == before)
             }
         }
     }
