@@ -105,7 +105,8 @@ import Testing
                             let keys = (round..<round + 5).map { "key \(100 + $0)" }
                             do {
                                 let ids = try await connection.withTransaction { transaction in
-                                    let ids = try await outbox.enqueue(keys.map { NewMessage.keyed($0) }, in: transaction)
+                                    let ids = try await outbox.enqueue(
+                                        keys.map { NewMessage.keyed($0) }, in: transaction)
                                     if (producer + round) % 3 == 0 { throw CancellationError() }
                                     return ids
                                 }
