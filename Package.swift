@@ -49,7 +49,7 @@ let package = Package(
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: ["0001_outbox", "0002_deferred_indexes"].flatMap { name in
+            resources: ["0001_outbox", "0002_deferred_indexes", "0004_idempotency_and_views"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
             },
             swiftSettings: settings

@@ -29,6 +29,10 @@ package enum Migrations {
             version: 2, name: "deferred_indexes",
             up: text(PackageResources._002_deferred_indexes_up_sql),
             down: text(PackageResources._002_deferred_indexes_down_sql)),
+        File(
+            version: 4, name: "idempotency_and_views",
+            up: text(PackageResources._004_idempotency_and_views_up_sql),
+            down: text(PackageResources._004_idempotency_and_views_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

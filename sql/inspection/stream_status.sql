@@ -32,8 +32,8 @@ CROSS JOIN LATERAL (
         SELECT part.created_at
         FROM (
             SELECT message.xid, message.id, message.slot, message.destination, message.created_at
-            FROM pg_snapshot_xip(stream.snapshot) AS running (xid)
-            JOIN {{schema}}.message ON message.xid = running.xid
+            FROM {{schema}}.message
+            WHERE message.xid = ANY (ARRAY(SELECT pg_snapshot_xip(stream.snapshot)))
             UNION ALL
             SELECT message.xid, message.id, message.slot, message.destination, message.created_at
             FROM {{schema}}.message

@@ -4,7 +4,8 @@ SELECT
         SELECT relname
         FROM pg_class
         WHERE relnamespace = to_regnamespace('{{schema_text}}')
-            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number')
+            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number', 'idempotency',
+                'pending', 'lag')
         ORDER BY relname
     ) AS relations,
     (

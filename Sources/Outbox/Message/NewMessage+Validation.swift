@@ -19,6 +19,7 @@ extension NewMessage {
         try Self.check(self.destination.name, field: "destination", longest: 255)
         if let route = self.route { try Self.check(route, field: "route", longest: 1024) }
         if let key = self.key { try Self.check(key, field: "key", longest: 1024) }
+        if let key = self.idempotencyKey { try Self.check(key, field: "idempotencyKey", longest: 1024) }
         for (name, value) in self.headers where name.utf8.contains(0) || value.utf8.contains(0) {
             throw InvalidMessage(field: "headers", reason: "a name or a value contains a NUL")
         }

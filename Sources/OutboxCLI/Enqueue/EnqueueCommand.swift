@@ -9,13 +9,18 @@ struct EnqueueCommand: AsyncParsableCommand {
         abstract: "Enqueue one message, or many from a file or stdin.",
         discussion: """
             With --from, each line is a JSON object with "destination", one of "payload" (a string), "payload_base64" \
-            and "payload_json" (any JSON, taken as it is written), and optionally "route", "key", "headers" (an object \
-            of strings), "deliver_at" (RFC 3339), "max_attempts" and "max_delay" (seconds). What "outbox relay" writes \
-            can be read again. All lines are one transaction: if one is wrong, nothing is enqueued.
+            and "payload_json" (any JSON, taken as it is written), and optionally "route", "key", "idempotency_key", \
+            "headers" (an object of strings), "deliver_at" (RFC 3339), "max_attempts" and "max_delay" (seconds). What \
+            "outbox relay" writes can be read again. All lines are one transaction: if one is wrong, nothing is \
+            enqueued.
+
+            A message with the idempotency key that one for the same destination has had within the window is not \
+            enqueued again; the id that is printed is the first one's.
 
             EXAMPLES:
               outbox enqueue event-bus '{"id": 1}' --route order.created --key 1
               outbox enqueue email "Hello" --deliver-at 2030-01-01T09:00:00Z
+              outbox enqueue email "Goodbye" --idempotency-key user-7-left --idempotency-window 7d
               outbox enqueue --from messages.ndjson
               zcat messages.gz | outbox enqueue --from -
             """)
@@ -34,6 +39,15 @@ struct EnqueueCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Messages with the same key arrive in order.", valueName: "key"))
     var key: String?
+
+    @Option(
+        help: ArgumentHelp("Enqueues nothing if the destination has had that key within the window.", valueName: "key"))
+    var idempotencyKey: String?
+
+    @Option(
+        help: ArgumentHelp("For how long an idempotency key keeps others out (default: 1d).", valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var idempotencyWindow = Interval(.seconds(24 * 60 * 60))
 
     @Option(
         name: .customLong("header"), help: ArgumentHelp("A header; repeatable.", valueName: "name=value"),
@@ -68,8 +82,8 @@ struct EnqueueCommand: AsyncParsableCommand {
     private func check() throws {
         if self.from != nil {
             let isMixed =
-                self.destination != nil || self.route != nil || self.key != nil || !self.headers.isEmpty
-                || self.deliverAt != nil || self.maxAttempts != nil || self.maxDelay != nil
+                self.destination != nil || self.route != nil || self.key != nil || self.idempotencyKey != nil
+                || !self.headers.isEmpty || self.deliverAt != nil || self.maxAttempts != nil || self.maxDelay != nil
             guard isMixed else { return }
             throw CommandFailure(.usage, "With --from, destination, payload and their options stand in the lines.")
         }
@@ -88,6 +102,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     private func message() -> NewMessage {
         NewMessage(
             to: Destination(self.destination ?? ""), route: self.route, key: self.key,
+            idempotencyKey: self.idempotencyKey,
             headers: Dictionary(uniqueKeysWithValues: self.headers.map { ($0.name, $0.value) }),
             deliverAt: self.deliverAt?.date,
             options: MessageOptions(maximumAttempts: self.maxAttempts, maximumDelay: self.maxDelay?.duration),
@@ -97,7 +112,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     private func enqueue(_ message: NewMessage) async throws {
         try message.validate()
         let schema = try self.server.outbox.schema
-        let outbox = PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload)
+        let outbox = self.outbox(schema)
         let id = try await self.server.withConnection(application: "enqueue") { connection in
             try await schema.explaining {
                 try await connection.withTransaction { transaction in
@@ -116,12 +131,12 @@ struct EnqueueCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let file = try InputFile(path)
         let lines = MessageLines(file)
-        let outbox = PostgresOutbox(schema: schema, maximumPayload: NewMessage.largestPayload)
+        let outbox = self.outbox(schema)
         let count = try await self.server.withConnection(application: "enqueue") { connection in
             do {
                 return try await schema.explaining {
                     try await connection.withTransaction { transaction in
-                        try await outbox.copy(lines, in: transaction)
+                        try await lines.enqueue(into: outbox, in: transaction)
                     }
                 }
             } catch {
@@ -134,6 +149,12 @@ struct EnqueueCommand: AsyncParsableCommand {
         } else {
             Terminal.output.print("enqueued \(count.grouped) \(count == 1 ? "message" : "messages")")
         }
+    }
+
+    private func outbox(_ schema: OutboxSchema) -> PostgresOutbox {
+        PostgresOutbox(
+            schema: schema, maximumPayload: NewMessage.largestPayload,
+            idempotencyWindow: self.idempotencyWindow.duration)
     }
 
     private func printJSON(count: Int, id: Int64?) {

@@ -24,8 +24,8 @@ enum MessageLine {
     /// What a relay writes and a new message does not have.
     private static let ignored: Set = ["id", "attempt", "created_at"]
     private static let names = [
-        "destination", "route", "key", "headers", "deliver_at", "max_attempts", "max_delay", "payload",
-        "payload_base64", "payload_json",
+        "destination", "route", "key", "idempotency_key", "headers", "deliver_at", "max_attempts", "max_delay",
+        "payload", "payload_base64", "payload_json",
     ]
 
     /// Reads a line.
@@ -61,6 +61,7 @@ enum MessageLine {
         case "destination": message.destination = Destination(try self.string(name, &value))
         case "route": message.route = try self.string(name, &value)
         case "key": message.key = try self.string(name, &value)
+        case "idempotency_key": message.idempotencyKey = try self.string(name, &value)
         case "headers": message.headers = try self.headers(&value)
         case "deliver_at":
             guard let date = Timestamp.date(try self.string(name, &value)) else {
@@ -100,9 +101,12 @@ enum MessageLine {
         do throws(InvalidMessage) {
             try message.validate()
         } catch {
-            throw Problem(field: error.field == "deliverAt" ? "deliver_at" : error.field, error.reason)
+            throw Problem(field: self.renamed[error.field] ?? error.field, error.reason)
         }
     }
+
+    /// The fields whose names here are others than those of the properties.
+    private static let renamed = ["deliverAt": "deliver_at", "idempotencyKey": "idempotency_key"]
 
     // MARK: - Values
 

@@ -12,13 +12,13 @@ struct SchemaCommand: ParsableCommand {
             EXAMPLES:
               outbox schema > migrations/0042_outbox.sql
               outbox schema --schema orders_outbox
-              outbox schema --grants --producer shop --relay outbox_relay | psql
+              outbox schema --grants --producer shop --relay outbox_relay --monitor grafana | psql
             """)
 
     @OptionGroup
     var outbox: SchemaOption
 
-    @Flag(help: "Print GRANTs: for a producer, which may only enqueue, and for a relay.")
+    @Flag(help: "Print GRANTs: for a producer, which may only enqueue, a relay, and a monitor, which may only count.")
     var grants = false
 
     @Option(help: ArgumentHelp("The role of the applications that enqueue, with --grants.", valueName: "role"))
@@ -27,15 +27,18 @@ struct SchemaCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The role of the relays, with --grants.", valueName: "role"))
     var relay: String?
 
+    @Option(help: ArgumentHelp("The role that reads the views pending and lag, with --grants.", valueName: "role"))
+    var monitor: String?
+
     @Flag(help: "Print the SQL that removes the schema and everything in it.")
     var drop = false
 
     func validate() throws {
         if self.grants, self.drop { throw ValidationError("--grants and --drop exclude each other.") }
-        if !self.grants, self.producer != nil || self.relay != nil {
-            throw ValidationError("--producer and --relay need --grants.")
+        if !self.grants, self.producer != nil || self.relay != nil || self.monitor != nil {
+            throw ValidationError("--producer, --relay and --monitor need --grants.")
         }
-        for (option, role) in [("--producer", self.producer), ("--relay", self.relay)] {
+        for (option, role) in [("--producer", self.producer), ("--relay", self.relay), ("--monitor", self.monitor)] {
             guard let role else { continue }
             if role.isEmpty || role.utf8.count > 63 {
                 throw ValidationError("\(option): a role's name has 1 to 63 bytes.")
@@ -47,9 +50,10 @@ struct SchemaCommand: ParsableCommand {
         let schema = try self.outbox.schema
         let sql: String
         if self.grants {
-            let isNamed = self.producer != nil || self.relay != nil
+            let isNamed = self.producer != nil || self.relay != nil || self.monitor != nil
             sql = schema.grants(
-                producer: isNamed ? self.producer : "outbox_producer", relay: isNamed ? self.relay : "outbox_relay")
+                producer: isNamed ? self.producer : "outbox_producer", relay: isNamed ? self.relay : "outbox_relay",
+                monitor: isNamed ? self.monitor : "outbox_monitor")
         } else {
             sql = self.drop ? schema.down : schema.sql
         }

@@ -6,7 +6,7 @@ extension PostgresOutbox {
     /// more as fast as the server takes them, so it may be longer than memory is large.
     ///
     /// All or nothing: if a message is refused or the sequence throws, none is enqueued, and the transaction goes on as
-    /// if the call had not been made.
+    /// if the call had not been made. A message with an idempotency key is refused: `COPY` looks nothing up.
     ///
     /// - Returns: How many messages there were.
     /// - Throws: ``Outbox/InvalidMessage``, for the first message that is refused; what `messages` throws;
@@ -41,6 +41,9 @@ extension PostgresOutbox {
             return try await transaction.copyIn(self.statements.copy) { writer in
                 var rows = CopyRows(segment: segment)
                 try await feed { message in
+                    if message.idempotencyKey != nil {
+                        throw InvalidMessage(field: "idempotencyKey", reason: "is not possible with COPY")
+                    }
                     try rows.append(self.checked(message))
                     if let chunk = rows.takeChunk() { try await writer.write(chunk) }
                 }

@@ -14,13 +14,21 @@ import OutboxSQL
 ///
 /// A message is there if the transaction commits, and never was if it does not. It is checked before anything is sent:
 /// a message that is refused leaves the transaction as it was. The current trace context goes into the headers.
+///
+/// A message with an ``Outbox/NewMessage/idempotencyKey`` that its destination has had within the window is not enqueued:
+/// the number of the first one is returned. While another transaction is enqueueing with the key, the call waits for its
+/// end, as for any unique key. So two transactions that bring the same keys in opposite orders may deadlock (SQLSTATE
+/// 40P01), and one above `READ COMMITTED` may fail with 40001; both are retriable.
 public struct PostgresOutbox: Sendable {
     let schema: OutboxSchema
     let statements: EnqueueStatements
     /// The most bytes of payload that a message may have.
     public let maximumPayload: Int
-    /// Under these names connections prepare the statements: two outboxes on one connection are two pairs.
-    private let names: (one: String, many: String)
+    /// For how long a message keeps others with its idempotency key out, from the beginning of the transaction that
+    /// enqueued it.
+    public let idempotencyWindow: Duration
+    /// The end of the names under which connections prepare the statements: two outboxes on one connection have their own.
+    private let tag: String
 
     /// Creates an outbox; nothing is connected.
     ///
@@ -28,21 +36,26 @@ public struct PostgresOutbox: Sendable {
     ///   - schema: The outbox's schema. Default: "outbox".
     ///   - maximumPayload: The most bytes of payload that a message may have. Default 16 MiB; the schema allows
     ///     ``Outbox/NewMessage/largestPayload``, which is the most in any case.
-    public init(schema: OutboxSchema = OutboxSchema(), maximumPayload: Int = 16 << 20) {
+    ///   - idempotencyWindow: For how long a message keeps others with its idempotency key out. Default a day, at most
+    ///     1,000 years.
+    public init(
+        schema: OutboxSchema = OutboxSchema(), maximumPayload: Int = 16 << 20,
+        idempotencyWindow: Duration = .seconds(24 * 60 * 60)
+    ) {
         self.schema = schema
         self.statements = schema.enqueueStatements
         self.maximumPayload = maximumPayload
+        self.idempotencyWindow = idempotencyWindow
         // The name itself may be too long for the name of a statement.
-        let tag = String(FowlerNollVo.hash(schema.name.utf8), radix: 16)
-        self.names = (one: "outbox_enqueue_\(tag)", many: "outbox_enqueue_many_\(tag)")
+        self.tag = String(FowlerNollVo.hash(schema.name.utf8), radix: 16)
     }
 
     /// Enqueues a message.
     ///
-    /// - Returns: The message's number.
+    /// - Returns: The message's number, or that of the first one with its idempotency key.
     /// - Throws: ``Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
-    ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing`` or ``OutboxError/Code/privilege``,
-    ///   ``PostgresError``.
+    ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated`` or
+    ///   ``OutboxError/Code/privilege``, ``PostgresError``.
     @discardableResult
     public func enqueue(_ message: NewMessage, in transaction: borrowing Transaction) async throws -> Int64 {
         try await self.run(self.statement(for: message), in: transaction)[0].decode(0)
@@ -51,7 +64,8 @@ public struct PostgresOutbox: Sendable {
     /// Enqueues several messages with one statement; all are checked first. More than 64 MiB of payload are sent in as
     /// many statements as it takes; for very many messages see ``copy(_:in:)``.
     ///
-    /// - Returns: The messages' numbers, in the order of the messages, ascending.
+    /// - Returns: The messages' numbers, in the order of the messages; ascending, but for those of messages that had been
+    ///   enqueued before with their idempotency keys.
     /// - Throws: As ``enqueue(_:in:)``.
     @discardableResult
     public func enqueue(_ messages: [NewMessage], in transaction: borrowing Transaction) async throws -> [Int64] {
@@ -71,13 +85,17 @@ public struct PostgresOutbox: Sendable {
     /// - Throws: ``Outbox/InvalidMessage``.
     public func statement(for message: NewMessage) throws(InvalidMessage) -> SQLStatement {
         let message = try self.checked(message)
+        let binds: [SQLValue] = [
+            .text(message.destination.name), message.route.sqlValue, message.key.sqlValue,
+            message.headersJSON.map(SQLValue.json) ?? .null, message.deliverAt.sqlValue,
+            message.options.json.map(SQLValue.json) ?? .null, .bytes(message.payload),
+        ]
+        guard let idempotencyKey = message.idempotencyKey else {
+            return SQLStatement(self.statements.one, binds, name: "outbox_enqueue_\(self.tag)")
+        }
         return SQLStatement(
-            self.statements.one,
-            [
-                .text(message.destination.name), message.route.sqlValue, message.key.sqlValue,
-                message.headersJSON.map(SQLValue.json) ?? .null, message.deliverAt.sqlValue,
-                message.options.json.map(SQLValue.json) ?? .null, .bytes(message.payload),
-            ], name: self.names.one)
+            self.statements.oneIdempotent, binds + [.text(idempotencyKey), self.idempotencyInterval],
+            name: "outbox_enqueue_idempotent_\(self.tag)")
     }
 
     /// The statement that enqueues several messages, for clients other than this package's. It returns a row with the
@@ -87,7 +105,13 @@ public struct PostgresOutbox: Sendable {
     public func statement(for messages: [NewMessage]) throws(InvalidMessage) -> SQLStatement {
         var columns = MessageColumns(capacity: messages.count)
         for message in messages { try columns.append(self.checked(message)) }
-        return SQLStatement(self.statements.many, columns.binds, name: self.names.many)
+        guard messages.contains(where: { $0.idempotencyKey != nil }) else {
+            return SQLStatement(self.statements.many, columns.binds, name: "outbox_enqueue_many_\(self.tag)")
+        }
+        let keys = SQLValue.textArray(messages.map(\.idempotencyKey))
+        return SQLStatement(
+            self.statements.manyIdempotent, columns.binds + [keys, self.idempotencyInterval],
+            name: "outbox_enqueue_many_idempotent_\(self.tag)")
     }
 
     /// Runs a statement that names nothing but the outbox.

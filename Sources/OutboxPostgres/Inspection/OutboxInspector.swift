@@ -3,7 +3,7 @@ import OutboxSQL
 /// What an operator wants to know of an outbox, and does with its dead letters.
 ///
 /// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
-/// ``OutboxSchema/grants(producer:relay:)``. What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or
+/// ``OutboxSchema/grants(producer:relay:monitor:)``. What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or
 /// ``TransactionError``.
 public struct OutboxInspector: Sendable {
     let schema: OutboxSchema

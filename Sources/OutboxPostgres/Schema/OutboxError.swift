@@ -86,6 +86,15 @@ extension OutboxError {
         if let error = error as? PostgresError, error.sqlState == "3F000" || error.sqlState == "42P01" {
             return self.missing(schema, underlying: error)
         }
+        // No such function, or none with these parameters.
+        if let error = error as? PostgresError, error.sqlState == "42883" {
+            return OutboxError(
+                .schemaOutdated,
+                """
+                The outbox in the schema \(schema.identifier) is older than this program. Bring it up to date with \
+                "outbox migrate up".
+                """, underlying: error)
+        }
         return self.explaining(error, schema: schema, task: task)
     }
 

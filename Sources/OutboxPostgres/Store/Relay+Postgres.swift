@@ -5,7 +5,7 @@ extension Relay {
     /// Creates a relay for an outbox in Postgres; ``Outbox/Relay/run()`` makes it work.
     ///
     /// - Parameters:
-    ///   - postgres: The server, and the role: see ``OutboxSchema/grants(producer:relay:)``.
+    ///   - postgres: The server, and the role: see ``OutboxSchema/grants(producer:relay:monitor:)``.
     ///   - outbox: The outbox's schema. Default: "outbox".
     ///   - routes: Which destinations to deliver, and how.
     ///   - configuration: How to read, commit and end.

@@ -23,12 +23,16 @@ import Foundation
 public final class InMemoryOutbox: RelayStore {
     private let state = Mutex(InMemoryState())
     private let clock: ManualClock?
+    let idempotencyWindow: Duration
 
     /// Creates an empty outbox.
     ///
-    /// - Parameter clock: The clock by which deferred messages become due; nil: the system's.
-    public init(clock: ManualClock? = nil) {
+    /// - Parameters:
+    ///   - clock: The clock by which deferred messages become due and idempotency keys expire; nil: the system's.
+    ///   - idempotencyWindow: For how long a message keeps others with its idempotency key out. Default a day.
+    public init(clock: ManualClock? = nil, idempotencyWindow: Duration = .seconds(24 * 60 * 60)) {
         self.clock = clock
+        self.idempotencyWindow = max(.zero, idempotencyWindow)
         clock?.observe { [weak self] in
             guard let self else { return false }
             _ = self.change(nil) { stream in !stream.deferred.rows.isEmpty }
@@ -40,8 +44,9 @@ public final class InMemoryOutbox: RelayStore {
 
     /// Enqueues a message.
     ///
-    /// - Returns: Its id.
-    /// - Throws: What is wrong with the message. Nothing is enqueued then.
+    /// - Returns: Its id, or that of the first one with its idempotency key.
+    /// - Throws: What is wrong with the message; or that a transaction that has not ended has enqueued one with its
+    ///   idempotency key, where an outbox in Postgres waits for the end. Nothing is enqueued then.
     @discardableResult
     public func enqueue(_ message: NewMessage) throws(InvalidMessage) -> Int64 {
         try self.enqueue([message])[0]
@@ -50,15 +55,28 @@ public final class InMemoryOutbox: RelayStore {
     /// Enqueues messages in one transaction.
     ///
     /// - Returns: Their ids, in the order of the messages.
-    /// - Throws: What is wrong with the first invalid message. Nothing is enqueued then.
+    /// - Throws: As for a single message, for the first one that is refused. Nothing is enqueued then.
     @discardableResult
     public func enqueue(_ messages: [NewMessage]) throws(InvalidMessage) -> [Int64] {
         let messages = messages.map(\.withTraceContext)
         for message in messages { try message.validate() }
         let now = self.now
-        let (ids, signals) = self.state.withLock { state in
-            let stored = messages.map { StoredMessage(id: state.nextID(), content: $0, createdAt: now) }
-            return (stored.map(\.id), state.commit(stored))
+        let (ids, signals) = try self.state.withLock { state throws(InvalidMessage) in
+            let transaction = state.begin()
+            var ids: [Int64] = []
+            var stored: [StoredMessage] = []
+            do throws(InvalidMessage) {
+                for message in messages {
+                    let (id, isFirst) = try state.draw(
+                        for: message, now: now, window: self.idempotencyWindow, transaction: transaction)
+                    ids.append(id)
+                    if isFirst { stored.append(StoredMessage(id: id, content: message, createdAt: now)) }
+                }
+            } catch {
+                state.rollback(transaction)
+                throw error
+            }
+            return (ids, state.commit(stored, transaction: transaction))
         }
         for signal in signals { signal.raise() }
         return ids
@@ -89,15 +107,23 @@ public final class InMemoryOutbox: RelayStore {
     ///
     /// For tests that need transactions to overlap; otherwise prefer ``withTransaction(_:)``.
     public func begin() -> InMemoryTransaction {
-        InMemoryTransaction(outbox: self, startedAt: self.now)
+        InMemoryTransaction(outbox: self, number: self.state.withLock { $0.begin() }, startedAt: self.now)
     }
 
-    func drawID() -> Int64 {
-        self.state.withLock { $0.nextID() }
+    func draw(
+        for message: NewMessage, now: Timestamp, transaction: Int
+    ) throws(InvalidMessage) -> (id: Int64, isFirst: Bool) {
+        try self.state.withLock { state throws(InvalidMessage) in
+            try state.draw(for: message, now: now, window: self.idempotencyWindow, transaction: transaction)
+        }
     }
 
-    func commit(_ messages: [StoredMessage]) {
-        for signal in self.state.withLock({ $0.commit(messages) }) { signal.raise() }
+    func commit(_ messages: [StoredMessage], transaction: Int) {
+        for signal in self.state.withLock({ $0.commit(messages, transaction: transaction) }) { signal.raise() }
+    }
+
+    func rollback(_ transaction: Int) {
+        self.state.withLock { $0.rollback(transaction) }
     }
 
     // MARK: - Sessions

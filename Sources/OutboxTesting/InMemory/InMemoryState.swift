@@ -26,18 +26,44 @@ struct InMemoryState {
     private var addresses: [Address: StreamID] = [:]
     private var sessions: [Int: Session] = [:]
     private var lastSession = 0
+    private var idempotencyKeys = IdempotencyKeys()
+    private var lastTransaction = 0
 
     // MARK: - Enqueueing
 
-    mutating func nextID() -> Int64 {
+    /// The number of a new transaction.
+    mutating func begin() -> Int {
+        self.lastTransaction += 1
+        return self.lastTransaction
+    }
+
+    /// Draws a message's id; if there was one with its idempotency key, takes that one's.
+    ///
+    /// - Parameters:
+    ///   - message: The message.
+    ///   - now: When the transaction began.
+    ///   - window: For how long the message keeps others with its key out.
+    ///   - transaction: The transaction's number.
+    /// - Throws: If another transaction holds the key.
+    mutating func draw(
+        for message: NewMessage, now: Timestamp, window: Duration, transaction: Int
+    ) throws(InvalidMessage) -> (id: Int64, isFirst: Bool) {
+        let first = try self.idempotencyKeys.first(like: message, now: now, transaction: transaction)
+        if let first { return (first, false) }
         self.lastID += 1
-        return self.lastID
+        self.idempotencyKeys.hold(for: message, id: self.lastID, until: now + window, transaction: transaction)
+        return (self.lastID, true)
+    }
+
+    mutating func rollback(_ transaction: Int) {
+        self.idempotencyKeys.rollback(transaction)
     }
 
     /// Makes the messages of a transaction visible.
     ///
     /// - Returns: Whom to tell.
-    mutating func commit(_ messages: [StoredMessage]) -> [Signal] {
+    mutating func commit(_ messages: [StoredMessage], transaction: Int) -> [Signal] {
+        self.idempotencyKeys.commit(transaction)
         for message in messages {
             self.log[message.id] = message
             self.committed[message.content.destination, default: []].append(message)

@@ -18,6 +18,46 @@ import Testing
         #expect(row == [#"bus|{"a":"ü"}|a.b|k|v=w|3|30|2030-01-31 11:00:00"#])
     }
 
+    @Test func enqueuesOnceForAnIdempotencyKey() async throws {
+        let outbox = try await TestOutbox.migrated()
+        for payload in ["first", "second"] {
+            let ending = try await outbox("enqueue", "bus", payload, "--idempotency-key", "a", "--json")
+            #expect(try ending.json()["id"].int == 1)
+        }
+        let week = try await outbox("enqueue", "bus", "x", "--idempotency-key", "b", "--idempotency-window", "7d")
+        #expect(week.output == "enqueued 2\n")
+        let rows = try await outbox.sql(
+            "SELECT concat(key, ' ', round(extract(epoch FROM expires_at - now()) / 86400)) FROM {{schema}}.idempotency ORDER BY 1")
+        #expect(rows == ["a 1", "b 7"])
+        #expect(try await outbox.count("message") == 2)
+        try await outbox("enqueue", "--from", "-", "--idempotency-key", "a", status: 64)
+        let empty = try await outbox("enqueue", "bus", "x", "--idempotency-key", "", status: 65)
+        #expect(empty.error.contains("idempotencyKey"))
+    }
+
+    @Test func linesMayHaveIdempotencyKeys() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let lines = (0..<3000).map { number in
+            // Long runs with and without a key, keys that repeat, and none in the beginning.
+            let key = number < 500 || number % 7 == 0 ? "null" : #""\#(number % 1000)""#
+            return #"{"destination":"bus","payload":"\#(number)","idempotency_key":\#(key)}"#
+        }
+        for round in 1...2 {
+            let ending = try await outbox("enqueue", "--from", "-", input: lines.joined(separator: "\n"))
+            #expect(ending.output == "enqueued 3,000 messages\n")
+            let keyed = Set((500..<3000).filter { $0 % 7 != 0 }.map { $0 % 1000 }).count
+            let unkeyed = (0..<3000).count { $0 < 500 || $0 % 7 == 0 }
+            #expect(try await outbox.count("message") == keyed + unkeyed * round)
+        }
+        let ordered = try await outbox.sql(
+            "SELECT convert_from(payload, 'UTF8') FROM {{schema}}.message ORDER BY id LIMIT 502")
+        #expect(ordered == (0..<502).map { "\($0)" })
+        let first = #"{"destination":"bus","payload":"","idempotency_key":"new"}"#
+        let ending = try await outbox("enqueue", "--from", "-", input: first + "\n{}", status: 65)
+        #expect(ending.error.contains("line 2"))
+        #expect(try await outbox.sql("SELECT key FROM {{schema}}.idempotency WHERE key = 'new'").isEmpty)
+    }
+
     @Test func copiesLinesFromStdin() async throws {
         let outbox = try await TestOutbox.migrated()
         let lines = [
@@ -54,6 +94,8 @@ import Testing
         (#"{"destination":"a","payload":"a","keyy":"a"}"#, "“key”"),
         (#"{"destination":"a","payload":"a","key":"\u0000"}"#, "key"),
         (#"{"destination":"a","payload":"a","headers":{"x":1}}"#, "headers"),
+        (#"{"destination":"a","payload":"a","idempotency_key":""}"#, "idempotency_key"),
+        (#"{"destination":"a","payload":"a","idempotency_key":7}"#, "idempotency_key"),
         (#"{"destination":"a","payload":"a","headers":{"x":"1","x":"2"}}"#, "twice"),
         (#"{"destination":"a","payload":"a","deliver_at":"tomorrow"}"#, "deliver_at"),
         (#"{"destination":"a","payload":"a","max_attempts":0}"#, "max_attempts"),

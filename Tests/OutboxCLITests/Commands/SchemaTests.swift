@@ -12,12 +12,16 @@ import Testing
     @Test func printsGrantsForTheRolesThatAreNamed() async throws {
         let both = try await Program.outbox("schema", "--grants")
         #expect(both.output.contains(#"TO "outbox_producer""#) && both.output.contains(#"TO "outbox_relay""#))
+        #expect(both.output.contains(#"TO "outbox_monitor""#))
         let one = try await Program.outbox("schema", "--grants", "--producer", "shop")
         #expect(one.output.contains(#"TO "shop""#) && !one.output.contains("outbox_relay"))
+        let monitor = try await Program.outbox("schema", "--grants", "--monitor", "grafana")
+        #expect(monitor.output.contains(#"TO "grafana""#) && !monitor.output.contains("INSERT"))
     }
 
     @Test func refusesWhatExcludesEachOther() async throws {
         try await Program.outbox("schema", "--producer", "shop", status: 64)
+        try await Program.outbox("schema", "--monitor", "grafana", status: 64)
         try await Program.outbox("schema", "--grants", "--drop", status: 64)
         let name = try await Program.outbox("schema", "--schema", "pg_mine", status: 64)
         #expect(name.error.hasPrefix("outbox: --schema:"))

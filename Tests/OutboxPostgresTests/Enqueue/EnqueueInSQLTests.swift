@@ -30,6 +30,47 @@ import Testing
         }
     }
 
+    /// Every call that was possible before there were idempotency keys is, and with them by name and by position; none is
+    /// ambiguous, whatever the payload's type.
+    @Test(arguments: ["'text'", "'text'::text", "'\\x00ff'::bytea", "'{}'::jsonb"])
+    func theFunctionTakesAnIdempotencyKey(payload: String) async throws {
+        try await withTestOutbox { test in
+            let calls: [(String, Int64)] = [
+                ("'there', $", 1), ("'there', $, 'k'", 2), ("'there', $, NULL, NULL", 3),
+                ("'there', $, 'k', 'r', '{}', '2030-01-01Z', '{}'", 4),
+                ("'there', $, 'k', 'r', '{}', NULL, '{}', 'a'", 5),
+                ("'there', $, 'k', 'r', '{}', NULL, '{}', 'a', '1 hour'", 5),
+                ("'there', $, idempotency_key => 'a'", 5), ("payload => $, destination => 'there', key => 'k'", 6),
+                ("destination => 'there', payload => $, idempotency_key => 'b', idempotency_window => '7 days'", 7),
+                ("'there', $, 'k', idempotency_key => 'b', deliver_at => now()", 7),
+                ("'there', $, idempotency_key => NULL", 8), ("'there', $, idempotency_key => 'c'", 9),
+            ]
+            for (arguments, expected) in calls {
+                let call = "SELECT \(test.name).enqueue(\(arguments.replacing("$", with: payload)))"
+                let id = try await test.value(call, as: Int64.self)
+                #expect(id == expected, "\(call)")
+            }
+            #expect(try await test.messages().map(\.id) == Array(1...9))
+            #expect(
+                try await test.value(
+                    "SELECT count(*) FROM pg_proc WHERE proname = 'enqueue' AND pronamespace = "
+                        + "'\(test.schema.identifierText)'::regnamespace", as: Int.self) == 3)
+        }
+    }
+
+    /// One statement that calls the function many times.
+    @Test func aSelectEnqueuesEachKeyOnce() async throws {
+        try await withTestOutbox { test in
+            let ids = try await test.value(
+                """
+                SELECT array_agg(\(test.name).enqueue('there', 'text', idempotency_key => 'order-' || number % 3))
+                FROM generate_series(0, 8) AS number
+                """, as: [Int64].self)
+            #expect(ids == [1, 2, 3, 1, 2, 3, 1, 2, 3])
+            #expect(try await test.messages().count == 3)
+        }
+    }
+
     /// What a hostile or careless search_path holds is not called in place of Postgres's own.
     @Test func theFunctionDoesNotDependOnTheSearchPath() async throws {
         try await withTestOutbox { test in

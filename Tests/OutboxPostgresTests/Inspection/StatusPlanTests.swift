@@ -13,13 +13,22 @@ import Testing
     func onlyIndexesAreRead(log: Log) async throws {
         try await withTestOutbox { test in
             if log == .analysedEmpty { try await test.connection.execute(script: "ANALYZE \(test.name).message") }
+            // Running when the cursor's snapshot was taken, with a number below its end.
+            let writer = try await test.connect()
+            let transaction = try await writer.begin()
+            try await writer.query("SELECT pg_current_xact_id()")
             try await test.connection.execute(
                 script: """
                     INSERT INTO \(test.name).message (destination, payload)
-                    SELECT 'd' || number % 3, '' FROM generate_series(1, 20000) AS number;
+                    SELECT 'd' || number % 3, '' FROM generate_series(1, 20000) AS number
+                    """)
+            try await test.connection.execute(
+                script: """
                     INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
                     VALUES ('d0', pg_current_snapshot(), 15000, pg_current_xact_id())
                     """)
+            try await transaction.commit()
+            await writer.close()
             if log == .full {
                 try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).message")
             }
@@ -39,7 +48,7 @@ import Testing
                 #expect(scans.contains { $0.contains("Index Only Scan") })
                 #expect(!plan.contains { $0.contains("Sort Method") && $0.contains("Disk") })
                 // No index is read from end to end to find little: what is left out is left out by the index.
-                let removed = plan.filter { $0.contains("Rows Removed by Filter") }
+                let removed = plan.filter { $0.contains("Rows Removed by") }
                     .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }
                 #expect(removed.allSatisfy { $0 < 100 }, "\(plan.joined(separator: "\n"))")
             }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-/// What roles can do with no more than ``OutboxSchema/grants(producer:relay:)`` gives.
+/// What roles can do with no more than ``OutboxSchema/grants(producer:relay:monitor:)`` gives.
 @Suite struct GrantsTests {
     @Test func aProducerEnqueuesInEveryWay() async throws {
         try await withTestOutbox(prefix: "a\"b it's") { test in
@@ -31,6 +31,55 @@ import Testing
                         """)
                 }
                 #expect(try await test.messages().map(\.id) == Array(1...8))
+                await connection.close()
+            }
+        }
+    }
+
+    @Test func aProducerUsesIdempotencyKeysInEveryWay() async throws {
+        try await withTestOutbox(prefix: "a\"b it's") { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                let connection = try await test.connect(as: role)
+                let outbox = PostgresOutbox(schema: test.schema)
+                let message = NewMessage(to: "there", idempotencyKey: "k", text: "text")
+                for round in [1, 2] {
+                    try await connection.withTransaction { transaction in
+                        var ids = [try await outbox.enqueue(message, in: transaction)]
+                        ids += try await outbox.enqueue([message, message], in: transaction)
+                        for payload in ["'text'", "'\\x00'::bytea", "'{}'::jsonb"] {
+                            let row = try await transaction.query(
+                                """
+                                SELECT \(unescaped: test.name).enqueue(
+                                    'there', \(unescaped: payload), idempotency_key => 'k')
+                                """)[0]
+                            ids.append(try row.decode(0))
+                        }
+                        #expect(Set(ids) == [Int64(round)])
+                    }
+                    try await test.connection.execute(script: "UPDATE \(test.name).idempotency SET expires_at = now()")
+                }
+                #expect(try await test.messages().count == 2)
+                await connection.close()
+            }
+        }
+    }
+
+    @Test func aRelayRemovesIdempotencyKeys() async throws {
+        try await withTestOutbox { test in
+            _ = try await test.value(
+                "SELECT \(test.name).enqueue('there', 'text', idempotency_key => 'a', idempotency_window => '0')",
+                as: Int64.self)
+            let outbox = PostgresOutbox(schema: test.schema)
+            try await test.withRole { role in
+                let connection = try await test.connect(as: role)
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                let error = await #expect(throws: OutboxError.self) {
+                    try await outbox.expireIdempotencyKeys(on: connection)
+                }
+                #expect(error?.code == .privilege)
+                try await test.connection.execute(script: test.schema.grants(relay: role))
+                #expect(try await outbox.expireIdempotencyKeys(on: connection) == 1)
                 await connection.close()
             }
         }
@@ -69,7 +118,9 @@ import Testing
                 for statement in [
                     "SELECT payload FROM $.message", "SELECT * FROM $.message", "SELECT xid FROM $.message",
                     "TABLE $.message_0", "TABLE $.stream", "TABLE $.deferred", "TABLE $.dead_letter",
-                    "TABLE $.migration",
+                    "TABLE $.migration", "TABLE $.pending", "TABLE $.lag", "SELECT $.stream_lag()",
+                    "DELETE FROM $.idempotency", "TRUNCATE $.idempotency", "UPDATE $.idempotency SET key = 'a'",
+                    "INSERT INTO $.idempotency VALUES ('there', 'a', 1, now())",
                     "UPDATE $.message SET payload = ''", "DELETE FROM $.message", "TRUNCATE $.message",
                     "INSERT INTO $.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (7, 'there', '')",
                     "INSERT INTO $.message (xid, destination, payload) VALUES ('3', 'there', '')",
@@ -166,7 +217,9 @@ import Testing
                     "INSERT INTO $.message (destination, payload) VALUES ('there', '')",
                     "UPDATE $.message SET payload = ''",
                     "DELETE FROM $.message", "DELETE FROM $.stream", "UPDATE $.migration SET checksum = ''",
-                    "UPDATE $.dead_letter SET attempts = 0", "SELECT nextval('$text.segment_number')",
+                    "UPDATE $.dead_letter SET attempts = 0", "UPDATE $.idempotency SET message_id = 0",
+                    "INSERT INTO $.idempotency (destination, key, expires_at) VALUES ('there', 'a', now())",
+                    "SELECT nextval('$text.segment_number')",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell",
                 ] {
                     let text = statement.replacing("$text", with: test.schema.identifierText)

@@ -11,10 +11,9 @@ import Testing
             var reported: [MigrationStep] = []
             let steps = try await migrator.up(on: outbox.connection) { reported.append($0) }
             #expect(steps == Migrations.all.map { MigrationStep(version: $0.version, name: $0.name, direction: .up) })
-            #expect(steps.map(\.version) == Array(1...Self.newest))
             #expect(reported == steps)
             let status = try await migrator.status(on: outbox.connection)
-            #expect(status.count == Self.newest && status.allSatisfy(\.isApplied))
+            #expect(status.count == Migrations.all.count && status.allSatisfy(\.isApplied))
             #expect(try await migrator.up(on: outbox.connection).isEmpty)
 
             let undone = try await migrator.down(to: 0, on: outbox.connection)
@@ -31,7 +30,7 @@ import Testing
             try await outbox.connection.execute(script: outbox.schema.sql)
             #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
             try await outbox.connection.execute(script: outbox.schema.down)
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).count == Self.newest)
+            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).count == Migrations.all.count)
         }
     }
 
@@ -50,10 +49,10 @@ import Testing
                 }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
-            #expect(steps.map(\.version).sorted() == Array(1...Self.newest + 2))
+            #expect(steps.map(\.version).sorted() == migrations.map(\.version))
             #expect(
-                try await outbox.value("SELECT count(*) FROM \(outbox.name).migration", as: Int.self) == Self.newest + 2
-            )
+                try await outbox.value("SELECT count(*) FROM \(outbox.name).migration", as: Int.self)
+                    == migrations.count)
         }
     }
 
@@ -75,7 +74,9 @@ import Testing
                 try await outbox.value(
                     "SELECT count(*) FROM pg_attribute WHERE attname = 'colour' AND NOT attisdropped AND attrelid = "
                         + "'\(outbox.schema.identifierText).stream'::regclass", as: Int.self) == 0)
-            #expect(try await mended.status(on: outbox.connection).map(\.version) == Array(1...Self.newest + 2))
+            #expect(
+                try await mended.status(on: outbox.connection).map(\.version)
+                    == Migrations.all.map(\.version) + [Self.newest + 1, Self.newest + 2])
         }
     }
 
@@ -102,7 +103,7 @@ import Testing
         }
     }
 
-    private static let newest = Migrations.all.count
+    private static let newest = OutboxSchema.currentVersion
 
     private static let addingColumn = Migrations.File(
         version: newest + 1, name: "colour", up: "ALTER TABLE {{schema}}.stream ADD COLUMN colour text;\n",

@@ -93,6 +93,74 @@ struct InMemoryOutboxTests {
         #expect(outbox.pending().count == 1)
     }
 
+    // MARK: - Idempotency keys
+
+    private func message(_ key: String?, to destination: Destination = "orders") -> NewMessage {
+        NewMessage(to: destination, idempotencyKey: key, text: "")
+    }
+
+    @Test("A message is enqueued once for an idempotency key and destination")
+    func idempotencyKeys() async throws {
+        let outbox = InMemoryOutbox()
+        let ids = try outbox.enqueue([
+            self.message("a"), self.message("a"), self.message("b"), self.message("a", to: "mail"), self.message(nil),
+            self.message(nil),
+        ])
+        #expect(ids == [1, 1, 2, 3, 4, 5])
+        #expect(try outbox.enqueue(self.message("b")) == 2)
+        let again = try await outbox.withTransaction { transaction in
+            [try transaction.enqueue(self.message("c")), try transaction.enqueue(self.message("c"))]
+        }
+        #expect(again == [6, 6])
+        #expect(outbox.pending().map(\.id) == [1, 2, 3, 4, 5, 6])
+    }
+
+    @Test("What is rolled back, or never committed, leaves no idempotency key behind")
+    func rolledBackKeys() async throws {
+        let outbox = InMemoryOutbox()
+        await #expect(throws: Stop.self) {
+            try await outbox.withTransaction { transaction in
+                try transaction.enqueue(self.message("a"))
+                throw Stop()
+            }
+        }
+        do {
+            let released = outbox.begin()
+            try released.enqueue(self.message("a"))
+        }
+        let id = try outbox.enqueue(self.message("a"))
+        #expect(outbox.pending().map(\.id) == [id])
+    }
+
+    @Test("A key that an open transaction holds is refused until it ends")
+    func heldKeys() throws {
+        let outbox = InMemoryOutbox()
+        let (one, two) = (outbox.begin(), outbox.begin())
+        let id = try one.enqueue(self.message("a"))
+        let error = #expect(throws: InvalidMessage.self) { try two.enqueue(self.message("a")) }
+        #expect(error?.field == "idempotencyKey")
+        // Nothing of a call that is refused stays, its keys neither.
+        #expect(throws: InvalidMessage.self) { try outbox.enqueue([self.message("b"), self.message("a")]) }
+        let other = try two.enqueue(self.message("b"))
+        one.commit()
+        #expect(try two.enqueue(self.message("a")) == id)
+        two.rollback()
+        #expect(try outbox.enqueue(self.message("b")) > other)
+        #expect(outbox.pending().count == 2)
+    }
+
+    @Test("A key whose window is over is free again")
+    func expiredKeys() async throws {
+        let clock = ManualClock()
+        let outbox = InMemoryOutbox(clock: clock, idempotencyWindow: .seconds(60))
+        #expect(try outbox.enqueue(self.message("a")) == 1)
+        clock.advance(by: .seconds(59))
+        #expect(try outbox.enqueue(self.message("a")) == 1)
+        clock.advance(by: .seconds(1))
+        #expect(try outbox.enqueue(self.message("a")) == 2)
+        #expect(try outbox.enqueue(self.message("a")) == 2)
+    }
+
     // MARK: - Contents
 
     @Test("What is read stays pending until it is settled")
