@@ -10,7 +10,7 @@ import Testing
 
     private let probing = BreakerPolicy.opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2))
 
-    private func relay(_ outbox: InMemoryOutbox, _ routes: Routes) -> Relay {
+    private func relay(_ outbox: any RelayStore, _ routes: Routes) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
         var configuration = RelayConfiguration()
@@ -260,6 +260,30 @@ import Testing
         #expect(outbox.pending().isEmpty)
     }
 
+    @Test func aDestinationThatIsDownIsNotReadAndKeepsNobodyBusy() async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 300, keys: 300)
+        let reads = ReadCounter()
+        let relay = self.relay(
+            CountingStore(store: outbox, counter: reads),
+            [
+                "d": .handler(
+                    concurrency: 8, breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))
+                ) { _ in
+                    if reads.calls.add(1, ordering: .relaxed).newValue == 200 { reads.done() }
+                    throw DeliveryFailure.unavailable("down")
+                }
+            ])
+        async let end: Void = relay.run()
+        await reads.finished()
+        relay.stop()
+        try await end
+        // Three pages of 100 were read, and some to find nothing; each probe wakes the relay to set the next one's time.
+        #expect(reads.messages.load(ordering: .relaxed) <= 12)
+        #expect(reads.all.load(ordering: .relaxed) < 4 * 200)
+        #expect(outbox.pending().count == 300 && outbox.deferred().isEmpty)
+    }
+
     @Test func aLostSessionFindsOutAnew() async throws {
         let outbox = InMemoryOutbox()
         try self.fill(outbox, 300, keys: 20)
@@ -324,4 +348,58 @@ import Testing
         #expect(!events.contains(where: self.isOpened))
         #expect(events.filter(self.isRetried).count == 100)
     }
+}
+
+/// Counts how often a relay reads.
+private final class ReadCounter: Sendable {
+    let calls = Atomic(0)
+    let all = Atomic(0)
+    /// Those that ask for messages of the log.
+    let messages = Atomic(0)
+    private let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+
+    func done() { self.continuation.finish() }
+    func finished() async { for await _ in self.stream {} }
+}
+
+private struct CountingStore: RelayStore {
+    let store: InMemoryOutbox
+    let counter: ReadCounter
+
+    func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
+        CountingSession(
+            session: try await self.store.openSession(subscription: subscription, logger: logger), counter: self.counter)
+    }
+}
+
+private actor CountingSession: RelaySession {
+    private let session: any RelaySession
+    private let counter: ReadCounter
+
+    init(session: any RelaySession, counter: ReadCounter) {
+        self.session = session
+        self.counter = counter
+    }
+
+    nonisolated var isolation: any Actor { self }
+
+    func acquire() async throws -> Bool { try await self.session.acquire() }
+
+    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+        try await self.session.attach(destinations)
+    }
+
+    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+        self.counter.all.add(1, ordering: .relaxed)
+        if requests.contains(where: { $0.messages > 0 }) { self.counter.messages.add(1, ordering: .relaxed) }
+        return try await self.session.read(requests, until: deadline)
+    }
+
+    func commit(_ settlements: [Settlement]) async throws { try await self.session.commit(settlements) }
+
+    func deferredKeys() async throws -> [StreamID: [UInt64: Int]] { try await self.session.deferredKeys() }
+
+    nonisolated func wake() { self.session.wake() }
+
+    func close() async { await self.session.close() }
 }
