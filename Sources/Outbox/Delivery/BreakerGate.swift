@@ -73,7 +73,9 @@ final class BreakerGate: Sendable {
     }
 
     /// Decides what to do with a message that the handler was called with.
-    func report(_ attempt: @autoclosure () -> Breaker.Attempt, _ outcome: Outcome, _ pass: Breaker.Pass) -> Breaker.Verdict {
+    func report(
+        _ attempt: @autoclosure () -> Breaker.Attempt, _ outcome: Outcome, _ pass: Breaker.Pass
+    ) -> Breaker.Verdict {
         let result = Breaker.Result(outcome)
         if result == .delivered, pass == .call, self.isQuiet.load(ordering: .relaxed) { return .settle }
         let attempt = attempt()
