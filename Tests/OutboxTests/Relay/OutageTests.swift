@@ -209,26 +209,23 @@ import Testing
 
     @Test(arguments: Shape.allCases) func aMessageThatAloneFailsStopsNobody(_ shape: Shape) async throws {
         let outbox = InMemoryOutbox()
-        // Alone when it opens the breaker: the others come later, some behind it.
+        // Alone when it opens the breaker, and for some probes: the others come later, one behind it.
         let poison = try outbox.enqueue(NewMessage(to: "d", key: "poison", text: "x"))
         let taken = Taken()
+        let calls = Atomic(0)
         let relay = self.relay(
             outbox,
             [
                 "d": self.handler(shape, retry: .constant(.milliseconds(1))) { message in
-                    if message.id == poison { throw DeliveryFailure.unavailable("always") }
-                    taken.add(message)
+                    if message.id != poison { return taken.add(message) }
+                    if calls.add(1, ordering: .relaxed).newValue == 5 {
+                        try outbox.enqueue(NewMessage(to: "d", key: "poison", text: "behind"))
+                        try self.fill(outbox, 500, keys: 100)
+                    }
+                    throw DeliveryFailure.unavailable("always")
                 }
             ])
-        let done = self.delivered(500)
-        let isFilled = Atomic(false)
-        _ = try await self.run(relay) { event in
-            if case .opened = event, !isFilled.exchange(true, ordering: .relaxed) {
-                try outbox.enqueue(NewMessage(to: "d", key: "poison", text: "behind"))
-                try self.fill(outbox, 500, keys: 100)
-            }
-            return done(event)
-        }
+        _ = try await self.run(relay, until: self.delivered(500))
         #expect(taken.ids.count == 500 && taken.isOrderedByKey)
         let left = (outbox.deferred().map(\.id) + outbox.pending().map(\.id)).sorted()
         #expect(left.count >= 2 && left.first == poison)
@@ -268,8 +265,12 @@ import Testing
             CountingStore(store: outbox, counter: reads),
             [
                 "d": .handler(
-                    concurrency: 8, breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))
-                ) { _ in
+                    retry: .constant(.milliseconds(20)), concurrency: 8,
+                    breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))
+                ) { message in
+                    // The first page is done, but for one that is deferred, and due while the destination is down.
+                    if message.id == 1, message.attempt == 1 { throw Refused() }
+                    if message.id <= 100 { return }
                     if reads.calls.add(1, ordering: .relaxed).newValue == 200 { reads.done() }
                     throw DeliveryFailure.unavailable("down")
                 }
@@ -279,9 +280,9 @@ import Testing
         relay.stop()
         try await end
         // Three pages of 100 were read, and some to find nothing; each probe wakes the relay to set the next one's time.
-        #expect(reads.messages.load(ordering: .relaxed) <= 12)
+        #expect(reads.messages.load(ordering: .relaxed) <= 20)
         #expect(reads.all.load(ordering: .relaxed) < 4 * 200)
-        #expect(outbox.pending().count == 300 && outbox.deferred().isEmpty)
+        #expect(outbox.pending().count == 200)
     }
 
     @Test func aLostSessionFindsOutAnew() async throws {
