@@ -1,7 +1,8 @@
 import Outbox
-@testable import OutboxPostgres
 import Synchronization
 import Testing
+
+@testable import OutboxPostgres
 
 /// What a destination that is down costs the server.
 @Suite(.schema) struct OutageTests {

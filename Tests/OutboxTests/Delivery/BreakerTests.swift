@@ -1,5 +1,6 @@
-@testable import Outbox
 import Testing
+
+@testable import Outbox
 
 @Suite struct BreakerTests {
     private let start = ContinuousClock.now
@@ -16,7 +17,8 @@ import Testing
             _ id: Int64, _ result: Breaker.Result, key: UInt64? = nil, isRetry: Bool = false, pass: Breaker.Pass = .call
         ) -> (verdict: Breaker.Verdict, change: Breaker.Change?) {
             self.breaker.report(
-                Breaker.Attempt(id: id, subject: key ?? UInt64(id), isRetry: isRetry), result, pass: pass, now: self.now,
+                Breaker.Attempt(id: id, subject: key ?? UInt64(id), isRetry: isRetry), result, pass: pass,
+                now: self.now,
                 random: &self.random)
         }
 

@@ -88,7 +88,8 @@ import Tracing
             let relay = Relay(
                 store: outbox,
                 routes: [
-                    "there": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2))) { _ in
+                    "there": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
+                    { _ in
                         if records.calls.add(1, ordering: .relaxed).newValue < 90 {
                             throw DeliveryFailure.unavailable("maintenance")
                         }
@@ -104,10 +105,11 @@ import Tracing
             #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
             // Once a change, however many messages and probes have failed.
             let lines = records.lines.filter { $0.contains("destination") }
-            #expect(lines == [
-                "warning The destination is down; probing it until it is up: there: maintenance",
-                "notice The destination is up again: there: ",
-            ])
+            #expect(
+                lines == [
+                    "warning The destination is down; probing it until it is up: there: maintenance",
+                    "notice The destination is up again: there: ",
+                ])
         }
     }
 }
@@ -118,10 +120,19 @@ private final class LogRecords: LogHandler {
     private let kept = Mutex<[String]>([])
 
     var lines: [String] { self.kept.withLock { $0 } }
-    var metadata: Logger.Metadata { get { [:] } set { _ = newValue } }
-    var logLevel: Logger.Level { get { .info } set { _ = newValue } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set { _ = newValue }
+    }
+    var logLevel: Logger.Level {
+        get { .info }
+        set { _ = newValue }
+    }
 
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? { get { nil } set { _ = newValue } }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set { _ = newValue }
+    }
 
     func log(event: LogEvent) {
         let metadata = event.metadata ?? [:]

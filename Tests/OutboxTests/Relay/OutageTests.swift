@@ -1,8 +1,9 @@
 import Logging
-@testable import Outbox
 import OutboxTesting
 import Synchronization
 import Testing
+
+@testable import Outbox
 
 /// What a relay does while a destination is down. Down for a number of calls, not for a time, so nobody waits.
 @Suite(.timeLimit(.minutes(2))) struct OutageTests {
@@ -23,7 +24,9 @@ import Testing
     }
 
     /// Runs a relay until an event says that all is done.
-    private func run(_ relay: Relay, until isDone: @escaping @Sendable (RelayEvent) throws -> Bool) async throws -> [RelayEvent] {
+    private func run(_ relay: Relay, until isDone: @escaping @Sendable (RelayEvent) throws -> Bool) async throws
+        -> [RelayEvent]
+    {
         let events = relay.events(bufferingNewest: 100_000)
         return try await withThrowingTaskGroup(of: [RelayEvent].self) { group in
             group.addTask {
@@ -130,7 +133,9 @@ import Testing
                     if !outbox.deferred().isEmpty { wasDeferred.store(true, ordering: .relaxed) }
                     // Down until the other destination is done, and for a while.
                     let calls = calls.add(1, ordering: .relaxed).newValue
-                    if calls < 150 || others.load(ordering: .relaxed) < 300 { throw DeliveryFailure.unavailable("down") }
+                    if calls < 150 || others.load(ordering: .relaxed) < 300 {
+                        throw DeliveryFailure.unavailable("down")
+                    }
                     taken.add(message)
                 },
                 "other": .handler { _ in others.add(1, ordering: .relaxed) },
@@ -186,7 +191,9 @@ import Testing
             ])
         let events = try await self.run(relay, until: self.delivered(200))
         #expect(events.filter(self.isOpened).count == 1)
-        #expect(events.filter(self.isRetried).count == 19, "of those before it opened, and no others, an attempt is counted")
+        #expect(
+            events.filter(self.isRetried).count == 19, "of those before it opened, and no others, an attempt is counted"
+        )
         #expect(taken.ids.count == 200 && taken.attempts == [1, 2])
         #expect(outbox.deadLetters().isEmpty)
     }
@@ -369,7 +376,8 @@ private struct CountingStore: RelayStore {
 
     func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
         CountingSession(
-            session: try await self.store.openSession(subscription: subscription, logger: logger), counter: self.counter)
+            session: try await self.store.openSession(subscription: subscription, logger: logger), counter: self.counter
+        )
     }
 }
 
