@@ -4,14 +4,15 @@ import Tracing
 
 /// Delivers the pages of one stream: spreads them over lanes, on which workers call the destination's handler.
 package final class Dispatcher: Sendable {
-    /// Rows of one page that belong to one lane.
-    struct Run: Sendable {
-        let ticket: PageTicket
-        let rows: Range<Int>
+    /// What a lane is to do.
+    enum Work: Sendable {
+        case deliver(LaneRun.Rows)
+        /// To try again what it holds. There is one of these in the queue of each lane that holds something.
+        case retryHeld
     }
 
-    typealias Assignment = LaneAssignment<Run>
-    typealias Queue = LaneQueue<Run, CheckedContinuation<Assignment?, Never>>
+    typealias Assignment = LaneAssignment<Work>
+    typealias Queue = LaneQueue<Work, CheckedContinuation<Assignment?, Never>>
 
     let handler: DestinationHandler
     let observer: DeliveryObserver
@@ -21,12 +22,23 @@ package final class Dispatcher: Sendable {
     private let gateIsOpen: Atomic<Bool>
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let onSettled: @Sendable (PageTicket) -> Void
+    private let onChange: @Sendable () -> Void
+    private let breaker: BreakerGate?
+    /// What each lane holds while the destination is down.
+    private let heldMessages = Mutex<[Int: HeldMessages]>([:])
+    private let heldCount = Atomic(0)
+    private let unsettledCount = Atomic(0)
+    private let isAbandoned = Atomic(false)
 
-    /// - Parameter onSettled: Called, from any thread, when the last message of a page is settled.
+    /// - Parameters:
+    ///   - onSettled: Called, from any thread, when the last message of a page is settled.
+    ///   - onChange: Called, from any thread, when ``wantsMessages``, ``hasEnded`` or what ``probe(now:)`` returns may
+    ///     have changed.
     package init(
         handler: DestinationHandler, deferredKeys: [UInt64: Int],
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
-        observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void
+        observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void,
+        onChange: @escaping @Sendable () -> Void
     ) {
         self.handler = handler
         self.observer = observer
@@ -35,14 +47,19 @@ package final class Dispatcher: Sendable {
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
         self.random = Mutex(random)
         self.onSettled = onSettled
+        self.onChange = onChange
+        self.breaker =
+            handler.breaker.isOff
+            ? nil : BreakerGate(policy: handler.breaker, random: random, observer: observer, onChange: onChange)
     }
 
     /// Hands a page to the lanes.
     package func submit(_ ticket: PageTicket) {
+        self.unsettledCount.add(ticket.page.count, ordering: .relaxed)
         let wake = self.queue.withLock { queue in
             for lane in 0..<queue.laneCount {
-                let rows = Int(ticket.starts[lane])..<Int(ticket.starts[lane + 1])
-                if !rows.isEmpty { queue.add(Run(ticket: ticket, rows: rows), to: lane) }
+                let rows = ticket.rows[Int(ticket.starts[lane])..<Int(ticket.starts[lane + 1])]
+                if !rows.isEmpty { queue.add(.deliver(LaneRun.Rows(ticket: ticket, rows: rows)), to: lane) }
             }
             return queue.wakeOne()
         }
@@ -52,15 +69,42 @@ package final class Dispatcher: Sendable {
     /// Ends the workers. What they have begun they finish; what they have not is dropped.
     package func close() {
         for waiter in self.queue.withLock({ $0.close() }) { waiter.resume(returning: nil) }
+        self.breaker?.end()
     }
 
     /// The body of one worker: as many as the handler's concurrency run at the same time.
     package func work() async {
         var finished: Int?
         while let assignment = await self.next(finished: finished) {
-            await LaneRun(self, assignment.work).deliver()
+            await self.deliver(assignment)
             finished = assignment.lane
         }
+        self.onChange()
+    }
+
+    private func deliver(_ assignment: Assignment) async {
+        let lane = assignment.lane
+        var held = self.takeHeld(of: lane)
+        var isQueued = !held.isEmpty
+        switch assignment.work {
+        case .deliver(let run):
+            guard let now = await LaneRun(self, run, held).deliver() else { return }
+            held = now
+        case .retryHeld:
+            isQueued = false
+            for run in held.take() {
+                guard let now = await LaneRun(self, run, held).deliver() else { return }
+                held = now
+            }
+        }
+        if held.isEmpty { return }
+        self.heldMessages.withLock { $0[lane] = held }
+        if !isQueued { self.queue.withLock { $0.add(.retryHeld, to: lane) } }
+    }
+
+    private func takeHeld(of lane: Int) -> HeldMessages {
+        if self.heldCount.load(ordering: .relaxed) == 0 { return HeldMessages() }
+        return self.heldMessages.withLock { $0.removeValue(forKey: lane) } ?? HeldMessages()
     }
 
     private func next(finished: Int?) async -> Assignment? {
@@ -96,9 +140,16 @@ package final class Dispatcher: Sendable {
         return assignment
     }
 
-    /// Notes the end of a run.
-    func settle(_ run: Run, exceptions: [PageTicket.Exception]) {
-        if run.ticket.settle(count: run.rows.count, exceptions: exceptions) { self.onSettled(run.ticket) }
+    /// Notes the end of a run, of which some messages are held.
+    func settle(_ run: LaneRun.Rows, held: Int, exceptions: [PageTicket.Exception]) {
+        let count = run.rows.count - held
+        if count > 0 {
+            self.unsettledCount.subtract(count, ordering: .relaxed)
+            if run.isRetry { self.heldCount.subtract(count, ordering: .relaxed) }
+            if run.ticket.settle(count: count, exceptions: exceptions) { self.onSettled(run.ticket) }
+        }
+        // What is read next may depend on it.
+        if self.isOpen { self.onChange() }
     }
 
     /// Decides about a message after a failed attempt.
@@ -117,6 +168,58 @@ package final class Dispatcher: Sendable {
             self.handler.retry.delay(afterAttempts: attempts, options: options, random: &random)
         }
     }
+}
+
+// MARK: - A destination that is down
+
+extension Dispatcher {
+    /// Whether the destination counts as down.
+    package var isOpen: Bool { self.breaker?.isOpen ?? false }
+
+    /// Whether to read on: the destination is up, or everything that was read has failed to find out. A message that
+    /// finds its destination down, and is alone with that, must not keep those from being read that would prove it wrong.
+    package var wantsMessages: Bool {
+        !self.isOpen || self.heldCount.load(ordering: .relaxed) == self.unsettledCount.load(ordering: .relaxed)
+    }
+
+    /// Has a message delivered as a probe, if it is time.
+    ///
+    /// - Returns: When to call again; nil: after the next change.
+    package func probe(now: ContinuousClock.Instant) -> ContinuousClock.Instant? { self.breaker?.probe(now: now) }
+
+    /// Gives up what waits for a destination that is down. It will be read again, by another session.
+    package func abandonIfOpen() {
+        guard self.isOpen, self.isAbandoned.exchange(true, ordering: .relaxed) == false else { return }
+        self.close()
+    }
+
+    /// Whether it was given up, and no handler is being called any more.
+    package var hasEnded: Bool {
+        self.isAbandoned.load(ordering: .relaxed) && self.queue.withLock { $0.running == 0 }
+    }
+
+    /// Whether to ask ``pass()`` before the handler is called; costs no lock.
+    var isBarred: Bool { self.breaker?.isBarred ?? false }
+
+    /// Waits until the handler may be called.
+    ///
+    /// - Returns: nil: it is over, nothing more is to be delivered.
+    func pass() async -> Breaker.Pass? {
+        guard let breaker = self.breaker else { return .call }
+        return await breaker.pass()
+    }
+
+    /// Decides whether a message's outcome counts.
+    func judge(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass, isRetry: Bool) -> Breaker.Verdict {
+        guard let breaker = self.breaker else { return .settle }
+        return breaker.report(
+            Breaker.Attempt(
+                id: message.id, subject: message.page.keyHash(at: message.row) ?? UInt64(bitPattern: message.id),
+                isRetry: isRetry), outcome, pass)
+    }
+
+    /// So many messages more are held.
+    func held(_ count: Int) { self.heldCount.add(count, ordering: .relaxed) }
 }
 
 // MARK: - Order by key

@@ -30,7 +30,8 @@ public struct Outcome: Sendable, Hashable {
         Outcome(.rejected(reason: reason))
     }
 
-    /// The destination is down. The message is tried again later; the attempt is not counted.
+    /// The destination is down. The message is tried again when it is up, and the attempt is not counted; meanwhile
+    /// nothing but probes is delivered to the destination, see ``BreakerPolicy``.
     public static func unavailable(_ reason: String) -> Outcome {
         Outcome(.unavailable(reason: reason))
     }
@@ -57,7 +58,7 @@ public struct DeliveryFailure: Error, Sendable, Hashable, CustomStringConvertibl
         DeliveryFailure(outcome: .reject(reason))
     }
 
-    /// The destination is down: try again later without counting the attempt.
+    /// The destination is down: try again when it is up, without counting the attempt. See ``BreakerPolicy``.
     public static func unavailable(_ reason: String) -> DeliveryFailure {
         DeliveryFailure(outcome: .unavailable(reason))
     }

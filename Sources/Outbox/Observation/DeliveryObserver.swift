@@ -1,31 +1,40 @@
+import Logging
 import Metrics
 import Tracing
 
 /// What is told to the outside about one destination's deliveries: events, metrics, spans.
 package struct DeliveryObserver: Sendable {
+    private let destination: Destination
     private let events: RelayEventHub
+    private let logger: Logger
     private let tracer: (any Tracer)?
     private let deliveredCounter: Counter
     private let retriedCounter: Counter
     private let deadCounter: Counter
     private let inFlight: Gauge
     private let lag: Metrics.Timer
+    private let breakerState: Gauge
 
-    init(destination: Destination, subscription: String, events: RelayEventHub) {
+    init(destination: Destination, subscription: String, events: RelayEventHub, logger: Logger) {
         let dimensions = [("destination", destination.name), ("subscription", subscription)]
+        self.destination = destination
         self.events = events
+        self.logger = logger
         let tracer = InstrumentationSystem.tracer
         self.tracer = tracer is NoOpTracer ? nil : tracer
         self.deliveredCounter = Counter(label: "outbox_messages_delivered_total", dimensions: dimensions)
         self.retriedCounter = Counter(label: "outbox_messages_retried_total", dimensions: dimensions)
         self.deadCounter = Counter(label: "outbox_messages_dead_lettered_total", dimensions: dimensions)
         self.inFlight = Gauge(label: "outbox_messages_in_flight", dimensions: dimensions)
+        self.breakerState = Gauge(label: "outbox_breaker_open", dimensions: dimensions)
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
     }
 
     /// An observer that nobody watches.
     package static func unobserved(_ destination: Destination) -> DeliveryObserver {
-        DeliveryObserver(destination: destination, subscription: "main", events: RelayEventHub())
+        DeliveryObserver(
+            destination: destination, subscription: "main", events: RelayEventHub(),
+            logger: Logger(label: "outbox.relay", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
     var isListened: Bool { self.events.isListened }
@@ -43,6 +52,28 @@ package struct DeliveryObserver: Sendable {
 
     /// Notes how long ago the first message of a page was enqueued, in nanoseconds.
     func lag(nanoseconds: Int64) { self.lag.recordNanoseconds(nanoseconds) }
+
+    /// Notes whether the destination counts as down.
+    func breaker(isOpen: Bool) { self.breakerState.record(isOpen ? 1 : 0) }
+
+    /// Tells that the destination counts as down.
+    func opened(reason: String, retryAfter delay: Duration) {
+        self.breaker(isOpen: true)
+        self.logger.warning(
+            "The destination is down; probing it until it is up",
+            metadata: [
+                "outbox.destination": "\(self.destination)", "outbox.error": "\(reason)",
+                "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
+            ])
+        self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
+    }
+
+    /// Tells that the destination is up again.
+    func closed() {
+        self.breaker(isOpen: false)
+        self.logger.notice("The destination is up again", metadata: ["outbox.destination": "\(self.destination)"])
+        self.emit(.closed(destination: self.destination))
+    }
 
     /// Tells of what has been made durable.
     func committed(_ exceptions: [PageTicket.Exception], of page: any MessagePage) {

@@ -38,11 +38,14 @@ struct RelayLoop: ~Copyable {
         for stream in streams {
             guard let handler = routes[stream.destination] else { continue }
             let observer = DeliveryObserver(
-                destination: stream.destination, subscription: configuration.subscription, events: events)
+                destination: stream.destination, subscription: configuration.subscription, events: events,
+                logger: logger)
             let dispatcher = Dispatcher(
                 handler: handler, deferredKeys: stream.deferredKeys, observer: observer
             ) { ticket in
                 if settled.add(ticket) { session.wake() }
+            } onChange: {
+                session.wake()
             }
             self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
         }
@@ -59,7 +62,8 @@ struct RelayLoop: ~Copyable {
             self.collect()
             let now = self.clock.now
             let deadline = self.control.drainDeadline(now: now, allowed: self.configuration.shutdown.deadline)
-            if let deadline, now >= deadline || !self.streams.values.contains(where: \.ledger.isUnsettled) {
+            if deadline != nil { for stream in self.streams.values { stream.dispatcher.abandonIfOpen() } }
+            if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
                 self.collect()
                 try await self.commit(isolation: isolation)
                 return
@@ -67,7 +71,8 @@ struct RelayLoop: ~Copyable {
             let commitAt = try await self.commitIfDue(now: now, isolation: isolation)
             let requests = deadline == nil ? self.streams.values.compactMap { $0.request(self.configuration, now: now) } : []
             let due = deadline == nil ? self.streams.values.compactMap(\.waitingDue).min() : nil
-            let until = [commitAt, deadline, due].compactMap { $0 }.min()
+            let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
+            let until = [commitAt, deadline, due, probe].compactMap { $0 }.min()
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
         }
@@ -117,7 +122,8 @@ struct RelayLoop: ~Copyable {
         var isFull = false
         for stream in self.streams.values {
             committable += stream.ledger.committable
-            if stream.ledger.isUnsettled { isIdle = false }
+            // What waits for a destination to be up may wait for hours: nothing else waits for it.
+            if stream.ledger.isUnsettled && !stream.dispatcher.isOpen { isIdle = false }
             if stream.ledger.committable > 0 && stream.isFull(self.configuration) { isFull = true }
         }
         switch self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull) {
@@ -160,11 +166,6 @@ struct RelayLoop: ~Copyable {
             if !exceptions.isEmpty || ticket.page.origin == .deferred { self.streams[id]?.deferredDue = now }
         }
     }
-}
-
-extension StreamDelivery {
-    /// When to look for deferred messages next, unless a page of them is on its way.
-    fileprivate var waitingDue: ContinuousClock.Instant? { self.ledger.hasDeferred ? nil : self.deferredDue }
 }
 
 /// Pages whose messages are all settled, on their way from the workers to the loop.

@@ -28,6 +28,7 @@ struct StreamDelivery {
 
     /// What to ask the store for; nil: nothing.
     func request(_ configuration: RelayConfiguration, now: ContinuousClock.Instant) -> ReadRequest? {
+        guard self.dispatcher.wantsMessages else { return nil }
         let room = self.room(configuration)
         let deferred = !self.ledger.hasDeferred && self.deferredDue.map { $0 <= now } ?? false
         guard room != nil || deferred else { return nil }
@@ -35,4 +36,12 @@ struct StreamDelivery {
             stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
             deferred: deferred)
     }
+
+    /// When to look for deferred messages next, unless a page of them is on its way or none is wanted.
+    var waitingDue: ContinuousClock.Instant? {
+        self.ledger.hasDeferred || !self.dispatcher.wantsMessages ? nil : self.deferredDue
+    }
+
+    /// Whether there is something that is still going to be settled.
+    var isWorking: Bool { self.ledger.isUnsettled && !self.dispatcher.hasEnded }
 }

@@ -22,6 +22,9 @@ public struct DestinationHandler: Sendable {
     public var concurrency: Int
     /// Whether later messages of a key wait while an earlier one is being retried. Default true.
     public var ordering: Ordering
+    /// When the destination counts as down, and how it is probed then. Default: after one ``Outcome/unavailable(_:)`` or 20
+    /// failures in a row; probes after 100 ms doubling to 30 s.
+    public var breaker: BreakerPolicy
 
     /// What a failed message means for the later ones of its key.
     public struct Ordering: Sendable, Hashable {
@@ -33,7 +36,8 @@ public struct DestinationHandler: Sendable {
     }
 
     private init(
-        routes: [RouteAction], fallback: Action?, retry: RetryPolicy, concurrency: Int, ordering: Ordering
+        routes: [RouteAction], fallback: Action?, retry: RetryPolicy, concurrency: Int, ordering: Ordering,
+        breaker: BreakerPolicy
     ) {
         precondition((1...1024).contains(concurrency), "The concurrency of a destination is 1 to 1024.")
         self.routes = routes
@@ -41,16 +45,19 @@ public struct DestinationHandler: Sendable {
         self.retry = retry
         self.concurrency = concurrency
         self.ordering = ordering
+        self.breaker = breaker
     }
 
     /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,
     /// it is tried again, unless the error is a ``DeliveryFailure`` that says otherwise.
     public static func handler(
         retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
+        breaker: BreakerPolicy = .opening(),
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
         DestinationHandler(
-            routes: [], fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering)
+            routes: [], fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering,
+            breaker: breaker)
     }
 
     /// A closure that is called with several messages and returns an outcome for each, in the same order.
@@ -61,13 +68,13 @@ public struct DestinationHandler: Sendable {
     /// - Parameter maximumCount: How many messages a batch has at most.
     public static func batch(
         maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
-        ordering: Ordering = .byKey,
+        ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(),
         _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
         return DestinationHandler(
             routes: [], fallback: .batch(maximumCount: maximumCount, body), retry: retry, concurrency: concurrency,
-            ordering: ordering)
+            ordering: ordering, breaker: breaker)
     }
 
     /// Closures for the routes inside a destination. An exact route is preferred to a pattern, then the first pattern
@@ -75,17 +82,19 @@ public struct DestinationHandler: Sendable {
     ///
     /// A message for which there is no closure is tried again as if its handler had failed, and ends in dead letter.
     ///
-    /// The handlers inside `routes` give the closures; retry, concurrency and ordering are the destination's.
+    /// The handlers inside `routes` give the closures; retry, concurrency, ordering and breaker are the destination's.
     public static func routes(
         _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
-        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey
+        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
+        breaker: BreakerPolicy = .opening()
     ) -> DestinationHandler {
         let actions = routes.flatMap { pattern, handler in
             handler.fallback.map { [RouteAction(pattern: pattern, action: $0)] } ?? []
         }
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
-            fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering)
+            fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering,
+            breaker: breaker)
     }
 
     /// The closure for a route, and a number by which it is told from the others.

@@ -14,6 +14,17 @@ extension JSONWriter {
             self.name("reason")
             self.string(reason)
             self.seconds(delay)
+        case .opened(let destination, let reason, let delay):
+            self.string("opened")
+            self.name("destination")
+            self.string(destination.name)
+            self.name("reason")
+            self.string(reason)
+            self.seconds(delay)
+        case .closed(let destination):
+            self.string("closed")
+            self.name("destination")
+            self.string(destination.name)
         case .delivered(let id, let destination, let attempt):
             self.string("delivered")
             self.message(id, destination)

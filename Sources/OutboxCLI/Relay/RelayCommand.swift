@@ -18,9 +18,9 @@ struct RelayCommand: AsyncParsableCommand {
                             OUTBOX_ID, OUTBOX_DESTINATION, OUTBOX_ROUTE,
                             OUTBOX_KEY, OUTBOX_ATTEMPT, OUTBOX_HEADERS (JSON) in
                             the environment. Exit status 0: delivered; 65: dead
-                            letter at once; 69: unavailable, not counted as an
-                            attempt; else: retry, with the last line of stderr as
-                            the error
+                            letter at once; 69: unavailable, the destination is
+                            down; else: retry, with the last line of stderr as the
+                            error
               discard       delivered at once
 
             The destination * is every destination present when the relay starts that has no --route of its own. A \
@@ -102,7 +102,8 @@ struct RelayCommand: AsyncParsableCommand {
     private var delivery: DeliveryOptions {
         DeliveryOptions(
             retry: self.options.retry, concurrency: self.options.concurrency,
-            ordering: self.options.unordered ? .none : .byKey, reportsDeliveries: self.events)
+            ordering: self.options.unordered ? .none : .byKey, breaker: self.options.noBreaker ? .off : .opening(),
+            reportsDeliveries: self.events)
     }
 
     private var logger: Logger {

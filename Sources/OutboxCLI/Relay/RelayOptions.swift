@@ -28,6 +28,9 @@ struct RelayOptions: ParsableArguments {
     @Flag(help: "Later messages of a key do not wait while an earlier one is being retried.")
     var unordered = false
 
+    @Flag(help: "Defer messages one by one while their destination is down, instead of probing it with one.")
+    var noBreaker = false
+
     @Flag(help: "Look only when notified, never just in case.")
     var noFallbackPoll = false
 

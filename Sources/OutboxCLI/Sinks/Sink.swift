@@ -19,6 +19,7 @@ struct DeliveryOptions: Sendable {
     var retry: RetryPolicy
     var concurrency: Int?
     var ordering: DestinationHandler.Ordering
+    var breaker: BreakerPolicy
     /// Whether every single delivery is told as an event, for which messages have to be handed over one by one.
     var reportsDeliveries: Bool
 }
@@ -44,11 +45,13 @@ struct SinkHandlers {
         case .exec(let command):
             let command = CommandSink(command: command)
             return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
+                breaker: self.options.breaker
             ) { message in try await command.deliver(message) }
         case .discard:
             return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
+                breaker: self.options.breaker
             ) { _ in }
         }
     }
@@ -68,13 +71,15 @@ struct SinkHandlers {
     private func lines(_ writer: LineWriter) -> DestinationHandler {
         if self.options.reportsDeliveries {
             return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 64, ordering: self.options.ordering
+                retry: self.options.retry, concurrency: self.options.concurrency ?? 64, ordering: self.options.ordering,
+                breaker: self.options.breaker
             ) { message in
                 try await Self.write([message], to: writer)
             }
         }
         return .batch(
-            retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering
+            retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
+            breaker: self.options.breaker
         ) { messages in
             try await Self.write(messages, to: writer)
             return messages.map { _ in .delivered }

@@ -6,6 +6,7 @@ import MetricsTestKit
 import Outbox
 import OutboxTesting
 import ServiceContextModule
+import Synchronization
 import Testing
 import Tracing
 
@@ -56,6 +57,7 @@ import Tracing
             #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: there) == 1)
             #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: elsewhere) == 0)
             #expect(try metrics.expectGauge("outbox_messages_in_flight", there).lastValue == 0)
+            #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0])
             #expect(try !metrics.expectTimer("outbox_read_lag", there).values.isEmpty)
 
             let spans = tracer.finishedSpans
@@ -74,5 +76,67 @@ import Tracing
             #expect(Set(handled.compactMap(\.spanContext.parentSpanID)) == Set(deliveries.map(\.spanContext.spanID)))
             #expect(tracer.activeSpans.isEmpty)
         }
+    }
+
+    @Test func aDestinationThatIsDownIsShown() async {
+        await #expect(processExitsWith: .success) {
+            let metrics = TestMetrics()
+            MetricsSystem.bootstrap(metrics)
+            let outbox = InMemoryOutbox()
+            try outbox.enqueue((1...100).map { NewMessage(to: "there", key: "\($0)", text: "x") })
+            let records = LogRecords()
+            let relay = Relay(
+                store: outbox,
+                routes: [
+                    "there": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
+                    { _ in
+                        if records.calls.add(1, ordering: .relaxed).newValue < 90 {
+                            throw DeliveryFailure.unavailable("maintenance")
+                        }
+                    }
+                ], logger: Logger(label: "outbox.test") { _ in records })
+            let events = relay.events
+            async let run: Void = relay.run()
+            for await event in events {
+                if event == .closed(destination: "there") { relay.stop() }
+            }
+            try await run
+            let there = [("destination", "there"), ("subscription", "main")]
+            #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
+            // Once a change, however many messages and probes have failed.
+            let lines = records.lines.filter { $0.contains("destination") }
+            #expect(
+                lines == [
+                    "warning The destination is down; probing it until it is up: there: maintenance",
+                    "notice The destination is up again: there: ",
+                ])
+        }
+    }
+}
+
+/// A log that keeps its lines.
+private final class LogRecords: LogHandler {
+    let calls = Atomic(0)
+    private let kept = Mutex<[String]>([])
+
+    var lines: [String] { self.kept.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set { _ = newValue }
+    }
+    var logLevel: Logger.Level {
+        get { .info }
+        set { _ = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set { _ = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let metadata = event.metadata ?? [:]
+        let texts = ["outbox.destination", "outbox.error"].map { metadata[$0].map { "\($0)" } ?? "" }
+        self.kept.withLock { $0.append("\(event.level) \(event.message): \(texts[0]): \(texts[1])") }
     }
 }

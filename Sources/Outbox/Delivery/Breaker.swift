@@ -1,0 +1,165 @@
+/// Whether a destination is down, by what became of the messages that it was given.
+///
+/// Closed, everything is delivered. Open, nothing is, until a pause is over: then one message is, as a probe. Its success
+/// closes the breaker, its failure doubles the pause. Meanwhile a message that could not be delivered is *held*: kept in
+/// memory, as if it had not been tried.
+///
+/// A value type without clock, lock or await.
+package struct Breaker: Sendable {
+    /// The permission to call a handler.
+    package enum Pass: Sendable, Hashable {
+        /// With whatever there is.
+        case call
+        /// With one message.
+        case probe
+    }
+
+    /// One message that a handler was called with.
+    package struct Attempt: Sendable, Hashable {
+        package let id: Int64
+        /// What tells failures of one cause apart from failures of the destination: the hash of the message's key.
+        package let subject: UInt64
+        /// Whether it was held before.
+        package let isRetry: Bool
+
+        package init(id: Int64, subject: UInt64, isRetry: Bool) {
+            self.id = id
+            self.subject = subject
+            self.isRetry = isRetry
+        }
+    }
+
+    /// What became of it.
+    package enum Result: Sendable, Hashable {
+        case delivered
+        /// It is the message's own fault, which says nothing of the destination.
+        case rejected
+        case failed(String)
+        case unavailable(String)
+    }
+
+    /// What to do with the message.
+    package enum Verdict: Sendable, Hashable {
+        /// What its outcome says.
+        case settle
+        /// Nothing: it is tried again when the destination is up.
+        case hold
+    }
+
+    /// What is worth telling.
+    package enum Change: Sendable, Hashable {
+        case opened(reason: String, retryAfter: Duration)
+        /// The probe has failed.
+        case reopened
+        case closed
+    }
+
+    private enum State: Hashable {
+        case closed
+        case open(probeAt: ContinuousClock.Instant)
+        case probing
+    }
+
+    private let policy: BreakerPolicy
+    private var state = State.closed
+    /// The subjects that have failed since the last success.
+    private var streak: Set<UInt64> = []
+    private var failedProbes = 0
+    /// Messages that called a destination unavailable to which others were delivered.
+    private var suspects: Set<Int64> = []
+
+    /// How many suspects are remembered before all are forgotten.
+    private static let maximumSuspects = 1000
+
+    package init(policy: BreakerPolicy) {
+        self.policy = policy
+    }
+
+    /// Whether the destination counts as down.
+    package var isOpen: Bool { self.state != .closed }
+
+    /// Whether a success would change nothing.
+    package var isQuiet: Bool { self.state == .closed && self.streak.isEmpty }
+
+    /// When the next probe may be made; nil: it is under way, or the breaker is closed.
+    package var probeAt: ContinuousClock.Instant? {
+        if case .open(let instant) = self.state { return instant }
+        return nil
+    }
+
+    /// Somebody wants to call the handler.
+    ///
+    /// - Returns: nil: wait.
+    package mutating func begin(now: ContinuousClock.Instant) -> Pass? {
+        switch self.state {
+        case .closed:
+            return .call
+        case .open(let probeAt):
+            if now < probeAt { return nil }
+            self.state = .probing
+            return .probe
+        case .probing:
+            return nil
+        }
+    }
+
+    /// A handler was called.
+    package mutating func report(
+        _ attempt: Attempt, _ result: Result, pass: Pass, now: ContinuousClock.Instant,
+        random: inout some RandomNumberGenerator
+    ) -> (verdict: Verdict, change: Change?) {
+        if pass == .probe { return self.probed(result, now: now, random: &random) }
+        switch result {
+        case .delivered:
+            // A call that began before the breaker opened does not close it: it says how the destination was.
+            if self.state == .closed { self.streak.removeAll() }
+            return (.settle, nil)
+        case .rejected:
+            return (.settle, nil)
+        case .failed, .unavailable:
+            if self.state != .closed { return (.hold, nil) }
+        }
+        self.streak.insert(attempt.subject)
+        guard let reason = self.opens(attempt, result) else { return (.settle, nil) }
+        self.failedProbes = 0
+        let delay = self.policy.delay(afterProbes: 0, random: &random)
+        self.state = .open(probeAt: now + delay)
+        return (.hold, .opened(reason: reason, retryAfter: delay))
+    }
+
+    private mutating func probed(
+        _ result: Result, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
+    ) -> (verdict: Verdict, change: Change?) {
+        switch result {
+        case .delivered:
+            self.state = .closed
+            self.streak.removeAll()
+            return (.settle, .closed)
+        case .rejected:
+            // It may never have reached the destination: another one has to tell, at once.
+            self.state = .open(probeAt: now)
+            return (.settle, .reopened)
+        case .failed, .unavailable:
+            self.failedProbes += 1
+            self.state = .open(probeAt: now + self.policy.delay(afterProbes: self.failedProbes, random: &random))
+            return (.hold, .reopened)
+        }
+    }
+
+    /// Why the breaker opens after a failure, if it does.
+    private mutating func opens(_ attempt: Attempt, _ result: Result) -> String? {
+        switch result {
+        case .unavailable(let reason):
+            let isSuspect = attempt.isRetry || self.suspects.contains(attempt.id)
+            if !isSuspect || self.streak.count > 1 { return reason }
+            // The destination has come back, and this message alone finds it down.
+            if self.suspects.count >= Self.maximumSuspects { self.suspects.removeAll() }
+            self.suspects.insert(attempt.id)
+            return nil
+        case .failed(let reason):
+            return self.streak.count >= self.policy.failures ? "\(self.streak.count) failures in a row: \(reason)" : nil
+        case .delivered, .rejected:
+            return nil
+        }
+    }
+}

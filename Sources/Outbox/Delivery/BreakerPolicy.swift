@@ -1,0 +1,51 @@
+/// When a destination counts as down, and how it is probed until it is up again.
+///
+/// A destination that is down costs nothing: nothing more is read of it, nothing is written, and no attempt is spent,
+/// however long it lasts. What was read stays in memory, and one message at a time is delivered as a probe. The first
+/// probe that succeeds ends it.
+///
+/// The pause before the next probe is drawn between the half and the whole of `initialDelay × 2^n`, n being the number
+/// of probes that have failed, and never exceeds `maximumDelay`.
+public struct BreakerPolicy: Sendable, Hashable {
+    /// How many failures in a row, of different keys, mean that the destination is down. Default 20.
+    ///
+    /// Messages without a key count one each. ``Outcome/unavailable(_:)`` means it at once.
+    public let failures: Int
+    /// The longest pause before the first probe. Default 100 ms.
+    public let initialDelay: Duration
+    /// What a pause never exceeds. Default 30 s.
+    public let maximumDelay: Duration
+
+    let isOff: Bool
+
+    /// The destination is down after one ``Outcome/unavailable(_:)`` or that many failures in a row.
+    ///
+    /// - Parameters:
+    ///   - failures: Failures in a row, of different keys, at least 1. Default 20.
+    ///   - initialDelay: The longest pause before the first probe. Default 100 ms.
+    ///   - maximumDelay: What a pause never exceeds. Default 30 s.
+    public static func opening(
+        afterFailures failures: Int = 20, initialDelay: Duration = .milliseconds(100),
+        maximumDelay: Duration = .seconds(30)
+    ) -> BreakerPolicy {
+        precondition(failures > 0, "A breaker opens after at least one failure.")
+        precondition(initialDelay >= .zero && maximumDelay >= .zero, "A delay is not negative.")
+        return BreakerPolicy(failures: failures, initialDelay: initialDelay, maximumDelay: maximumDelay, isOff: false)
+    }
+
+    /// No breaker: each message that could not be delivered is deferred on its own, and a destination that is down gets
+    /// all of its messages moved to `deferred`. ``Outcome/unavailable(_:)`` counts no attempt all the same.
+    public static let off = BreakerPolicy(failures: .max, initialDelay: .zero, maximumDelay: .zero, isOff: true)
+}
+
+extension BreakerPolicy {
+    /// The pause before the next probe, after so many have failed.
+    func delay(afterProbes count: Int, random: inout some RandomNumberGenerator) -> Duration {
+        let cap = self.maximumDelay.seconds
+        var longest = self.initialDelay.seconds
+        for _ in 0..<count where longest < cap { longest *= 2 }
+        longest = min(longest, cap)
+        guard longest > 0 else { return .zero }
+        return .seconds(Double.random(in: longest / 2...longest, using: &random))
+    }
+}
