@@ -29,6 +29,10 @@ package enum Migrations {
             version: 2, name: "deferred_indexes",
             up: text(PackageResources._002_deferred_indexes_up_sql),
             down: text(PackageResources._002_deferred_indexes_down_sql)),
+        File(
+            version: 3, name: "segments_and_streams",
+            up: text(PackageResources._003_segments_and_streams_up_sql),
+            down: text(PackageResources._003_segments_and_streams_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

@@ -4,7 +4,7 @@ SELECT
         SELECT relname
         FROM pg_class
         WHERE relnamespace = to_regnamespace('{{schema_text}}')
-            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number')
+            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number', 'segment')
         ORDER BY relname
     ) AS relations,
     (

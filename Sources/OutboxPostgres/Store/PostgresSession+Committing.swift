@@ -6,10 +6,17 @@ extension PostgresSession {
         var statements: [SQLStatement] = []
         /// Which statement moves which stream's cursor.
         var moves: [(index: Int, stream: StreamID)] = []
+        /// How many messages which statement defers.
+        var deferrals: [(index: Int, count: Int)] = []
         for settlement in settlements {
             guard let stream = self.streams[settlement.stream] else { continue }
+            // They come first of a stream's verdicts.
+            if !settlement.deferred.isEmpty { deferrals.append((statements.count, settlement.deferred.count)) }
             statements += self.verdicts(settlement, stream)
-            if let page = settlement.through as? PostgresPage, let cursor = page.cursor {
+            // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
+            if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
+                page.generation == stream.generation
+            {
                 moves.append((statements.count, stream.id))
                 statements.append(self.move(stream, to: cursor))
             }
@@ -18,18 +25,31 @@ extension PostgresSession {
         do {
             // One pipeline without BEGIN is one transaction, which ends with it.
             let results = try await self.connection.pipeline(statements)
+            for (index, count) in deferrals where results[index].affectedRows < count { self.deferredIsUncertain = true }
+            var unmoved: [StreamID] = []
             for (index, stream) in moves {
-                guard results[index].rowCount == 1, let place = results[index][0].bytes(0) else {
-                    throw RelayStoreError(
-                        """
-                        The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was \
-                        reading it.
-                        """, isRetriable: true)
+                if results[index].rowCount == 1, let place = results[index][0].bytes(0) {
+                    self.streams[stream]?.place = place
+                } else {
+                    unmoved.append(stream)
                 }
-                self.streams[stream]?.place = place
             }
+            if !unmoved.isEmpty { try await self.explain(unmoved) }
         } catch let error as PostgresError {
             throw RelayStoreError(error)
+        }
+    }
+
+    /// Somebody has put a stream's cursor elsewhere: it is read from there. What was made durable with the page, that its
+    /// messages wait or are dead, is right all the same.
+    private func explain(_ unmoved: [StreamID]) async throws {
+        let known = self.streams
+        _ = try await self.reloadStreams()
+        for stream in unmoved where known[stream]?.generation == self.streams[stream]?.generation {
+            throw RelayStoreError(
+                """
+                The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was reading it.
+                """, isRetriable: true)
         }
     }
 
@@ -41,6 +61,7 @@ extension PostgresSession {
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
                 .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int8(Int64(self.logID)),
+                .int4(stream.generation),
             ])
     }
 

@@ -79,6 +79,7 @@ import Testing
                     "INSERT INTO $.deferred DEFAULT VALUES", "DELETE FROM $.stream",
                     "DO 'BEGIN LOCK TABLE $.message IN SHARE MODE; END'",
                     "SELECT nextval('$text.segment_number')", "SELECT setval('$text.segment_number', 3)",
+                    "SELECT $.truncate_segment(1::smallint)", "TABLE $.segment",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell", "DROP TABLE $.message",
                     "CREATE TABLE $.mine ()", "CREATE FUNCTION $.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
                 ] {
@@ -166,7 +167,7 @@ import Testing
                     "INSERT INTO $.message (destination, payload) VALUES ('there', '')",
                     "UPDATE $.message SET payload = ''",
                     "DELETE FROM $.message", "DELETE FROM $.stream", "UPDATE $.migration SET checksum = ''",
-                    "UPDATE $.dead_letter SET attempts = 0", "SELECT nextval('$text.segment_number')",
+                    "UPDATE $.dead_letter SET attempts = 0", "TRUNCATE $.message", "TRUNCATE $.message_1",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell",
                 ] {
                     let text = statement.replacing("$text", with: test.schema.identifierText)
