@@ -34,7 +34,8 @@ struct JanitorCommand: AsyncParsableCommand {
         var table = Table(("SEGMENT", .right), ("SIZE", .right), ("AGE", .right), ("STATE", .left))
         for segment in report.segments {
             table.add(
-                String(segment.number), StatusOutput.size(segment.bytes), segment.age.short, segment.outcome.explanation)
+                String(segment.number), StatusOutput.size(segment.bytes), segment.age.short, segment.outcome.explanation
+            )
         }
         table.print()
         if let next = report.advancedTo { Terminal.output.print("new messages go to segment \(next)") }

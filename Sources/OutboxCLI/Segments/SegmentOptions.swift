@@ -9,7 +9,8 @@ struct SegmentOptions: ParsableArguments {
     var retention = Interval(SegmentPolicy().retention)
 
     @Option(
-        help: ArgumentHelp("How long new messages go to one segment; not less than a third of the retention.", valueName: "interval"),
+        help: ArgumentHelp(
+            "How long new messages go to one segment; not less than a third of the retention.", valueName: "interval"),
         transform: Interval.init(parsing:))
     var segmentAge = Interval(SegmentPolicy().maximumAge)
 
@@ -17,7 +18,9 @@ struct SegmentOptions: ParsableArguments {
     var segmentSize = SegmentPolicy().maximumBytes >> 20
 
     func validate() throws {
-        if self.segmentSize < 1 || self.segmentSize > 1 << 30 { throw ValidationError("--segment-size is 1 to 1073741824.") }
+        if self.segmentSize < 1 || self.segmentSize > 1 << 30 {
+            throw ValidationError("--segment-size is 1 to 1073741824.")
+        }
     }
 
     /// What the library understands.

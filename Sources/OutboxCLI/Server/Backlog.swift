@@ -21,7 +21,8 @@ struct Backlog {
         let hasUnread = self.status.unregistered.contains { destinations.contains($0.destination.name) }
         return !hasUnread
             && self.status.streams.allSatisfy { stream in
-                !destinations.contains(stream.destination.name) || stream.pausedAt != nil || (stream.lag.value == 0 && stream.deferred.value == 0)
+                !destinations.contains(stream.destination.name) || stream.pausedAt != nil
+                    || (stream.lag.value == 0 && stream.deferred.value == 0)
             }
     }
 }

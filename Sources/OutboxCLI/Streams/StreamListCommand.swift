@@ -28,16 +28,20 @@ struct StreamListCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let streams = try await self.server.withConnection(application: "stream") { connection in
             try await schema.check(on: connection)
-            return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection).streams
+            return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
+                .streams
         }
         if self.json { return StatusOutput.printJSON(streams) }
-        if streams.isEmpty { return Terminal.output.print("no streams: no relay has worked for “\(self.subscription)” yet") }
+        if streams.isEmpty {
+            return Terminal.output.print("no streams: no relay has worked for “\(self.subscription)” yet")
+        }
         var table = Table(
             ("DESTINATION", .left), ("POSITION", .right), ("WAITING", .right), ("OLDEST", .right), ("DEFERRED", .right),
             ("DEAD", .right), ("STATE", .left))
         for stream in streams {
             table.add(
-                StatusOutput.name(stream), String(stream.position), stream.lag.description, stream.lagTime?.short ?? "-",
+                StatusOutput.name(stream), String(stream.position), stream.lag.description,
+                stream.lagTime?.short ?? "-",
                 stream.deferred.description, stream.dead.description,
                 stream.pausedAt.map { "paused since \(Timestamp.text($0))" } ?? "open")
         }

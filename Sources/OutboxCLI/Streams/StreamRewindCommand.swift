@@ -43,7 +43,8 @@ struct StreamRewindCommand: AsyncParsableCommand {
         let first = try await self.server.withConnection(application: "stream") { connection in
             try await schema.check(on: connection)
             return try await OutboxStreams(schema: schema).rewind(
-                Destination(self.stream.destination), to: target, subscription: self.stream.subscription, on: connection)
+                Destination(self.stream.destination), to: target, subscription: self.stream.subscription, on: connection
+            )
         }
         if self.json { return self.printJSON(first) }
         let name = self.stream.destination.plain()

@@ -25,7 +25,9 @@ extension PostgresSession {
         do {
             // One pipeline without BEGIN is one transaction, which ends with it.
             let results = try await self.connection.pipeline(statements)
-            for (index, count) in deferrals where results[index].affectedRows < count { self.deferredIsUncertain = true }
+            for (index, count) in deferrals where results[index].affectedRows < count {
+                self.deferredIsUncertain = true
+            }
             var unmoved: [StreamID] = []
             for (index, stream) in moves {
                 if results[index].rowCount == 1, let place = results[index][0].bytes(0) {

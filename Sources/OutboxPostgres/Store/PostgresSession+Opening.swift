@@ -65,7 +65,11 @@ extension PostgresSession {
         var missingForJanitor: [String] = []
         for row in result {
             let privilege = try row.decode(0, as: String.self)
-            if try row.decode(1, as: Bool.self) { missingForJanitor.append(privilege) } else { missing.append(privilege) }
+            if try row.decode(1, as: Bool.self) {
+                missingForJanitor.append(privilege)
+            } else {
+                missing.append(privilege)
+            }
         }
         if !missing.isEmpty {
             throw RelayStoreError(

@@ -25,14 +25,17 @@ public struct OutboxStreams: Sendable {
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: ``OutboxError/Code/streamMissing``, ``OutboxError/Code/schemaMissing``,
     ///   ``OutboxError/Code/schemaOutdated``, ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
-    public func pause(_ destination: Destination, subscription: String = "main", on connection: Connection) async throws {
+    public func pause(_ destination: Destination, subscription: String = "main", on connection: Connection) async throws
+    {
         try await self.change(self.statements.pause, destination, subscription, "pause", connection)
     }
 
     /// Reads a destination again, from where it was paused.
     ///
     /// - Throws: As ``pause(_:subscription:on:)``.
-    public func resume(_ destination: Destination, subscription: String = "main", on connection: Connection) async throws {
+    public func resume(_ destination: Destination, subscription: String = "main", on connection: Connection)
+        async throws
+    {
         try await self.change(self.statements.resume, destination, subscription, "resume", connection)
     }
 
@@ -82,7 +85,8 @@ public struct OutboxStreams: Sendable {
         _ statement: Statements.Statement, _ destination: Destination, _ subscription: String, _ verb: String,
         _ connection: Connection
     ) async throws {
-        try await self.schema.inTransaction(on: connection, readOnly: false, task: "\(verb) a stream of") { transaction in
+        try await self.schema.inTransaction(on: connection, readOnly: false, task: "\(verb) a stream of") {
+            transaction in
             let binds: [SQLValue] = [.text(subscription), .textArray([destination.name])]
             if try await transaction.query(SQLStatement(statement.text, binds)).rowCount == 0 {
                 throw self.missing(destination, subscription)

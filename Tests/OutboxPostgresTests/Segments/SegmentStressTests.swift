@@ -111,7 +111,9 @@ import Testing
                 try await connection.execute(script: "ROLLBACK TO s")
             }
             // Held open while others commit and segments come and go.
-            for _ in 0..<Int.random(in: 0...1, using: &random) * 10 { try await connection.query("SELECT pg_sleep(0.001)") }
+            for _ in 0..<Int.random(in: 0...1, using: &random) * 10 {
+                try await connection.query("SELECT pg_sleep(0.001)")
+            }
             ids += try await enqueue()
             if Int.random(in: 0..<5, using: &random) == 0 {
                 try await connection.execute(script: "ROLLBACK")
