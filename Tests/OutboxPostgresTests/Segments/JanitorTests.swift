@@ -88,6 +88,24 @@ import Testing
         #expect(try await bench.clean().outcome(0) == .truncated)
     }
 
+    /// All looks passed; what commits while the lock is waited for is seen by the second look, and by nothing else.
+    @Test func whatCommitsBeforeTheLockIsGrantedIsSeen() async throws {
+        let bench = try await RelayBench.make()
+        let producer = try await Connection.connect(bench.postgres)
+        try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
+        try await bench.deliver("passed", turningTo: 1)
+        // Long enough for the test to get in between.
+        try await bench.sql("ALTER FUNCTION $outbox.truncate_segment(smallint) SET lock_timeout = '60s'")
+        async let report = bench.clean(.hourly)
+        try await eventually("it waits for the lock") {
+            try await bench.count(
+                "SELECT count(*) FROM pg_locks WHERE relation = '$outbox.message_0'::regclass AND NOT granted") == 1
+        }
+        try await producer.execute(script: "COMMIT")
+        #expect(try await report.outcome(0) == .unread)
+        #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 2)
+    }
+
     @Test func whatWasRolledBackKeepsNothing() async throws {
         let bench = try await RelayBench.make()
         let producer = try await Connection.connect(bench.postgres)
