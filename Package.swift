@@ -42,14 +42,16 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection"]
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment"]
                 .map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: ["0001_outbox", "0002_deferred_indexes", "0004_idempotency_and_views"].flatMap { name in
+            resources: [
+                "0001_outbox", "0002_deferred_indexes", "0003_segments_and_streams", "0004_idempotency_and_views",
+            ].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
             },
             swiftSettings: settings

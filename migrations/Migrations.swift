@@ -30,6 +30,10 @@ package enum Migrations {
             up: text(PackageResources._002_deferred_indexes_up_sql),
             down: text(PackageResources._002_deferred_indexes_down_sql)),
         File(
+            version: 3, name: "segments_and_streams",
+            up: text(PackageResources._003_segments_and_streams_up_sql),
+            down: text(PackageResources._003_segments_and_streams_down_sql)),
+        File(
             version: 4, name: "idempotency_and_views",
             up: text(PackageResources._004_idempotency_and_views_up_sql),
             down: text(PackageResources._004_idempotency_and_views_down_sql)),

@@ -36,6 +36,18 @@ package struct Statements: Sendable {
     package var restart: Statement
     package var load: Statement
     package var moveCursor: Statement
+    package var pause: Statement
+    package var resume: Statement
+    package var holdLog: Statement
+    package var firstSince: Statement
+    package var rewind: Statement
+    package var streamExists: Statement
+
+    // segment
+    package var noteSegments: Statement
+    package var listSegments: Statement
+    package var advanceSegment: Statement
+    package var emptySegment: Statement
 
     // deferred
     package var readDue: Statement
@@ -79,6 +91,17 @@ package struct Statements: Sendable {
         self.restart = statement("restart", PackageResources.restart_sql)
         self.load = statement("load", PackageResources.load_sql)
         self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
+        // What an operator or the janitor does once in a while is not worth keeping a plan.
+        self.pause = statement(nil, PackageResources.pause_sql)
+        self.resume = statement(nil, PackageResources.resume_sql)
+        self.holdLog = statement(nil, PackageResources.hold_log_sql)
+        self.firstSince = statement(nil, PackageResources.first_since_sql)
+        self.rewind = statement(nil, PackageResources.rewind_sql)
+        self.streamExists = statement(nil, PackageResources.stream_exists_sql)
+        self.noteSegments = statement(nil, PackageResources.note_segments_sql)
+        self.listSegments = statement(nil, PackageResources.list_segments_sql)
+        self.advanceSegment = statement(nil, PackageResources.advance_segment_sql)
+        self.emptySegment = statement(nil, PackageResources.empty_segment_sql)
         // deferred is empty for most of the time and may be long a minute later: a plan that was made for the one is a
         // disaster for the other.
         self.readDue = statement(nil, PackageResources.read_due_sql)

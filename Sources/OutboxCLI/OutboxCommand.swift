@@ -13,7 +13,7 @@ import Glibc
 struct OutboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outbox",
-        abstract: "A transactional outbox in Postgres: schema, messages, relay, dead letters.",
+        abstract: "A transactional outbox in Postgres: schema, messages, relay, streams, dead letters.",
         discussion: """
             Where the server is comes from --postgres or from the PG* environment variables, as with psql.
 
@@ -29,7 +29,7 @@ struct OutboxCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
-            DeadLetterCommand.self, DemoCommand.self, BenchCommand.self,
+            StreamCommand.self, DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self, BenchCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.

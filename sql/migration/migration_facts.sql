@@ -4,8 +4,8 @@ SELECT
         SELECT relname
         FROM pg_class
         WHERE relnamespace = to_regnamespace('{{schema_text}}')
-            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number', 'idempotency',
-                'pending', 'lag')
+            AND relname IN ('migration', 'message', 'stream', 'deferred', 'dead_letter', 'segment_number', 'segment',
+                'idempotency', 'pending', 'lag')
         ORDER BY relname
     ) AS relations,
     (

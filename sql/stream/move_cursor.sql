@@ -1,20 +1,21 @@
 -- $1 the row's place as the last update returned it, $2 stream, $3 snapshot, $4 position, $5 and $6 the late part that is
 -- being paged through. By place, because under a pinned xmin the chain of the row's versions gets long; by id where the
--- row has moved. This transaction's own number is above every number that a message late for $3 can
--- have; $7 is the horizon that $3 came with, while its late part is being paged through. $8 the log's oid: the row of a log that was created anew is another stream's.
+-- row has moved. This transaction's own number is above every number that a message late for $3 can have; $7 is the horizon
+-- that $3 came with, while its late part is being paged through. $8 the generation that $3 and $4 continue: in another one,
+-- somebody has put the cursor elsewhere.
 WITH
 by_place AS (
     UPDATE {{schema}}.stream
     SET snapshot = $3, position = $4, horizon = coalesce($7::xid8, pg_current_xact_id()), catchup_snapshot = $5, catchup_position = $6,
         committed_at = now()
-    WHERE ctid = $1 AND id = $2
+    WHERE ctid = $1 AND id = $2 AND generation = $8
     RETURNING ctid
 ),
 by_id AS (
     UPDATE {{schema}}.stream
     SET snapshot = $3, position = $4, horizon = coalesce($7::xid8, pg_current_xact_id()), catchup_snapshot = $5, catchup_position = $6,
         committed_at = now()
-    WHERE id = $2 AND NOT EXISTS (SELECT FROM by_place)
+    WHERE id = $2 AND generation = $8 AND NOT EXISTS (SELECT FROM by_place)
     RETURNING ctid
 )
 SELECT ctid FROM by_place UNION ALL SELECT ctid FROM by_id

@@ -47,6 +47,9 @@ struct RelayCommand: AsyncParsableCommand {
     @OptionGroup
     var options: RelayOptions
 
+    @OptionGroup
+    var segments: SegmentOptions
+
     @Flag(
         name: [.customLong("until-empty"), .customLong("once")],
         help: "End when everything has been delivered, retries and what is scheduled for later included.")
@@ -87,7 +90,7 @@ struct RelayCommand: AsyncParsableCommand {
         let relay = Relay(
             store: PostgresStore(
                 postgres: try self.server.configuration(application: "relay"), schema: schema,
-                wakeup: self.options.wakeup),
+                wakeup: self.options.wakeup, segments: self.segments.policy),
             routes: routes, configuration: self.options.configuration, logger: self.logger)
         var watch: BacklogWatch?
         if self.untilEmpty {

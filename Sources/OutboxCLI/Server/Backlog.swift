@@ -16,12 +16,13 @@ struct Backlog {
         Set(self.status.streams.map(\.destination.name) + self.status.unregistered.map(\.destination.name)).sorted()
     }
 
-    /// Whether nothing of these destinations waits, in the log or for a later attempt.
+    /// Whether nothing of these destinations waits, in the log or for a later attempt. What is paused waits for somebody else.
     func isEmpty(of destinations: Set<String>) -> Bool {
         let hasUnread = self.status.unregistered.contains { destinations.contains($0.destination.name) }
         return !hasUnread
             && self.status.streams.allSatisfy { stream in
-                !destinations.contains(stream.destination.name) || (stream.lag.value == 0 && stream.deferred.value == 0)
+                !destinations.contains(stream.destination.name) || stream.pausedAt != nil
+                    || (stream.lag.value == 0 && stream.deferred.value == 0)
             }
     }
 }

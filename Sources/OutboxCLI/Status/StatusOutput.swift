@@ -33,9 +33,8 @@ enum StatusOutput {
             ("DESTINATION", .left), ("WAITING", .right), ("OLDEST", .right), ("DEFERRED", .right), ("DEAD", .right),
             ("STATE", .left))
         for stream in status.streams {
-            let slots = stream.slots == 0...1023 ? "" : " [\(stream.slots.lowerBound)-\(stream.slots.upperBound)]"
             table.add(
-                stream.destination.name + slots, stream.lag.description, stream.lagTime?.short ?? "-",
+                self.name(stream), stream.lag.description, stream.lagTime?.short ?? "-",
                 stream.deferred.description, stream.dead.description, stream.pausedAt == nil ? "open" : "paused")
         }
         for waiting in status.unregistered {
@@ -43,6 +42,12 @@ enum StatusOutput {
                 waiting.destination.name, waiting.messages.description, waiting.lagTime.short, "-", "-", "no relay")
         }
         return table
+    }
+
+    /// A stream's destination, and its slots where they are not all.
+    static func name(_ stream: OutboxStatus.Stream) -> String {
+        let slots = stream.slots == 0...1023 ? "" : " [\(stream.slots.lowerBound)-\(stream.slots.upperBound)]"
+        return stream.destination.name + slots
     }
 
     /// Bytes in the unit that keeps the number short.
@@ -95,6 +100,15 @@ enum StatusOutput {
         json.print()
     }
 
+    /// Prints streams for a program.
+    static func printJSON(_ streams: [OutboxStatus.Stream]) {
+        var json = JSONWriter()
+        json.beginArray()
+        for stream in streams { self.write(stream, &json) }
+        json.endArray()
+        json.print()
+    }
+
     private static func write(_ stream: OutboxStatus.Stream, _ json: inout JSONWriter) {
         json.beginObject()
         json.name("destination")
@@ -104,6 +118,8 @@ enum StatusOutput {
         json.integer(stream.slots.lowerBound)
         json.integer(stream.slots.upperBound)
         json.endArray()
+        json.name("position")
+        json.integer(Int(stream.position))
         json.count("lag", stream.lag, exact: "lag_exact")
         json.seconds("lag_seconds", stream.lagTime)
         json.count("deferred", stream.deferred, exact: "deferred_exact")

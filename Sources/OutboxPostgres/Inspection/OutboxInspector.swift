@@ -121,32 +121,12 @@ public struct OutboxInspector: Sendable {
 }
 
 extension OutboxInspector {
-    /// Runs `body` in a transaction, once it is clear that the schema is one that this program knows.
     private func inTransaction<Result>(
         on connection: Connection, isolation: IsolationLevel = .readCommitted, readOnly: Bool,
         _ body: (borrowing Transaction) async throws -> Result
     ) async throws -> Result {
-        do {
-            return try await connection.withTransaction(isolation: isolation, readOnly: readOnly) { transaction in
-                try await self.checkVersion(transaction)
-                return try await body(transaction)
-            }
-        } catch {
-            throw OutboxError.explaining(
-                error, schema: self.schema, task: readOnly ? "inspect" : "change the dead letters of")
-        }
-    }
-
-    private func checkVersion(_ transaction: borrowing Transaction) async throws {
-        let version: Int
-        do {
-            version = try await transaction.query(SQLStatement(self.statements.version))[0].decode(0)
-        } catch {
-            throw OutboxError.explainingUse(error, schema: self.schema, task: "inspect")
-        }
-        let known = OutboxSchema.currentVersion
-        if version == 0 { throw OutboxError.missing(self.schema) }
-        if version < known { throw OutboxError.outdated(self.schema, version: version) }
-        if version > known { throw OutboxError.newer(self.schema, version: version, known: known) }
+        try await self.schema.inTransaction(
+            on: connection, isolation: isolation, readOnly: readOnly,
+            task: readOnly ? "inspect" : "change the dead letters of", body)
     }
 }

@@ -42,6 +42,8 @@ public struct OutboxStatus: Sendable, Hashable {
         public var destination: Destination
         /// The slots that belong to the stream, of 0 to 1023.
         public var slots: ClosedRange<Int>
+        /// The highest id that has been read and handled; messages below it that committed late may still wait.
+        public var position: Int64
         /// Messages in the log that have not been handled.
         public var lag: Count
         /// How long ago the oldest of them was enqueued; nil: there are none.

@@ -13,6 +13,7 @@ extension OutboxStatus.Stream {
         self.init(
             destination: Destination(try row.decode("destination")),
             slots: low...max(low, try row.decode("slot_high", as: Int.self)),
+            position: try row.decode("position"),
             lag: OutboxStatus.Count(try row.decode("lag", as: Int.self), limit: countLimit),
             lagTime: try row.decode("oldest_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
             deferred: OutboxStatus.Count(try row.decode("deferred", as: Int.self), limit: countLimit),

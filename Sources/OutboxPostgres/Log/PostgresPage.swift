@@ -16,6 +16,8 @@ final class PostgresPage: MessagePage {
     let count: Int
     /// Where the stream's cursor stands when the page is settled; for a page of the log.
     let cursor: Cursor?
+    /// Which of the stream's cursors that one continues.
+    let generation: Int32
     private let result: QueryResult
 
     /// The columns of read_fresh, read_late, read_catchup and, with the last three, read_due.
@@ -36,7 +38,7 @@ final class PostgresPage: MessagePage {
 
     init(
         _ result: QueryResult, stream: StreamID, destination: Destination, origin: MessageOrigin, isVerified: Bool,
-        cursor: Cursor?
+        cursor: Cursor?, generation: Int32
     ) {
         self.result = result
         self.stream = stream
@@ -44,6 +46,7 @@ final class PostgresPage: MessagePage {
         self.origin = origin
         self.isVerified = isVerified
         self.cursor = cursor
+        self.generation = generation
         self.count = result.rowCount
         self.byteCount = Self.byteCount(of: result)
     }

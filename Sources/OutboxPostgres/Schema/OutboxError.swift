@@ -4,6 +4,7 @@ public struct OutboxError: Error, Sendable {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String {
             case schemaMissing, schemaOccupied, schemaOutdated, schemaNewer, drift, unknownVersion, privilege
+            case streamMissing
         }
 
         private let kind: Kind
@@ -22,6 +23,8 @@ public struct OutboxError: Error, Sendable {
         public static let unknownVersion = Code(kind: .unknownVersion)
         /// The role may not do that.
         public static let privilege = Code(kind: .privilege)
+        /// The subscription has no stream of the destination.
+        public static let streamMissing = Code(kind: .streamMissing)
 
         /// The kind's name.
         public var description: String { self.kind.rawValue }

@@ -3,9 +3,10 @@ extension OutboxSchema {
     ///
     /// A producer can enqueue, with the functions, with `INSERT` and with `COPY`, and see the numbers of messages, which
     /// `RETURNING id` needs. It can read nothing else, change nothing, and choose neither a message's number nor its
-    /// transaction nor its time. A relay can deliver, inspect, replay and discard; it can neither write to the log nor
-    /// change the schema. A monitor can read the views `pending` and `lag`, which show neither payload nor headers, and
-    /// nothing else. A role can be all of them.
+    /// transaction nor its time. A relay can deliver, inspect, replay, discard, pause, resume and rewind; it can neither
+    /// write to the log nor change the schema, and remove from the log only segments that every stream has passed. A
+    /// monitor can read the views `pending` and `lag`, which show neither payload nor headers, and nothing else. A role
+    /// can be all of them.
     ///
     /// A producer sees idempotency keys, those of other producers too, and could end their windows: they are no secrets.
     ///
@@ -48,7 +49,9 @@ extension OutboxSchema {
         GRANT SELECT, INSERT, UPDATE, DELETE ON \(self.identifier).deferred TO \(role);
         GRANT SELECT, INSERT, DELETE ON \(self.identifier).dead_letter TO \(role);
         GRANT SELECT, DELETE, UPDATE (expires_at) ON \(self.identifier).idempotency TO \(role);
-        GRANT SELECT ON SEQUENCE \(self.identifier).segment_number TO \(role);
+        GRANT SELECT, UPDATE ON \(self.identifier).segment TO \(role);
+        GRANT SELECT, UPDATE ON SEQUENCE \(self.identifier).segment_number TO \(role);
+        GRANT EXECUTE ON FUNCTION \(self.identifier).truncate_segment(smallint) TO \(role);
 
         """
     }

@@ -3,31 +3,40 @@ import OutboxSQL
 
 extension PostgresSession {
     func commit(_ settlements: [Settlement]) async throws {
-        var statements: [SQLStatement] = []
+        var statements = [self.sameLog]
         /// Which statement moves which stream's cursor.
         var moves: [(index: Int, stream: StreamID)] = []
+        /// How many messages which statement defers.
+        var deferrals: [(index: Int, count: Int)] = []
         for settlement in settlements {
             guard let stream = self.streams[settlement.stream] else { continue }
+            // They come first of a stream's verdicts, after the check of the numbers.
+            if !settlement.deferred.isEmpty { deferrals.append((statements.count + 1, settlement.deferred.count)) }
             statements += self.verdicts(settlement, stream)
-            if let page = settlement.through as? PostgresPage, let cursor = page.cursor {
+            // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
+            if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
+                page.generation == stream.generation
+            {
                 moves.append((statements.count, stream.id))
                 statements.append(self.move(stream, to: cursor))
             }
         }
-        if statements.isEmpty { return }
+        if statements.count == 1 { return }
         do {
             // One pipeline without BEGIN is one transaction, which ends with it.
-            let results = try await self.connection.pipeline([self.sameLog] + statements)
-            for (index, stream) in moves {
-                guard results[index + 1].rowCount == 1, let place = results[index + 1][0].bytes(0) else {
-                    throw RelayStoreError(
-                        """
-                        The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was \
-                        reading it.
-                        """, isRetriable: true)
-                }
-                self.streams[stream]?.place = place
+            let results = try await self.connection.pipeline(statements)
+            for (index, count) in deferrals where results[index].affectedRows < count {
+                self.deferredIsUncertain = true
             }
+            var unmoved: [StreamID] = []
+            for (index, stream) in moves {
+                if results[index].rowCount == 1, let place = results[index][0].bytes(0) {
+                    self.streams[stream]?.place = place
+                } else {
+                    unmoved.append(stream)
+                }
+            }
+            if !unmoved.isEmpty { try await self.explain(unmoved) }
         } catch let error as PostgresError {
             throw self.explained(error)
         }
@@ -52,6 +61,19 @@ extension PostgresSession {
         RelayStoreError("The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
     }
 
+    /// Somebody has put a stream's cursor elsewhere: it is read from there. What was made durable with the page, that its
+    /// messages wait or are dead, is right all the same.
+    private func explain(_ unmoved: [StreamID]) async throws {
+        let known = self.streams
+        _ = try await self.reloadStreams()
+        for stream in unmoved where known[stream]?.generation == self.streams[stream]?.generation {
+            throw RelayStoreError(
+                """
+                The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was reading it.
+                """, isRetriable: true)
+        }
+    }
+
     private func move(_ stream: StreamState, to cursor: Cursor) -> SQLStatement {
         self.bound(
             self.statements.moveCursor,
@@ -59,7 +81,7 @@ extension PostgresSession {
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.catchup == nil ? nil : cursor.horizon),
+                .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int4(stream.generation),
             ])
     }
 

@@ -63,13 +63,30 @@ extension PostgresSession {
     private func checkPrivileges() async throws {
         let result = try await self.connection.query(SQLStatement(self.statements.missingPrivileges.text, []))
         var missing: [String] = []
-        for row in result { missing.append(try row.decode(0, as: String.self)) }
+        var missingForJanitor: [String] = []
+        for row in result {
+            let privilege = try row.decode(0, as: String.self)
+            if try row.decode(1, as: Bool.self) {
+                missingForJanitor.append(privilege)
+            } else {
+                missing.append(privilege)
+            }
+        }
         if !missing.isEmpty {
             throw RelayStoreError(
                 """
                 The relay's role lacks privileges in the schema \(self.schema.identifier): \
                 \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
                 """, isRetriable: false)
+        }
+        if !missingForJanitor.isEmpty, self.janitorSchedule != nil {
+            // Delivering is worth more than tidying, and an outbox that was migrated has the grants of before.
+            self.janitorSchedule = nil
+            self.logger.warning(
+                """
+                The relay's role lacks privileges, so delivered messages stay in the log; grant them with what "outbox schema \
+                --grants" prints
+                """, metadata: ["outbox.missing": "\(missingForJanitor.joined(separator: ", "))"])
         }
     }
 }

@@ -3,6 +3,7 @@ import OutboxSQL
 
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+        try await self.runJanitorIfDue()
         let result: ReadResult
         do throws(PostgresError) {
             result = try await self.poll(requests, until: deadline)
@@ -16,12 +17,15 @@ extension PostgresSession {
     private func poll(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
     ) async throws(PostgresError) -> ReadResult {
-        var requests = requests
+        if let result = try await self.takeNews() { return result }
+        // Once it is known which are paused.
+        var requests = requests.filter { self.streams[$0.stream]?.isPaused == false }
         if !requests.contains(where: { $0.messages > 0 }) || self.isNewlyRequested(requests) {
             // Awake for another reason than an empty log: producers need not ring.
             if self.doorbell.isHeld { try await self.releaseBell() }
         }
         while true {
+            if let result = try await self.takeNews() { return result }
             let reads = requests.contains { $0.messages > 0 }
             switch reads ? self.doorbell.step : .sleep {
             case .poll(let release, let arm):
@@ -35,14 +39,16 @@ extension PostgresSession {
                 if self.clock.now >= end {
                     self.pauseEnd = nil
                     self.doorbell.pauseEnded()
+                    if let janitorDue, self.clock.now >= janitorDue { return ReadResult() }
                 } else {
                     return ReadResult()
                 }
             case .sleep:
                 if let result = try await self.readDeferred(&requests) { return result }
                 let fallback = reads ? self.wakeup.fallbackInterval.map { self.clock.now + $0 } : nil
-                if let result = try await self.wait(until: [deadline, fallback], reads) { return result }
-                if let deadline, self.clock.now >= deadline { return ReadResult() }
+                let other = [deadline, self.janitorDue, self.reloadDue].compactMap { $0 }.min()
+                if let result = try await self.wait(until: [other, fallback], reads) { return result }
+                if let other, self.clock.now >= other { return ReadResult() }
                 if let fallback, self.clock.now >= fallback { self.doorbell.rang() }
             }
         }
@@ -60,13 +66,7 @@ extension PostgresSession {
         case .deadline:
             return nil
         case .notified(let notifications):
-            let own = notifications.filter { $0.channel == self.channel }
-            if own.contains(where: { $0.payload != "deferred" }) {
-                self.doorbell.rang()
-                self.pauseEnd = nil
-            }
-            // Both may have come at once: the ring is noted either way.
-            return own.contains { $0.payload == "deferred" } ? ReadResult(deferredChanged: true) : nil
+            return try await self.take(notifications)
         }
     }
 
@@ -147,6 +147,7 @@ extension PostgresSession {
         }
         if granted == true { self.watched = Set(requests.filter { $0.messages > 0 }.map(\.stream)) }
         self.pauseEnd = nil
+        if found != .nothing { self.janitorSchedule?.messagesWereRead() }
         self.doorbell.polled(found, released: release, granted: granted)
         return result
     }
@@ -232,7 +233,7 @@ extension PostgresSession {
         result.pages.append(
             PostgresPage(
                 part, stream: stream.id, destination: stream.destination, origin: .log,
-                isVerified: self.headersVerified, cursor: cursor))
+                isVerified: self.headersVerified, cursor: cursor, generation: stream.generation))
     }
 
     /// Whether there may be more behind a part: it was cut by count or by bytes.
@@ -260,7 +261,7 @@ extension PostgresSession {
             result.pages.append(
                 PostgresPage(
                     part, stream: stream.id, destination: stream.destination, origin: .deferred, isVerified: false,
-                    cursor: nil))
+                    cursor: nil, generation: stream.generation))
         case .nextDue(let request):
             // A page of what is due is on its way: the relay asks again when it is committed.
             let isOnItsWay = result.pages.contains { $0.stream == request.stream && $0.origin == .deferred }

@@ -15,6 +15,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     let schema: OutboxSchema
     let statements: Statements
     let wakeup: PostgresStore.Wakeup
+    /// Nil: somebody else looks after the segments.
+    let segments: SegmentPolicy?
     let logger: Logger
 
     /// The log's oid: the first half of every lock's key and part of the channel's name.
@@ -30,6 +32,13 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var pauseEnd: ContinuousClock.Instant?
     /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
     var watched: Set<StreamID> = []
+    /// When to look after the segments; nil: never.
+    var janitorSchedule: JanitorSchedule?
+    var janitorHasFailed = false
+    /// When to look whether somebody has changed the streams; nil: whoever does tells.
+    var reloadDue: ContinuousClock.Instant?
+    /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
+    var deferredIsUncertain = false
     let clock = ContinuousClock()
 
     /// What is known of a stream.
@@ -43,17 +52,23 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         var place: [UInt8]
         /// How many pages are still read by the statement that bounds their bytes: long payloads come together.
         var boundedPages = 0
+        /// Which of the stream's cursors it is: another one if somebody else has put it elsewhere.
+        var generation: Int32
+        var isPaused: Bool
     }
 
     init(
         connection: Connection, subscription: String, schema: OutboxSchema, statements: Statements,
-        wakeup: PostgresStore.Wakeup, policy: Doorbell.Policy, logger: Logger
+        wakeup: PostgresStore.Wakeup, segments: SegmentPolicy?, policy: Doorbell.Policy, logger: Logger
     ) {
         self.connection = connection
         self.subscription = subscription
         self.schema = schema
         self.statements = statements
         self.wakeup = wakeup
+        self.segments = segments
+        self.janitorSchedule = segments.map { JanitorSchedule(interval: $0.interval) }
+        self.reloadDue = wakeup.pollingInterval.map { ContinuousClock.now + $0 }
         self.doorbell = Doorbell(policy: policy)
         self.logger = logger
     }
@@ -157,6 +172,8 @@ extension PostgresSession.StreamState {
         }
         self.cursor = cursor
         self.place = row.bytes(9) ?? []
+        self.isPaused = try row.decode(10)
+        self.generation = try row.decode(11)
     }
 }
 

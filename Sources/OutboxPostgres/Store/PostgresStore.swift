@@ -27,6 +27,7 @@ public struct PostgresStore: RelayStore {
     private let postgres: ConnectionConfiguration
     private let schema: OutboxSchema
     private let wakeup: Wakeup
+    private let segments: SegmentPolicy?
     private let statements: Statements
     private let policy: Doorbell.Policy
     /// A thread of its own: nothing that an application's connections do delays a wake-up.
@@ -38,20 +39,26 @@ public struct PostgresStore: RelayStore {
     ///   - postgres: The server. Default: what the PG* environment says.
     ///   - schema: The outbox's schema. Default: "outbox".
     ///   - wakeup: How the relay learns that there is something to read. Default: by NOTIFY.
+    ///   - segments: How long the relay that owns the streams keeps what was delivered. Default: 24 h. Nil: it leaves that
+    ///     to others, see ``Janitor``.
     public init(
-        postgres: ConnectionConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify()
+        postgres: ConnectionConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify(),
+        segments: SegmentPolicy? = SegmentPolicy()
     ) {
-        self.init(postgres: postgres, schema: schema, wakeup: wakeup, statements: schema.statements, policy: nil)
+        self.init(
+            postgres: postgres, schema: schema, wakeup: wakeup, segments: segments, statements: schema.statements,
+            policy: nil)
     }
 
     /// The same with other statements and another policy, for tests that break the design on purpose.
     init(
-        postgres: ConnectionConfiguration, schema: OutboxSchema, wakeup: Wakeup, statements: Statements,
-        policy: Doorbell.Policy?
+        postgres: ConnectionConfiguration, schema: OutboxSchema, wakeup: Wakeup,
+        segments: SegmentPolicy? = SegmentPolicy(), statements: Statements, policy: Doorbell.Policy?
     ) {
         self.postgres = postgres
         self.schema = schema
         self.wakeup = wakeup
+        self.segments = segments
         self.statements = statements
         var policy = policy ?? Doorbell.Policy()
         policy.pollingInterval = wakeup.pollingInterval
@@ -78,7 +85,7 @@ public struct PostgresStore: RelayStore {
         }
         let session = PostgresSession(
             connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
-            wakeup: self.wakeup, policy: self.policy, logger: logger)
+            wakeup: self.wakeup, segments: self.segments, policy: self.policy, logger: logger)
         return try await session.prepared()
     }
 }

@@ -9,13 +9,15 @@ extension Relay {
     ///   - outbox: The outbox's schema. Default: "outbox".
     ///   - routes: Which destinations to deliver, and how.
     ///   - configuration: How to read, commit and end.
+    ///   - segments: How long what was delivered is kept. Default: 24 h. Nil: this relay removes nothing from the log.
     ///   - logger: Where the relay reports. Default: a logger with the label "outbox.relay".
     public convenience init(
         postgres: ConnectionConfiguration, outbox: OutboxSchema = OutboxSchema(), routes: Routes,
-        configuration: RelayConfiguration = RelayConfiguration(), logger: Logger = Logger(label: "outbox.relay")
+        configuration: RelayConfiguration = RelayConfiguration(), segments: SegmentPolicy? = SegmentPolicy(),
+        logger: Logger = Logger(label: "outbox.relay")
     ) {
         self.init(
-            store: PostgresStore(postgres: postgres, schema: outbox), routes: routes, configuration: configuration,
-            logger: logger)
+            store: PostgresStore(postgres: postgres, schema: outbox, segments: segments), routes: routes,
+            configuration: configuration, logger: logger)
     }
 }

@@ -2,6 +2,14 @@ import Dispatch
 package import Foundation
 import Synchronization
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// The shell that owns the server (`supervisor.sh`), seen from here: a command line in, a reply line out.
 package final class PostgresSupervisor: Sendable {
     /// Exchanges block, so they have a thread of their own; being serial, it also keeps commands and replies in step.
@@ -137,9 +145,28 @@ private struct Replies {
                 defer { buffer.removeSubrange(...end) }
                 return String(decoding: buffer[..<end], as: UTF8.self)
             }
-            let more = source.availableData
+            let more = Self.read(from: source.fileDescriptor)
             if more.isEmpty { return nil }
             buffer.append(contentsOf: more)
+        }
+    }
+
+    /// What there is; nothing at the end, which a connection that is reset is as well. `FileHandle` would stop the process.
+    private static func read(from descriptor: Int32) -> [UInt8] {
+        while true {
+            var wasInterrupted = false
+            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 4096) { buffer, filled in
+                #if canImport(Darwin)
+                let count = unsafe Darwin.read(descriptor, buffer.baseAddress, 4096)
+                #elseif canImport(Musl)
+                let count = unsafe Musl.read(descriptor, buffer.baseAddress, 4096)
+                #else
+                let count = unsafe Glibc.read(descriptor, buffer.baseAddress, 4096)
+                #endif
+                filled = max(count, 0)
+                wasInterrupted = count < 0 && errno == EINTR
+            }
+            if !wasInterrupted { return bytes }
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Outbox
 import Synchronization
 import Testing
@@ -130,6 +131,7 @@ import Testing
                     "INSERT INTO $.deferred DEFAULT VALUES", "DELETE FROM $.stream",
                     "DO 'BEGIN LOCK TABLE $.message IN SHARE MODE; END'",
                     "SELECT nextval('$text.segment_number')", "SELECT setval('$text.segment_number', 3)",
+                    "SELECT $.truncate_segment(1::smallint)", "TABLE $.segment",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell", "DROP TABLE $.message",
                     "CREATE TABLE $.mine ()", "CREATE FUNCTION $.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
                 ] {
@@ -208,6 +210,68 @@ import Testing
         }
     }
 
+    /// Everything an operator or the relay's janitor does, with a relay's grants.
+    @Test func aRelayLooksAfterSegmentsAndStreams() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(
+                    script: """
+                        \(test.schema.grants(relay: role))
+                        INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
+                        VALUES ('there', pg_current_snapshot(), 0, pg_current_xact_id());
+                        SELECT \(test.name).enqueue('there', 'text');
+                        """)
+                let connection = try await test.connect(as: role)
+                var policy = SegmentPolicy()
+                (policy.retention, policy.maximumAge) = (.zero, .zero)
+                let janitor = Janitor(schema: test.schema, policy: policy)
+                #expect(try await janitor.run(on: connection).advancedTo == 1)
+                #expect(try await janitor.run(on: connection).segments[0].outcome == .unread)
+                try await test.connection.execute(
+                    script: "UPDATE \(test.name).stream SET position = 1, snapshot = pg_current_snapshot()")
+                let streams = OutboxStreams(schema: test.schema)
+                try await streams.pause("there", on: connection)
+                try await streams.resume("there", on: connection)
+                #expect(try await streams.rewind("there", to: .time(.distantPast), on: connection) == 1)
+                #expect(try await janitor.run(on: connection).segments[0].outcome == .unread)
+                try await test.connection.execute(script: "UPDATE \(test.name).stream SET position = 1")
+                #expect(try await janitor.run(on: connection).segments[0].outcome == .truncated)
+                await connection.close()
+            }
+        }
+    }
+
+    /// The grants of a version before the janitor: it delivers, and says once what is missing.
+    @Test func withoutTheJanitorsGrantsARelayDelivers() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(
+                    script: """
+                        \(test.schema.grants(relay: role))
+                        REVOKE ALL ON FUNCTION \(test.name).truncate_segment(smallint) FROM "\(role)";
+                        REVOKE ALL ON \(test.name).segment FROM "\(role)";
+                        SELECT \(test.name).enqueue('there', 'text');
+                        """)
+                let log = CollectedLog()
+                let relayBox = Mutex<Relay?>(nil)
+                let relay = try await Relay(
+                    postgres: test.configuration(of: role), outbox: test.schema,
+                    routes: ["there": .handler { _ in relayBox.withLock { $0 }?.stop() }], logger: log.logger)
+                relayBox.withLock { $0 = relay }
+                try await relay.run()
+                relayBox.withLock { $0 = nil }
+                #expect(log.warnings.count == 1)
+                #expect(log.warnings.first?.contains("EXECUTE ON FUNCTION truncate_segment") == true)
+                let connection = try await test.connect(as: role)
+                let error = await #expect(throws: OutboxError.self) {
+                    try await Janitor(schema: test.schema).run(on: connection)
+                }
+                #expect(error?.code == .privilege)
+                await connection.close()
+            }
+        }
+    }
+
     @Test func aRelayCannotWriteTheLog() async throws {
         try await withTestOutbox { test in
             try await test.withRole { role in
@@ -217,9 +281,9 @@ import Testing
                     "INSERT INTO $.message (destination, payload) VALUES ('there', '')",
                     "UPDATE $.message SET payload = ''",
                     "DELETE FROM $.message", "DELETE FROM $.stream", "UPDATE $.migration SET checksum = ''",
-                    "UPDATE $.dead_letter SET attempts = 0", "UPDATE $.idempotency SET message_id = 0",
+                    "UPDATE $.idempotency SET message_id = 0",
                     "INSERT INTO $.idempotency (destination, key, expires_at) VALUES ('there', 'a', now())",
-                    "SELECT nextval('$text.segment_number')",
+                    "UPDATE $.dead_letter SET attempts = 0", "TRUNCATE $.message", "TRUNCATE $.message_1",
                     "ALTER TABLE $.message DISABLE TRIGGER doorbell",
                 ] {
                     let text = statement.replacing("$text", with: test.schema.identifierText)
@@ -232,6 +296,31 @@ import Testing
                 await connection.close()
             }
         }
+    }
+}
+
+/// The warnings of a relay, with what is beside them.
+final class CollectedLog: LogHandler {
+    private let lines = Mutex<[String]>([])
+
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .warning }
+        set {}
+    }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    var logger: Logger { Logger(label: "outbox.test") { _ in self } }
+    var warnings: [String] { self.lines.withLock { $0 } }
+
+    func log(event: LogEvent) {
+        self.lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
     }
 }
 

@@ -173,8 +173,8 @@ import Testing
     @Test func theCursorsRowIsFoundByItsPlace() async throws {
         let bench = try await RelayBench.make()
         let plan = try await self.plan(
-            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL",
-            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8")
+            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 0",
+            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, integer")
         #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
     }
 }

@@ -31,6 +31,11 @@ extension Connection {
         }
     }
 
+    /// The notifications that have arrived so far, without waiting; nil: none.
+    package func takeArrivedNotifications() -> [Notification]? {
+        self.activity.takePending()
+    }
+
     /// Ends the current or the next ``waitForActivity(until:)``. Cheap, from any thread; several calls may end one wait.
     package nonisolated func wake() {
         guard !isWoken.exchange(true, ordering: .releasing) else { return }

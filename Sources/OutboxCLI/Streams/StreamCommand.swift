@@ -1,0 +1,29 @@
+import ArgumentParser
+
+/// `outbox stream`: what a subscription reads of each destination.
+struct StreamCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stream",
+        abstract: "List, pause, resume or rewind what is delivered to a destination.",
+        discussion: """
+            A relay at work need not be restarted.
+
+            EXAMPLES:
+              outbox stream list
+              outbox stream pause mail
+              outbox stream resume mail
+              outbox stream rewind event-bus --to-time 2026-01-31T12:00:00Z
+            """,
+        subcommands: [
+            StreamListCommand.self, StreamPauseCommand.self, StreamResumeCommand.self, StreamRewindCommand.self,
+        ])
+}
+
+/// Which stream is meant.
+struct StreamOptions: ParsableArguments {
+    @Argument(help: "The destination.")
+    var destination: String
+
+    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
+    var subscription = "main"
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Outbox
+import OutboxPostgres
+
+/// `outbox stream list`.
+struct StreamListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the streams of a subscription and how far they are.",
+        discussion: """
+            POSITION is the highest id that was handled; WAITING is what has not been, late messages included.
+
+            EXAMPLES:
+              outbox stream list
+              outbox stream list --json
+            """)
+
+    @OptionGroup
+    var server: ServerOptions
+
+    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
+    var subscription = "main"
+
+    @Flag(help: "Print the list as JSON.")
+    var json = false
+
+    func run() async throws {
+        let schema = try self.server.outbox.schema
+        let streams = try await self.server.withConnection(application: "stream") { connection in
+            try await schema.check(on: connection)
+            return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
+                .streams
+        }
+        if self.json { return StatusOutput.printJSON(streams) }
+        if streams.isEmpty {
+            return Terminal.output.print("no streams: no relay has worked for “\(self.subscription)” yet")
+        }
+        var table = Table(
+            ("DESTINATION", .left), ("POSITION", .right), ("WAITING", .right), ("OLDEST", .right), ("DEFERRED", .right),
+            ("DEAD", .right), ("STATE", .left))
+        for stream in streams {
+            table.add(
+                StatusOutput.name(stream), String(stream.position), stream.lag.description,
+                stream.lagTime?.short ?? "-",
+                stream.deferred.description, stream.dead.description,
+                stream.pausedAt.map { "paused since \(Timestamp.text($0))" } ?? "open")
+        }
+        table.print()
+    }
+}

@@ -1,0 +1,37 @@
+/// What a janitor has found and done.
+public struct JanitorReport: Sendable, Hashable {
+    /// What became of a segment.
+    public enum Outcome: String, Sendable, Hashable, CaseIterable {
+        /// New messages went there.
+        case current
+        /// There was nothing in it.
+        case empty
+        /// It is kept until the retention is over.
+        case retained
+        /// A stream has not passed it yet, or it holds messages of a destination that no relay has ever had a route for.
+        case unread
+        /// Somebody used it for longer than is waited: a transaction that has written to it, or a long query.
+        case busy
+        /// It was emptied.
+        case truncated
+    }
+
+    /// A partition of the log.
+    public struct Segment: Sendable, Hashable {
+        /// Its number in the ring.
+        public var number: Int
+        /// Its size on disk before, indexes included.
+        public var bytes: Int
+        /// For how long new messages have gone there, or no longer.
+        public var age: Duration
+        /// What became of it.
+        public var outcome: Outcome
+    }
+
+    /// The segments, by number.
+    public var segments: [Segment]
+    /// Which segment new messages go to from now on; nil: the same as before.
+    public var advancedTo: Int?
+    /// When to look again if nothing is enqueued or delivered; nil: not at all.
+    var next: Duration?
+}

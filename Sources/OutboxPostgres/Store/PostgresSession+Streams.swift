@@ -1,0 +1,71 @@
+import Logging
+import Outbox
+import OutboxSQL
+
+extension PostgresSession {
+    /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
+    ///
+    /// - Returns: What to return to the relay, if it is to be told at once.
+    func takeNews() async throws(PostgresError) -> ReadResult? {
+        if self.deferredIsUncertain {
+            self.deferredIsUncertain = false
+            return ReadResult(deferredChanged: true)
+        }
+        if let reloadDue, let interval = self.wakeup.pollingInterval, self.clock.now >= reloadDue {
+            self.reloadDue = self.clock.now + interval
+            if let result = try await self.reloadStreams() { return result }
+        }
+        guard let notifications = await self.connection.takeArrivedNotifications() else { return nil }
+        return try await self.take(notifications)
+    }
+
+    /// - Returns: What to return to the relay, if it is to be told at once.
+    func take(_ notifications: [Notification]) async throws(PostgresError) -> ReadResult? {
+        let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
+        if payloads.contains(where: { $0 != "deferred" }) {
+            self.doorbell.rang()
+            self.pauseEnd = nil
+        }
+        var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
+        // Both may have come at once: the ring is noted either way.
+        if payloads.contains("deferred") { result = ReadResult(deferredChanged: true) }
+        return result
+    }
+
+    /// Reads the streams' rows again, and takes over what others have done to them: they are paused, resumed, or read from
+    /// elsewhere.
+    ///
+    /// - Returns: What to return to the relay; nil: nothing has changed.
+    func reloadStreams() async throws(PostgresError) -> ReadResult? {
+        let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
+        let result = try await self.connection.query(
+            self.bound(self.statements.load, [.text(self.subscription), names]))
+        var hasChanged = false
+        var hasResumed = false
+        for row in result {
+            let stored = try StreamState(row)
+            guard let known = self.streams[stored.id] else { continue }
+            if stored.generation != known.generation {
+                // What was read and not committed is read again; its pages, if they are settled later, move nothing.
+                self.streams[stored.id] = stored
+                self.logger.info(
+                    "Somebody has moved a cursor; reading from there",
+                    metadata: [
+                        "outbox.destination": "\(stored.destination)", "outbox.position": "\(stored.cursor.position)",
+                    ])
+                hasChanged = true
+            }
+            self.streams[stored.id]?.place = stored.place
+            self.streams[stored.id]?.isPaused = stored.isPaused
+            if stored.isPaused != known.isPaused {
+                hasChanged = true
+                if known.isPaused { hasResumed = true }
+            }
+        }
+        if !hasChanged { return nil }
+        self.doorbell.rang()
+        self.pauseEnd = nil
+        // Of a paused stream nobody asked when its deferred messages are due.
+        return ReadResult(deferredChanged: hasResumed)
+    }
+}

@@ -1,0 +1,105 @@
+public import Outbox
+import OutboxSQL
+
+/// Pauses, resumes and rewinds streams, with or without a relay at work on them.
+///
+/// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
+/// ``OutboxSchema/grants(producer:relay:)``. How far streams are is in ``OutboxInspector/status(subscription:countLimit:on:)``.
+/// What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or ``TransactionError``.
+public struct OutboxStreams: Sendable {
+    private let schema: OutboxSchema
+    private let statements: Statements
+
+    /// The streams of an outbox. Default: of the schema "outbox".
+    public init(schema: OutboxSchema = OutboxSchema()) {
+        self.schema = schema
+        self.statements = schema.statements
+    }
+
+    /// Reads nothing more of a destination, of what waits for a later attempt neither. What a relay has read already, at most
+    /// its window, is still delivered. A relay that listens is told at once, one that only polls with its next poll.
+    ///
+    /// - Parameters:
+    ///   - destination: The destination.
+    ///   - subscription: Whose stream. Default "main".
+    ///   - connection: A connection that is not in a transaction.
+    /// - Throws: ``OutboxError/Code/streamMissing``, ``OutboxError/Code/schemaMissing``,
+    ///   ``OutboxError/Code/schemaOutdated``, ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
+    public func pause(_ destination: Destination, subscription: String = "main", on connection: Connection) async throws
+    {
+        try await self.change(self.statements.pause, destination, subscription, "pause", connection)
+    }
+
+    /// Reads a destination again, from where it was paused.
+    ///
+    /// - Throws: As ``pause(_:subscription:on:)``.
+    public func resume(_ destination: Destination, subscription: String = "main", on connection: Connection)
+        async throws
+    {
+        try await self.change(self.statements.resume, destination, subscription, "resume", connection)
+    }
+
+    /// Makes messages come again, those that the log has kept: see ``SegmentPolicy/retention``. What has not been handled
+    /// comes in any case; a stream that has not come as far stays where it is.
+    ///
+    /// A relay at work goes on from there; what it had read before may come once more than that. To rewind to a time reads
+    /// the kept messages of the destination up to the first one that is meant.
+    ///
+    /// - Parameters:
+    ///   - destination: The destination.
+    ///   - target: From where on.
+    ///   - subscription: Whose stream. Default "main".
+    ///   - connection: A connection that is not in a transaction.
+    /// - Returns: The id from which on all come again; nil: none has been handled that is meant, so nothing has changed.
+    /// - Throws: As ``pause(_:subscription:on:)``.
+    @discardableResult
+    public func rewind(
+        _ destination: Destination, to target: RewindTarget, subscription: String = "main", on connection: Connection
+    ) async throws -> Int64? {
+        let name = SQLValue.text(destination.name)
+        return try await self.schema.inTransaction(on: connection, readOnly: false, task: "rewind a stream of") {
+            transaction in
+            try await transaction.query(SQLStatement(self.statements.holdLog.text))
+            let exists = SQLStatement(self.statements.streamExists.text, [.text(subscription), name])
+            if try await !transaction.query(exists)[0].decode(0, as: Bool.self) {
+                throw self.missing(destination, subscription)
+            }
+            let first: Int64?
+            switch target.kind {
+            case .id(let id):
+                first = max(id, 1)
+            case .time(let date):
+                let results = try await transaction.pipeline([
+                    SQLStatement(self.schema.inspectionStatements.configure),
+                    SQLStatement(self.statements.firstSince.text, [name, .timestamp(date)]),
+                ])
+                first = try results[1].first.map { row in try row.decode(0, as: Int64.self) }
+            }
+            guard let first else { return nil }
+            let rewind = SQLStatement(self.statements.rewind.text, [.text(subscription), name, .int8(first)])
+            return try await transaction.query(rewind).affectedRows > 0 ? first : nil
+        }
+    }
+
+    private func change(
+        _ statement: Statements.Statement, _ destination: Destination, _ subscription: String, _ verb: String,
+        _ connection: Connection
+    ) async throws {
+        try await self.schema.inTransaction(on: connection, readOnly: false, task: "\(verb) a stream of") {
+            transaction in
+            let binds: [SQLValue] = [.text(subscription), .textArray([destination.name])]
+            if try await transaction.query(SQLStatement(statement.text, binds)).rowCount == 0 {
+                throw self.missing(destination, subscription)
+            }
+        }
+    }
+
+    private func missing(_ destination: Destination, _ subscription: String) -> OutboxError {
+        OutboxError(
+            .streamMissing,
+            """
+            The subscription "\(subscription)" has no stream of the destination "\(destination.name)": no relay of it has ever \
+            had a route for that.
+            """)
+    }
+}

@@ -1,0 +1,61 @@
+import Testing
+
+/// `outbox stream` and `outbox janitor`.
+@Suite struct StreamTests {
+    private func delivered() async throws -> TestOutbox {
+        let outbox = try await TestOutbox.migrated()
+        for text in ["one", "two", "three"] { try await outbox("enqueue", "mail", text) }
+        try await outbox("relay", "--route", "mail=discard", "--until-empty")
+        return outbox
+    }
+
+    @Test func listsStreams() async throws {
+        let outbox = try await self.delivered()
+        try await outbox("enqueue", "mail", "four")
+        let list = try await outbox("stream", "list", "--json").json()
+        #expect(list.array.count == 1)
+        #expect(list[0]["destination"].string == "mail" && list[0]["position"].int == 3 && list[0]["lag"].int == 1)
+        #expect(list[0]["paused_at"].isNull && list[0]["dead"].int == 0 && list[0]["deferred"].int == 0)
+        let table = try await outbox("stream", "list")
+        #expect(table.lines[0].hasPrefix("DESTINATION") && table.lines[1].hasSuffix("open"))
+        #expect(try await outbox("stream", "list", "--subscription", "other").output.contains("no streams"))
+    }
+
+    @Test func pausesAndResumes() async throws {
+        let outbox = try await self.delivered()
+        #expect(try await outbox("stream", "pause", "mail").output == "paused mail\n")
+        #expect(try await outbox("stream", "list").lines[1].contains("paused since"))
+        try await outbox("enqueue", "mail", "four")
+        // What is paused is not waited for.
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").output == "")
+        #expect(try await outbox("stream", "resume", "mail").output == "resumed mail\n")
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").lines.count == 1)
+        let none = try await outbox("stream", "pause", "fax", status: 1)
+        #expect(none.error.contains("fax"))
+    }
+
+    @Test func rewinds() async throws {
+        let outbox = try await self.delivered()
+        #expect(try await outbox("stream", "rewind", "mail", "--to-id", "2", "--json").json()["first_id"].int == 2)
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").lines.count == 2)
+        #expect(
+            try await outbox("stream", "rewind", "mail", "--to-time", "2000-01-01T00:00:00Z").output.contains(
+                "message 1"))
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").lines.count == 3)
+        #expect(try await outbox("stream", "rewind", "mail", "--to-id", "9").output.contains("stays where it is"))
+        try await outbox("stream", "rewind", "mail", status: 64)
+        try await outbox("stream", "rewind", "mail", "--to-id", "1", "--to-time", "2000-01-01T00:00:00Z", status: 64)
+    }
+
+    @Test func removesWhatIsPassed() async throws {
+        let outbox = try await self.delivered()
+        let kept = try await outbox("janitor", "--json").json()
+        #expect(kept["advanced_to"].isNull && kept["segments"][0]["outcome"].string == "current")
+        let turned = try await outbox("janitor", "--retention", "0", "--segment-age", "0", "--json").json()
+        #expect(turned["advanced_to"].int == 1)
+        let table = try await outbox("janitor", "--retention", "0")
+        #expect(table.lines[0].contains("SEGMENT") && table.lines[1].hasSuffix("emptied"))
+        #expect(try await outbox.count("message") == 0)
+        try await outbox("janitor", "--segment-size", "0", status: 64)
+    }
+}

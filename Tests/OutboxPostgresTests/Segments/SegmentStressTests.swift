@@ -1,0 +1,128 @@
+import Foundation
+import Outbox
+import Synchronization
+import Testing
+
+@testable import OutboxPostgres
+
+/// Writers of every kind, two subscriptions, and janitors that leave nothing lying about.
+@Suite(.schema) struct SegmentStressTests {
+    @Test func nothingIsLostAndTheLogIsEmptied() async throws {
+        let bench = try await RelayBench.make()
+        let (first, second) = (Deliveries(), Deliveries())
+        let state = State()
+        let transactions = (ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 1) * 60
+        let store = PostgresStore(
+            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), segments: .eager)
+        var audit = RelayBench.quick
+        audit.subscription = "audit"
+        audit.page.messages = 20
+        let main = bench.relay(["a": .handler { first.add($0) }, "b": .handler { first.add($0) }], store: store)
+        let other = bench.relay(
+            ["a": .handler { second.add($0) }, "b": .handler { second.add($0) }], configuration: audit, store: store)
+        try await bench.run(main) {
+            try await bench.run(other) {
+                try await eventually("both have their streams") {
+                    try await bench.count("SELECT count(*) FROM $outbox.stream") == 4
+                }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for writer in 1...6 {
+                        group.addTask {
+                            let ids = try await Self.write(bench, writer: UInt64(writer), transactions)
+                            state.ended(ids)
+                        }
+                    }
+                    group.addTask { try await Self.clean(bench, state, until: 6) }
+                    try await group.waitForAll()
+                }
+                let count = state.committed.count
+                try await eventually("all are delivered") {
+                    first.count >= count && second.count >= count
+                }
+                try await eventually("nothing is left") {
+                    try await bench.count("SELECT count(*) FROM $outbox.message") == 0
+                }
+            }
+        }
+        let ids = state.committed.sorted()
+        #expect(first.all.map(\.id).sorted() == ids)
+        #expect(second.all.map(\.id).sorted() == ids)
+        #expect(state.files.count > 4, "the ring has turned meanwhile")
+    }
+
+    private final class State: Sendable {
+        private let ids = Mutex<(ids: [Int64], writers: Int)>(([], 0))
+        let files = Files()
+
+        var committed: [Int64] { self.ids.withLock(\.ids) }
+        var endedWriters: Int { self.ids.withLock(\.writers) }
+
+        func ended(_ ids: [Int64]) {
+            self.ids.withLock { state in
+                state.ids += ids
+                state.writers += 1
+            }
+        }
+    }
+
+    private final class Files: Sendable {
+        private let seen = Mutex<Set<Int64>>([])
+        var count: Int { self.seen.withLock(\.count) }
+        func insert(_ files: Int64) { self.seen.withLock { _ = $0.insert(files) } }
+    }
+
+    /// A third janitor, beside those of the two relays.
+    private static func clean(_ bench: RelayBench, _ state: State, until writers: Int) async throws {
+        let connection = try await Connection.connect(bench.postgres)
+        while state.endedWriters < writers {
+            try await Janitor(schema: bench.schema, policy: .eager).run(on: connection)
+            // A partition that was emptied, by whomever, has another file.
+            let row = try await connection.query(
+                SQLStatement(
+                    bench.render(
+                        "SELECT sum(pg_relation_filenode(inhrelid)::bigint)::bigint FROM pg_inherits "
+                            + "WHERE inhparent = '$outbox.message'::regclass")))[0]
+            state.files.insert(try row.decode(0))
+        }
+        await connection.close()
+    }
+
+    /// Transactions that are short, long, rolled back, rolled back in part, or overtaken by other writers.
+    ///
+    /// - Returns: The ids that were committed.
+    private static func write(_ bench: RelayBench, writer: UInt64, _ transactions: Int) async throws -> [Int64] {
+        var random = SeededGenerator(seed: writer)
+        let connection = try await Connection.connect(bench.postgres)
+        var committed: [Int64] = []
+        func enqueue() async throws -> [Int64] {
+            let destination = Bool.random(using: &random) ? "a" : "b"
+            let count = Int.random(in: 1...30, using: &random)
+            return try await connection.query(
+                SQLStatement(
+                    bench.render("SELECT $outbox.enqueue('\(destination)', 'x') FROM generate_series(1, \(count))"))
+            ).map { row in try row.decode(0) }
+        }
+        for _ in 1...transactions {
+            try await connection.execute(script: "BEGIN")
+            var ids = try await enqueue()
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                try await connection.execute(script: "SAVEPOINT s")
+                _ = try await enqueue()
+                try await connection.execute(script: "ROLLBACK TO s")
+            }
+            // Held open while others commit and segments come and go.
+            for _ in 0..<Int.random(in: 0...1, using: &random) * 10 {
+                try await connection.query("SELECT pg_sleep(0.001)")
+            }
+            ids += try await enqueue()
+            if Int.random(in: 0..<5, using: &random) == 0 {
+                try await connection.execute(script: "ROLLBACK")
+            } else {
+                try await connection.execute(script: "COMMIT")
+                committed += ids
+            }
+        }
+        await connection.close()
+        return committed
+    }
+}
