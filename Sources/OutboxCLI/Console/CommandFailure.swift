@@ -60,7 +60,7 @@ extension CommandFailure {
         switch error.sqlState {
         case "42501": return .noPermission
         // A setting of the session that the server does not take: PGTZ, PGOPTIONS.
-        case "42704", "42601" where error.code == .connect: return .usage
+        case "42704" where error.code == .connect, "42601" where error.code == .connect: return .usage
         case let state? where state.hasPrefix("22") && error.code == .connect: return .usage
         case "3D000", "3F000", "42P01", "42883": return .wrongSchema
         case let state? where state.hasPrefix("28"): return .noPermission

@@ -36,10 +36,10 @@ import Testing
     /// One process for all, and others who use it all the time.
     @Test func aBusyPoolOfOneIsRefused() async throws {
         try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     group.addTask {
-                        let connection = try await Connection.connect(pooled)
+                        guard let connection = try? await Connection.connect(pooled) else { return }
                         while !Task.isCancelled { _ = try? await connection.query("SELECT pg_sleep(0.2)") }
                         await connection.close()
                     }
@@ -50,7 +50,8 @@ import Testing
                 #expect(error?.message.contains("transaction mode") == true)
                 group.cancelAll()
             }
-            #expect(try await bench.ownerCount() == 0)
+            let owners = try await bench.ownerCount()
+            #expect(owners == 0)
         }
     }
 
