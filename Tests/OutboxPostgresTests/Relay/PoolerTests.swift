@@ -102,28 +102,42 @@ import Testing
         // It does not run as root, and has to be let into the server's folder.
         pooler.arguments = [
             "-c",
-            #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; pgbouncer -q "$@" & read -r _; kill $!"#,
+            #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; pgbouncer -q "$@" & read -r _; kill -s KILL $!; wait"#,
             "sh",
             folder + "/pgbouncer.ini",
         ]
         pooler.environment = ProcessInfo.processInfo.environment.merging(["host": host]) { _, new in new }
-        // It ends when this process does, however that ends.
+        // It ends when this process does, however that ends. Not by a signal that it could block: it inherits which are.
         let life = Pipe()
         pooler.standardInput = life
         pooler.standardOutput = FileHandle.nullDevice
         pooler.standardError = FileHandle.nullDevice
+        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        pooler.terminationHandler = { _ in end.finish() }
         try pooler.run()
-        defer { try? life.fileHandleForWriting.close() }
         var pooled = try await ConnectionConfiguration(TestServer.shared.url)
         pooled.parameters["host"] = folder
         pooled.parameters["port"] = "6432"
-        let target = pooled
+        let result: Result<Void, any Error>
+        do {
+            try await self.waitUntilThere(pooled)
+            try await body(bench, pooled)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        try life.fileHandleForWriting.close()
+        // A child that nobody waits for keeps the exit tests of the same process from ever ending.
+        for await _ in ended {}
+        try result.get()
+    }
+
+    private func waitUntilThere(_ pooled: ConnectionConfiguration) async throws {
         let isThere = try await eventually("the pooler answers") {
-            guard let connection = try? await Connection.connect(target) else { return false }
+            guard let connection = try? await Connection.connect(pooled) else { return false }
             await connection.close()
             return true
         }
         try #require(isThere)
-        try await body(bench, pooled)
     }
 }
