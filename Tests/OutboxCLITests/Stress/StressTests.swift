@@ -353,12 +353,12 @@ private final class Writer {
     }
 }
 
-/// Waits for a condition, for a minute at most.
+/// Waits for a condition, for three minutes at most.
 private func until(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(180)
     while try await !condition() {
         if ContinuousClock.now > deadline {
-            Issue.record("not within a minute: \(what)")
+            Issue.record("not within three minutes: \(what)")
             throw CancellationError()
         }
         try await Task.sleep(for: .milliseconds(10))

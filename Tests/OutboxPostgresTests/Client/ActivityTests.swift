@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct ActivityTests {
+@Suite(.timeLimit(.minutes(5))) struct ActivityTests {
     @Test func notified() async throws {
         let (listener, sender) = (try await connect(), try await connect())
         let channel = "activity_\(listener.processID)"

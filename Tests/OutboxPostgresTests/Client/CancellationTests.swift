@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(2))) struct CancellationTests {
+@Suite(.timeLimit(.minutes(5))) struct CancellationTests {
     @Test func aRunningStatement() async throws {
         let (connection, observer) = (try await connect(), try await connect())
         let task = Task { try await connection.query("SELECT pg_sleep(600)") }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectTests {
     func failure(_ overrides: [String: String]) async throws -> PostgresError {
         var configuration = try await testPostgres()
         configuration.parameters = overrides

@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Whatever a connection is doing when its server process ends, it says so.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionLossTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionLossTests {
     @Test func duringAStatement() async throws {
         let (victim, killer) = (try await connect(), try await connect())
         let task = Task { try await victim.query("SELECT pg_sleep(600)") }

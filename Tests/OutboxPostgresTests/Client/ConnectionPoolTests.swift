@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectionPoolTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionPoolTests {
     @Test func reusesConnections() async throws {
         let pool = ConnectionPool(try await testPostgres(), maximumConnections: 3)
         var processes: Set<Int32> = []

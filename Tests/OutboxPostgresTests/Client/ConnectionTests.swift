@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(2))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionTests {
     @Test func knowsItsServer() async throws {
         let connection = try await connect()
         #expect(try await connection.value("SELECT pg_backend_pid()") == connection.processID)

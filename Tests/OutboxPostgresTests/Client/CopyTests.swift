@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(2))) struct CopyTests {
+@Suite(.timeLimit(.minutes(5))) struct CopyTests {
     func connection() async throws -> Connection {
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE t (a int, b text)")

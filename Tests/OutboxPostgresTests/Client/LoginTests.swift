@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Servers that want a password, or TLS, or go away.
-@Suite(.timeLimit(.minutes(2))) struct LoginTests {
+@Suite(.timeLimit(.minutes(5))) struct LoginTests {
     @Test func passwordsAndEncryption() async throws {
         let server = try await EphemeralPostgres.start(.init(network: .loopback(password: "right")))
         let overTCP = try ConnectionConfiguration(try #require(server.tcpURL))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct NotificationsTests {
+@Suite(.timeLimit(.minutes(5))) struct NotificationsTests {
     @Test func arriveInOrder() async throws {
         let (listener, sender) = (try await connect(), try await connect())
         let channel = "Ordered \"channel\" \(listener.processID)"

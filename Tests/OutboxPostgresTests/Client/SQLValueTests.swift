@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct SQLValueTests {
+@Suite(.timeLimit(.minutes(5))) struct SQLValueTests {
     private func roundTrip<Value: SQLEncodable & SQLDecodable & Equatable>(_ values: Value...) async throws {
         let connection = try await connect()
         for value in values {

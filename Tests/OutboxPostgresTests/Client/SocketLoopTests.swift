@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct SocketLoopTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketLoopTests {
     private actor Counter {
         let loop: SocketLoop
         var count = 0

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.timeLimit(.minutes(1))) struct TransactionTests {
+@Suite(.timeLimit(.minutes(5))) struct TransactionTests {
     /// A connection with an empty table `t (a int)` of its own.
     func connection() async throws -> Connection {
         let connection = try await connect()

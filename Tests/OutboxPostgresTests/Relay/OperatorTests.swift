@@ -96,7 +96,8 @@ import Testing
                 throw DeliveryFailure.retry("again")
             }
         ])
-        let events = relay.events
+        // There is an event of each attempt: none may push the one out that counts.
+        let events = relay.events(bufferingNewest: 1 << 20)
         let isDisconnected = Atomic(false)
         let listener = Task {
             for await event in events { if case .disconnected = event { isDisconnected.store(true, ordering: .relaxed) } }

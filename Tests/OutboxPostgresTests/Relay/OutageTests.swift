@@ -84,7 +84,7 @@ import Testing
             for _ in 1...50 { try await bench.sql("SELECT $outbox.enqueue('d', 'y')") }
             var rings = 0
             try await listener.execute(script: "NOTIFY outbox_\(oid), 'end'")
-            while case .notified(let notifications) = try await listener.waitForActivity(until: .now + .seconds(10)) {
+            while case .notified(let notifications) = try await listener.waitForActivity(until: .now + .seconds(120)) {
                 rings += notifications.count { $0.payload.isEmpty }
                 if notifications.contains(where: { $0.payload == "end" }) { break }
             }

@@ -102,12 +102,13 @@ import Testing
         // It does not run as root, and has to be let into the server's folder.
         pooler.arguments = [
             "-c",
-            #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; pgbouncer -q "$@" & read -r _; kill -s KILL $!; wait"#,
+            #"PATH=$PATH:/usr/sbin; [ "$(id -u)" -ne 0 ] || set -- "$@" -u "$(stat -c %U "$host")"; pgbouncer -q "$@" & read -r _; kill -s KILL $!"#,
             "sh",
             folder + "/pgbouncer.ini",
         ]
         pooler.environment = ProcessInfo.processInfo.environment.merging(["host": host]) { _, new in new }
-        // It ends when this process does, however that ends. Not by a signal that it could block: it inherits which are.
+        // It ends when this process does, however that ends. Signals are blocked here, and so in what is started from here:
+        // the pooler would not see another signal than KILL, nor the shell the end of a child that it waits for.
         let life = Pipe()
         pooler.standardInput = life
         pooler.standardOutput = FileHandle.nullDevice

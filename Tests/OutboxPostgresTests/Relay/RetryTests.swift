@@ -58,7 +58,7 @@ import Testing
         #expect(try dead[0].decode(4, as: String.self) == "k")
         #expect(try dead[0].decode(5, as: String.self) == "b")
         #expect(try await bench.deferredCount() == 0)
-        guard case .notified(let notifications) = try await listener.waitForActivity(until: .now + .seconds(10)) else {
+        guard case .notified(let notifications) = try await listener.waitForActivity(until: .now + .seconds(120)) else {
             Issue.record("the dead letter was not announced")
             return
         }

@@ -21,7 +21,7 @@ struct PostgresFixture: StoreFixture {
     }
 
     var store: any RelayStore { self.bench.store }
-    var patience: Duration { .seconds(30) }
+    var patience: Duration { .seconds(120) }
     var rounds: Int { 200 }
 
     func enqueue(_ messages: [NewMessage]) async throws -> [Int64] {

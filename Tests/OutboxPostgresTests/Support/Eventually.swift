@@ -4,7 +4,7 @@ import Testing
 @discardableResult
 func eventually(
     _ what: Comment,
-    within limit: Duration = .seconds(30),
+    within limit: Duration = .seconds(120),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws -> Bool {

@@ -6,7 +6,7 @@ import Testing
 @testable import Outbox
 
 /// What a relay does while a destination is down. Down for a number of calls, not for a time, so nobody waits.
-@Suite(.timeLimit(.minutes(2))) struct OutageTests {
+@Suite(.timeLimit(.minutes(5))) struct OutageTests {
     private struct Refused: Error {}
 
     private let probing = BreakerPolicy.opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2))

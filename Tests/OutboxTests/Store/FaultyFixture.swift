@@ -19,7 +19,7 @@ struct FaultyFixture: StoreFixture {
 
     var store: any RelayStore { self.faulty }
     // What a faulty store does not do at all need not be waited for.
-    var patience: Duration { self.fault == nil ? .seconds(10) : .milliseconds(300) }
+    var patience: Duration { self.fault == nil ? .seconds(60) : .milliseconds(300) }
     var rounds: Int { 100 }
 
     func enqueue(_ messages: [NewMessage]) async throws -> [Int64] { try await self.inner.enqueue(messages) }
