@@ -3,7 +3,9 @@ import Metrics
 import Tracing
 
 /// What is told to the outside about one destination's deliveries: events, metrics, spans.
-package struct DeliveryObserver: Sendable {
+///
+/// A class, since it is asked for every message: a structure of so many references would be copied each time.
+package final class DeliveryObserver: Sendable {
     private let destination: Destination
     private let events: RelayEventHub
     private let logger: Logger

@@ -21,8 +21,8 @@ public struct RelayConfiguration: Sendable, Hashable {
 
     /// How much is read at once.
     public struct Page: Sendable, Hashable {
-        /// Messages per page. Default 1000.
-        public var messages = 1000
+        /// Messages per page. Default 2000.
+        public var messages = 2000
         /// Bytes of payload per page; one message is always read. Default 8 MiB.
         public var bytes = 8 << 20
     }

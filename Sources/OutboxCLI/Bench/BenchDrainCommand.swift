@@ -26,7 +26,7 @@ struct BenchDrainCommand: AsyncParsableCommand {
     var size = 200
 
     @Option(help: ArgumentHelp("How many messages are read at once, by both.", valueName: "count"))
-    var page = 1000
+    var page = 2000
 
     @Option(help: ArgumentHelp("How many closures run at the same time.", valueName: "count"))
     var concurrency = 64

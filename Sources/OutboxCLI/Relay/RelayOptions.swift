@@ -43,7 +43,7 @@ struct RelayOptions: ParsableArguments {
     var window = 10_000
 
     @Option(help: ArgumentHelp("How many messages are read at once.", valueName: "count"))
-    var page = 1000
+    var page = 2000
 
     @Option(
         help: ArgumentHelp("How long begun deliveries may take when the relay ends.", valueName: "interval"),

@@ -44,13 +44,15 @@ extension Connection {
 
     func waitUntilSomethingHappens(until deadline: ContinuousClock.Instant?) async {
         let id = nextID()
+        let changeCount = activity.changeCount
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                activity.wait(id, until: deadline, continuation)
+            await suspend { continuation in
                 // What has been read already does not make the socket readable again.
                 if let connection = unsafe link.pointer, !exchange.isWaiting {
                     unsafe takeNotifications(connection)
                 }
+                if Task.isCancelled || activity.changeCount != changeCount { return continuation.resume() }
+                activity.wait(id, until: deadline, continuation)
                 rearm()
             }
         } onCancel: {

@@ -30,10 +30,13 @@ extension Connection {
             let id = nextID()
             let isGranted =
                 if isShielded {
-                    await withCheckedContinuation { turn.wait(id, $0) }
+                    await suspend { waitForTurn(id, $0) }
                 } else {
                     await withTaskCancellationHandler {
-                        await withCheckedContinuation { turn.wait(id, $0) }
+                        await suspend { continuation in
+                            if Task.isCancelled { return continuation.resume(returning: false) }
+                            waitForTurn(id, continuation)
+                        }
                     } onCancel: {
                         loop.execute { self.assumeIsolated { $0.turn.cancel(id) } }
                     }
@@ -45,10 +48,24 @@ extension Connection {
         exchange.isShielded = isShielded
     }
 
+    private func waitForTurn(_ id: Int, _ continuation: CheckedContinuation<Bool, Never>) {
+        if turn.takeIfFree() {
+            continuation.resume(returning: true)
+        } else {
+            turn.wait(id, continuation)
+        }
+    }
+
     func endTurn() async {
         // A cancel request that is still on its way must not hit whoever comes next.
         if exchange.cancel.isSending {
-            await withCheckedContinuation { exchange.cancelWaiter = $0 }
+            await suspend { continuation in
+                if exchange.cancel.isSending {
+                    exchange.cancelWaiter = continuation
+                } else {
+                    continuation.resume()
+                }
+            }
         }
         exchange.id = 0
         rearm()
@@ -61,29 +78,38 @@ extension Connection {
 
     // MARK: Waiting
 
-    /// Suspends until the socket can be read, or written if there is something to write.
-    func waitForSocket() async throws(PostgresError) {
-        let id = exchange.id
-        let events =
-            if exchange.isShielded || exchange.cancel.isRequested {
-                await withCheckedContinuation { startWaiting($0) }
-            } else {
-                await withTaskCancellationHandler {
-                    await withCheckedContinuation { startWaiting($0) }
-                } onCancel: {
-                    loop.execute { self.assumeIsolated { $0.cancelExchange(id) } }
-                }
-            }
-        let connection = try unsafe requireLink()
-        if events.contains(.readable) {
-            guard unsafe PQconsumeInput(connection) == 1 else { throw connectionLost() }
-            takeNotifications()
-        }
+    /// Suspends until the continuation is resumed, and goes on right on the thread of ``loop``.
+    ///
+    /// What a continuation resumes would go first through the executor that its task prefers, by default the pool that all
+    /// share, and from there to its actor's. The threads of that pool may be busy with handlers, while the server waits.
+    ///
+    /// - Parameter body: Called after another suspension: whatever there was a reason to wait for may have come meanwhile.
+    func suspend<T>(_ body: (CheckedContinuation<T, Never>) -> Void) async -> T {
+        await withTaskExecutorPreference(loop.resumer) { await withCheckedContinuation(body) }
     }
 
-    private func startWaiting(_ continuation: CheckedContinuation<SocketEvents, Never>) {
-        guard loss == nil else { return continuation.resume(returning: .interrupted) }
-        exchange.wait(continuation)
+    /// Suspends until something was read from the socket, or written to it if there is something to write.
+    ///
+    /// - Parameter forResult: whether to sleep on until a result is complete. It is read meanwhile by the loop.
+    func waitForSocket(forResult: Bool = false) async throws(PostgresError) {
+        let id = exchange.id
+        if exchange.isShielded || exchange.cancel.isRequested {
+            await suspend { startWaiting($0, forResult: forResult) }
+        } else {
+            await withTaskCancellationHandler {
+                await suspend { startWaiting($0, forResult: forResult) }
+            } onCancel: {
+                loop.execute { self.assumeIsolated { $0.cancelExchange(id) } }
+            }
+        }
+        if let loss { throw loss }
+    }
+
+    private func startWaiting(_ continuation: CheckedContinuation<Void, Never>, forResult: Bool) {
+        guard loss == nil, let connection = unsafe link.pointer else { return continuation.resume() }
+        // What another one's wait has read already does not make the socket readable again.
+        if forResult, unsafe PQisBusy(connection) == 0 { return continuation.resume() }
+        exchange.wait(continuation, forResult: forResult)
         rearm()
     }
 
@@ -104,8 +130,7 @@ extension Connection {
     func socketReady(_ events: SocketEvents) {
         if exchange.isWaiting {
             if events.contains(.deadline), exchange.cancel.timePassed(now: .now) { sendCancelRequest() }
-            let ready = events.subtracting(.deadline)
-            if !ready.isEmpty { exchange.resume(ready) }
+            if events != .deadline { transfer(events) }
         } else {
             if events.contains(.readable) { readIdleSocket() }
             if events.contains(.deadline) { activity.resumeExpired(now: .now) }
@@ -114,6 +139,22 @@ extension Connection {
     }
 
     // MARK: Sending and receiving
+
+    /// Moves what the socket has and takes, and resumes who waits for that.
+    private func transfer(_ events: SocketEvents) {
+        do throws(PostgresError) {
+            let connection = try unsafe requireLink()
+            if events.contains(.readable) {
+                guard unsafe PQconsumeInput(connection) == 1 else { throw connectionLost() }
+                takeNotifications()
+            }
+            if exchange.needsFlush { try flush() }
+            if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 { return }
+            exchange.resume()
+        } catch {
+            // Whoever waits was resumed when the connection was lost.
+        }
+    }
 
     /// Writes what the socket takes now.
     func flush() throws(PostgresError) {
@@ -131,7 +172,7 @@ extension Connection {
             let connection = try unsafe requireLink()
             try flush()
             if unsafe PQisBusy(connection) == 0 { break }
-            try await waitForSocket()
+            try await waitForSocket(forResult: true)
         }
         let connection = try unsafe requireLink()
         takeNotifications()

@@ -135,7 +135,7 @@ extension Connection {
         if let source { loop.disarm(source) }
         source = nil
         link.close()
-        exchange.resume([.interrupted])
+        exchange.resume()
         activity.resumeAll()
     }
 

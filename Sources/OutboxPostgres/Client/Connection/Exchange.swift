@@ -10,15 +10,18 @@ struct Exchange {
     /// Until the cancel request on its way has been dealt with.
     var cancelWaiter: CheckedContinuation<Void, Never>?
 
-    private var continuation: CheckedContinuation<SocketEvents, Never>?
+    /// Whether to wait on until a result is complete, whatever the socket does.
+    private(set) var waitsForResult = false
+    private var continuation: CheckedContinuation<Void, Never>?
 
     var isWaiting: Bool { continuation != nil }
 
-    mutating func wait(_ continuation: CheckedContinuation<SocketEvents, Never>) {
+    mutating func wait(_ continuation: CheckedContinuation<Void, Never>, forResult: Bool) {
         self.continuation = continuation
+        self.waitsForResult = forResult
     }
 
-    mutating func resume(_ events: SocketEvents) {
-        continuation.take()?.resume(returning: events)
+    mutating func resume() {
+        continuation.take()?.resume()
     }
 }

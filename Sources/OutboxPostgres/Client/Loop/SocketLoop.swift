@@ -23,6 +23,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
 
     private enum Work {
         case job(UnownedJob)
+        case resumption(UnownedJob)
         case call(@Sendable () -> Void)
     }
 
@@ -32,11 +33,16 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         var isAsleep = false
     }
 
+    private static let roundsBetweenPolls = 16
+
     private let inbox = Mutex(Inbox())
     private let pipe: WakePipe
     private let thread = Atomic<UInt>(0)
 
     // From here on: the loop's thread only.
+
+    /// For tasks that wait for a socket of this loop.
+    private(set) lazy var resumer = Resumer(loop: self)
     private var localWork: Deque<Work> = []
     private var armed = ArmedSources()
     private var pollDescriptors: [pollfd] = []
@@ -53,6 +59,11 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// Runs a job of an actor whose executor this is.
     public func enqueue(_ job: consuming ExecutorJob) {
         add(.job(UnownedJob(job)))
+    }
+
+    /// Runs a job of a task that prefers ``resumer``.
+    fileprivate func resume(_ job: UnownedJob) {
+        add(.resumption(job))
     }
 
     /// Runs `call` on the loop's thread, soon.
@@ -107,26 +118,30 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     private func run() {
         thread.store(DedicatedThread.currentID, ordering: .relaxed)
         while true {
-            runBatch()
+            runWork()
             poll()
         }
     }
 
-    /// Runs what is there now. What that adds has to wait until the sockets were looked at, so no job starves them.
-    private func runBatch() {
-        inbox.withLock { inbox in
-            guard !inbox.work.isEmpty else { return }
-            if localWork.isEmpty {
-                swap(&localWork, &inbox.work)
-            } else {
-                localWork.append(contentsOf: inbox.work)
-                inbox.work.removeAll(keepingCapacity: true)
+    /// Runs what is there now, and what that adds. Some rounds of it: the sockets are to be looked at now and then.
+    private func runWork() {
+        for _ in 0..<Self.roundsBetweenPolls {
+            inbox.withLock { inbox in
+                guard !inbox.work.isEmpty else { return }
+                if localWork.isEmpty {
+                    swap(&localWork, &inbox.work)
+                } else {
+                    localWork.append(contentsOf: inbox.work)
+                    inbox.work.removeAll(keepingCapacity: true)
+                }
             }
-        }
-        for _ in 0..<localWork.count {
-            switch localWork.removeFirst() {
-            case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
-            case .call(let call): call()
+            if localWork.isEmpty { return }
+            for _ in 0..<localWork.count {
+                switch localWork.removeFirst() {
+                case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+                case .resumption(let job): resumer.run(job)
+                case .call(let call): call()
+                }
             }
         }
     }
@@ -190,5 +205,27 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let milliseconds = min(seconds, 1_000_000) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
         return CInt(milliseconds)
+    }
+}
+
+/// The thread of a ``SocketLoop`` as what a task prefers to be resumed on.
+///
+/// It is not the loop itself, because a job that is for an actor of the loop has to be run as such: the runtime would go on
+/// switching between the two otherwise.
+final class Resumer: TaskExecutor {
+    private unowned let loop: SocketLoop
+
+    init(loop: SocketLoop) {
+        self.loop = loop
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        loop.resume(UnownedJob(job))
+    }
+
+    /// On the thread of `loop`, where whoever runs is alone: an actor of the loop is entered at once.
+    func run(_ job: UnownedJob) {
+        unsafe job.runSynchronously(
+            isolatedTo: loop.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
     }
 }

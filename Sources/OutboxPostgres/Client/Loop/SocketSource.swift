@@ -6,8 +6,6 @@ struct SocketEvents: OptionSet, Sendable {
     static let writable = SocketEvents(rawValue: 2)
     /// The deadline has passed.
     static let deadline = SocketEvents(rawValue: 4)
-    /// The connection was closed or lost while the wait was on.
-    static let interrupted = SocketEvents(rawValue: 8)
 }
 
 /// A socket that a ``SocketLoop`` can watch. Used only on the thread of that loop.

@@ -24,6 +24,8 @@ struct ActivityState {
 
     // MARK: Waiters
 
+    /// How often everybody was resumed: tells one who has decided to wait, and does not yet, that he need not.
+    private(set) var changeCount = 0
     var hasWaiters: Bool { !waiters.isEmpty }
     var earliestDeadline: ContinuousClock.Instant? { waiters.values.compactMap(\.deadline).min() }
 
@@ -39,6 +41,7 @@ struct ActivityState {
     }
 
     mutating func resumeAll() {
+        changeCount += 1
         let waiting = waiters.values
         waiters.removeAll()
         for waiter in waiting { waiter.continuation.resume() }
