@@ -22,6 +22,7 @@ struct BenchCommand: ParsableCommand {
         subcommands: [
             BenchDrainCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self, BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
+            BenchWritesCommand.self,
             BenchSoakCommand.self, BenchAllCommand.self,
         ])
 }

@@ -13,6 +13,7 @@ import Testing
         ("memory --messages 600 --few 100", 1),
         ("growth --backlogs 100,200 --sizes 100,20480 --volume 200000", 4),
         ("designs --messages 300 --commits 200 --clients 4", 6),
+        ("writes --messages 300", 2),
     ])
     func measures(command: String, comparisons: Int) async throws {
         let outbox = try await TestOutbox.named()

@@ -80,9 +80,9 @@ struct BenchDesignsCommand: Benchmark {
     private func drain(_ outbox: BenchOutbox) async throws -> Drained {
         try await outbox.empty()
         try await outbox.fill(self.messages, size: self.size)
-        let before = try await outbox.rowsWritten()
+        let before = try await outbox.written()
         let rate = try await outbox.drain(self.messages)
-        return Drained(rate: rate, rowsLeft: Double(try await outbox.rowsWritten() - before))
+        return Drained(rate: rate, rowsLeft: Double((try await outbox.written() - before).changedRows))
     }
 
     private func commits(_ outbox: BenchOutbox) async throws -> Double {
@@ -100,10 +100,10 @@ struct BenchDesignsCommand: Benchmark {
     private func drain(_ other: DesignUnderTest) async throws -> Drained {
         try await other.empty()
         try await other.outbox.fill(self.messages, size: self.size, table: other.design.tableName)
-        let before = try await other.outbox.rowsWritten()
+        let before = try await other.outbox.written()
         let worker = try await other.withWorker { goal in goal.set(self.messages) }
         return Drained(
-            rate: worker.rate, rowsLeft: Double(try await other.outbox.rowsWritten() - before))
+            rate: worker.rate, rowsLeft: Double((try await other.outbox.written() - before).changedRows))
     }
 
     private func commits(_ other: DesignUnderTest) async throws -> Double {

@@ -1,6 +1,5 @@
 import BenchmarkDesigns
 import BenchmarkReferences
-import OutboxPostgres
 import Synchronization
 
 /// A usual design in a schema of its own, with a worker in C.
@@ -69,30 +68,5 @@ struct DesignUnderTest: Sendable {
     func set(_ messages: Int) {
         self.last.store(messages, ordering: .relaxed)
         unsafe reference_goal_set(self.pointer, Int64(messages))
-    }
-}
-
-extension BenchOutbox {
-    /// How many rows of the schema's tables have been updated or deleted so far, by sessions that have ended.
-    func rowsWritten() async throws -> Int {
-        // What a session has done is counted at its end at the latest, before it leaves the activities.
-        try await self.execute(
-            """
-            DO $wait$
-            BEGIN
-                WHILE EXISTS (
-                    SELECT FROM pg_stat_activity
-                    WHERE application_name = '\(self.schema.name)' AND pid <> pg_backend_pid()
-                ) LOOP
-                    PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-                END LOOP;
-            END
-            $wait$
-            """)
-        return try await self.count(
-            """
-            SELECT coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables
-            WHERE schemaname = '\(self.schema.name)'
-            """)
     }
 }

@@ -4,7 +4,7 @@ extension BenchReport {
     /// A bar for each ratio, from 1 to the left or to the right, on a scale where the half is as far as the double. A tick is
     /// what was wanted.
     var svg: String {
-        let (width, labels, values, rowHeight, top) = (1080.0, 430.0, 230.0, 26.0, 44.0)
+        let (width, labels, values, rowHeight, top) = (1120.0, 430.0, 280.0, 26.0, 44.0)
         let bottom = top + Double(self.comparisons.count) * rowHeight
         var svg = SVG(width: width, height: bottom + 50)
         let scale = RatioScale(

@@ -26,7 +26,7 @@ struct BenchSoakCommand: AsyncParsableCommand {
     var rate = 2000.0
 
     @Option(help: ArgumentHelp("How many producers.", valueName: "count"))
-    var clients = 8
+    var clients = 32
 
     @Option(help: ArgumentHelp("How long a payload is, in bytes.", valueName: "bytes"))
     var size = 200
