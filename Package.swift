@@ -91,10 +91,19 @@ let package = Package(
             dependencies: ["CLibPQ"],
             path: "Benchmarks/References"
         ),
+        .target(
+            name: "BenchmarkDesigns",
+            path: "Benchmarks/Designs",
+            resources: [
+                "notify_per_row", "status_table", "status_claim", "status_finish", "lease_table", "lease_claim",
+                "lease_finish",
+            ].map { .embedInCode("\($0).sql") },
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "BenchmarkReferences", "Outbox", "OutboxPostgres", "OutboxTesting",
+                "BenchmarkDesigns", "BenchmarkReferences", "Outbox", "OutboxPostgres", "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

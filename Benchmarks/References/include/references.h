@@ -1,10 +1,11 @@
-/* What the benchmarks measure against: the least that a program in C with libpq can do for the same result. */
+/* What the benchmarks measure against: the least that a program in C with libpq can do for the same result; and the load
+   that they put on a server, which has to be cheap itself. All calls block. */
 #ifndef OUTBOX_REFERENCES_H
 #define OUTBOX_REFERENCES_H
 
 #include <stdint.h>
 
-/* What a reference has done, and in what time. */
+/* What a call has done, and in what time. */
 typedef struct {
     double seconds;
     int64_t messages;
@@ -14,6 +15,12 @@ typedef struct {
     char error[512];
 } reference_result;
 
+/* Seconds of the clock that all times here are of. */
+double reference_now(void);
+
+/* How much memory of this process is resident, in bytes; 0 where that cannot be known. */
+int64_t reference_resident_bytes(void);
+
 /*
  * Reads all messages of a destination in pages, by id, in binary, and looks at the length of every payload. It keeps no
  * cursor, knows no late commits and delivers to nobody. The connection and the plan are not in the time.
@@ -21,5 +28,65 @@ typedef struct {
  * log: the table, qualified and quoted.
  */
 reference_result reference_drain(const char *conninfo, const char *log, const char *destination, int page);
+
+/*
+ * Inserts messages of one length into a log with COPY, in binary and in one transaction. The connection is not in the time.
+ */
+reference_result reference_copy(
+    const char *conninfo, const char *log, const char *destination, int64_t messages, int size);
+
+/*
+ * Commits one statement again and again over a number of connections, in one thread: until a time is over or a number of
+ * commits reached, whichever is first. The statement has a parameter $1::bigint: when it was sent, in nanoseconds of
+ * reference_now.
+ *
+ * seconds: 0: however long.
+ * messages: how many commits at most; 0: any number.
+ * rate: commits a second, if the server keeps up; 0: as many as it can.
+ */
+reference_result reference_commits(
+    const char *conninfo, const char *statement, int clients, double seconds, int64_t messages, double rate);
+
+/*
+ * Commits messages one at a time with pauses between them, as on a quiet system. A payload is the message's number, from 0,
+ * as 4 bytes, most significant first.
+ *
+ * committed: takes, for each message, when its COMMIT was sent.
+ */
+reference_result reference_quiet_commits(
+    const char *conninfo, const char *log, const char *destination, int messages, double pause, double *committed);
+
+/* One that LISTENs, and SELECTs when it was notified. */
+typedef struct reference_listener reference_listener;
+
+/* Connects and listens; to be ended with reference_listener_run. */
+reference_listener *reference_listen(
+    const char *conninfo, const char *log, const char *destination, const char *channel);
+
+/*
+ * Receives messages of reference_quiet_commits until it has all, or a minute passes without one; then disconnects.
+ *
+ * arrived: takes, for each message, when it was in hand.
+ */
+reference_result reference_listener_run(reference_listener *listener, int messages, double *arrived);
+
+/* How many messages there are to handle, which may become known while a worker is at work. */
+typedef struct reference_goal reference_goal;
+reference_goal *reference_goal_create(int64_t messages);
+void reference_goal_set(reference_goal *goal, int64_t messages);
+void reference_goal_free(reference_goal *goal);
+
+/*
+ * The worker of a queue in a table: claims messages, looks at the length of every payload, and finishes them; until the goal
+ * is reached, or a minute passes without a message.
+ *
+ * claim: returns id and payload; $1::bigint: how many at most.
+ * finish: $1::bigint[]: their ids.
+ * channel: waits there for a notification when there is nothing to claim, a second at most; null: looks every 20 ms.
+ * is_transaction: whether claim and finish are one transaction, or two.
+ */
+reference_result reference_work(
+    const char *conninfo, const char *claim, const char *finish, const char *channel, int is_transaction, int page,
+    reference_goal *goal);
 
 #endif

@@ -1,0 +1,14 @@
+import Foundation
+
+/// Files with results.
+enum OutputFile {
+    /// Writes a file as a whole; `-` is stdout.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        if path == "-" { return Terminal.output.write(bytes) }
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw CommandFailure(.cannotCreate, "\(path): \(error.localizedDescription)")
+        }
+    }
+}
