@@ -11,6 +11,7 @@ import Testing
         ("latency --messages 5 --pause 1ms", 2),
         ("pinned --before 300 --messages 200 --singles 3", 2),
         ("memory --messages 600 --few 100", 1),
+        ("memory --messages 3000 --few 100 --late", 1),
         ("growth --backlogs 100,200 --sizes 100,20480 --volume 200000", 4),
         ("designs --messages 300 --commits 200 --clients 4", 6),
         ("writes --messages 300", 2),

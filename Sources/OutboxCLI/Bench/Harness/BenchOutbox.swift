@@ -47,6 +47,27 @@ struct BenchOutbox: Sendable {
 
     /// Adds messages of one length, with 10,000 keys, to the log or to another table with such columns.
     func fill(_ messages: Int, size: Int, table: String = "message") async throws {
+        try await self.insertMany(messages, size: size, table: table)
+        try await self.execute("VACUUM ANALYZE {{schema}}.\(table)")
+    }
+
+    /// Adds messages in one transaction that commits when `pass` has returned. It is called when one message has committed that
+    /// comes after all of them in the log.
+    func fillLate(_ messages: Int, size: Int, pass: () async throws -> Void) async throws {
+        let other = try await self.server.connect()
+        try await withCleanUp {
+            try await self.execute("BEGIN")
+            try await self.insertMany(messages, size: size, table: "message")
+            try await other.execute(script: self.render("SELECT {{schema}}.enqueue('bench', 'after them')"))
+            try await pass()
+            try await self.execute("COMMIT")
+        } cleanUp: {
+            await other.close()
+        }
+        try await self.execute("VACUUM ANALYZE {{schema}}.message")
+    }
+
+    private func insertMany(_ messages: Int, size: Int, table: String) async throws {
         Harness.say("\(messages.grouped) messages of \(size.grouped) bytes are enqueued")
         // Of digests, because a long payload that compresses well would be stored as a short one.
         try await self.execute(
@@ -58,7 +79,6 @@ struct BenchOutbox: Sendable {
                 FROM generate_series(1, \((size + 15) / 16)) AS i
             ) AS content
             """)
-        try await self.execute("VACUUM ANALYZE {{schema}}.\(table)")
     }
 
     /// Empties the log. No relay may run.

@@ -14,6 +14,7 @@ struct BenchMemoryCommand: Benchmark {
             EXAMPLES:
               outbox bench memory
               outbox bench memory --messages 20000000 --size 1000
+              outbox bench memory --messages 2000000 --late
             """)
 
     @OptionGroup
@@ -28,6 +29,10 @@ struct BenchMemoryCommand: Benchmark {
     @Option(help: ArgumentHelp("How long a payload is, in bytes.", valueName: "bytes"))
     var size = 200
 
+    @Flag(
+        help: "The messages are of one transaction that commits when the relay has delivered a later message.")
+    var late = false
+
     func validate() throws {
         try BenchLimits.check(messages: self.messages)
         try BenchLimits.check(messages: self.few)
@@ -37,28 +42,33 @@ struct BenchMemoryCommand: Benchmark {
     func measure(_ harness: Harness) async throws -> [Comparison] {
         try await harness.server.withOutbox { long in
             try await harness.server.withOutbox { short in
-                try await long.fill(self.messages, size: self.size)
+                var subscriptions = (0...harness.runs).map { "bench \($0)" }[...]
+                if self.late {
+                    try await long.fillLate(self.messages, size: self.size) {
+                        for subscription in subscriptions { _ = try await self.peak(long, 1, subscription) }
+                    }
+                } else {
+                    try await long.fill(self.messages, size: self.size)
+                }
                 try await short.fill(self.few, size: self.size)
-                var run = 0
+                var others = subscriptions
                 return [
                     try await harness.compare(
-                        "resident memory, \(self.messages.grouped) waiting", reference: "\(self.few.grouped) waiting",
-                        unit: "MB", goal: .valueAtMost(100)
+                        "resident memory, \(self.messages.grouped) \(self.late ? "late" : "waiting")",
+                        reference: "\(self.few.grouped) waiting", unit: "MB", goal: .valueAtMost(100)
                     ) {
-                        run += 1
-                        return try await self.peak(long, self.messages, run)
+                        try await self.peak(long, self.messages, subscriptions.removeFirst())
                     } with: {
-                        run += 1
-                        return try await self.peak(short, self.few, run)
+                        try await self.peak(short, self.few, others.removeFirst())
                     }
                 ]
             }
         }
     }
 
-    private func peak(_ outbox: BenchOutbox, _ messages: Int, _ run: Int) async throws -> Double {
+    private func peak(_ outbox: BenchOutbox, _ messages: Int, _ subscription: String) async throws -> Double {
         var configuration = RelayConfiguration()
-        configuration.subscription = "bench \(run)"
+        configuration.subscription = subscription
         let peak = Peak()
         _ = try await outbox.drain(messages, configuration: configuration) { _ in peak.look() }
         return Double(peak.bytes) / 1e6
