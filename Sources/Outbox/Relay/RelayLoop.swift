@@ -87,23 +87,26 @@ struct RelayLoop: ~Copyable {
             let commitAt = try await self.commitIfDue(now: now, isolation: isolation)
             if deadline == nil { try await self.deliverAlone(isolation: isolation) }
             let requests = deadline == nil ? self.requests(now: now) : []
-            let due = deadline == nil ? self.streams.values.compactMap(\.waitingDue).min() : nil
+            let isCareful = self.crashWatch.isCareful
+            let due = deadline == nil && !isCareful ? self.streams.values.compactMap(\.waitingDue).min() : nil
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
             var until = [commitAt, deadline, due, probe, look].compactMap { $0 }.min()
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
-            let isCareful = self.crashWatch.isCareful && !requests.isEmpty
-            if isCareful { until = now }
+            let isLooking = isCareful && !requests.isEmpty
+            if isLooking { until = now }
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
-            if isCareful, result.pages.isEmpty, !result.deferredChanged { try await self.endCare(isolation: isolation) }
+            if isLooking, result.pages.isEmpty, !result.deferredChanged { try await self.endCare(isolation: isolation) }
         }
     }
 
     private mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         var next: ContinuousClock.Instant?
-        for id in self.streams.keys {
-            guard let look = self.streams[id]?.parkSlowCalls(now: now) else { continue }
-            next = min(next ?? look, look)
+        var index = self.streams.startIndex
+        while index != self.streams.endIndex {
+            let look = self.streams.values[index].parkSlowCalls(now: now)
+            next = [next, look].compactMap { $0 }.min()
+            self.streams.formIndex(after: &index)
         }
         return next
     }
