@@ -76,7 +76,7 @@ public struct Death: Sendable, Hashable {
         case rejected
         /// The row in the outbox is not a message: headers or options that cannot be read.
         case undecodable
-        /// The relay crashed each time it was delivered.
+        /// The relay's process ended each time it was delivered.
         case crashed
     }
 
