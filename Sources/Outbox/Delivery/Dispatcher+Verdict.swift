@@ -28,7 +28,8 @@ extension Dispatcher {
             switch self.retryDecision(afterAttempts: attempts + 1, requested: requested, options: options) {
             case .retry(let delay):
                 return .deferred(
-                    self.deferral(message, isBehind() ? .behindKey : .after(delay), attempts: attempts + 1, error: reason))
+                    self.deferral(
+                        message, isBehind() ? .behindKey : .after(delay), attempts: attempts + 1, error: reason))
             case .exhausted:
                 return .dead(self.death(message, .exhausted, reason, attempts: attempts + 1))
             }

@@ -232,7 +232,8 @@ struct LaneRun: ~Copyable, Sendable {
         }
         if self.page.origin == .log, self.page.isScheduled(at: row) {
             self.except(
-                message, .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
+                message,
+                .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
             return false
         }
         if !self.held.isEmpty, let key = self.dispatcher.orderingKey(of: message), self.held.contains(key: key) {
@@ -242,14 +243,16 @@ struct LaneRun: ~Copyable, Sendable {
         switch self.page.origin {
         case .log:
             if self.isBehind(message) {
-                self.except(message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
+                self.except(
+                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
                 return false
             }
         case .deferred:
             guard let key = self.dispatcher.orderingKey(of: message) else { break }
             let hasFailed = self.run.ticket.hasFailed(key: key)
             if self.page.isHeld(at: row) || (hasFailed && !self.page.isOrdered(at: row)) {
-                self.except(message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
+                self.except(
+                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
                 return false
             }
             if hasFailed {

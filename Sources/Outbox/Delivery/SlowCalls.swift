@@ -28,7 +28,9 @@ package struct SlowCalls: Sendable {
     ///
     /// - Parameter call: The number of the call that a lane is in, if it is in one.
     /// - Returns: The lanes, and their calls, that are over the limit; each call once.
-    package mutating func look(now: ContinuousClock.Instant, at call: (_ lane: Int) -> UInt64?) -> [(lane: Int, call: UInt64)] {
+    package mutating func look(now: ContinuousClock.Instant, at call: (_ lane: Int) -> UInt64?) -> [(
+        lane: Int, call: UInt64
+    )] {
         self.nextLook = now + self.limit / 4
         var slow: [(lane: Int, call: UInt64)] = []
         for lane in self.seen.indices {

@@ -41,7 +41,8 @@ struct RelayLoop: ~Copyable {
             interval: configuration.commit.interval, messages: configuration.commit.messages,
             maximumDelay: configuration.commit.maximumDelay)
         self.crashWatch = CrashWatch(
-            Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }), isResumed: isResumed,
+            Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
+            isResumed: isResumed,
             pageCount: configuration.page.messages)
         let finished = FinishedWork()
         self.finished = finished
@@ -62,7 +63,8 @@ struct RelayLoop: ~Copyable {
             self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
         }
         if self.crashWatch.isCareful {
-            logger.warning("Several processes have ended before they had delivered anything: one message at a time is delivered")
+            logger.warning(
+                "Several processes have ended before they had delivered anything: one message at a time is delivered")
         }
     }
 
@@ -149,7 +151,9 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    private mutating func take(_ result: ReadResult, _ requests: [ReadRequest], isolation: isolated any Actor) async throws {
+    private mutating func take(_ result: ReadResult, _ requests: [ReadRequest], isolation: isolated any Actor)
+        async throws
+    {
         let now = self.clock.now
         for request in requests where request.deferred { self.streams[request.stream]?.deferredDue = nil }
         for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }

@@ -158,7 +158,9 @@ extension StoreConformance {
         },
 
         Check("what is noted of a start is there for the next session") { fixture in
-            let starts = [StreamStart(count: 2), StreamStart(count: 3, suspect: 1 << 40, suspectAttempts: 5), StreamStart()]
+            let starts = [
+                StreamStart(count: 2), StreamStart(count: 3, suspect: 1 << 40, suspectAttempts: 5), StreamStart(),
+            ]
             try await CheckedSession.with(fixture, [.orders, .invoices]) { session in
                 try require(session.attached.map(\.start), equals: [StreamStart(), StreamStart()], "the first starts")
                 try await session.settle { $0.start = StreamStart(count: 1) }

@@ -31,8 +31,10 @@ import Testing
                 """
             let relay = RelayProcess(
                 [
-                    "relay", "--postgres", server.url, "--schema", "kills", "--window", "\(self.window)", "--page", "20",
-                    "--park-after", "200ms", "--initial-delay", "10ms", "--route", "d=exec:\(command)", "--concurrency", "8",
+                    "relay", "--postgres", server.url, "--schema", "kills", "--window", "\(self.window)", "--page",
+                    "20",
+                    "--park-after", "200ms", "--initial-delay", "10ms", "--route", "d=exec:\(command)", "--concurrency",
+                    "8",
                     "--log-level", "critical",
                 ])
             try relay.start()
@@ -72,7 +74,9 @@ import Testing
                         SELECT kills.enqueue('d', 'poison', key => '\(key)', options => '{"max_attempts": 2}')
                         """)
             }
-            if round % 20 == 0 { try await connection.execute(script: "SELECT kills.enqueue('d', 'slow', key => '\(key)')") }
+            if round % 20 == 0 {
+                try await connection.execute(script: "SELECT kills.enqueue('d', 'slow', key => '\(key)')")
+            }
             round += 1
             try await Task.sleep(for: .milliseconds(20))
         }
@@ -124,7 +128,9 @@ import Testing
 
         let lines = delivered.split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: false) }
         let ids = lines.compactMap { $0.first.flatMap { Int64($0) } }
-        #expect(Set(ids) == Set(payloads.keys).subtracting(poisons), "nothing lost, nothing of a transaction that rolled back")
+        #expect(
+            Set(ids) == Set(payloads.keys).subtracting(poisons),
+            "nothing lost, nothing of a transaction that rolled back")
         var next: [Substring: Int] = [:]
         for line in lines where line.count == 3 {
             guard let n = Int(line[2]) else { continue }
@@ -132,6 +138,8 @@ import Testing
             next[line[1]] = max(next[line[1]] ?? 1, n + 1)
         }
         #expect(!poisons.isEmpty && relay.disturbances > 0)
-        print("kill run: \(payloads.count) messages, \(relay.disturbances) kills, \(poisons.count) that kill, \(ids.count - Set(ids).count) repeated")
+        print(
+            "kill run: \(payloads.count) messages, \(relay.disturbances) kills, \(poisons.count) that kill, \(ids.count - Set(ids).count) repeated"
+        )
     }
 }

@@ -1,7 +1,8 @@
-@testable import Outbox
-@testable import OutboxPostgres
 import Synchronization
 import Testing
+
+@testable import Outbox
+@testable import OutboxPostgres
 
 /// A message whose handler takes long, on a server.
 @Suite(.schema, .timeLimit(.minutes(10))) struct ParkingTests {
@@ -28,7 +29,9 @@ import Testing
                 // Some fail at first, so deferred messages are read all the time.
                 if message.id % 100 == 50, message.attempt == 1 { throw Refused() }
                 deliveries.add(message)
-                if message.id == 7 { while !isFree.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(1)) } }
+                if message.id == 7 {
+                    while !isFree.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(1)) }
+                }
             }
         ]
         let first = bench.relay(routes, configuration: self.configuration)
@@ -72,7 +75,9 @@ import Testing
                 }
             ])
         try await bench.run(relay) {
-            try await eventually("the stream is there") { try await bench.count("SELECT count(*) FROM $outbox.stream") == 1 }
+            try await eventually("the stream is there") {
+                try await bench.count("SELECT count(*) FROM $outbox.stream") == 1
+            }
             #expect(try await bench.count("SELECT starts FROM $outbox.stream") == 0, "nothing has begun")
             try await bench.sql("SELECT $outbox.enqueue('d', 'x')")
             try await eventually("it is noted") { try await bench.count("SELECT starts FROM $outbox.stream") == 1 }

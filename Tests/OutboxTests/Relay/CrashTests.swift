@@ -1,7 +1,8 @@
-@testable import Outbox
 import OutboxTesting
 import Synchronization
 import Testing
+
+@testable import Outbox
 
 /// Messages that end the process: relays that are ended in the middle of everything, again and again, by what they deliver.
 @Suite(.timeLimit(.minutes(5))) struct CrashTests {
@@ -55,7 +56,8 @@ import Testing
     ///
     /// - Returns: How many did not, and how many messages each of these delivered at the same time at most.
     private func processes(
-        _ outbox: InMemoryOutbox, others count: Int, poisons: Int, retry: RetryPolicy = .constant(.zero, maximumAttempts: 3),
+        _ outbox: InMemoryOutbox, others count: Int, poisons: Int,
+        retry: RetryPolicy = .constant(.zero, maximumAttempts: 3),
         body: @escaping @Sendable (Message) throws -> Void = { _ in }, ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> [Int] {
         let delivered = Delivered()
@@ -118,7 +120,9 @@ import Testing
         try self.fill(outbox, 100)
         _ = try await self.processes(outbox, others: 99, poisons: 1) { message in
             if message.id == 7 || (message.id % 10 == 0 && message.attempt == 1) { throw Refused() }
-        } ending: { $0.id == 7 && $0.attempt > 1 }
+        } ending: {
+            $0.id == 7 && $0.attempt > 1
+        }
         #expect(outbox.deadLetters().map(\.id) == [7])
         #expect(outbox.deadLetters().map(\.attempts) == [3], "one that failed, two that ended the process")
         #expect(outbox.deadLetters().map(\.reason) == [.crashed])
@@ -142,7 +146,11 @@ import Testing
                         rounds += 1
                         return rounds
                     }
-                    if isDisconnected && round < 6 { outbox.disconnectSessions() } else { pair.withLock { $0.relay?.stop() } }
+                    if isDisconnected && round < 6 {
+                        outbox.disconnectSessions()
+                    } else {
+                        pair.withLock { $0.relay?.stop() }
+                    }
                 }
                 try await forever.pass()
             }

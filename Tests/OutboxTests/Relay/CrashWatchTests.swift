@@ -1,5 +1,6 @@
-@testable import Outbox
 import Testing
+
+@testable import Outbox
 
 @Suite struct CrashWatchTests {
     private let stream = StreamID(1)
@@ -34,7 +35,9 @@ import Testing
             // A session that was lost is no start.
             #expect(self.watch(StreamStart(count: count), isResumed: true).isCareful == (count >= 3))
         }
-        #expect(CrashWatch([self.stream: StreamStart(), self.other: StreamStart(count: 2)], isResumed: false, pageCount: 1).isCareful)
+        #expect(
+            CrashWatch([self.stream: StreamStart(), self.other: StreamStart(count: 2)], isResumed: false, pageCount: 1)
+                .isCareful)
     }
 
     @Test func endingInGoodOrderIsNoCrash() {

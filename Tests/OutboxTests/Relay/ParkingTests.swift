@@ -1,7 +1,8 @@
-@testable import Outbox
 import OutboxTesting
 import Synchronization
 import Testing
+
+@testable import Outbox
 
 /// Messages whose handlers take longer than their destination allows.
 @Suite(.timeLimit(.minutes(5))) struct ParkingTests {
@@ -57,12 +58,14 @@ import Testing
         var testDescription: String { "\(self.outcome.kind)" }
     }
 
-    @Test(arguments: [
-        Case(outcome: .delivered, attempts: [1], isDead: false),
-        Case(outcome: .retry(after: .zero, "no"), attempts: [1, 2], isDead: false),
-        Case(outcome: .unavailable("down"), attempts: [1, 1], isDead: false),
-        Case(outcome: .reject("never"), attempts: [1], isDead: true),
-    ], [true, false]) func whatBecomesOfItIsDone(_ outcome: Case, isDeferred: Bool) async throws {
+    @Test(
+        arguments: [
+            Case(outcome: .delivered, attempts: [1], isDead: false),
+            Case(outcome: .retry(after: .zero, "no"), attempts: [1, 2], isDead: false),
+            Case(outcome: .unavailable("down"), attempts: [1, 1], isDead: false),
+            Case(outcome: .reject("never"), attempts: [1], isDead: true),
+        ], [true, false]) func whatBecomesOfItIsDone(_ outcome: Case, isDeferred: Bool) async throws
+    {
         let outbox = InMemoryOutbox()
         try outbox.enqueue(NewMessage(to: "d", key: "k", text: "slow"))
         try outbox.enqueue(NewMessage(to: "d", key: "k", text: "behind"))
