@@ -80,7 +80,7 @@ package struct CrashWatch: Sendable {
     ///
     /// - Returns: What is to be stored with them; nil: nothing.
     package mutating func commit(_ stream: StreamID, pages: [Int]) -> StreamStart? {
-        guard var known = self.streams[stream] else { return nil }
+        guard !pages.isEmpty, var known = self.streams[stream] else { return nil }
         defer { self.streams[stream] = known }
         if known.stored.suspect != nil {
             // The process has outlived it.

@@ -51,6 +51,7 @@ import Testing
         var watch = self.watch(StreamStart(count: 2, suspect: 9, suspectAttempts: 4))
         let eight = watch.beginAlone(self.stream, id: 8)
         #expect(eight.start == StreamStart(count: 3, suspect: 8, suspectAttempts: 1) && eight.crashes == 0)
+        #expect(watch.commit(self.stream, pages: []) == nil, "what else is committed says nothing of it")
         #expect(watch.commit(self.stream, pages: [0]) == StreamStart(count: 3), "one start, however many are delivered")
         let nine = watch.beginAlone(self.stream, id: 9)
         #expect(nine.start == StreamStart(count: 3, suspect: 9, suspectAttempts: 5) && nine.crashes == 4)
