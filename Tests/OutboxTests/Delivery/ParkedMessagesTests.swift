@@ -62,14 +62,14 @@ import Testing
         #expect(parked.ids == [1])
     }
 
-    @Test func whatIsAbandonedWasNoAttempt() {
+    @Test func whatIsAbandonedWasNoAttempt() throws {
         var parked = ParkedMessages()
         parked.park([self.first, self.second], page: 7)
         parked.stored(page: 7)
         parked.end(2, nil)
         parked.abandon()
         let endings = parked.take()
-        #expect(endings.map(\.message.id) == [1, 2])
+        try #require(endings.map(\.message.id) == [1, 2])
         #expect(
             endings[0].verdict
                 == .deferred(Deferral(id: 1, attempts: 2, due: .after(.zero), ordered: true, error: nil)))
