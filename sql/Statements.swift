@@ -36,6 +36,7 @@ package struct Statements: Sendable {
     package var restart: Statement
     package var load: Statement
     package var moveCursor: Statement
+    package var noteStart: Statement
     package var pause: Statement
     package var resume: Statement
     package var holdLog: Statement
@@ -91,6 +92,7 @@ package struct Statements: Sendable {
         self.restart = statement("restart", PackageResources.restart_sql)
         self.load = statement("load", PackageResources.load_sql)
         self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
+        self.noteStart = statement("note_start", PackageResources.note_start_sql)
         // What an operator or the janitor does once in a while is not worth keeping a plan.
         self.pause = statement(nil, PackageResources.pause_sql)
         self.resume = statement(nil, PackageResources.resume_sql)

@@ -1,4 +1,5 @@
--- Deferred messages that will not be tried again. $1 subscription, $2 ids, $3 attempts, $4 reasons, $5 errors.
+-- Deferred messages that will not be tried again. $1 subscription, $2 ids, $3 attempts, $4 reasons, $5 errors (null: what is
+-- known already).
 WITH gone AS (
     DELETE FROM {{schema}}.deferred
     USING unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) AS verdict (id, attempts, reason, error)
@@ -11,6 +12,6 @@ INSERT INTO {{schema}}.dead_letter (
 )
 SELECT
     subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload,
-    all_attempts, reason, error
+    all_attempts, reason, coalesce(error, last_error)
 FROM gone
 ON CONFLICT DO NOTHING

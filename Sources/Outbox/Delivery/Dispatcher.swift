@@ -11,17 +11,22 @@ package final class Dispatcher: Sendable {
         case retryHeld
     }
 
+    /// What became of a parked message; nil: it is delivered.
+    package typealias ParkedEnding = (id: Int64, verdict: PageTicket.Verdict?)
+
     typealias Assignment = LaneAssignment<Work>
     typealias Queue = LaneQueue<Work, CheckedContinuation<Assignment?, Never>>
 
     let handler: DestinationHandler
     let observer: DeliveryObserver
     private let queue: Mutex<Queue>
+    private let lanes: [Lane]
     private let gate: Mutex<KeyGate>
     /// A copy of `gate.isOpen` that costs no lock.
     private let gateIsOpen: Atomic<Bool>
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let onSettled: @Sendable (PageTicket) -> Void
+    private let onParkedEnd: @Sendable ([ParkedEnding]) -> Void
     private let onChange: @Sendable () -> Void
     private let breaker: BreakerGate?
     /// What each lane holds while the destination is down.
@@ -32,21 +37,25 @@ package final class Dispatcher: Sendable {
 
     /// - Parameters:
     ///   - onSettled: Called, from any thread, when the last message of a page is settled.
+    ///   - onParkedEnd: Called, from any thread, when the handler of parked messages has finished.
     ///   - onChange: Called, from any thread, when ``wantsMessages``, ``hasEnded`` or what ``probe(now:)`` returns may
     ///     have changed.
     package init(
         handler: DestinationHandler, deferredKeys: [UInt64: Int],
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void,
+        onParkedEnd: @escaping @Sendable ([ParkedEnding]) -> Void,
         onChange: @escaping @Sendable () -> Void
     ) {
         self.handler = handler
         self.observer = observer
         self.queue = Mutex(Queue(lanes: handler.concurrency))
+        self.lanes = (0..<handler.concurrency).map { _ in Lane() }
         self.gate = Mutex(KeyGate(stored: deferredKeys))
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
         self.random = Mutex(random)
         self.onSettled = onSettled
+        self.onParkedEnd = onParkedEnd
         self.onChange = onChange
         self.breaker =
             handler.breaker.isOff
@@ -76,28 +85,34 @@ package final class Dispatcher: Sendable {
     package func work() async {
         var finished: Int?
         while let assignment = await self.next(finished: finished) {
-            await self.deliver(assignment)
-            finished = assignment.lane
+            finished = await self.deliver(assignment) ? assignment.lane : nil
         }
         self.onChange()
     }
 
-    private func deliver(_ assignment: Assignment) async {
+    /// - Returns: Whether the worker still has the lane.
+    private func deliver(_ assignment: Assignment) async -> Bool {
         let lane = assignment.lane
-        var held = self.takeHeld(of: lane)
-        var isQueued = !held.isEmpty
         switch assignment.work {
         case .deliver(let run):
-            guard let now = await LaneRun(self, run, held).deliver() else { return }
-            held = now
-        case .retryHeld:
-            isQueued = false
-            for run in held.take() {
-                guard let now = await LaneRun(self, run, held).deliver() else { return }
-                held = now
+            switch await LaneRun(self, run, self.takeHeld(of: lane)).deliver(in: self.lanes[lane]) {
+            case .done(let held): self.keep(held, of: lane)
+            case .parked: return false
+            case .cancelled: break
             }
+        case .retryHeld:
+            var held = self.takeHeld(of: lane)
+            let runs = held.take()
+            self.queue.withLock { $0.addFirst(runs.map(Work.deliver), to: lane) }
         }
+        return true
+    }
+
+    private func keep(_ held: HeldMessages, of lane: Int) {
         if held.isEmpty { return }
+        var held = held
+        let isQueued = held.isQueued
+        held.isQueued = true
         self.heldMessages.withLock { $0[lane] = held }
         if !isQueued { self.queue.withLock { $0.add(.retryHeld, to: lane) } }
     }
@@ -150,6 +165,12 @@ package final class Dispatcher: Sendable {
         }
         // What is read next may depend on it.
         if self.isOpen { self.onChange() }
+    }
+
+    /// Tells that a handler has taken a message.
+    func noteDelivered(_ message: Message) {
+        if !self.observer.isListened { return }
+        self.observer.emit(.delivered(id: message.id, destination: message.destination, attempt: message.attempt))
     }
 
     /// Decides about a message after a failed attempt.
@@ -220,6 +241,57 @@ extension Dispatcher {
 
     /// So many messages more are held.
     func held(_ count: Int) { self.heldCount.add(count, ordering: .relaxed) }
+}
+
+// MARK: - Calls that take long
+
+extension Dispatcher {
+    /// The number of the call that a lane is in; nil: it is in none.
+    func call(of lane: Int) -> UInt64? { self.lanes[lane].call }
+
+    /// Parks what a lane's handler is called with, and has the lane go on.
+    ///
+    /// - Parameters:
+    ///   - lane: The lane.
+    ///   - call: The number of its call.
+    /// - Returns: The messages, and the number of their page; nil: the call has ended.
+    func park(_ lane: Int, _ call: UInt64) -> (page: Int, messages: [ParkedMessage])? {
+        guard let run = self.lanes[lane].take(call) else { return nil }
+        let page = run.sequence
+        let (parked, held, rest) = run.park()
+        self.keep(held, of: lane)
+        let wake = self.queue.withLock { queue in
+            if let rest { queue.addFirst([.deliver(rest)], to: lane) }
+            queue.release(lane)
+            return queue.wakeOne()
+        }
+        wake?.0.resume(returning: wake?.1)
+        return (page, parked)
+    }
+
+    /// The handler of parked messages has finished.
+    ///
+    /// - Parameter crashes: How often the process has ended while it delivered them.
+    func finishParked(_ messages: [Message], _ outcomes: LaneRun.Outcomes, _ pass: Breaker.Pass, crashes: Int) {
+        var endings: [ParkedEnding] = []
+        for (index, message) in messages.enumerated() {
+            let outcome = outcomes[index]
+            let attempts = message.page.attempts(at: message.row) + crashes
+            // One that is alone in calling its destination down is deferred by itself; it is in `deferred` anyway.
+            switch self.judge(message, outcome, pass, isRetry: true) {
+            case .settle:
+                let verdict = self.verdict(on: message, outcome, attempts: attempts)
+                endings.append((message.id, verdict))
+                if verdict != nil { continue }
+                self.observer.delivered(1, of: message.page)
+                self.noteDelivered(message)
+            case .hold:
+                let held = self.deferral(message, .after(.zero), attempts: attempts, error: outcome.reason)
+                endings.append((message.id, .deferred(held)))
+            }
+        }
+        self.onParkedEnd(endings)
+    }
 }
 
 // MARK: - Order by key

@@ -3,6 +3,8 @@
 struct HeldMessages {
     private var runs: [LaneRun.Rows] = []
     private var keys: Set<UInt64> = []
+    /// Whether the lane has work in its queue to try them again.
+    var isQueued = false
 
     var isEmpty: Bool { self.runs.isEmpty }
 

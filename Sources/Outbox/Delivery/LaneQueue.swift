@@ -61,23 +61,32 @@ package struct LaneQueue<Work, Waiter> {
         }
     }
 
+    /// Adds work to a lane that is being worked on, before what it has.
+    package mutating func addFirst(_ work: [Work], to lane: Int) {
+        if self.isClosed { return }
+        self.queues[lane].prepend(contentsOf: work)
+    }
+
+    /// A lane is not worked on any more, though its worker has not asked for other work.
+    package mutating func release(_ lane: Int) {
+        self.running -= 1
+        if self.queues[lane].isEmpty {
+            self.states[lane] = .idle
+        } else {
+            self.states[lane] = .ready
+            self.ready.append(lane)
+        }
+    }
+
     /// Gives ready work to a waiting worker, if there are both.
     package mutating func wakeOne() -> (Waiter, Assignment)? {
         guard !self.ready.isEmpty, let waiter = self.waiters.popLast() else { return nil }
         return (waiter, self.take())
     }
 
-    /// A worker asks for work, having finished `lane` if it had one.
+    /// A worker asks for work, having finished `lane` if it has one.
     package mutating func next(finished lane: Int?) -> Next {
-        if let lane {
-            self.running -= 1
-            if self.queues[lane].isEmpty {
-                self.states[lane] = .idle
-            } else {
-                self.states[lane] = .ready
-                self.ready.append(lane)
-            }
-        }
+        if let lane { self.release(lane) }
         if self.isClosed { return .finished }
         if self.ready.isEmpty { return .wait }
         let assignment = self.take()

@@ -2,13 +2,37 @@ import Logging
 import Tracing
 
 /// Delivers rows that one lane has of one page, one after the other.
-struct LaneRun: ~Copyable {
+///
+/// While the handler is called, the run lies in its ``Lane``, for whoever finds that the call takes too long.
+struct LaneRun: ~Copyable, Sendable {
     /// Rows of one page that belong to one lane.
     struct Rows: Sendable {
         let ticket: PageTicket
         var rows: ArraySlice<Int32>
         /// Whether they were held before.
         var isRetry = false
+    }
+
+    /// How a run has ended.
+    enum End {
+        /// Everything is settled, but for what the lane holds now.
+        case done(HeldMessages)
+        /// Somebody else goes on with the lane.
+        case parked
+        /// The delivery was cancelled or has to end, and what is unsettled stays so: the page will be read again.
+        case cancelled
+    }
+
+    private enum Call: Sendable {
+        case message(Message, @Sendable (Message) async throws -> Void)
+        case batch([Message], @Sendable ([Message]) async throws -> [Outcome])
+
+        var messages: [Message] {
+            switch self {
+            case .message(let message, _): [message]
+            case .batch(let messages, _): messages
+            }
+        }
     }
 
     private let dispatcher: Dispatcher
@@ -19,109 +43,145 @@ struct LaneRun: ~Copyable {
     /// The lane's, those of this run among them.
     private var held: HeldMessages
     private var heldCount = 0
+    /// The next row to look at.
+    private var next: Int
+    /// What the handler is called with, while it is.
+    private var call: Call?
 
     init(_ dispatcher: Dispatcher, _ run: Rows, _ held: HeldMessages) {
         self.dispatcher = dispatcher
         self.run = run
         self.page = run.ticket.page
         self.held = held
+        self.next = run.rows.startIndex
     }
 
-    /// Calls the handler for each row and settles those that are not held.
-    ///
-    /// - Returns: What the lane holds now. Nil: the delivery was cancelled or has to end, and what is unsettled stays so:
-    ///   the page will be read again.
-    consuming func deliver() async -> HeldMessages? {
-        var batch: [Message] = []
-        var batchAction: (index: Int, action: DestinationHandler.Action)?
-        let handler = self.dispatcher.handler
-        let single = handler.routes.isEmpty ? handler.action(for: nil) : nil
+    /// The number of the page.
+    var sequence: Int { self.run.ticket.sequence }
 
-        for index in self.run.rows.indices {
-            if Task.isCancelled { return nil }
-            let message = Message(page: self.page, row: Int(self.run.rows[index]))
-            guard self.admit(message) else { continue }
-            let target = single ?? handler.action(for: message.route)
-            // A batch is of one closure's messages, and ends where another closure's turn comes.
-            if !batch.isEmpty, target?.index != batchAction?.index {
-                guard await self.deliver(batch: &batch, batchAction?.action) else { return nil }
-                // It may have failed for this message's key.
-                guard self.admit(message) else { continue }
+    /// Calls the handler for each row and settles those that are not held.
+    consuming func deliver(in lane: Lane) async -> End {
+        let dispatcher = self.dispatcher
+        let isRetry = self.run.isRetry
+        let crashes = self.run.ticket.crashes
+        var run = self
+        while !Task.isCancelled, let message = run.admitNext() {
+            let handler = dispatcher.handler
+            guard let target = handler.action(for: handler.routes.isEmpty ? nil : message.route) else {
+                run.record(message, .retry("no handler for the route"))
+                continue
             }
-            switch target?.action {
-            case .message(let body):
-                guard await self.deliver(message, body) else { return nil }
-            case .batch(let maximumCount, _):
-                batch.append(message)
-                batchAction = target
-                if batch.count >= maximumCount {
-                    guard await self.deliver(batch: &batch, batchAction?.action) else { return nil }
-                }
-            case nil:
-                self.record(message, .retry("no handler for the route"))
+            guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
+            let call = run.gather(message, target, pass)
+            let number = lane.begin(run)
+            let outcomes = await Self.outcomes(of: call, dispatcher.observer)
+            guard let back = lane.take(number) else {
+                if let outcomes { dispatcher.finishParked(call.messages, outcomes, pass, crashes: crashes) }
+                return .parked
             }
+            run = back
+            guard let outcomes else { return .cancelled }
+            run.conclude(call, outcomes, pass, isRetry: isRetry)
         }
-        if !batch.isEmpty {
-            guard await self.deliver(batch: &batch, batchAction?.action) else { return nil }
-        }
-        if Task.isCancelled { return nil }
+        if Task.isCancelled { return .cancelled }
+        return .done(run.settle())
+    }
+
+    /// Notes the end of what was delivered. Of a run that was cut, `run` is the part before.
+    private consuming func settle() -> HeldMessages {
+        var rows = self.run
+        rows.rows = rows.rows[..<self.next]
         self.dispatcher.observer.delivered(self.delivered, of: self.page)
-        self.dispatcher.settle(self.run, held: self.heldCount, exceptions: self.exceptions)
+        self.dispatcher.settle(rows, held: self.heldCount, exceptions: self.exceptions)
         return self.held
     }
 
     // MARK: - Calling the handler
 
-    /// - Returns: Whether to go on.
-    private mutating func deliver(
-        _ message: Message, _ body: @Sendable (Message) async throws -> Void
-    ) async -> Bool {
-        guard let pass = self.dispatcher.isBarred ? await self.dispatcher.pass() : .call else { return false }
-        do {
-            if self.dispatcher.observer.isTracing {
-                try await self.dispatcher.observer.traced(message) { try await body(message) }
-            } else {
-                try await body(message)
-            }
-            self.conclude(message, .delivered, pass)
-        } catch {
-            if Task.isCancelled { return false }
-            self.conclude(message, Outcome(thrown: error), pass)
+    /// The next message that is to be given to the handler now.
+    private mutating func admitNext() -> Message? {
+        while self.next < self.run.rows.endIndex {
+            let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
+            self.next += 1
+            if self.admit(message) { return message }
         }
-        return true
+        return nil
     }
 
-    /// - Returns: Whether to go on.
-    private mutating func deliver(batch: inout [Message], _ action: DestinationHandler.Action?) async -> Bool {
-        guard case .batch(_, let body)? = action else { return true }
-        var waiting = batch
-        batch.removeAll(keepingCapacity: true)
-        while !waiting.isEmpty {
-            guard let pass = self.dispatcher.isBarred ? await self.dispatcher.pass() : .call else { return false }
+    /// What the handler is called with: the message, and if it takes batches, those after it that are for the same closure.
+    private mutating func gather(
+        _ message: Message, _ target: (index: Int, action: DestinationHandler.Action), _ pass: Breaker.Pass
+    ) -> Call {
+        let call: Call
+        switch target.action {
+        case .message(let body):
+            call = .message(message, body)
+        case .batch(let maximumCount, let body):
+            var messages = [message]
+            let handler = self.dispatcher.handler
             // One message is enough for a probe.
-            let messages = pass == .probe ? Array(waiting.prefix(1)) : waiting
-            waiting.removeFirst(messages.count)
-            do {
-                let outcomes = try await body(messages)
-                guard outcomes.count == messages.count else {
-                    throw DeliveryFailure.retry("the handler returned \(outcomes.count) outcomes for \(messages.count)")
-                }
-                for (message, outcome) in zip(messages, outcomes) { self.conclude(message, outcome, pass) }
-            } catch {
-                if Task.isCancelled { return false }
-                for message in messages { self.conclude(message, Outcome(thrown: error), pass) }
+            while pass != .probe, messages.count < maximumCount, self.next < self.run.rows.endIndex {
+                let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
+                if !handler.routes.isEmpty, handler.action(for: message.route)?.index != target.index { break }
+                self.next += 1
+                if self.admit(message) { messages.append(message) }
             }
-            // Those of the probe's key must not overtake it.
-            var admitted: [Message] = []
-            for message in waiting where self.admit(message) { admitted.append(message) }
-            waiting = admitted
+            call = .batch(messages, body)
         }
-        return true
+        self.call = call
+        return call
+    }
+
+    /// - Returns: An outcome for each message; nil: the task was cancelled, so failures mean nothing.
+    private static func outcomes(of call: Call, _ observer: DeliveryObserver) async -> Outcomes? {
+        do {
+            switch call {
+            case .message(let message, let body):
+                if observer.isTracing {
+                    try await observer.traced(message) { try await body(message) }
+                } else {
+                    try await body(message)
+                }
+                return .all(.delivered)
+            case .batch(let messages, let body):
+                let outcomes = try await body(messages)
+                if outcomes.count == messages.count { return .each(outcomes) }
+                return .all(.retry("the handler returned \(outcomes.count) outcomes for \(messages.count)"))
+            }
+        } catch {
+            if Task.isCancelled { return nil }
+            return .all(Outcome(thrown: error))
+        }
+    }
+
+    /// What a handler has made of the messages that it was called with.
+    enum Outcomes: Sendable {
+        case all(Outcome)
+        case each([Outcome])
+
+        subscript(_ index: Int) -> Outcome {
+            switch self {
+            case .all(let outcome): outcome
+            case .each(let outcomes): outcomes[index]
+            }
+        }
+    }
+
+    private mutating func conclude(_ call: Call, _ outcomes: Outcomes, _ pass: Breaker.Pass, isRetry: Bool) {
+        self.call = nil
+        switch call {
+        case .message(let message, _):
+            self.conclude(message, outcomes[0], pass, isRetry: isRetry)
+        case .batch(let messages, _):
+            for (index, message) in messages.enumerated() {
+                self.conclude(message, outcomes[index], pass, isRetry: isRetry)
+            }
+        }
     }
 
     /// Notes what became of a message, unless the destination is down and it stays as it was.
-    private mutating func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass) {
-        switch self.dispatcher.judge(message, outcome, pass, isRetry: self.run.isRetry) {
+    private mutating func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass, isRetry: Bool) {
+        switch self.dispatcher.judge(message, outcome, pass, isRetry: isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)
         }
@@ -130,15 +190,33 @@ struct LaneRun: ~Copyable {
     private mutating func hold(_ message: Message) {
         self.heldCount += 1
         if !self.run.isRetry { self.dispatcher.held(1) }
-        self.held.add(Int32(message.row), of: self.run.ticket, key: self.orderingKey(of: message))
+        self.held.add(Int32(message.row), of: self.run.ticket, key: self.dispatcher.orderingKey(of: message))
     }
 
-    private mutating func noteDelivered(_ message: Message) {
-        self.delivered += 1
-        if self.dispatcher.observer.isListened {
-            self.dispatcher.observer.emit(
-                .delivered(id: message.id, destination: message.destination, attempt: message.attempt))
+    // MARK: - Parking
+
+    /// Settles what the handler is called with as parked: it waits in `deferred` for the end of the call, which is counted
+    /// as an attempt, lest one that ends the process begins anew for ever.
+    ///
+    /// - Returns: The messages; what the lane holds; and what is left of the run for somebody else.
+    consuming func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
+        var run = self
+        let messages = run.call?.messages ?? []
+        let parked = messages.map { message in
+            let key = run.dispatcher.orderingKey(of: message)
+            return ParkedMessage(
+                id: message.id, attempts: run.attempts(of: message),
+                key: key == nil ? nil : run.page.key(at: message.row), keyHash: key)
         }
+        for message in messages {
+            let deferral = run.dispatcher.deferral(
+                message, run.isBehind(message) ? .behindKey : .after(.zero), attempts: run.attempts(of: message) + 1,
+                error: "the relay ended before the handler had")
+            run.except(message, .parked(deferral))
+        }
+        var rest = run.run
+        rest.rows = rest.rows[run.next...]
+        return (parked, run.settle(), rest.rows.isEmpty ? nil : rest)
     }
 
     // MARK: - What happens to a message that is not delivered
@@ -146,91 +224,82 @@ struct LaneRun: ~Copyable {
     /// Whether the message is to be given to the handler now.
     private mutating func admit(_ message: Message) -> Bool {
         let row = message.row
+        let attempts = self.attempts(of: message)
         if let defect = message.defect {
-            self.except(message, .dead(self.death(message, .undecodable, defect.description)))
+            self.except(
+                message, .dead(self.dispatcher.death(message, .undecodable, defect.description, attempts: attempts)))
             return false
         }
         if self.page.origin == .log, self.page.isScheduled(at: row) {
-            self.except(message, .deferred(self.deferral(message, .scheduled, ordered: false)))
+            self.except(
+                message,
+                .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
             return false
         }
-        if !self.held.isEmpty, let key = self.orderingKey(of: message), self.held.contains(key: key) {
+        if !self.held.isEmpty, let key = self.dispatcher.orderingKey(of: message), self.held.contains(key: key) {
             self.hold(message)
             return false
         }
         switch self.page.origin {
         case .log:
-            if self.isByKey, self.dispatcher.isBlocked(key: self.page.keyHash(at: row)) {
-                self.except(message, .deferred(self.deferral(message, .behindKey, ordered: true)))
+            if self.isBehind(message) {
+                self.except(
+                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
                 return false
             }
         case .deferred:
-            guard self.isByKey, let key = self.page.keyHash(at: row) else { return true }
-            if self.page.isHeld(at: row) {
-                self.except(message, .deferred(self.deferral(message, .behindKey, ordered: true)))
-                return false
-            }
-            if self.run.ticket.hasFailed(key: key) {
-                let isOrdered = self.page.isOrdered(at: row)
+            guard let key = self.dispatcher.orderingKey(of: message) else { break }
+            let hasFailed = self.run.ticket.hasFailed(key: key)
+            if self.page.isHeld(at: row) || (hasFailed && !self.page.isOrdered(at: row)) {
                 self.except(
-                    message,
-                    isOrdered ? .untouched : .deferred(self.deferral(message, .behindKey, ordered: true)))
+                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
                 return false
             }
+            if hasFailed {
+                self.except(message, .untouched)
+                return false
+            }
+        }
+        if self.dispatcher.isExhausted(message, attempts: attempts) {
+            self.except(message, .dead(self.unfinished(message, attempts)))
+            return false
         }
         return true
     }
 
-    private mutating func record(_ message: Message, _ outcome: Outcome) {
-        let attempts = self.page.attempts(at: message.row)
-        let options: MessageOptions
-        do throws(MessageDefect) {
-            if case .delivered = outcome.kind {
-                self.noteDelivered(message)
-                return
-            }
-            options = try message.options
-        } catch {
-            return self.except(message, .dead(self.death(message, .undecodable, error.description, attempts + 1)))
-        }
-        switch outcome.kind {
-        case .delivered:
-            break
-        case .rejected(let reason):
-            self.except(message, .dead(self.death(message, .rejected, reason, attempts + 1)))
-        case .unavailable(let reason):
-            let delay = self.dispatcher.uncountedDelay(afterAttempts: attempts + 1, options: options)
-            self.failed(message, after: delay, attempts: attempts, reason)
-        case .retry(let requested, let reason):
-            let decision = self.dispatcher.retryDecision(
-                afterAttempts: attempts + 1, requested: requested, options: options)
-            switch decision {
-            case .retry(let delay):
-                self.failed(message, after: delay, attempts: attempts + 1, reason)
-            case .exhausted:
-                self.except(message, .dead(self.death(message, .exhausted, reason, attempts + 1)))
-            }
-        }
+    /// A message whose last attempt was begun and never ended.
+    private func unfinished(_ message: Message, _ attempts: Int) -> Death {
+        let crashes = self.run.ticket.crashes
+        if crashes == 0 { return self.dispatcher.death(message, .exhausted, nil, attempts: attempts) }
+        let times = crashes == 1 ? "once" : "\(crashes) times"
+        return self.dispatcher.death(
+            message, .crashed, "the relay's process ended \(times) while it delivered this message alone",
+            attempts: attempts)
     }
 
-    private mutating func failed(_ message: Message, after delay: Duration, attempts: Int, _ reason: String) {
-        let ordered = self.isByKey && self.page.keyHash(at: message.row) != nil
-        // A batch can fail for several messages of one key: the first is the one that the others wait for.
-        let behind =
-            ordered && self.page.origin == .log
-            && self.dispatcher.isBlocked(key: self.page.keyHash(at: message.row))
-        self.except(
-            message,
-            .deferred(
-                Deferral(
-                    id: message.id, attempts: attempts, due: behind ? .behindKey : .after(delay), ordered: ordered,
-                    error: Self.shortened(reason))))
+    private mutating func record(_ message: Message, _ outcome: Outcome) {
+        let verdict = self.dispatcher.verdict(
+            on: message, outcome, attempts: self.attempts(of: message), isBehind: self.isBehind(message))
+        if let verdict { return self.except(message, verdict) }
+        self.delivered += 1
+        self.dispatcher.noteDelivered(message)
+    }
+
+    /// How often delivery was tried before; what ended the process is an attempt too.
+    private func attempts(of message: Message) -> Int {
+        self.page.attempts(at: message.row) + self.run.ticket.crashes
+    }
+
+    /// Whether an earlier message of its key waits. A batch can fail for several messages of one key: the first is the one
+    /// that the others wait for.
+    private func isBehind(_ message: Message) -> Bool {
+        self.page.origin == .log && self.dispatcher.isBlocked(key: self.dispatcher.orderingKey(of: message))
     }
 
     /// Notes a verdict, and closes the key's gate where later messages have to wait.
     private mutating func except(_ message: Message, _ verdict: PageTicket.Verdict) {
         var blocked: UInt64?
-        if case .deferred(let deferral) = verdict, deferral.ordered, let key = self.page.keyHash(at: message.row) {
+        if let deferral = verdict.deferral, deferral.ordered, let key = self.page.keyHash(at: message.row) {
             self.run.ticket.fail(key: key)
             if self.page.origin == .log || !self.page.isOrdered(at: message.row) {
                 self.dispatcher.block(key: key)
@@ -238,28 +307,5 @@ struct LaneRun: ~Copyable {
             }
         }
         self.exceptions.append(PageTicket.Exception(row: message.row, verdict: verdict, blocked: blocked))
-    }
-
-    private var isByKey: Bool { self.dispatcher.handler.ordering.isByKey }
-
-    /// The hash of the key by which the message is ordered, if it is.
-    private func orderingKey(of message: Message) -> UInt64? {
-        self.isByKey ? self.page.keyHash(at: message.row) : nil
-    }
-
-    private func deferral(_ message: Message, _ due: Deferral.Due, ordered: Bool) -> Deferral {
-        Deferral(
-            id: message.id, attempts: self.page.attempts(at: message.row), due: due, ordered: ordered, error: nil)
-    }
-
-    private func death(_ message: Message, _ reason: Death.Reason, _ error: String, _ attempts: Int? = nil) -> Death {
-        Death(
-            id: message.id, attempts: attempts ?? self.page.attempts(at: message.row), reason: reason,
-            error: Self.shortened(error))
-    }
-
-    /// What is kept of an error: the first 1000 characters, without NUL, which Postgres cannot store.
-    private static func shortened(_ text: String) -> String {
-        String(text.prefix(1000).map { $0 == "\0" ? " " : $0 })
     }
 }

@@ -9,6 +9,14 @@ public struct Outcome: Sendable, Hashable {
 
     package let kind: Kind
 
+    /// What went wrong, if something did.
+    package var reason: String? {
+        switch self.kind {
+        case .delivered: nil
+        case .retry(_, let reason), .rejected(let reason), .unavailable(let reason): reason
+        }
+    }
+
     private init(_ kind: Kind) {
         self.kind = kind
     }

@@ -5,9 +5,19 @@ package final class PageTicket: Sendable {
     /// What became of a row that was not simply delivered.
     package enum Verdict: Sendable, Hashable {
         case deferred(Deferral)
+        /// It is deferred while its handler goes on, and what becomes of it changes the deferred message.
+        case parked(Deferral)
         case dead(Death)
         /// It stays in the store as it is: an earlier message of its key has failed.
         case untouched
+
+        /// How it waits in `deferred`, if it is put there or changed there.
+        package var deferral: Deferral? {
+            switch self {
+            case .deferred(let deferral), .parked(let deferral): deferral
+            case .dead, .untouched: nil
+            }
+        }
     }
 
     /// A row and its verdict.
@@ -21,6 +31,8 @@ package final class PageTicket: Sendable {
     package let page: any MessagePage
     /// The page's number among those of its stream and origin.
     package let sequence: Int
+    /// How often the process has ended while the page's only message was delivered; 0 where that is not known.
+    package let crashes: Int
     /// All rows, those of one lane together and in order.
     package let rows: [Int32]
     /// Where each lane's rows begin in `rows`; one more entry than lanes.
@@ -34,9 +46,10 @@ package final class PageTicket: Sendable {
         var failedKeys: Set<UInt64> = []
     }
 
-    package init(page: any MessagePage, sequence: Int, lanes: Int) {
+    package init(page: any MessagePage, sequence: Int, lanes: Int, crashes: Int = 0) {
         self.page = page
         self.sequence = sequence
+        self.crashes = crashes
         self.unsettled = Atomic(page.count)
         (self.rows, self.starts) = Self.sort(page, lanes: lanes)
     }

@@ -13,6 +13,7 @@ package final class DeliveryObserver: Sendable {
     private let deliveredCounter: Counter
     private let retriedCounter: Counter
     private let deadCounter: Counter
+    private let parkedCounter: Counter
     private let inFlight: Gauge
     private let lag: Metrics.Timer
     private let breakerState: Gauge
@@ -27,6 +28,7 @@ package final class DeliveryObserver: Sendable {
         self.deliveredCounter = Counter(label: "outbox_messages_delivered_total", dimensions: dimensions)
         self.retriedCounter = Counter(label: "outbox_messages_retried_total", dimensions: dimensions)
         self.deadCounter = Counter(label: "outbox_messages_dead_lettered_total", dimensions: dimensions)
+        self.parkedCounter = Counter(label: "outbox_messages_parked_total", dimensions: dimensions)
         self.inFlight = Gauge(label: "outbox_messages_in_flight", dimensions: dimensions)
         self.breakerState = Gauge(label: "outbox_breaker_open", dimensions: dimensions)
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
@@ -78,28 +80,29 @@ package final class DeliveryObserver: Sendable {
     }
 
     /// Tells of what has been made durable.
-    func committed(_ exceptions: [PageTicket.Exception], of page: any MessagePage) {
-        for exception in exceptions {
-            switch exception.verdict {
-            case .deferred(let deferral):
-                // Scheduled, or behind another one of its key: not an attempt.
-                guard let error = deferral.error else { continue }
-                self.retriedCounter.increment()
-                var delay: Duration?
-                if case .after(let duration) = deferral.due { delay = duration }
-                self.emit(
-                    .retried(
-                        id: deferral.id, destination: page.destination, attempts: deferral.attempts, after: delay,
-                        error: error))
-            case .dead(let death):
-                self.deadCounter.increment()
-                self.emit(
-                    .deadLettered(
-                        id: death.id, destination: page.destination, attempts: death.attempts, reason: death.reason,
-                        error: death.error ?? ""))
-            case .untouched:
-                break
-            }
+    func committed(_ verdict: PageTicket.Verdict) {
+        switch verdict {
+        case .deferred(let deferral):
+            // Scheduled, or behind another one of its key: not an attempt.
+            guard let error = deferral.error else { return }
+            self.retriedCounter.increment()
+            var delay: Duration?
+            if case .after(let duration) = deferral.due { delay = duration }
+            self.emit(
+                .retried(
+                    id: deferral.id, destination: self.destination, attempts: deferral.attempts, after: delay,
+                    error: error))
+        case .parked(let deferral):
+            self.parkedCounter.increment()
+            self.emit(.parked(id: deferral.id, destination: self.destination))
+        case .dead(let death):
+            self.deadCounter.increment()
+            self.emit(
+                .deadLettered(
+                    id: death.id, destination: self.destination, attempts: death.attempts, reason: death.reason,
+                    error: death.error ?? ""))
+        case .untouched:
+            break
         }
     }
 

@@ -87,11 +87,13 @@ public final class Relay: Service {
             maximumDelay: self.configuration.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()
         var failures = 0
+        var isResumed = false
         while !self.control.isStopping {
             let progress = Progress()
             let began = clock.now
             do {
-                try await self.runSession(progress)
+                defer { isResumed = isResumed || progress.hasBegun }
+                try await self.runSession(progress, isResumed: isResumed)
             } catch let error as RelayStoreError where error.isRetriable && !Task.isCancelled {
                 // Having connected is no success: a full disk lets everything be read, delivered and never committed.
                 let wasWell = progress.hasCommitted || clock.now - began >= self.configuration.reconnect.maximumDelay
@@ -113,12 +115,12 @@ public final class Relay: Service {
     }
 
     /// Runs one session until it breaks or the relay is asked to end.
-    private func runSession(_ progress: Progress) async throws {
+    private func runSession(_ progress: Progress, isResumed: Bool) async throws {
         guard let session = try await self.openSession() else { return }
         do {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
-                    try await self.own(session, progress, isolation: session.isolation)
+                    try await self.own(session, progress, isResumed: isResumed, isolation: session.isolation)
                     return true
                 }
                 group.addTask {
@@ -166,7 +168,9 @@ public final class Relay: Service {
         await session.close()
     }
 
-    private func own(_ session: any RelaySession, _ progress: Progress, isolation: isolated any Actor) async throws {
+    private func own(
+        _ session: any RelaySession, _ progress: Progress, isResumed: Bool, isolation: isolated any Actor
+    ) async throws {
         var isStandby = false
         while try await !session.acquire() {
             if self.control.isStopping { return }
@@ -181,11 +185,12 @@ public final class Relay: Service {
         let streams = try await session.attach(self.routes.destinations)
         self.logger.info("Delivering", metadata: ["outbox.streams": "\(streams.count)"])
         self.hub.emit(.started)
+        progress.begun()
 
         try await withThrowingDiscardingTaskGroup(returning: Void.self, isolation: isolation) { group in
             var loop = RelayLoop(
                 session: session, streams: streams, routes: self.routes, configuration: self.configuration,
-                control: self.control, progress: progress, events: self.hub, logger: self.logger)
+                isResumed: isResumed, control: self.control, progress: progress, events: self.hub, logger: self.logger)
             let dispatchers = loop.dispatchers
             for dispatcher in dispatchers {
                 for _ in 0..<dispatcher.handler.concurrency {
@@ -214,7 +219,13 @@ public final class Relay: Service {
 
 /// What a session has achieved.
 final class Progress: Sendable {
+    private let begins = Atomic(false)
     private let commits = Atomic(false)
+
+    /// Whether it owned the outbox and began to deliver.
+    var hasBegun: Bool { self.begins.load(ordering: .relaxed) }
+
+    func begun() { self.begins.store(true, ordering: .relaxed) }
 
     /// Whether something was committed.
     var hasCommitted: Bool { self.commits.load(ordering: .relaxed) }

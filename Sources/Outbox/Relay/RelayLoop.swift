@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import Synchronization
 
@@ -10,20 +11,26 @@ import Foundation
 /// The relay's work in one session: reads pages, hands them to the dispatchers, commits what is settled.
 ///
 /// It runs isolated to the session's actor; handlers run elsewhere.
+///
+/// After crashes it is careful for a while: see ``CrashWatch``.
 struct RelayLoop: ~Copyable {
     private let session: any RelaySession
     private let configuration: RelayConfiguration
     private let control: RelayControl
     private let progress: Progress
-    private let settled: SettledPages
+    private let finished: FinishedWork
     private let logger: Logger
     private let clock = ContinuousClock()
     private var streams: [StreamID: StreamDelivery] = [:]
     private var schedule: CommitSchedule
+    private var crashWatch: CrashWatch
+    /// Pages that are read and not delivered, because one message at a time is.
+    private var waiting = Deque<any MessagePage>()
 
+    /// - Parameter isResumed: Whether this process has delivered in a session before.
     init(
         session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
-        control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
+        isResumed: Bool, control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
     ) {
         self.session = session
         self.configuration = configuration
@@ -33,8 +40,12 @@ struct RelayLoop: ~Copyable {
         self.schedule = CommitSchedule(
             interval: configuration.commit.interval, messages: configuration.commit.messages,
             maximumDelay: configuration.commit.maximumDelay)
-        let settled = SettledPages()
-        self.settled = settled
+        self.crashWatch = CrashWatch(
+            Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
+            isResumed: isResumed,
+            pageCount: configuration.page.messages)
+        let finished = FinishedWork()
+        self.finished = finished
         for stream in streams {
             guard let handler = routes[stream.destination] else { continue }
             let observer = DeliveryObserver(
@@ -43,11 +54,17 @@ struct RelayLoop: ~Copyable {
             let dispatcher = Dispatcher(
                 handler: handler, deferredKeys: stream.deferredKeys, observer: observer
             ) { ticket in
-                if settled.add(ticket) { session.wake() }
+                if finished.add(ticket) { session.wake() }
+            } onParkedEnd: { endings in
+                if finished.add(endings, of: stream.id) { session.wake() }
             } onChange: {
                 session.wake()
             }
             self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
+        }
+        if self.crashWatch.isCareful {
+            logger.warning(
+                "Several processes have ended before they had delivered anything: one message at a time is delivered")
         }
     }
 
@@ -65,26 +82,87 @@ struct RelayLoop: ~Copyable {
             if deadline != nil { for stream in self.streams.values { stream.dispatcher.abandonIfOpen() } }
             if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
                 self.collect()
-                try await self.commit(isolation: isolation)
+                try await self.end(isolation: isolation)
                 return
             }
+            let look = self.parkSlowCalls(now: now)
             let commitAt = try await self.commitIfDue(now: now, isolation: isolation)
-            let requests = deadline == nil ? self.streams.values.compactMap { $0.request(self.configuration, now: now) } : []
-            let due = deadline == nil ? self.streams.values.compactMap(\.waitingDue).min() : nil
+            if deadline == nil { try await self.deliverAlone(isolation: isolation) }
+            let requests = deadline == nil ? self.requests(now: now) : []
+            let isCareful = self.crashWatch.isCareful
+            let due = deadline == nil && !isCareful ? self.streams.values.compactMap(\.waitingDue).min() : nil
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
-            let until = [commitAt, deadline, due, probe].compactMap { $0 }.min()
+            var until = [commitAt, deadline, due, probe, look].compactMap { $0 }.min()
+            // Being careful ends where there is nothing to be careful with, and that is to be found out.
+            let isLooking = isCareful && !requests.isEmpty
+            if isLooking { until = now }
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
+            if isLooking, result.pages.isEmpty, !result.deferredChanged { try await self.endCare(isolation: isolation) }
         }
+    }
+
+    private mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        var next: ContinuousClock.Instant?
+        var index = self.streams.startIndex
+        while index != self.streams.endIndex {
+            let look = self.streams.values[index].parkSlowCalls(now: now)
+            next = [next, look].compactMap { $0 }.min()
+            self.streams.formIndex(after: &index)
+        }
+        return next
+    }
+
+    /// Settles what there is, and notes that it was no crash.
+    private mutating func end(isolation: isolated any Actor) async throws {
+        for id in self.streams.keys { self.streams[id]?.parked.abandon() }
+        try await self.commit(starts: self.crashWatch.finish(), isolation: isolation)
+    }
+
+    // MARK: - One message at a time
+
+    /// Being careful, delivers the next message when no other is being delivered and the one before is committed.
+    private mutating func deliverAlone(isolation: isolated any Actor) async throws {
+        guard self.crashWatch.isCareful, !self.streams.values.contains(where: \.isDelivering) else { return }
+        if self.crashWatch.hasSeenEnough { return try await self.endCare(isolation: isolation) }
+        guard let page = self.waiting.popFirst() else { return }
+        let (start, crashes) = self.crashWatch.beginAlone(page.stream, id: page.id(at: 0))
+        try await self.commit(starts: [page.stream: start], isolation: isolation)
+        self.submit(page, crashes: crashes)
+    }
+
+    private mutating func endCare(isolation: isolated any Actor) async throws {
+        try await self.commit(starts: self.crashWatch.finish(), isolation: isolation)
+        self.logger.notice("Many messages at a time are delivered again")
+        for page in self.waiting { self.submit(page) }
+        self.waiting.removeAll()
     }
 
     // MARK: - Reading
 
-    private mutating func take(_ result: ReadResult, _ requests: [ReadRequest], isolation: isolated any Actor) async throws {
+    private func requests(now: ContinuousClock.Instant) -> [ReadRequest] {
+        let requests = self.streams.values.compactMap { $0.request(self.configuration, now: now) }
+        if !self.crashWatch.isCareful { return requests }
+        if !self.waiting.isEmpty || self.streams.values.contains(where: \.isDelivering) { return [] }
+        return requests.map { request in
+            var request = request
+            request.messages = 1
+            return request
+        }
+    }
+
+    private mutating func take(_ result: ReadResult, _ requests: [ReadRequest], isolation: isolated any Actor)
+        async throws
+    {
         let now = self.clock.now
         for request in requests where request.deferred { self.streams[request.stream]?.deferredDue = nil }
         for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }
-        for page in result.pages { self.submit(page) }
+        if self.crashWatch.isCareful {
+            self.waiting += result.pages
+        } else {
+            try await self.begin(result.pages, isolation: isolation)
+            for page in result.pages { self.submit(page) }
+        }
         if result.deferredChanged {
             for (stream, keys) in try await self.session.deferredKeys() {
                 self.streams[stream]?.dispatcher.reload(deferredKeys: keys)
@@ -93,10 +171,21 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    private mutating func submit(_ page: any MessagePage) {
+    /// Notes that pages are going to be delivered, where they are the first of their stream.
+    private mutating func begin(_ pages: [any MessagePage], isolation: isolated any Actor) async throws {
+        var starts: [StreamID: StreamStart] = [:]
+        for (stream, pages) in Dictionary(grouping: pages, by: \.stream) {
+            let first = self.streams[stream]?.ledger.nextSequence ?? 0
+            starts[stream] = self.crashWatch.begin(stream, pages: Array(first..<(first + pages.count)))
+        }
+        if !starts.isEmpty { try await self.commit(starts: starts, isolation: isolation) }
+    }
+
+    private mutating func submit(_ page: any MessagePage, crashes: Int = 0) {
         guard let dispatcher = self.streams[page.stream]?.dispatcher else { return }
         let sequence = self.streams[page.stream]?.ledger.nextSequence ?? 0
-        let ticket = PageTicket(page: page, sequence: sequence, lanes: dispatcher.handler.concurrency)
+        let ticket = PageTicket(
+            page: page, sequence: sequence, lanes: dispatcher.handler.concurrency, crashes: crashes)
         self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         if page.origin == .log {
             // A row can claim any date, infinity too: what is out of range is not worth a crash.
@@ -110,7 +199,9 @@ struct RelayLoop: ~Copyable {
     // MARK: - Committing
 
     private mutating func collect() {
-        for ticket in self.settled.take() { self.streams[ticket.page.stream]?.ledger.settle(ticket.sequence) }
+        let (tickets, endings) = self.finished.take()
+        for ticket in tickets { self.streams[ticket.page.stream]?.ledger.settle(ticket.sequence) }
+        for (stream, ending) in endings { self.streams[stream]?.parked.end(ending.id, ending.verdict) }
     }
 
     /// - Returns: When the next commit is due, if one is.
@@ -119,11 +210,11 @@ struct RelayLoop: ~Copyable {
     ) async throws -> ContinuousClock.Instant? {
         var committable = 0
         var isIdle = true
-        var isFull = false
+        var isFull = self.crashWatch.isCareful
         for stream in self.streams.values {
-            committable += stream.ledger.committable
+            committable += stream.ledger.committable + stream.parked.committable
             // What waits for a destination to be up may wait for hours: nothing else waits for it.
-            if stream.ledger.isUnsettled && !stream.dispatcher.isOpen { isIdle = false }
+            if stream.isDelivering { isIdle = false }
             if stream.ledger.committable > 0 && stream.isFull(self.configuration) { isFull = true }
         }
         switch self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull) {
@@ -137,53 +228,87 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    private mutating func commit(isolation: isolated any Actor) async throws {
+    /// - Parameter starts: What is to be noted of this process's start.
+    private mutating func commit(
+        starts: [StreamID: StreamStart] = [:], isolation: isolated any Actor
+    ) async throws {
         var settlements: [Settlement] = []
-        var tickets: [(StreamID, PageTicket)] = []
+        var committed: [(stream: StreamID, pages: [PageTicket], endings: [ParkedMessages.Ending])] = []
         for id in self.streams.keys {
             guard let taken = self.streams[id]?.ledger.takeCommittable() else { continue }
             let pages = taken.log + [taken.deferred].compactMap { $0 }
-            if pages.isEmpty { continue }
+            for ticket in pages { self.streams[id]?.parked.stored(page: ticket.sequence) }
+            let endings = self.streams[id]?.parked.take() ?? []
             var settlement = Settlement(stream: id)
-            for ticket in pages {
-                settlement.add(ticket)
-                tickets.append((id, ticket))
-            }
+            for ticket in pages { settlement.add(ticket) }
+            for ending in endings { settlement.add(ending) }
+            settlement.start = starts[id] ?? self.crashWatch.commit(id, pages: pages.map(\.sequence))
+            if settlement.isEmpty { continue }
             settlements.append(settlement)
+            committed.append((id, pages, endings))
         }
         if settlements.isEmpty { return }
         try await self.session.commit(settlements)
         self.progress.committed()
-        let now = self.clock.now
-        self.schedule.committed(at: now)
-        for (id, ticket) in tickets {
-            guard let dispatcher = self.streams[id]?.dispatcher else { continue }
+        self.schedule.committed(at: self.clock.now)
+        for (id, pages, endings) in committed { self.noteCommitted(id, pages, endings) }
+    }
+
+    private mutating func noteCommitted(
+        _ id: StreamID, _ pages: [PageTicket], _ endings: [ParkedMessages.Ending]
+    ) {
+        guard let dispatcher = self.streams[id]?.dispatcher else { return }
+        for ticket in pages {
             let exceptions = ticket.exceptions
             dispatcher.committed(deferred: ticket.blockedKeys, removed: ticket.removedKeys)
-            dispatcher.observer.committed(exceptions, of: ticket.page)
+            for exception in exceptions { dispatcher.observer.committed(exception.verdict) }
             dispatcher.observer.inFlight(self.streams[id]?.ledger.messages ?? 0)
             // Something was deferred or has left: find out when the next is due.
-            if !exceptions.isEmpty || ticket.page.origin == .deferred { self.streams[id]?.deferredDue = now }
+            if !exceptions.isEmpty || ticket.page.origin == .deferred { self.streams[id]?.deferredDue = self.clock.now }
         }
+        if endings.isEmpty { return }
+        dispatcher.committed(deferred: [], removed: ParkedMessages.removedKeys(endings))
+        for ending in endings {
+            if let verdict = ending.verdict { dispatcher.observer.committed(verdict) }
+        }
+        self.streams[id]?.deferredDue = self.clock.now
     }
 }
 
-/// Pages whose messages are all settled, on their way from the workers to the loop.
-final class SettledPages: Sendable {
-    private let tickets = Mutex<[PageTicket]>([])
+/// What workers have finished, on its way to the loop: pages whose messages are all settled, and parked messages.
+final class FinishedWork: Sendable {
+    typealias Endings = [(stream: StreamID, ending: Dispatcher.ParkedEnding)]
+
+    private struct State {
+        var tickets: [PageTicket] = []
+        var endings: Endings = []
+        var isEmpty: Bool { self.tickets.isEmpty && self.endings.isEmpty }
+    }
+
+    private let state = Mutex(State())
 
     /// - Returns: Whether the loop has to be woken: it takes all there is at once.
     func add(_ ticket: PageTicket) -> Bool {
-        self.tickets.withLock { tickets in
-            tickets.append(ticket)
-            return tickets.count == 1
+        self.add { $0.tickets.append(ticket) }
+    }
+
+    /// - Returns: Whether the loop has to be woken.
+    func add(_ endings: [Dispatcher.ParkedEnding], of stream: StreamID) -> Bool {
+        self.add { state in state.endings += endings.map { (stream, $0) } }
+    }
+
+    private func add(_ change: (inout State) -> Void) -> Bool {
+        self.state.withLock { state in
+            let wasEmpty = state.isEmpty
+            change(&state)
+            return wasEmpty
         }
     }
 
-    func take() -> [PageTicket] {
-        self.tickets.withLock { tickets in
-            defer { tickets.removeAll() }
-            return tickets
+    func take() -> (tickets: [PageTicket], endings: Endings) {
+        self.state.withLock { state in
+            defer { state = State() }
+            return (state.tickets, state.endings)
         }
     }
 }

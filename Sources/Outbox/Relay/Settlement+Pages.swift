@@ -7,7 +7,7 @@ extension Settlement {
             self.through = page
             for exception in ticket.exceptions {
                 switch exception.verdict {
-                case .deferred(let deferral):
+                case .deferred(let deferral), .parked(let deferral):
                     self.deferred.append(deferral)
                     if deferral.due == .behindKey { self.touchKey(of: page, exception.row) }
                 case .dead(let death):
@@ -27,7 +27,7 @@ extension Settlement {
                 }
                 exceptions.removeFirst()
                 switch exception.verdict {
-                case .deferred(let deferral):
+                case .deferred(let deferral), .parked(let deferral):
                     self.deferredAgain.append(deferral)
                     if deferral.due == .behindKey { self.touchKey(of: page, row) }
                 case .dead(let death):
@@ -37,6 +37,22 @@ extension Settlement {
                     break
                 }
             }
+        }
+    }
+
+    /// Adds what became of a message that was parked.
+    mutating func add(_ ending: ParkedMessages.Ending) {
+        switch ending.verdict {
+        case .deferred(let deferral), .parked(let deferral):
+            self.deferredAgain.append(deferral)
+        case .dead(let death):
+            self.deferredDead.append(death)
+            if let key = ending.message.key { self.keys.append(key) }
+        case nil:
+            self.deferredDelivered.append(ending.message.id)
+            if let key = ending.message.key { self.keys.append(key) }
+        case .untouched:
+            break
         }
     }
 
@@ -59,6 +75,18 @@ extension PageTicket {
             })
         return (0..<self.page.count).compactMap { row -> UInt64? in
             kept.contains(row) || !self.page.isOrdered(at: row) ? nil : self.page.keyHash(at: row)
+        }
+    }
+}
+
+extension ParkedMessages {
+    /// The keys of messages that are in `deferred` no more.
+    static func removedKeys(_ endings: [Ending]) -> [UInt64] {
+        endings.compactMap { ending in
+            switch ending.verdict {
+            case .dead, nil: ending.message.keyHash
+            case .deferred, .parked, .untouched: nil
+            }
         }
     }
 }

@@ -3,6 +3,9 @@ struct StreamDelivery {
     let id: StreamID
     let dispatcher: Dispatcher
     var ledger = Ledger<PageTicket>()
+    var parked = ParkedMessages()
+    /// Finds calls of the handler that take long; nil: they may.
+    private var slowCalls: SlowCalls?
     /// When to look for deferred messages; nil: there are none.
     var deferredDue: ContinuousClock.Instant?
 
@@ -10,6 +13,9 @@ struct StreamDelivery {
         self.id = id
         self.dispatcher = dispatcher
         self.deferredDue = now
+        self.slowCalls = dispatcher.handler.parkedAfter.map {
+            SlowCalls(limit: $0, lanes: dispatcher.handler.concurrency)
+        }
     }
 
     /// Whether the window has no room for a page.
@@ -34,7 +40,7 @@ struct StreamDelivery {
         guard room != nil || deferred else { return nil }
         return ReadRequest(
             stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
-            deferred: deferred)
+            deferred: deferred, excluding: deferred ? self.parked.ids : [])
     }
 
     /// When to look for deferred messages next, unless a page of them is on its way or none is wanted.
@@ -43,5 +49,27 @@ struct StreamDelivery {
     }
 
     /// Whether there is something that is still going to be settled.
-    var isWorking: Bool { self.ledger.isUnsettled && !self.dispatcher.hasEnded }
+    var isWorking: Bool { (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning }
+
+    /// Whether a handler is being called with something that holds up the cursor.
+    var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }
+
+    /// Parks what takes long. While the destination is down nothing does: whatever waits is held.
+    ///
+    /// - Returns: When to look again; nil: not before something else happens.
+    mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        guard var slowCalls = self.slowCalls else { return nil }
+        defer { self.slowCalls = slowCalls }
+        guard self.isDelivering else {
+            slowCalls.rest()
+            return nil
+        }
+        if now >= slowCalls.due(now: now) {
+            for (lane, call) in slowCalls.look(now: now, at: self.dispatcher.call(of:)) {
+                guard let parked = self.dispatcher.park(lane, call) else { continue }
+                self.parked.park(parked.messages, page: parked.page)
+            }
+        }
+        return slowCalls.due(now: now)
+    }
 }

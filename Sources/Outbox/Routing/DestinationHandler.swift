@@ -25,6 +25,13 @@ public struct DestinationHandler: Sendable {
     /// When the destination counts as down, and how it is probed then. Default: after one ``Outcome/unavailable(_:)`` or 20
     /// failures in a row; probes after 100 ms doubling to 30 s.
     public var breaker: BreakerPolicy
+    /// How long a call of the handler may take before its messages are *parked*: they are deferred while it goes on, so that
+    /// they hold up nothing but what comes later of their keys. Nil: for ever. Default 2 s; for batches 30 s.
+    ///
+    /// It goes on being one of the ``concurrency`` calls. More than zero; it is noticed up to a quarter later.
+    public var parkedAfter: Duration? {
+        willSet { Self.check(parkedAfter: newValue) }
+    }
 
     /// What a failed message means for the later ones of its key.
     public struct Ordering: Sendable, Hashable {
@@ -37,27 +44,33 @@ public struct DestinationHandler: Sendable {
 
     private init(
         routes: [RouteAction], fallback: Action?, retry: RetryPolicy, concurrency: Int, ordering: Ordering,
-        breaker: BreakerPolicy
+        breaker: BreakerPolicy, parkedAfter: Duration?
     ) {
         precondition((1...1024).contains(concurrency), "The concurrency of a destination is 1 to 1024.")
+        Self.check(parkedAfter: parkedAfter)
         self.routes = routes
         self.fallback = fallback
         self.retry = retry
         self.concurrency = concurrency
         self.ordering = ordering
         self.breaker = breaker
+        self.parkedAfter = parkedAfter
+    }
+
+    private static func check(parkedAfter: Duration?) {
+        precondition(parkedAfter.map { $0 > .zero } ?? true, "A call is parked after more than no time.")
     }
 
     /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,
     /// it is tried again, unless the error is a ``DeliveryFailure`` that says otherwise.
     public static func handler(
         retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
-        breaker: BreakerPolicy = .opening(),
+        breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(2),
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
         DestinationHandler(
             routes: [], fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering,
-            breaker: breaker)
+            breaker: breaker, parkedAfter: parkedAfter)
     }
 
     /// A closure that is called with several messages and returns an outcome for each, in the same order.
@@ -68,13 +81,13 @@ public struct DestinationHandler: Sendable {
     /// - Parameter maximumCount: How many messages a batch has at most.
     public static func batch(
         maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
-        ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(),
+        ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30),
         _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
         return DestinationHandler(
             routes: [], fallback: .batch(maximumCount: maximumCount, body), retry: retry, concurrency: concurrency,
-            ordering: ordering, breaker: breaker)
+            ordering: ordering, breaker: breaker, parkedAfter: parkedAfter)
     }
 
     /// Closures for the routes inside a destination. An exact route is preferred to a pattern, then the first pattern
@@ -82,11 +95,11 @@ public struct DestinationHandler: Sendable {
     ///
     /// A message for which there is no closure is tried again as if its handler had failed, and ends in dead letter.
     ///
-    /// The handlers inside `routes` give the closures; retry, concurrency, ordering and breaker are the destination's.
+    /// The handlers inside `routes` give the closures; all else is the destination's.
     public static func routes(
         _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
         retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
-        breaker: BreakerPolicy = .opening()
+        breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(2)
     ) -> DestinationHandler {
         let actions = routes.flatMap { pattern, handler in
             handler.fallback.map { [RouteAction(pattern: pattern, action: $0)] } ?? []
@@ -94,7 +107,7 @@ public struct DestinationHandler: Sendable {
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
             fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering,
-            breaker: breaker)
+            breaker: breaker, parkedAfter: parkedAfter)
     }
 
     /// The closure for a route, and a number by which it is told from the others.

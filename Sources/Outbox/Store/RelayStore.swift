@@ -64,12 +64,17 @@ public struct AttachedStream: Sendable {
     public let destination: Destination
     /// Hashes of the keys of its ordered deferred messages, and how many each has.
     public let deferredKeys: [UInt64: Int]
+    /// What was last noted of processes that ended before they had finished anything.
+    public let start: StreamStart
 
     /// Creates the description of a stream.
-    public init(id: StreamID, destination: Destination, deferredKeys: [UInt64: Int]) {
+    public init(
+        id: StreamID, destination: Destination, deferredKeys: [UInt64: Int], start: StreamStart = StreamStart()
+    ) {
         self.id = id
         self.destination = destination
         self.deferredKeys = deferredKeys
+        self.start = start
     }
 }
 
@@ -84,13 +89,16 @@ public struct ReadRequest: Sendable, Hashable {
     /// Whether to read the deferred messages that are due, and to say at once when the next one is. Not asked for again
     /// before a page of them that was returned has been committed.
     public var deferred: Bool
+    /// Deferred messages that are not read although they are due, nor said to be: a handler is working on them.
+    public var excluding: [Int64]
 
     /// Creates a request.
-    public init(stream: StreamID, messages: Int, bytes: Int, deferred: Bool) {
+    public init(stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = []) {
         self.stream = stream
         self.messages = messages
         self.bytes = bytes
         self.deferred = deferred
+        self.excluding = excluding
     }
 }
 

@@ -4,7 +4,7 @@ public struct Settlement: Sendable {
     public let stream: StreamID
     /// The last page of the log before which all is settled: the stream's cursor moves behind it. Nil: it stays.
     public var through: (any MessagePage)?
-    /// Messages of the log that wait for a later attempt.
+    /// Messages of the log that wait for a later attempt. They are there before what is said of deferred messages is done.
     public var deferred: [Deferral] = []
     /// Messages of the log that will not be tried again.
     public var dead: [Death] = []
@@ -18,6 +18,8 @@ public struct Settlement: Sendable {
     ///
     /// Not a set: to a database, two spellings of a character are two keys.
     public var keys: [String] = []
+    /// What is to be noted of this process's start, for the one that comes after it. Nil: nothing changes.
+    public var start: StreamStart?
 
     /// Creates a settlement with nothing in it.
     public init(stream: StreamID) {
@@ -27,7 +29,7 @@ public struct Settlement: Sendable {
     /// Whether there is nothing to make durable.
     public var isEmpty: Bool {
         self.through == nil && self.deferred.isEmpty && self.dead.isEmpty && self.deferredDelivered.isEmpty
-            && self.deferredAgain.isEmpty && self.deferredDead.isEmpty && self.keys.isEmpty
+            && self.deferredAgain.isEmpty && self.deferredDead.isEmpty && self.keys.isEmpty && self.start == nil
     }
 }
 
@@ -74,7 +76,7 @@ public struct Death: Sendable, Hashable {
         case rejected
         /// The row in the outbox is not a message: headers or options that cannot be read.
         case undecodable
-        /// The relay crashed each time it was delivered.
+        /// The relay's process ended each time it was delivered.
         case crashed
     }
 
@@ -84,7 +86,7 @@ public struct Death: Sendable, Hashable {
     public let attempts: Int
     /// Why it is not tried again.
     public let reason: Reason
-    /// What the last attempt failed with.
+    /// What the last attempt failed with; nil: what is known of a deferred message stays.
     public let error: String?
 
     /// Creates a death.

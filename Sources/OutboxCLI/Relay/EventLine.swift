@@ -25,6 +25,9 @@ extension JSONWriter {
             self.string("closed")
             self.name("destination")
             self.string(destination.name)
+        case .parked(let id, let destination):
+            self.string("parked")
+            self.message(id, destination)
         case .delivered(let id, let destination, let attempt):
             self.string("delivered")
             self.message(id, destination)

@@ -52,7 +52,10 @@ struct RelayCommand: AsyncParsableCommand {
 
     @Flag(
         name: [.customLong("until-empty"), .customLong("once")],
-        help: "End when everything has been delivered, retries and what is scheduled for later included.")
+        help: """
+            End when everything has been delivered or is dead, retries and what is scheduled for later included. Implies \
+            --no-breaker.
+            """)
     var untilEmpty = false
 
     @Option(
@@ -105,8 +108,8 @@ struct RelayCommand: AsyncParsableCommand {
     private var delivery: DeliveryOptions {
         DeliveryOptions(
             retry: self.options.retry, concurrency: self.options.concurrency,
-            ordering: self.options.unordered ? .none : .byKey, breaker: self.options.noBreaker ? .off : .opening(),
-            reportsDeliveries: self.events)
+            ordering: self.options.unordered ? .none : .byKey, breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
+            parkedAfter: self.options.parkAfter.duration, reportsDeliveries: self.events)
     }
 
     private var logger: Logger {

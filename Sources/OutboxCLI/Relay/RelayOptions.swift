@@ -31,6 +31,11 @@ struct RelayOptions: ParsableArguments {
     @Flag(help: "Defer messages one by one while their destination is down, instead of probing it with one.")
     var noBreaker = false
 
+    @Option(
+        help: ArgumentHelp("How long a command may take before others pass its message.", valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var parkAfter = Interval(.seconds(2))
+
     @Flag(help: "Look only when notified, never just in case.")
     var noFallbackPoll = false
 
@@ -55,6 +60,7 @@ struct RelayOptions: ParsableArguments {
             throw ValidationError("--concurrency is 1 to 1024.")
         }
         if self.maxAttempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
+        if self.parkAfter.duration <= .zero { throw ValidationError("--park-after is more than 0s.") }
         if self.page < 1 { throw ValidationError("--page is at least 1.") }
         if self.window < self.page { throw ValidationError("--window is at least --page (\(self.page)).") }
         if self.subscription.isEmpty || self.subscription.utf8.count > 255 {

@@ -20,6 +20,8 @@ struct DeliveryOptions: Sendable {
     var concurrency: Int?
     var ordering: DestinationHandler.Ordering
     var breaker: BreakerPolicy
+    /// How long a command may take before others pass its message.
+    var parkedAfter: Duration
     /// Whether every single delivery is told as an event, for which messages have to be handed over one by one.
     var reportsDeliveries: Bool
 }
@@ -46,7 +48,7 @@ struct SinkHandlers {
             let command = CommandSink(command: command)
             return .handler(
                 retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
-                breaker: self.options.breaker
+                breaker: self.options.breaker, parkedAfter: self.options.parkedAfter
             ) { message in try await command.deliver(message) }
         case .discard:
             return .handler(
@@ -68,18 +70,19 @@ struct SinkHandlers {
         return writer
     }
 
+    /// A reader that takes its time holds up all of them: nothing is to be gained by letting others pass.
     private func lines(_ writer: LineWriter) -> DestinationHandler {
         if self.options.reportsDeliveries {
             return .handler(
                 retry: self.options.retry, concurrency: self.options.concurrency ?? 64, ordering: self.options.ordering,
-                breaker: self.options.breaker
+                breaker: self.options.breaker, parkedAfter: nil
             ) { message in
                 try await Self.write([message], to: writer)
             }
         }
         return .batch(
             retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
-            breaker: self.options.breaker
+            breaker: self.options.breaker, parkedAfter: nil
         ) { messages in
             try await Self.write(messages, to: writer)
             return messages.map { _ in .delivered }

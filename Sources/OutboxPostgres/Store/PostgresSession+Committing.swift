@@ -6,6 +6,8 @@ extension PostgresSession {
         var statements = [self.sameLog]
         /// Which statement moves which stream's cursor.
         var moves: [(index: Int, stream: StreamID)] = []
+        /// Which statement notes what of which stream.
+        var notes: [(index: Int, stream: StreamID)] = []
         /// How many messages which statement defers.
         var deferrals: [(index: Int, count: Int)] = []
         for settlement in settlements {
@@ -19,6 +21,10 @@ extension PostgresSession {
             {
                 moves.append((statements.count, stream.id))
                 statements.append(self.move(stream, to: cursor))
+            }
+            if let start = settlement.start {
+                notes.append((statements.count, stream.id))
+                statements.append(self.note(start, of: stream))
             }
         }
         if statements.count == 1 { return }
@@ -35,6 +41,10 @@ extension PostgresSession {
                 } else {
                     unmoved.append(stream)
                 }
+            }
+            // The row has moved once more.
+            for (index, stream) in notes where results[index].rowCount == 1 {
+                if let place = results[index][0].bytes(0) { self.streams[stream]?.place = place }
             }
             if !unmoved.isEmpty { try await self.explain(unmoved) }
         } catch let error as PostgresError {
@@ -82,6 +92,15 @@ extension PostgresSession {
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
                 .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int4(stream.generation),
+            ])
+    }
+
+    private func note(_ start: StreamStart, of stream: StreamState) -> SQLStatement {
+        self.bound(
+            self.statements.noteStart,
+            [
+                .int4(stream.id.value), .int4(Int32(clamping: start.count)), start.suspect.map { .int8($0) } ?? .null,
+                .int4(Int32(clamping: start.suspectAttempts)),
             ])
     }
 

@@ -249,9 +249,10 @@ extension PostgresSession {
         let subscription = SQLValue.text(self.subscription)
         let destination = SQLValue.text(stream.destination.name)
         let limit = request.messages > 0 ? request.messages : 1000
-        let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes))]
+        let excluded = SQLValue.int8Array(request.excluding)
+        let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded]
         plan.append((self.bound(self.statements.readDue, due), .due(request)))
-        plan.append((self.bound(self.statements.nextDue, [subscription, destination]), .nextDue(request)))
+        plan.append((self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
     }
 
     private func takeDeferred(_ answer: Answer, _ part: QueryResult, _ result: inout ReadResult) {

@@ -55,6 +55,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         /// Which of the stream's cursors it is: another one if somebody else has put it elsewhere.
         var generation: Int32
         var isPaused: Bool
+        /// What was noted of earlier processes.
+        let start: StreamStart
     }
 
     init(
@@ -120,7 +122,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         }
         let keys = try await self.deferredKeys()
         return self.streams.values.map { stream in
-            AttachedStream(id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:])
+            AttachedStream(
+                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:], start: stream.start)
         }
     }
 
@@ -174,6 +177,9 @@ extension PostgresSession.StreamState {
         self.place = row.bytes(9) ?? []
         self.isPaused = try row.decode(10)
         self.generation = try row.decode(11)
+        self.start = StreamStart(
+            count: Int(try row.decode(12, as: Int32.self)), suspect: try row.decode(13, as: Int64?.self),
+            suspectAttempts: Int(try row.decode(14, as: Int32.self)))
     }
 }
 

@@ -37,10 +37,11 @@ extension CheckedSession {
 
     /// Looks once for deferred messages that are due.
     func pollDeferred(
-        of destination: Destination = .orders, messages: Int = 0
+        of destination: Destination = .orders, messages: Int = 0, excluding excluded: [Int64] = []
     ) async throws -> (rows: [DeferredRow], nextDue: Duration?) {
         let stream = try self.stream(destination)
-        let request = ReadRequest(stream: stream, messages: messages, bytes: 1 << 30, deferred: true)
+        let request = ReadRequest(
+            stream: stream, messages: messages, bytes: 1 << 30, deferred: true, excluding: excluded)
         let limit = self.limit
         while true {
             let result = try await self.read([request], until: .now)

@@ -63,6 +63,21 @@ extension StoreConformance {
             }
         },
 
+        Check("a deferred message that is excluded is neither read nor due") { fixture in
+            try await CheckedSession.with(fixture) { session in
+                let messages = (0..<3).map { _ in NewMessage(to: .orders, key: "k", text: "") }
+                let ids = try await session.enqueueDeferred(fixture, messages) { index, id in
+                    Deferral(
+                        id: id, attempts: 1, due: index == 0 ? .after(.zero) : .behindKey, ordered: true, error: nil)
+                }
+                let excluded = try await session.pollDeferred(excluding: [ids[0]])
+                try require(
+                    excluded.rows.map(\.id), equals: [], "the messages read, those behind the excluded one included")
+                try require(excluded.nextDue, equals: nil, "the next due of none but an excluded one")
+                try require(try await session.receiveDeferred().map(\.id), equals: ids, "the messages due when none is")
+            }
+        },
+
         Check("it is told when somebody else has changed deferred messages") { fixture in
             try await CheckedSession.with(fixture) { session in
                 let ids = try await fixture.enqueue(.numbered(1))

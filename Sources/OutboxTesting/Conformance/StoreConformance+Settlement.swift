@@ -125,6 +125,61 @@ extension StoreConformance {
                 try Self.compare(rows[0].page, rows[0].row, with: message, id: ids[0])
             }
         },
+
+        Check("a deferred message that dies without an error keeps the one that it had") { fixture in
+            try await CheckedSession.with(fixture) { session in
+                let ids = try await session.enqueueDeferred(fixture, .numbered(1)) { _, id in
+                    Deferral(id: id, attempts: 1, due: .after(.zero), ordered: false, error: "first")
+                }
+                _ = try await session.receiveDeferred()
+                try await session.settle { settlement in
+                    settlement.deferredDead = [Death(id: ids[0], attempts: 1, reason: .exhausted, error: nil)]
+                }
+                let expected = DeadLetterSnapshot(id: ids[0], attempts: 1, reason: .exhausted, error: "first")
+                try require(try await fixture.deadLetters(), equals: [expected], "the dead letters")
+            }
+        },
+
+        Check("what is deferred and delivered in one commit is gone") { fixture in
+            try await CheckedSession.with(fixture) { session in
+                let ids = try await fixture.enqueue(.numbered(2, key: "k"))
+                let pages = try await session.receive(2)
+                try await session.settle(through: pages.last) { settlement in
+                    settlement.deferred = [
+                        Deferral(id: ids[0], attempts: 1, due: .after(.zero), ordered: true, error: nil),
+                        Deferral(id: ids[1], attempts: 0, due: .behindKey, ordered: true, error: nil),
+                    ]
+                    settlement.deferredDelivered = [ids[0]]
+                    settlement.keys = ["k"]
+                }
+                try require(try await fixture.deferred().map(\.id), equals: [ids[1]], "the deferred messages")
+                try require(try await session.receiveDeferred().map(\.id), equals: [ids[1]], "the messages due")
+            }
+        },
+
+        Check("what is noted of a start is there for the next session") { fixture in
+            let starts = [
+                StreamStart(count: 2), StreamStart(count: 3, suspect: 1 << 40, suspectAttempts: 5), StreamStart(),
+            ]
+            try await CheckedSession.with(fixture, [.orders, .invoices]) { session in
+                try require(session.attached.map(\.start), equals: [StreamStart(), StreamStart()], "the first starts")
+                try await session.settle { $0.start = StreamStart(count: 1) }
+            }
+            var expected = StreamStart(count: 1)
+            for start in starts {
+                try await CheckedSession.with(fixture, [.orders, .invoices]) { session in
+                    let found = Dictionary(
+                        session.attached.map { ($0.destination, $0.start) }, uniquingKeysWith: { first, _ in first })
+                    try require(found, equals: [.orders: expected, .invoices: StreamStart()], "what was noted")
+                    try await session.settle { $0.start = start }
+                    // Whatever else is committed leaves it as it is.
+                    _ = try await fixture.enqueue(.numbered(1))
+                    let pages = try await session.receive(1)
+                    try await session.settle(through: pages.last)
+                }
+                expected = start
+            }
+        },
     ]
 
     private static func deferredWithoutTime(_ fixture: any StoreFixture) async throws -> [DeferredSnapshot] {

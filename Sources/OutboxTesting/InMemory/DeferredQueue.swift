@@ -34,14 +34,17 @@ struct DeferredQueue {
     // MARK: - Reading
 
     /// What is due, and behind each ordered row that is due those of its key that wait for it. By id.
+    ///
+    /// - Parameter excluded: Those that a handler is working on.
     mutating func read(
-        messages: Int, bytes: Int, now: Timestamp, stream: StreamID, destination: Destination
+        messages: Int, bytes: Int, now: Timestamp, excluding excluded: Set<Int64>, stream: StreamID,
+        destination: Destination
     ) -> InMemoryPage? {
         let limit = messages > 0 ? messages : 1000
         var firstOrdered: [String: Int64] = [:]
         var page: [InMemoryPage.Row] = []
         var pageBytes = 0
-        for (row, isReadable) in self.readable(now: now) {
+        for (row, isReadable) in self.readable(now: now, excluding: excluded) {
             if row.isOrdered, let key = row.key, firstOrdered[key] == nil { firstOrdered[key] = row.id }
             guard isReadable else { continue }
             if page.count == limit || pageBytes >= bytes { break }
@@ -58,14 +61,14 @@ struct DeferredQueue {
     }
 
     /// How long until the next row that is not in flight is due; nil: none will be.
-    func nextDue(now: Timestamp) -> Duration? {
-        let inFlight = self.inFlightIDs
+    func nextDue(now: Timestamp, excluding excluded: Set<Int64>) -> Duration? {
+        let inFlight = self.inFlightIDs.union(excluded)
         let due = self.rows.values.lazy.filter { !inFlight.contains($0.id) }.compactMap(\.due).min()
         return due.map { max(.zero, $0.since(now)) }
     }
 
-    private func readable(now: Timestamp) -> [(row: Row, isReadable: Bool)] {
-        let inFlight = self.inFlightIDs
+    private func readable(now: Timestamp, excluding excluded: Set<Int64>) -> [(row: Row, isReadable: Bool)] {
+        let inFlight = self.inFlightIDs.union(excluded)
         // The keys of which the last ordered row so far is to be read, and those that wait behind it with it.
         var open: Set<String> = []
         return self.sorted.map { row in

@@ -117,7 +117,8 @@ struct InMemoryState {
             self.streams[id]?.deferred.promote(nil, now: now)
             attached.append(
                 AttachedStream(
-                    id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:]))
+                    id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:],
+                    start: self.streams[id]?.start ?? StreamStart()))
         }
         return attached
     }
@@ -138,10 +139,10 @@ struct InMemoryState {
             defer { self.streams[request.stream] = stream }
             if request.deferred {
                 let page = stream.deferred.read(
-                    messages: request.messages, bytes: request.bytes, now: now, stream: stream.id,
-                    destination: stream.destination)
+                    messages: request.messages, bytes: request.bytes, now: now, excluding: Set(request.excluding),
+                    stream: stream.id, destination: stream.destination)
                 if let page { result.pages.append(page) }
-                result.nextDue[stream.id] = .some(stream.deferred.nextDue(now: now))
+                result.nextDue[stream.id] = .some(stream.deferred.nextDue(now: now, excluding: Set(request.excluding)))
             }
             if request.messages > 0 {
                 let page = stream.read(

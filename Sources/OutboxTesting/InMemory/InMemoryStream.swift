@@ -16,6 +16,8 @@ struct InMemoryStream {
     let destination: Destination
     var deferred = DeferredQueue()
     var dead: [Int64: DeadRow] = [:]
+    /// What was noted of the relay's last start.
+    private(set) var start = StreamStart()
 
     /// How many of the destination's messages, in the order of their commits, the stream has taken notice of.
     private var noticed = 0
@@ -105,18 +107,20 @@ struct InMemoryStream {
             }
         }
         for death in settlement.deferredDead {
-            if let row = self.deferred.remove(death.id) { self.bury(row.message, death, now: now) }
+            if let row = self.deferred.remove(death.id) { self.bury(row.message, death, row.error, now: now) }
         }
         self.deferred.land(
             Set(settlement.deferredDelivered + settlement.deferredAgain.map(\.id) + settlement.deferredDead.map(\.id)))
         self.deferred.promote(Set(settlement.keys), now: now)
         if let page = settlement.through { self.pass(page) }
+        self.start = settlement.start ?? self.start
     }
 
-    private mutating func bury(_ message: StoredMessage, _ death: Death, now: Timestamp) {
+    private mutating func bury(_ message: StoredMessage, _ death: Death, _ error: String? = nil, now: Timestamp) {
         guard self.dead[message.id] == nil else { return }
         self.dead[message.id] = DeadRow(
-            message: message, attempts: death.attempts, reason: death.reason, error: death.error, diedAt: now)
+            message: message, attempts: death.attempts, reason: death.reason, error: death.error ?? error,
+            diedAt: now)
     }
 
     private static func due(_ due: Deferral.Due, of message: StoredMessage, now: Timestamp) -> Timestamp? {

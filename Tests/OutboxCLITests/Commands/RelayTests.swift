@@ -83,6 +83,18 @@ import Testing
         #expect(Set(ending.lines).count == 300)
     }
 
+    /// More of different keys than would have a relay that runs for ever take the destination for down.
+    @Test func untilEmptyEndsThoughEverythingFails() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            "INSERT INTO {{schema}}.message (destination, key, payload) SELECT 'd', i::text, '' FROM generate_series(1, 40) AS i")
+        try await outbox(
+            "relay", "--until-empty", "--route", "d=exec:exit 1", "--max-attempts", "2", "--initial-delay", "1ms",
+            "--max-delay", "1ms")
+        #expect(try await outbox.sql("SELECT count(*)::text FROM {{schema}}.dead_letter WHERE attempts = 2") == ["40"])
+        #expect(try await outbox.count("deferred") == 0)
+    }
+
     @Test func followsAFileThatIsRotated() async throws {
         let outbox = try await TestOutbox.migrated()
         try await withTemporaryFolder { folder in

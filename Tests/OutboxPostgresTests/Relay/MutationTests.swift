@@ -23,7 +23,7 @@ import Testing
             let gate = Gate()
             let routes: Routes = [
                 "d": .handler { deliveries.add($0) },
-                "hold": .handler { _ in await gate.enter() },
+                "hold": .handler(parkedAfter: nil) { _ in await gate.enter() },
             ]
             let first = try await Connection.connect(bench.postgres)
             let second = try await Connection.connect(bench.postgres)

@@ -138,7 +138,7 @@ import Testing
         configuration.shutdown.deadline = .milliseconds(20)
         let relay = bench.relay(
             [
-                "d": .handler { _ in
+                "d": .handler(parkedAfter: nil) { _ in
                     await gate.markEntered()
                     try await Task.sleep(for: .seconds(3600))  // until it is cancelled
                 }

@@ -140,10 +140,10 @@ import Testing
         if isAnalysed { try await bench.sql("ANALYZE $outbox.deferred") }
         let statements = bench.schema.statements
         for (statement, arguments, types, indexes) in [
-            (statements.nextDue, "'main', 'd1'", "text, text", ["deferred_due"]),
+            (statements.nextDue, "'main', 'd1', '{1,2}'", "text, text, bigint[]", ["deferred_due"]),
             (statements.promoteKeys, "'main', 'd1', '{k1,k2}'", "text, text, text[]", ["deferred_key", "deferred_pkey"]),
             (
-                statements.readDue, "'main', 'd1', 1000, 8000000", "text, text, bigint, bigint",
+                statements.readDue, "'main', 'd1', 1000, 8000000, '{1,2}'", "text, text, bigint, bigint, bigint[]",
                 ["deferred_due", "deferred_key", "deferred_pkey", "deferred_key"]
             ),
             (statements.deleteDeferred, "'main', '{1,2}'", "text, bigint[]", ["deferred_pkey"]),

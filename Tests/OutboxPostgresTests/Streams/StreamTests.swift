@@ -209,7 +209,7 @@ import Testing
             wakeup: listens ? .notify(fallback: nil) : .polling(every: .seconds(3600)))
         let relay = bench.relay(
             [
-                "d": .handler { message in
+                "d": .handler(parkedAfter: nil) { message in
                     deliveries.add(message)
                     if message.id == 11 { await gate.enter() }
                     if message.id == 12 { throw DeliveryFailure.reject("no") }

@@ -1,15 +1,16 @@
-@testable import Outbox
 import Testing
 
+@testable import Outbox
+
 @Suite struct LaneQueueTests {
-    /// Random schedules of adding, asking, waking and finishing, against what must always hold.
+    /// Random schedules of adding, asking, waking, finishing and taking a lane away, against what must always hold.
     @Test(arguments: 0..<20) func aLaneIsSequentialAndNothingIsLost(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let lanes = Int.random(in: 1...8, using: &random)
         var queue = LaneQueue<Int, Int>(lanes: lanes)
         var added: [Int: [Int]] = [:]
         var done: [Int: [Int]] = [:]
-        var busy: [Int: LaneAssignment<Int>] = [:]  // by worker
+        var busy: [Int: LaneAssignment<Int>] = [:] // by worker
         var waiting: Set<Int> = []
         var idle = Set(0..<6)
         var next = 0
@@ -24,7 +25,7 @@ import Testing
             guard let (worker, assignment) = wake else { return }
             #expect(waiting.contains(worker))
             start(worker, assignment)
-            woken(queue.wakeOne())  // What a woken worker does first.
+            woken(queue.wakeOne()) // What a woken worker does first.
         }
         func ask(_ worker: Int, finished: Int?) {
             switch queue.next(finished: finished) {
@@ -46,7 +47,7 @@ import Testing
         }
 
         for _ in 0..<2000 {
-            switch Int.random(in: 0..<3, using: &random) {
+            switch Int.random(in: 0..<4, using: &random) {
             case 0:
                 for _ in 0..<Int.random(in: 1...10, using: &random) {
                     let lane = Int.random(in: 0..<lanes, using: &random)
@@ -57,6 +58,18 @@ import Testing
                 woken(queue.wakeOne())
             case 1:
                 if let worker = idle.sorted().first { ask(worker, finished: nil) }
+            case 2:
+                // Somebody takes the lane from its worker, who goes on with what it has.
+                guard let worker = busy.keys.sorted().randomElement(using: &random) else { break }
+                guard let assignment = busy.removeValue(forKey: worker) else { break }
+                let lane = assignment.lane
+                done[lane, default: []].append(assignment.work)
+                added[lane]?.insert(next, at: done[lane]?.count ?? 0)
+                queue.addFirst([next], to: lane)
+                next += 1
+                queue.release(lane)
+                idle.insert(worker)
+                woken(queue.wakeOne())
             default:
                 if let worker = busy.keys.sorted().randomElement(using: &random) { finish(worker) }
             }
@@ -117,4 +130,3 @@ struct SeededGenerator: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
-

@@ -9,7 +9,7 @@ enum Fault: String, CaseIterable, Sendable {
     case hidesChanges, reportsOwnChanges
     case readsOnlyFirstOfKey, neverPromotes, neverWaitsBehindKey, retriesAtOnce, neverHolds, countsNoKeys
     case refusesNothing, commitsOneStream, losesErrors, forgetsRetries, keepsDelivered, losesDeadLetters
-    case losesDeferredDeadLetters
+    case losesDeferredDeadLetters, losesLastErrors, settlesBeforeDeferring, forgetsStarts, readsExcluded
 
     var caughtBy: [String] {
         switch self {
@@ -89,6 +89,10 @@ enum Fault: String, CaseIterable, Sendable {
         case .forgetsRetries: ["a deferred message that fails again is changed"]
         case .keepsDelivered: ["a deferred message that is delivered is gone"]
         case .losesDeadLetters: ["a dead letter keeps id, attempts, reason and error"]
+        case .losesLastErrors: ["a deferred message that dies without an error keeps the one that it had"]
+        case .settlesBeforeDeferring: ["what is deferred and delivered in one commit is gone"]
+        case .forgetsStarts: ["what is noted of a start is there for the next session"]
+        case .readsExcluded: ["a deferred message that is excluded is neither read nor due"]
         case .losesDeferredDeadLetters: ["a deferred message that dies is a dead letter with all that it had"]
         }
     }

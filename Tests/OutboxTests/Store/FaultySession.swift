@@ -30,7 +30,7 @@ actor FaultySession: RelaySession {
         case .mixesDestinations:
             let ids = self.streams.map(\.id).reversed()
             return zip(self.streams, ids).map { stream, id in
-                AttachedStream(id: id, destination: stream.destination, deferredKeys: [:])
+                AttachedStream(id: id, destination: stream.destination, deferredKeys: [:], start: stream.start)
             }
         case .countsNoKeys:
             return self.streams.map { AttachedStream(id: $0.id, destination: $0.destination, deferredKeys: [:]) }
@@ -94,6 +94,7 @@ actor FaultySession: RelaySession {
         var request = request
         switch self.fault {
         case .ignoresMessageLimit where !request.deferred: request.messages = 1000
+        case .readsExcluded: request.excluding = []
         case .ignoresByteLimit: request.bytes = 1 << 40
         case .ignoresDeferredLimits where request.deferred: (request.messages, request.bytes) = (1000, 1 << 40)
         default: break
@@ -167,6 +168,14 @@ actor FaultySession: RelaySession {
         case .forgetsRetries: settlement.deferredAgain = []
         case .keepsDelivered: settlement.deferredDelivered = []
         case .losesDeadLetters: settlement.dead = []
+        case .losesLastErrors:
+            settlement.deferredDead = settlement.deferredDead.map {
+                Death(id: $0.id, attempts: $0.attempts, reason: $0.reason, error: $0.error ?? "")
+            }
+        case .settlesBeforeDeferring:
+            let deferred = settlement.deferred.map(\.id)
+            settlement.deferredDelivered.removeAll { deferred.contains($0) }
+        case .forgetsStarts: settlement.start = nil
         case .losesDeferredDeadLetters:
             settlement.deferredDelivered += settlement.deferredDead.map(\.id)
             settlement.deferredDead = []

@@ -1,0 +1,56 @@
+/// Which lanes' calls take longer than a limit. Found out by looking now and then, so no call has to read a clock: one is
+/// found between the limit and a quarter more.
+///
+/// A value type without clock or lock.
+package struct SlowCalls: Sendable {
+    private let limit: Duration
+    /// The call that each lane was seen in, and since when.
+    private var seen: [(call: UInt64, since: ContinuousClock.Instant)?]
+    /// When to look next; nil: nobody has looked yet.
+    private var nextLook: ContinuousClock.Instant?
+
+    /// - Parameters:
+    ///   - limit: How long a call may take.
+    ///   - lanes: How many lanes there are.
+    package init(limit: Duration, lanes: Int) {
+        self.limit = limit
+        self.seen = Array(repeating: nil, count: lanes)
+    }
+
+    /// When to look at the lanes.
+    package mutating func due(now: ContinuousClock.Instant) -> ContinuousClock.Instant {
+        let due = self.nextLook ?? now
+        self.nextLook = due
+        return due
+    }
+
+    /// Somebody looks at the lanes.
+    ///
+    /// - Parameter call: The number of the call that a lane is in, if it is in one.
+    /// - Returns: The lanes, and their calls, that are over the limit; each call once.
+    package mutating func look(now: ContinuousClock.Instant, at call: (_ lane: Int) -> UInt64?) -> [(
+        lane: Int, call: UInt64
+    )] {
+        self.nextLook = now + self.limit / 4
+        var slow: [(lane: Int, call: UInt64)] = []
+        for lane in self.seen.indices {
+            guard let current = call(lane) else {
+                self.seen[lane] = nil
+                continue
+            }
+            guard let seen = self.seen[lane], seen.call == current else {
+                self.seen[lane] = (current, now)
+                continue
+            }
+            if now - seen.since >= self.limit { slow.append((lane, current)) }
+        }
+        return slow
+    }
+
+    /// Nothing is being delivered: there is nothing to look at.
+    package mutating func rest() {
+        if self.nextLook == nil { return }
+        self.nextLook = nil
+        for lane in self.seen.indices { self.seen[lane] = nil }
+    }
+}

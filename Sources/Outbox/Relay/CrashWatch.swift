@@ -1,0 +1,112 @@
+/// Finds the message that ends the process each time it is delivered.
+///
+/// The first pages that a process reads of a stream are a *start*, which is noted before they are delivered and struck out when
+/// they are committed. The third start in a row is *careful*: one message at a time is delivered, of all streams, and noted
+/// before it is. So the one that was noted last is the one that ended the process.
+///
+/// What is noted costs a row for a process and stream, not for a page. A value type without I/O or clock.
+package struct CrashWatch: Sendable {
+    /// With which start messages are delivered one at a time.
+    package static let carefulStart = 3
+
+    private struct Stream {
+        /// What the store has.
+        var stored: StreamStart
+        /// Which message was begun how often and ended the process each time.
+        let suspect: (id: Int64, crashes: Int)?
+        /// Whether this process's start is noted, or need not be.
+        var isBegun: Bool
+        /// The pages that it began with; nil: they are finished, or have not been read.
+        var first: Set<Int>?
+    }
+
+    private var streams: [StreamID: Stream]
+    /// How many messages more are delivered one at a time.
+    private var remaining: Int
+    /// Whether one message at a time is delivered.
+    package private(set) var isCareful: Bool
+
+    /// - Parameters:
+    ///   - starts: What the store knows of the streams.
+    ///   - isResumed: Whether this process has delivered before, so that it was no crash that ended its last session.
+    ///   - pageCount: How many messages of each stream are delivered one at a time, if any are.
+    package init(_ starts: [StreamID: StreamStart], isResumed: Bool, pageCount: Int) {
+        self.streams = starts.mapValues { start in
+            let crashes = start.suspectAttempts - (isResumed ? 1 : 0)
+            return Stream(
+                stored: start, suspect: start.suspect.flatMap { crashes > 0 ? ($0, crashes) : nil }, isBegun: isResumed)
+        }
+        let counts = starts.values.map { $0.count + (isResumed ? 0 : 1) }
+        self.isCareful = counts.contains { $0 >= Self.carefulStart }
+        self.remaining = pageCount * starts.count
+    }
+
+    /// Whether as many messages were delivered alone as may have been on their way at the last crash.
+    package var hasSeenEnough: Bool { self.remaining <= 0 }
+
+    /// Pages are going to be delivered.
+    ///
+    /// - Parameter pages: The pages' numbers.
+    /// - Returns: What is to be stored before that; nil: nothing.
+    package mutating func begin(_ stream: StreamID, pages: [Int]) -> StreamStart? {
+        guard var known = self.streams[stream] else { return nil }
+        defer { self.streams[stream] = known }
+        if known.isBegun {
+            // Of a resumed process, what it delivers first says whether what was noted still holds.
+            if known.stored.count > 0, known.first == nil { known.first = Set(pages) }
+            return nil
+        }
+        known.isBegun = true
+        known.first = Set(pages)
+        known.stored = StreamStart(count: known.stored.count + 1)
+        return known.stored
+    }
+
+    /// One message is going to be delivered, and no other.
+    ///
+    /// - Returns: What is to be stored before that, and how often the process has ended while it was delivered alone.
+    package mutating func beginAlone(_ stream: StreamID, id: Int64) -> (start: StreamStart, crashes: Int) {
+        self.remaining -= 1
+        guard var known = self.streams[stream] else { return (StreamStart(), 0) }
+        defer { self.streams[stream] = known }
+        let crashes = known.suspect?.id == id ? known.suspect?.crashes ?? 0 : 0
+        let count = known.isBegun ? known.stored.count : known.stored.count + 1
+        known.isBegun = true
+        known.stored = StreamStart(count: count, suspect: id, suspectAttempts: crashes + 1)
+        return (known.stored, crashes)
+    }
+
+    /// Pages are going to be committed.
+    ///
+    /// - Returns: What is to be stored with them; nil: nothing.
+    package mutating func commit(_ stream: StreamID, pages: [Int]) -> StreamStart? {
+        guard !pages.isEmpty, var known = self.streams[stream] else { return nil }
+        defer { self.streams[stream] = known }
+        if known.stored.suspect != nil {
+            // The process has outlived it.
+            known.stored = StreamStart(count: known.stored.count)
+            return known.stored
+        }
+        guard known.first != nil else { return nil }
+        known.first?.subtract(pages)
+        if known.first?.isEmpty != true { return nil }
+        known.first = nil
+        known.stored = StreamStart()
+        return known.stored
+    }
+
+    /// Nothing is left to be delivered alone, or the process ends in good order.
+    ///
+    /// - Returns: What is to be stored.
+    package mutating func finish() -> [StreamID: StreamStart] {
+        self.isCareful = false
+        var changes: [StreamID: StreamStart] = [:]
+        for (id, stream) in self.streams {
+            if stream.stored != StreamStart() { changes[id] = StreamStart() }
+            self.streams[id]?.stored = StreamStart()
+            self.streams[id]?.first = nil
+            self.streams[id]?.isBegun = true
+        }
+        return changes
+    }
+}

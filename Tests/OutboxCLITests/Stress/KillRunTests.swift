@@ -1,0 +1,145 @@
+import Foundation
+import OutboxPostgres
+import OutboxTesting
+import Testing
+
+/// A relay that is killed over and over, at random moments by somebody, and by messages whose command kills it.
+///
+/// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
+@Suite struct KillRunTests {
+    private let seconds = ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 8
+    private let window = 100
+    private static let keys = 10
+
+    @Test func whatKillsTheProcessIsDeadAndNothingElseIsLost() async throws {
+        let server = try await EphemeralPostgres.start()
+        let outbox = TestOutbox(schema: "kills", url: server.url)
+        try await outbox("migrate", "up")
+        try await withTemporaryFolder { folder in
+            let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+            try await admin.execute(
+                script: """
+                    CREATE TABLE counter (key text PRIMARY KEY, n bigint NOT NULL DEFAULT 0);
+                    INSERT INTO counter (key) SELECT 'k' || i FROM generate_series(1, \(Self.keys)) AS i;
+                    """)
+            let file = folder + "/delivered"
+            // The command is a child of the relay.
+            let command = """
+                payload=$(cat)
+                case $payload in poison) kill -s KILL $PPID; exit;; slow) sleep 1;; esac
+                echo "$OUTBOX_ID $OUTBOX_KEY $payload" >>'\(file)'
+                """
+            let relay = RelayProcess(
+                [
+                    "relay", "--postgres", server.url, "--schema", "kills", "--window", "\(self.window)", "--page",
+                    "20",
+                    "--park-after", "200ms", "--initial-delay", "10ms", "--route", "d=exec:\(command)", "--concurrency",
+                    "8",
+                    "--log-level", "critical",
+                ])
+            try relay.start()
+            let writers = try await Connection.connect(ConnectionConfiguration(server.url))
+            let deadline = ContinuousClock.now + .seconds(self.seconds)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await Self.write(writers, until: deadline) }
+                group.addTask { try await self.kill(relay, file, until: deadline) }
+                try await group.waitForAll()
+            }
+            try await until("everything is delivered or dead") {
+                try relay.ensureRunning()
+                return try await self.left(admin) == 0
+            }
+            #expect(try await relay.stop() == 0)
+            try await self.check(admin, try String(contentsOfFile: file, encoding: .utf8), relay)
+        }
+        await server.stop()
+    }
+
+    /// Messages in the order of their keys' counters, slow ones, and some that kill, at the beginning and now and then.
+    private static func write(_ connection: Connection, until deadline: ContinuousClock.Instant) async throws {
+        var round = 0
+        while ContinuousClock.now < deadline {
+            let key = "k\(Int.random(in: 1...Self.keys))"
+            try await connection.execute(
+                script: """
+                    BEGIN;
+                    WITH next AS (UPDATE counter SET n = n + 1 WHERE key = '\(key)' RETURNING n)
+                    SELECT kills.enqueue('d', n::text, key => '\(key)') FROM next;
+                    INSERT INTO kills.message (destination, payload) SELECT 'd', 'plain' FROM generate_series(1, 3);
+                    \(round % 7 == 6 ? "ROLLBACK" : "COMMIT");
+                    """)
+            if round % 200 == 20 {
+                try await connection.execute(
+                    script: """
+                        SELECT kills.enqueue('d', 'poison', key => '\(key)', options => '{"max_attempts": 2}')
+                        """)
+            }
+            if round % 20 == 0 {
+                try await connection.execute(script: "SELECT kills.enqueue('d', 'slow', key => '\(key)')")
+            }
+            round += 1
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Each kill waits for progress, so that none hits a relay that has done nothing.
+    private func kill(_ relay: RelayProcess, _ file: String, until deadline: ContinuousClock.Instant) async throws {
+        while ContinuousClock.now < deadline {
+            let size = self.size(file) + Int.random(in: 1...400)
+            try await until("it delivers") {
+                try relay.ensureRunning()
+                return self.size(file) >= size || ContinuousClock.now >= deadline
+            }
+            relay.kill()
+            try relay.start()
+        }
+    }
+
+    private func size(_ file: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
+    }
+
+    private func left(_ admin: Connection) async throws -> Int {
+        let rows = try await admin.query(
+            SQLStatement(
+                """
+                SELECT (SELECT count(*) FROM kills.deferred) + (
+                    SELECT count(*) FROM kills.message WHERE NOT EXISTS (
+                        SELECT FROM kills.stream
+                        WHERE message.id <= position AND pg_visible_in_snapshot(message.xid, snapshot)))
+                """))
+        return Int(try rows[0].decode(0, as: Int64.self))
+    }
+
+    private func check(_ admin: Connection, _ delivered: String, _ relay: RelayProcess) async throws {
+        let messages = try await admin.query(
+            SQLStatement("SELECT id, convert_from(payload, 'UTF8') FROM kills.message ORDER BY id"))
+        let payloads = Dictionary(
+            uniqueKeysWithValues: try messages.map { row in
+                (try row.decode(0, as: Int64.self), try row.decode(1, as: String.self))
+            })
+        let poisons = Set(payloads.filter { $0.value == "poison" }.keys)
+        let dead = try await admin.query(
+            SQLStatement("SELECT id, reason, attempts, last_error FROM kills.dead_letter ORDER BY id"))
+        let deaths = try dead.map { row in
+            "\(try row.decode(0, as: Int64.self)) \(try row.decode(1, as: String.self)) \(try row.decode(2, as: Int32.self))"
+        }
+        #expect(deaths == poisons.sorted().map { "\($0) crashed 2" }, "those that kill are dead, and no others")
+
+        let lines = delivered.split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: false) }
+        let ids = lines.compactMap { $0.first.flatMap { Int64($0) } }
+        #expect(
+            Set(ids) == Set(payloads.keys).subtracting(poisons),
+            "nothing lost, nothing of a transaction that rolled back")
+        var next: [Substring: Int] = [:]
+        for line in lines where line.count == 3 {
+            guard let n = Int(line[2]) else { continue }
+            #expect(n <= next[line[1]] ?? 1, "\(line[1]): \(n) before \(next[line[1]] ?? 1)")
+            next[line[1]] = max(next[line[1]] ?? 1, n + 1)
+        }
+        #expect(!poisons.isEmpty && relay.disturbances > 0)
+        print(
+            "kill run: \(payloads.count) messages, \(relay.disturbances) kills, \(poisons.count) that kill, \(ids.count - Set(ids).count) repeated"
+        )
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Synchronization
+import Testing
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+/// The relay as a process that can be killed.
+final class RelayProcess: Sendable {
+    private struct State {
+        var process: Process?
+        var disturbances = 0
+    }
+
+    private let arguments: [String]
+    private let guarded = Mutex(State())
+
+    init(_ arguments: [String]) {
+        self.arguments = arguments
+    }
+
+    /// How often it was killed or lost its session.
+    var disturbances: Int { self.guarded.withLock { $0.disturbances } }
+
+    /// Whether the process runs, for a failure's report.
+    var state: String {
+        self.guarded.withLock { $0.process.map { $0.isRunning ? "the relay runs" : "the relay has ended" } ?? "no relay" }
+    }
+
+    func noteDisturbance() {
+        self.guarded.withLock { $0.disturbances += 1 }
+    }
+
+    func start() throws {
+        let arguments = self.arguments
+        try self.guarded.withLock { state in
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: Program.path.string)
+            process.arguments = arguments
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            state.process = process
+        }
+    }
+
+    /// Starts it again if it has ended by itself, as a process manager would: a session that is lost while the program
+    /// checks the schema, before it runs the relay, ends it.
+    func ensureRunning() throws {
+        if self.guarded.withLock({ $0.process?.isRunning }) != true { try self.start() }
+    }
+
+    /// SIGKILL.
+    func kill() {
+        self.guarded.withLock { state in
+            guard let process = state.process, process.isRunning else { return }
+            Foundation.kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            state.disturbances += 1
+        }
+    }
+
+    /// SIGTERM.
+    ///
+    /// - Returns: The exit status.
+    func stop() async throws -> Int32 {
+        self.guarded.withLock { $0.process?.terminate() }
+        try await until("the relay ends") { self.guarded.withLock { $0.process?.isRunning == false } }
+        return self.guarded.withLock { $0.process?.terminationStatus ?? -1 }
+    }
+}
+
+/// Waits for a condition, for three minutes at most.
+func until(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(180)
+    while try await !condition() {
+        if ContinuousClock.now > deadline {
+            Issue.record("not within three minutes: \(what)")
+            throw CancellationError()
+        }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
