@@ -73,6 +73,7 @@ struct RelayLoop: ~Copyable {
             let due = deadline == nil ? self.streams.values.compactMap(\.waitingDue).min() : nil
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
             let until = [commitAt, deadline, due, probe].compactMap { $0 }.min()
+            self.session.note(self.streams.mapValues(\.activity))
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
         }
