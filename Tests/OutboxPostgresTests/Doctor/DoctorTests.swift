@@ -151,8 +151,10 @@ import Testing
                             // Of columns, one is enough to be missed.
                             single.privileges[0].columns = Array(privilege.columns.suffix(1))
                             try await test.connection.execute(
-                                script: single.statement(to: "\"\(role)\"", in: test.schema).replacing("GRANT ", with: "REVOKE ", maxReplacements: 1)
-                                    .replacing(" TO \"\(role)\"", with: " FROM \"\(role)\""))
+                                script: single.statement(to: "\"\(role)\"", in: test.schema).replacing(
+                                    "GRANT ", with: "REVOKE ", maxReplacements: 1
+                                )
+                                .replacing(" TO \"\(role)\"", with: " FROM \"\(role)\""))
                             let lacking = try await missing()
                             // Everybody may call functions unless that was taken from them.
                             if grant.kind == .function, grant.object.hasPrefix("enqueue") {
