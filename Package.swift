@@ -42,7 +42,7 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment"]
+            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment", "doctor"]
                 .map { .embedInCode($0) },
             swiftSettings: settings
         ),

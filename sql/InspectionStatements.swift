@@ -5,7 +5,9 @@ package struct InspectionStatements: Sendable {
     package let streamStatus: String
     package let unregistered: String
     package let segments: String
-    package let workingRelay: String
+    package let relays: String
+    package let now: String
+    package let passed: String
     package let findDeadLetter: String
     package let listDeadLetters: String
     package let countDeadLetters: String
@@ -30,7 +32,9 @@ package struct InspectionStatements: Sendable {
         self.streamStatus = text(PackageResources.stream_status_sql)
         self.unregistered = text(PackageResources.unregistered_sql)
         self.segments = text(PackageResources.segments_sql)
-        self.workingRelay = text(PackageResources.working_relay_sql)
+        self.relays = text(PackageResources.relays_sql)
+        self.now = text(PackageResources.now_sql)
+        self.passed = text(PackageResources.passed_sql)
         self.findDeadLetter = text(PackageResources.find_dead_letter_sql)
         self.listDeadLetters = filtered(PackageResources.list_dead_letters_sql)
         self.countDeadLetters = filtered(PackageResources.count_dead_letters_sql)

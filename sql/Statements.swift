@@ -15,6 +15,8 @@ package struct Statements: Sendable {
     package var inspect: Statement
     package var version: Statement
     package var missingPrivileges: Statement
+    package var announce: Statement
+    package var join: Statement
     package var own: Statement
     package var sameLog: Statement
 
@@ -77,6 +79,8 @@ package struct Statements: Sendable {
         self.inspect = statement("inspect", PackageResources.inspect_sql)
         self.version = statement("version", PackageResources.version_sql)
         self.missingPrivileges = statement("missing_privileges", PackageResources.missing_privileges_sql)
+        self.announce = statement("announce", PackageResources.announce_sql)
+        self.join = statement("join", PackageResources.join_sql)
         self.own = statement("own", PackageResources.own_sql)
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
         self.arm = statement("arm", PackageResources.arm_sql)

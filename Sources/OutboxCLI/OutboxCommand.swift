@@ -22,6 +22,8 @@ struct OutboxCommand: AsyncParsableCommand {
               outbox migrate up                             create the schema
               outbox enqueue event-bus '{"id": 1}' --key 1  enqueue a message
               outbox relay --route '*=stdout'               deliver to stdout
+              outbox status --watch                         see how far it is
+              outbox doctor                                 find out what is wrong
               outbox dead-letter list                       what was given up
 
             \(ExitStatus.help)
@@ -29,7 +31,8 @@ struct OutboxCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
-            StreamCommand.self, DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self, BenchCommand.self,
+            DoctorCommand.self, StreamCommand.self, DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self,
+            BenchCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.
@@ -45,7 +48,7 @@ struct OutboxCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error where self.isParsers(error) {
-            self.exit(withError: error)
+            self.end(self.fullMessage(for: error), self.exitCode(for: error))
         } catch {
             self.end(CommandFailure(error))
         }
@@ -55,6 +58,27 @@ struct OutboxCommand: AsyncParsableCommand {
     static func end(_ failure: CommandFailure) -> Never {
         Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + failure.message.plain())
         self.exit(failure.status)
+    }
+
+    /// Ends the process with what the argument parser has to say: help, or what is wrong with a command line and its usage.
+    ///
+    /// Written by this program, so that help that a full disk does not take is no success, and what was typed does nothing to a
+    /// terminal.
+    private static func end(_ message: String, _ code: ExitCode) -> Never {
+        if !message.isEmpty {
+            if code.isSuccess {
+                Terminal.output.print(message)
+            } else {
+                Terminal.error.print(message.plain(keepingLines: true))
+            }
+        }
+        #if canImport(Darwin)
+        Darwin.exit(code.rawValue)
+        #elseif canImport(Musl)
+        Musl.exit(code.rawValue)
+        #else
+        Glibc.exit(code.rawValue)
+        #endif
     }
 
     /// Sets signals as a program has them, and makes sure that there is a stdout.

@@ -2,7 +2,7 @@
 -- $1 subscription, $2 limit. The fresh part is an index only scan; the late part has the same bounds as in read_late, and
 -- leaves out what a late part that is being paged through has already brought.
 SELECT
-    stream.destination, stream.slot_low, stream.slot_high, stream.position, stream.paused_at,
+    stream.id, stream.destination, stream.slot_low, stream.slot_high, stream.position, stream.paused_at,
     stream.committed_at,
     fresh.messages + late.messages AS lag,
     (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,

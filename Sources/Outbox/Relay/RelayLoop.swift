@@ -96,6 +96,7 @@ struct RelayLoop: ~Copyable {
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
             let isLooking = isCareful && !requests.isEmpty
             if isLooking { until = now }
+            self.session.note(self.streams.mapValues(\.activity))
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
             if isLooking, result.pages.isEmpty, !result.deferredChanged { try await self.endCare(isolation: isolation) }

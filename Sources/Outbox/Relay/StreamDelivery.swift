@@ -48,6 +48,11 @@ struct StreamDelivery {
         self.ledger.hasDeferred || !self.dispatcher.wantsMessages ? nil : self.deferredDue
     }
 
+    /// What is being done, for those who watch.
+    var activity: StreamActivity {
+        StreamActivity(inFlight: self.ledger.messages, isDown: self.dispatcher.isOpen)
+    }
+
     /// Whether there is something that is still going to be settled.
     var isWorking: Bool { (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning }
 

@@ -49,11 +49,20 @@ public protocol RelaySession: AnyObject, Sendable {
     /// somebody other than this session has changed them.
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]]
 
+    /// Tells what the relay is doing with its streams, before each ``read(_:until:)``. A store may show it to those who
+    /// watch, as long as that costs nothing for a message. The default does nothing.
+    nonisolated func note(_ activity: [StreamID: StreamActivity])
+
     /// Makes the current or the next ``read(_:until:)`` return without waiting. From any thread.
     nonisolated func wake()
 
     /// Gives up ownership and closes the session.
     func close() async
+}
+
+extension RelaySession {
+    /// Does nothing: nobody can watch.
+    public nonisolated func note(_ activity: [StreamID: StreamActivity]) {}
 }
 
 /// A stream that a session owns.

@@ -4,6 +4,8 @@ enum ExitStatus: Int32, CaseIterable {
     case success = 0
     /// It failed in a way that has no number of its own.
     case failure = 1
+    /// A doctor has found nothing worse than something to be warned of.
+    case warnings = 2
     /// The command line is wrong.
     case usage = 64
     /// The input is wrong: a line that is no message, a message that the outbox does not take.
@@ -27,7 +29,8 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .success: "done"
-        case .failure: "failed"
+        case .failure: "failed; doctor: something does not work"
+        case .warnings: "doctor: there are warnings"
         case .usage: "the command line is wrong"
         case .badInput: "the input is wrong; nothing was enqueued"
         case .noInput: "the input cannot be read"

@@ -9,11 +9,20 @@ struct Table {
     private var rows: [[String]] = []
 
     init(_ columns: (String, Alignment)...) {
+        self.init(columns)
+    }
+
+    init(_ columns: [(String, Alignment)]) {
         self.columns = columns.map { (title: $0.0, alignment: $0.1) }
     }
 
     /// Adds a row: a text for each column, of which as much is shown as leaves room for others.
     mutating func add(_ cells: String...) {
+        self.add(cells)
+    }
+
+    /// Adds a row; see the other.
+    mutating func add(_ cells: [String]) {
         precondition(cells.count == self.columns.count, "A row has a cell for each column.")
         self.rows.append(cells.map { $0.plain(Self.widest) })
     }

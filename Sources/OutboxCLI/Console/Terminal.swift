@@ -26,10 +26,13 @@ struct Terminal: Sendable {
     }
 
     /// How many characters a line has; 80 where that cannot be known.
-    var width: Int {
+    var width: Int { self.size.width }
+
+    /// How many lines there are, and how many characters each has; 24 and 80 where that cannot be known.
+    var size: (width: Int, height: Int) {
         var size = winsize()
         let failed = unsafe ioctl(self.descriptor, UInt(TIOCGWINSZ), &size) != 0
-        return failed || size.ws_col == 0 ? 80 : Int(size.ws_col)
+        return (failed || size.ws_col == 0 ? 80 : Int(size.ws_col), failed || size.ws_row == 0 ? 24 : Int(size.ws_row))
     }
 
     /// The text in a colour, where there are colours.
@@ -48,17 +51,21 @@ struct Terminal: Sendable {
     }
 
     /// Writes a text as it is; see ``write(_:)-([UInt8])``.
-    func write(_ text: String) {
+    @discardableResult
+    func write(_ text: String) -> Bool {
         self.write(Array(text.utf8))
     }
 
     /// Writes bytes. If stdout does not take them (a full disk), the program ends and says so: half an output is no success.
-    /// A reader that went away wants no more.
-    func write(_ bytes: [UInt8]) {
-        guard let failure = Descriptor(self.descriptor).writeAll(bytes[...]), self.descriptor == STDOUT_FILENO,
-            !failure.isBrokenPipe
-        else { return }
-        OutboxCommand.end(CommandFailure(.inputOutput, "stdout: \(failure.reason)"))
+    ///
+    /// - Returns: Whether somebody is still there to read; a reader that went away wants no more.
+    @discardableResult
+    func write(_ bytes: [UInt8]) -> Bool {
+        guard let failure = Descriptor(self.descriptor).writeAll(bytes[...]) else { return true }
+        if self.descriptor == STDOUT_FILENO, !failure.isBrokenPipe {
+            OutboxCommand.end(CommandFailure(.inputOutput, "stdout: \(failure.reason)"))
+        }
+        return !failure.isBrokenPipe
     }
 
     /// Writes a line.

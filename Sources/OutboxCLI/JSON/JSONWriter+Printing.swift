@@ -1,7 +1,10 @@
 extension JSONWriter {
     /// Prints what was written as a line on stdout.
-    mutating func print() {
+    ///
+    /// - Returns: Whether somebody is still there to read it.
+    @discardableResult
+    mutating func print() -> Bool {
         self.newline()
-        Terminal.output.write(self.take())
+        return Terminal.output.write(self.take())
     }
 }

@@ -17,33 +17,50 @@ public struct OutboxInspector: Sendable {
 
     /// How the outbox is doing. Reads indexes only, so it is cheap however long the log is.
     ///
+    /// The role needs no more than the grants of a monitor; see ``OutboxSchema/grants(producer:relay:monitor:)``.
+    ///
     /// - Parameters:
     ///   - subscription: Whose streams to look at. Default "main".
+    ///   - earlier: An earlier status of the subscription, to compare with: see ``OutboxStatus/Stream/rate``. Default: none.
     ///   - countLimit: How far to count messages. Default 1,000,000.
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated``,
     ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
     public func status(
-        subscription: String = "main", countLimit: Int = 1_000_000, on connection: Connection
+        subscription: String = "main", since earlier: OutboxStatus? = nil, countLimit: Int = 1_000_000,
+        on connection: Connection
     ) async throws -> OutboxStatus {
         try await self.inTransaction(on: connection, isolation: .repeatableRead, readOnly: true) { transaction in
             let binds: [SQLValue] = [.text(subscription), .int8(Int64(countLimit))]
+            let streams = earlier?.streams ?? []
+            let since: [SQLValue] = [.int4Array(streams.map(\.id)), .int8Array(streams.map(\.position))]
             let results = try await transaction.pipeline([
                 SQLStatement(self.statements.configure),
+                SQLStatement(self.statements.now),
                 SQLStatement(self.statements.streamStatus, binds),
                 SQLStatement(self.statements.unregistered, binds),
                 SQLStatement(self.statements.segments),
-                SQLStatement(self.statements.workingRelay, [.text(subscription)]),
+                SQLStatement(self.statements.relays, [.text(subscription)]),
+                SQLStatement(self.statements.passed, binds + since),
             ])
-            return OutboxStatus(
+            var status = OutboxStatus(
                 subscription: subscription,
-                streams: try results[1].map { row in try OutboxStatus.Stream(row, countLimit: countLimit) },
-                unregistered: try results[2].map { row in
+                takenAt: try results[1][0].decode(0),
+                streams: try results[2].map { row in try OutboxStatus.Stream(row, countLimit: countLimit) },
+                unregistered: try results[3].map { row in
                     try OutboxStatus.UnregisteredDestination(row, countLimit: countLimit)
                 },
-                segments: try results[3].map { row in try OutboxStatus.Segment(row) },
-                relay: try results[4].first.map { row in try OutboxStatus.WorkingRelay(row) })
+                segments: try results[4].map { row in try OutboxStatus.Segment(row) }, relays: [])
+            for row in results[5] { status.add(try row.decode("application_name"), try OutboxStatus.RelayProcess(row)) }
+            if let earlier { status.compare(with: earlier, passed: try Self.passed(results[6])) }
+            return status
         }
+    }
+
+    private static func passed(_ result: QueryResult) throws -> [Int32: Int] {
+        var passed: [Int32: Int] = [:]
+        for row in result { passed[try row.decode("id", as: Int32.self)] = try row.decode("messages", as: Int.self) }
+        return passed
     }
 
     /// Dead letters without their payloads, the last one first.

@@ -10,14 +10,19 @@ public import Foundation
 public struct OutboxStatus: Sendable, Hashable {
     /// The subscription that it is the status for.
     public var subscription: String
+    /// When it was taken, by the server's clock.
+    public var takenAt: Date
     /// The subscription's streams, by destination and slots.
     public var streams: [Stream]
     /// Destinations of which there are messages, and that no relay of the subscription has ever had a route for.
     public var unregistered: [UnregisteredDestination]
     /// The partitions of the log, by number.
     public var segments: [Segment]
+    /// The sessions of the subscription's relays, the one that is working first.
+    public var relays: [RelayProcess]
+
     /// The relay that is working; nil: there is none.
-    public var relay: WorkingRelay?
+    public var relay: RelayProcess? { self.relays.first { $0.isOwner } }
 
     /// A number that was counted up to a limit, so that counting takes little time.
     public struct Count: Sendable, Hashable, CustomStringConvertible {
@@ -38,6 +43,8 @@ public struct OutboxStatus: Sendable, Hashable {
 
     /// The state of the messages of one destination and a range of slots.
     public struct Stream: Sendable, Hashable {
+        /// The stream's number.
+        public var id: Int32
         /// The messaging system that the messages are addressed to.
         public var destination: Destination
         /// The slots that belong to the stream, of 0 to 1023.
@@ -48,6 +55,14 @@ public struct OutboxStatus: Sendable, Hashable {
         public var lag: Count
         /// How long ago the oldest of them was enqueued; nil: there are none.
         public var lagTime: Duration?
+        /// Messages a second that the cursor has passed since the status that this one was compared with; nil: it was compared
+        /// with none, or the stream was rewound meanwhile. What came late is not in it.
+        public var rate: Double?
+        /// Messages that the relay has read and not yet committed, as it said it a second ago or sooner; nil: it says nothing of
+        /// this stream, or there is none.
+        public var inFlight: Int?
+        /// Whether the relay takes the destination for down; nil: as ``inFlight``.
+        public var isDown: Bool?
         /// Messages that wait for a later attempt, or for their time.
         public var deferred: Count
         /// Messages that are not tried again.
@@ -78,15 +93,22 @@ public struct OutboxStatus: Sendable, Hashable {
         public var isCurrent: Bool
     }
 
-    /// A session that reads and delivers.
-    public struct WorkingRelay: Sendable, Hashable {
+    /// The session of a relay: the one that reads and delivers, or one that waits to take over.
+    public struct RelayProcess: Sendable, Hashable {
         /// The number of the server process of its session.
         public var processID: Int32
+        /// Whether it is the one that delivers.
+        public var isOwner: Bool
         /// What it calls itself; nil: unknown.
         public var applicationName: String?
+        /// The host that it connects from, "local" for a socket of the server's own; nil: this role may not know.
+        public var host: String?
         /// When its session began; nil: this role may not know.
         public var connectedAt: Date?
         /// Whether it has found nothing to read and waits to be notified.
         public var isAsleep: Bool
+        /// Messages that it has read and not yet committed, of all streams, as it said it a second ago or sooner; nil: it says
+        /// nothing.
+        public var inFlight: Int?
     }
 }

@@ -11,7 +11,7 @@ extension OutboxStatus.Stream {
     init(_ row: Row, countLimit: Int) throws(PostgresError) {
         let low = try row.decode("slot_low", as: Int.self)
         self.init(
-            destination: Destination(try row.decode("destination")),
+            id: try row.decode("id"), destination: Destination(try row.decode("destination")),
             slots: low...max(low, try row.decode("slot_high", as: Int.self)),
             position: try row.decode("position"),
             lag: OutboxStatus.Count(try row.decode("lag", as: Int.self), limit: countLimit),
@@ -41,12 +41,40 @@ extension OutboxStatus.Segment {
     }
 }
 
-extension OutboxStatus.WorkingRelay {
-    /// Reads a row of the statement working_relay.
+extension OutboxStatus.RelayProcess {
+    /// Reads a row of the statement relays, but for what is in the session's name.
     init(_ row: Row) throws(PostgresError) {
         self.init(
-            processID: try row.decode("pid"), applicationName: try row.decode("application_name"),
+            processID: try row.decode("pid"), isOwner: try row.decode("is_owner"), host: try row.decode("host"),
             connectedAt: try row.decode("backend_start"), isAsleep: try row.decode("is_asleep"))
+    }
+}
+
+extension OutboxStatus {
+    /// Adds a relay, and what it says of its streams in its session's name.
+    mutating func add(_ name: String?, _ relay: RelayProcess) {
+        let said = name.map(ActivityReport.reading)
+        var relay = relay
+        relay.applicationName = said?.name
+        relay.inFlight = relay.isOwner ? said?.report?.inFlight : nil
+        self.relays.append(relay)
+        guard relay.isOwner, let report = said?.report else { return }
+        for index in self.streams.indices {
+            let activity = report.activity(of: self.streams[index].id)
+            self.streams[index].inFlight = activity?.inFlight
+            self.streams[index].isDown = activity?.isDown
+        }
+    }
+
+    /// Notes at which rate cursors have moved since an earlier status.
+    ///
+    /// - Parameter passed: How many messages the cursor of each stream has passed.
+    mutating func compare(with earlier: OutboxStatus, passed: [Int32: Int]) {
+        let seconds = self.takenAt.timeIntervalSince(earlier.takenAt)
+        guard seconds > 0 else { return }
+        for index in self.streams.indices {
+            self.streams[index].rate = passed[self.streams[index].id].map { Double($0) / seconds }
+        }
     }
 }
 

@@ -78,6 +78,11 @@ public struct OutboxSchema: Sendable, Hashable {
         InspectionStatements(schema: self.identifier, schemaText: self.identifierText)
     }
 
+    /// The statements that look for faults.
+    package var doctorStatements: DoctorStatements {
+        DoctorStatements(schema: self.identifier, schemaText: self.identifierText)
+    }
+
     /// What brings the schema to a migration's version, and notes that it did.
     package func up(_ migration: Migrations.File) -> String {
         """

@@ -16,10 +16,12 @@ struct PoolerCheck {
         let transaction: Int64
     }
 
+    /// - Returns: Whether there is a pooler, in session mode.
     /// - Throws: A ``RelayStoreError`` when the session is shared; what the client throws.
-    func callAsFunction() async throws {
+    @discardableResult
+    func callAsFunction() async throws -> Bool {
         let first = try await self.place()
-        if first.process == self.connection.processID { return }
+        if first.process == self.connection.processID { return false }
         // The process that was used last is the first that is given away.
         let other = try await self.processOfAnother()
         let isOwn = try await self.isUninterrupted(first.process)
@@ -31,6 +33,7 @@ struct PoolerCheck {
             throw RelayStoreError(message, isRetriable: false, underlying: PostgresError(.configuration, message))
         }
         self.logger.debug("A pooler is between the relay and Postgres, in session mode")
+        return true
     }
 
     /// Whether two transactions follow each other without one of somebody else's. Where all processes are taken, others wait

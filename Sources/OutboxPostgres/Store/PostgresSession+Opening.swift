@@ -36,8 +36,11 @@ extension PostgresSession {
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
         self.characters = StorableCharacters(encoding: await self.connection.parameterStatus("server_encoding"))
+        self.sessionName = await self.connection.parameterStatus("application_name") ?? ""
         try await self.checkVersion()
         try await self.checkPrivileges()
+        _ = try await self.connection.query(
+            self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
     }
 
     private func checkVersion() async throws {

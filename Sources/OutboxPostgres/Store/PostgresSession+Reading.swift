@@ -6,7 +6,9 @@ extension PostgresSession {
         try await self.runJanitorIfDue()
         let result: ReadResult
         do throws(PostgresError) {
-            result = try await self.poll(requests, until: deadline)
+            try await self.announceIfDue()
+            result = try await self.poll(
+                requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
         } catch {
             throw self.explained(error)
         }
@@ -52,6 +54,13 @@ extension PostgresSession {
                 if let fallback, self.clock.now >= fallback { self.doorbell.rang() }
             }
         }
+    }
+
+    /// Says what the relay is doing, if that has changed and it is time.
+    private func announceIfDue() async throws(PostgresError) {
+        guard let report = self.activitySchedule?.take(now: self.clock.now) else { return }
+        let text = report.text(named: self.sessionName)
+        _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
     }
 
     /// Waits for a notification, ``wake()`` or the first of some instants.

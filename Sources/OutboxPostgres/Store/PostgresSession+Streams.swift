@@ -3,6 +3,9 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
+    /// With what somebody rings who wants to hear himself; something of his own follows.
+    static let probe = "probe "
+
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
@@ -22,7 +25,8 @@ extension PostgresSession {
     /// - Returns: What to return to the relay, if it is to be told at once.
     func take(_ notifications: [Notification]) async throws(PostgresError) -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
-        if payloads.contains(where: { $0 != "deferred" }) {
+        // Who only wants to know whether rings are heard wants nothing of the relay.
+        if payloads.contains(where: { $0 != "deferred" && !$0.hasPrefix(Self.probe) }) {
             self.doorbell.rang()
             self.pauseEnd = nil
         }

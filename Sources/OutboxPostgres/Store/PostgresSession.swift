@@ -39,6 +39,10 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var reloadDue: ContinuousClock.Instant?
     /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
     var deferredIsUncertain = false
+    /// What the session is called, without what the relay is doing.
+    var sessionName = ""
+    /// When to say what the relay is doing; nil: before it owns the streams.
+    var activitySchedule: ActivitySchedule?
     let clock = ContinuousClock()
 
     /// What is known of a stream.
@@ -79,6 +83,11 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         self.connection.wake()
     }
 
+    nonisolated func note(_ activity: [StreamID: StreamActivity]) {
+        // Called on the connection's actor, as all that is not wake().
+        self.activitySchedule?.note(ActivityReport(activity), now: self.clock.now)
+    }
+
     func close() async {
         await self.connection.close()
     }
@@ -101,12 +110,15 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             if self.wakeup.pollingInterval == nil {
                 try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
             }
+            let nothing = ActivityReport([:])
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.register, [subscription, names]),
                 self.bound(self.statements.restart, [subscription, names]),
                 self.bound(self.statements.promoteAll, [subscription]),
                 self.bound(self.statements.load, [subscription, names]),
+                self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
             ])
+            self.activitySchedule = ActivitySchedule(announced: nothing)
             for row in results[1] {
                 let destination = try row.decode(0, as: String.self)
                 self.logger.warning(

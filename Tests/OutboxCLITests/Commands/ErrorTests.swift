@@ -10,7 +10,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["status"], ["migrate", "up"], ["migrate", "status"], ["enqueue", "a", "b"], ["dead-letter", "list"],
+        ["status"], ["status", "--watch"], ["doctor"], ["migrate", "up"], ["migrate", "status"], ["enqueue", "a", "b"],
+        ["dead-letter", "list"],
         ["dead-letter", "replay", "--all"], ["relay", "--route", "a=discard"],
     ])
     func noServerIs69(arguments: [String]) async throws {
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["status"], ["enqueue", "a", "b"], ["dead-letter", "list"], ["dead-letter", "show", "1"],
+        ["status"], ["status", "--watch"], ["enqueue", "a", "b"], ["dead-letter", "list"], ["dead-letter", "show", "1"],
         ["relay", "--route", "*=stdout"],
     ])
     func aMissingSchemaIs78(arguments: [String]) async throws {
@@ -120,10 +121,25 @@ import Testing
         #expect(try await outbox("status", "--json").json()["unregistered"][0]["destination"].string == name)
     }
 
-    @Test(arguments: ["schema", "status", "status --json", "dead-letter list", "migrate status --json"])
+    /// Also what the argument parser says of itself.
+    @Test func whatWasTypedIsNoCommandToATerminal() async throws {
+        for arguments in [
+            ["relay", "--route", "a\u{1B}[31m\u{7}"], ["relay", "--route", "a=\u{1B}]0;x\u{7}"],
+            ["relay", "--\u{1B}[31m"], ["status", "--interval", "\u{1B}[2J"], ["dead-letter", "show", "\u{1B}[2J"],
+            ["\u{1B}[2J"],
+        ] {
+            let error = try await Program.outbox(arguments, status: 64).error
+            #expect(!error.contains("\u{1B}") && !error.contains("\u{7}") && !error.isEmpty, "\(error)")
+        }
+    }
+
+    @Test(arguments: [
+        "schema", "status", "status --json", "status --watch", "status --watch --json", "dead-letter list",
+        "migrate status --json", "doctor", "--help", "relay --help", "help status", "--version",
+    ])
     func anOutputThatIsNotTakenIs74(command: String) async throws {
         let outbox = try await TestOutbox.migrated()
-        let on = command == "schema" ? "" : #""$@""#
+        let on = command == "schema" || command.contains("help") || command == "--version" ? "" : #""$@""#
         let full = try await outbox.shell(#""$outbox" \#(command) \#(on) >/dev/full; echo "status $?""#)
         #expect(full.lines == ["status 74"], "\(full.error)")
         let closed = try await outbox.shell(#""$outbox" \#(command) \#(on) >&-; echo "status $?""#)
@@ -150,14 +166,15 @@ import Testing
         ["enqueue", "a"], ["enqueue", "a", "b", "--header", "x"],
         ["enqueue", "a", "b", "--header", "x=1", "--header", "x=2"], ["enqueue", "a", "b", "--deliver-at", "tomorrow"],
         ["enqueue", "a", "--from", "-"], ["dead-letter", "replay"], ["dead-letter", "show", "x"],
-        ["demo", "--duration", "1ms"],
+        ["demo", "--duration", "1ms"], ["status", "--interval", "1s"], ["status", "--watch", "--interval", "0"],
     ])
     func aWrongCommandLineIs64(arguments: [String]) async throws {
         try await Program.outbox(arguments, status: 64)
     }
 
     @Test(arguments: [
-        [], ["relay"], ["enqueue"], ["migrate"], ["migrate", "up"], ["dead-letter", "replay"], ["demo"],
+        [], ["relay"], ["enqueue"], ["migrate"], ["migrate", "up"], ["dead-letter", "replay"], ["demo"], ["status"],
+        ["doctor"],
     ])
     func helpHasExamples(command: [String]) async throws {
         let ending = try await Program.outbox(command + ["--help"])

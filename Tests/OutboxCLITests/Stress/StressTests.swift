@@ -119,7 +119,7 @@ import Testing
             } else {
                 try await admin.execute(
                     script: """
-                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'outbox relay'
+                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'outbox relay%'
                         """)
                 relay.noteDisturbance()
             }

@@ -1,3 +1,4 @@
+import Foundation
 import Outbox
 import Testing
 
@@ -142,6 +143,136 @@ import Testing
             }
             try await eventually("the relay's session is over") {
                 try await inspector.status(on: test.connection).relay == nil
+            }
+        }
+    }
+
+    /// The one that works and those that wait, each once, and of which subscription.
+    @Test func relaysAndStandbysAreSeen() async throws {
+        try await withTestOutbox { test in
+            func relay(_ subscription: String) async throws -> Relay {
+                var configuration = RelayConfiguration()
+                configuration.subscription = subscription
+                configuration.standbyInterval = .milliseconds(20)
+                return try await Relay(
+                    postgres: test.configuration(), outbox: test.schema, routes: ["here": .handler { _ in }],
+                    configuration: configuration)
+            }
+            let relays = [try await relay("main"), try await relay("main"), try await relay("other")]
+            let inspector = OutboxInspector(schema: test.schema)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for relay in relays { group.addTask { try await relay.run() } }
+                try await eventually("all are there") {
+                    let main = try await inspector.status(on: test.connection).relays
+                    let other = try await inspector.status(subscription: "other", on: test.connection).relays
+                    return main.map(\.isOwner) == [true, false] && other.map(\.isOwner) == [true]
+                        && main[0].isAsleep != other[0].isAsleep
+                }
+                let seen = try await inspector.status(on: test.connection)
+                #expect(seen.relay == seen.relays[0])
+                #expect(seen.relays.allSatisfy { $0.connectedAt != nil && $0.host != nil })
+                #expect(seen.relays.map(\.applicationName) == ["outbox relay", "outbox relay"])
+                #expect(seen.relays.map(\.inFlight) == [0, nil])
+                for relay in relays { relay.stop() }
+                try await group.waitForAll()
+            }
+            try await eventually("they are gone") { try await inspector.status(on: test.connection).relays.isEmpty }
+        }
+    }
+
+    /// What only the relay knows comes from its session's name, and goes with it.
+    @Test func whatTheRelayIsDoingIsSeen() async throws {
+        try await withTestOutbox { test in
+            for (destination, count) in [("busy", 3), ("down", 2), ("idle", 0)] {
+                try await self.enqueue(test, destination, count: count)
+            }
+            let gate = AsyncStream<Void>.makeStream()
+            let relay = try await Relay(
+                postgres: test.configuration(), outbox: test.schema,
+                routes: [
+                    "busy": .handler { _ in for await _ in gate.stream { return } },
+                    "down": .handler { _ in throw DeliveryFailure.unavailable("away") },
+                    "idle": .handler { _ in },
+                ])
+            let inspector = OutboxInspector(schema: test.schema)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await relay.run() }
+                try await eventually("it is told") {
+                    let status = try await inspector.status(on: test.connection)
+                    return status.streams.map(\.inFlight) == [3, 2, 0]
+                        && status.streams.map(\.isDown) == [false, true, false]
+                        && status.relay?.inFlight == 5
+                }
+                gate.continuation.finish()
+                try await eventually("that it is over is told, too") {
+                    let streams = try await inspector.status(on: test.connection).streams
+                    return streams.map(\.inFlight) == [0, 2, 0] && streams.map(\.isDown) == [false, true, false]
+                }
+                relay.stop()
+                try await group.waitForAll()
+            }
+            let after = try await inspector.status(on: test.connection)
+            #expect(after.streams.allSatisfy { $0.inFlight == nil && $0.isDown == nil } && after.streams.count == 3)
+        }
+    }
+
+    /// A rate is what the cursor passed, by the time between two looks; ids of other destinations are not in it.
+    @Test func ratesAreDifferencesOfTwoLooks() async throws {
+        try await withTestOutbox { test in
+            for destination in ["there", "here", "there"] { try await self.enqueue(test, destination, count: 10) }
+            for destination in ["here", "there", "rewound"] { try await self.addStream(test, destination, position: 5) }
+            let inspector = OutboxInspector(schema: test.schema)
+            var first = try await inspector.status(on: test.connection)
+            #expect(first.streams.allSatisfy { $0.rate == nil })
+            first.takenAt.addTimeInterval(-100)
+            try await test.connection.execute(
+                script: """
+                    UPDATE \(test.name).stream SET position = CASE destination WHEN 'rewound' THEN 1 ELSE 25 END
+                    """)
+            let second = try await inspector.status(since: first, on: test.connection)
+            let elapsed = second.takenAt.timeIntervalSince(first.takenAt)
+            let passed = second.streams.map { stream in stream.rate.map { ($0 * elapsed).rounded() } }
+            // Of here 11 to 20, of there 6 to 10 and 21 to 25.
+            #expect(second.streams.map(\.destination) == ["here", "rewound", "there"])
+            #expect(passed == [10, nil, 10])
+            let third = try await inspector.status(since: first, countLimit: 4, on: test.connection)
+            let since = third.takenAt.timeIntervalSince(first.takenAt)
+            #expect(third.streams[0].rate.map { ($0 * since).rounded() } == 4)
+        }
+    }
+
+    @Test func aMonitorSeesTheStatusAndNoPayloads() async throws {
+        try await withTestOutbox { test in
+            try await self.enqueue(test, "here", count: 3)
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(monitor: role))
+                let relay = try await Relay(
+                    postgres: test.configuration(), outbox: test.schema,
+                    routes: ["here": .handler { _ in throw DeliveryFailure.unavailable("away") }])
+                let connection = try await test.connect(as: role)
+                let inspector = OutboxInspector(schema: test.schema)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await relay.run() }
+                    // The name of another role's session is all that it may see of it, and is enough.
+                    try await eventually("the monitor sees what the relay says") {
+                        let status = try await inspector.status(on: connection)
+                        return status.streams.map(\.isDown) == [true] && status.streams.map(\.inFlight) == [3]
+                    }
+                    let status = try await inspector.status(since: inspector.status(on: connection), on: connection)
+                    #expect(status.relay?.connectedAt == nil && status.segments.count == 4)
+                    relay.stop()
+                    try await group.waitForAll()
+                }
+                for column in ["payload", "headers", "key", "options"] {
+                    for table in ["message", "deferred", "dead_letter"] {
+                        let text = "SELECT \(column) FROM \(test.name).\(table)"
+                        let error = await #expect(throws: PostgresError.self) {
+                            try await connection.query(SQLStatement(text))
+                        }
+                        #expect(error?.sqlState == "42501")
+                    }
+                }
+                await connection.close()
             }
         }
     }

@@ -261,9 +261,9 @@ import Testing
                 #expect(try await query("TABLE $.pending").rowCount == 102)
                 for statement in [
                     "SELECT payload FROM $.message", "SELECT headers FROM $.message", "TABLE $.message_0",
-                    "TABLE $.stream",
-                    "SELECT id FROM $.pending JOIN $.message USING (id)", "TABLE $.deferred", "TABLE $.dead_letter",
-                    "TABLE $.idempotency", "TABLE $.migration", "DELETE FROM $.pending",
+                    "TABLE $.message", "SELECT key FROM $.message", "TABLE $.deferred", "TABLE $.dead_letter",
+                    "SELECT last_error FROM $.dead_letter", "UPDATE $.stream SET paused_at = now()",
+                    "TABLE $.idempotency", "DELETE FROM $.pending",
                     "UPDATE $.lag SET messages = 0",
                     "SELECT $.enqueue('there', 'text')", "SELECT $.enqueue('there', 'text', idempotency_key => 'a')",
                 ] {

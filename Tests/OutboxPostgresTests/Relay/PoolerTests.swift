@@ -71,6 +71,20 @@ import Testing
         }
     }
 
+    /// A doctor says of each what a relay would meet there: that its session is given away, and that it would hear nothing.
+    @Test(arguments: ["transaction", "session"]) func aDoctorSeesThePooler(mode: String) async throws {
+        try await self.withPooler(mode: mode) { bench, pooled in
+            var limits = OutboxDoctor.Limits()
+            if mode == "transaction" { limits.ring = .milliseconds(500) }
+            let findings = try await OutboxDoctor(schema: bench.schema, limits: limits).examine(pooled)
+            let expected: DoctorFinding.Severity = mode == "transaction" ? .error : .ok
+            for check in ["pooler", "doorbell"] {
+                #expect(findings.filter { $0.check == check }.map(\.severity) == [expected], "\(findings)")
+            }
+            #expect(findings.contains { $0.check == "pooler" && $0.seen.contains("a pooler in \(mode) mode") })
+        }
+    }
+
     private func withPooler(
         mode: String, size: Int = 5, _ body: (RelayBench, ConnectionConfiguration) async throws -> Void
     ) async throws {

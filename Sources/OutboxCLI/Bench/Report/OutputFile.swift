@@ -4,7 +4,10 @@ import Foundation
 enum OutputFile {
     /// Writes a file as a whole; `-` is stdout.
     static func write(_ bytes: [UInt8], to path: String) throws {
-        if path == "-" { return Terminal.output.write(bytes) }
+        if path == "-" {
+            Terminal.output.write(bytes)
+            return
+        }
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {

@@ -1,0 +1,122 @@
+import Outbox
+import OutboxPostgres
+
+extension StatusOutput {
+    /// Prints the state of an outbox for a program.
+    ///
+    /// - Returns: Whether somebody is still there to read it.
+    @discardableResult
+    static func printJSON(_ status: OutboxStatus) -> Bool {
+        var json = JSONWriter()
+        json.beginObject()
+        json.name("subscription")
+        json.string(status.subscription)
+        json.name("taken_at")
+        json.string(Timestamp.text(status.takenAt))
+        json.name("streams")
+        json.beginArray()
+        for stream in status.streams { self.write(stream, &json) }
+        json.endArray()
+        json.name("unregistered")
+        json.beginArray()
+        for waiting in status.unregistered {
+            json.beginObject()
+            json.name("destination")
+            json.string(waiting.destination.name)
+            json.count("messages", waiting.messages, exact: "messages_exact")
+            json.seconds("lag_seconds", waiting.lagTime)
+            json.endObject()
+        }
+        json.endArray()
+        json.name("segments")
+        json.beginArray()
+        for segment in status.segments {
+            json.beginObject()
+            json.name("number")
+            json.integer(segment.number)
+            json.name("bytes")
+            json.integer(segment.bytes)
+            json.name("current")
+            json.bool(segment.isCurrent)
+            json.endObject()
+        }
+        json.endArray()
+        json.name("relay")
+        if let relay = status.relay { self.write(relay, &json) } else { json.null() }
+        json.name("standbys")
+        json.beginArray()
+        for relay in status.relays where !relay.isOwner { self.write(relay, &json) }
+        json.endArray()
+        json.endObject()
+        return json.print()
+    }
+
+    /// Prints streams for a program.
+    static func printJSON(_ streams: [OutboxStatus.Stream]) {
+        var json = JSONWriter()
+        json.beginArray()
+        for stream in streams { self.write(stream, &json) }
+        json.endArray()
+        json.print()
+    }
+
+    private static func write(_ stream: OutboxStatus.Stream, _ json: inout JSONWriter) {
+        json.beginObject()
+        json.name("destination")
+        json.string(stream.destination.name)
+        json.name("slots")
+        json.beginArray()
+        json.integer(stream.slots.lowerBound)
+        json.integer(stream.slots.upperBound)
+        json.endArray()
+        json.name("position")
+        json.integer(Int(stream.position))
+        json.count("lag", stream.lag, exact: "lag_exact")
+        json.seconds("lag_seconds", stream.lagTime)
+        json.name("per_second")
+        if let rate = stream.rate { json.double((rate * 10).rounded() / 10) } else { json.null() }
+        json.name("in_flight")
+        if let count = stream.inFlight { json.integer(count) } else { json.null() }
+        json.count("deferred", stream.deferred, exact: "deferred_exact")
+        json.count("dead", stream.dead, exact: "dead_exact")
+        json.name("breaker")
+        json.string(stream.isDown.map { $0 ? "open" : "closed" })
+        json.name("paused_at")
+        json.string(stream.pausedAt.map(Timestamp.text))
+        json.name("committed_at")
+        json.string(stream.committedAt.map(Timestamp.text))
+        json.endObject()
+    }
+
+    private static func write(_ relay: OutboxStatus.RelayProcess, _ json: inout JSONWriter) {
+        json.beginObject()
+        json.name("pid")
+        json.integer(relay.processID)
+        json.name("application_name")
+        json.string(relay.applicationName)
+        json.name("host")
+        json.string(relay.host)
+        json.name("connected_at")
+        json.string(relay.connectedAt.map(Timestamp.text))
+        json.name("asleep")
+        json.bool(relay.isAsleep)
+        json.name("in_flight")
+        if let count = relay.inFlight { json.integer(count) } else { json.null() }
+        json.endObject()
+    }
+}
+
+extension JSONWriter {
+    /// Writes a count, and whether it is that many or at least.
+    fileprivate mutating func count(_ name: StaticString, _ count: OutboxStatus.Count, exact: StaticString) {
+        self.name(name)
+        self.integer(count.value)
+        self.name(exact)
+        self.bool(count.isExact)
+    }
+
+    fileprivate mutating func seconds(_ name: StaticString, _ duration: Duration?) {
+        self.name(name)
+        if let duration { self.double((duration.inSeconds * 1000).rounded() / 1000) } else { self.null() }
+    }
+}

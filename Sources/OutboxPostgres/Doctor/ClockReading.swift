@@ -1,0 +1,20 @@
+/// What time a server said it was, between two instants of one's own clock.
+struct ClockReading: Sendable, Hashable {
+    /// One's own time before the question was asked, in seconds of any epoch.
+    var asked: Double
+    /// The server's time.
+    var answer: Double
+    /// One's own time when the answer was there.
+    var answered: Double
+
+    /// By how much the server's clock is ahead, in seconds, at the least: it said its time at some moment between the two instants,
+    /// so what a journey can explain is no difference.
+    var certainSkew: Double {
+        if self.answer > self.answered { return self.answer - self.answered }
+        if self.answer < self.asked { return self.answer - self.asked }
+        return 0
+    }
+
+    /// How long the question and its answer took.
+    var roundTrip: Double { self.answered - self.asked }
+}

@@ -1,0 +1,170 @@
+import Outbox
+import OutboxSQL
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+extension OutboxDoctor {
+    /// Whether a ring is heard: it rings on the channel that relays listen on, with something that they pass over.
+    func doorbell(_ postgres: ConnectionConfiguration, _ connection: Connection) async throws -> [DoctorFinding] {
+        let log = try await connection.query(SQLStatement(self.statements.log))[0].decode(0, as: Int64.self)
+        let channel = "outbox_\(log)"
+        let listener = try await Connection.connect(postgres, logger: self.logger)
+        let heard: Result<Duration?, any Error>
+        do {
+            heard = .success(try await self.ring(channel, from: connection, to: listener))
+        } catch {
+            heard = .failure(error)
+        }
+        await listener.close()
+        guard let after = try heard.get() else {
+            return [
+                DoctorFinding(
+                    "doorbell", .error, "rang on \(channel), and a second session, which listens, heard nothing",
+                    advice: """
+                        Connect without a pooler, or through one in session mode. Until then a relay finds messages by its \
+                        fallback poll only, every 30 s; --poll 1s looks more often.
+                        """)
+            ]
+        }
+        return [DoctorFinding("doorbell", .ok, "rang on \(channel), and was heard after \(after.milliseconds) ms")]
+    }
+
+    /// - Returns: How long it took; nil: nothing was heard in time, or there is no second session to be had.
+    private func ring(
+        _ channel: String, from connection: Connection, to listener: Connection
+    ) async throws -> Duration? {
+        try await withThrowingTaskGroup(of: Duration?.self) { group in
+            group.addTask { try await self.hear(channel, from: connection, to: listener) }
+            group.addTask {
+                try await Task.sleep(for: self.limits.ring)
+                return nil
+            }
+            let heard = try await group.next() ?? nil
+            group.cancelAll()
+            return heard
+        }
+    }
+
+    private func hear(_ channel: String, from connection: Connection, to listener: Connection) async throws -> Duration
+    {
+        let clock = ContinuousClock()
+        let payload = PostgresSession.probe + UUID().uuidString
+        try await listener.query("LISTEN \(unescaped: channel)")
+        let start = clock.now
+        try await connection.query(SQLStatement(self.statements.probe, [.text(channel), .text(payload)]))
+        while true {
+            guard case .notified(let notifications) = try await listener.waitForActivity(until: nil) else { continue }
+            if notifications.contains(where: { $0.channel == channel && $0.payload == payload }) {
+                return clock.now - start
+            }
+        }
+    }
+
+    /// Whether dead rows are cleaned up.
+    func autovacuum(_ connection: Connection) async throws -> [DoctorFinding] {
+        let findings = try await connection.query(SQLStatement(self.statements.vacuumOff)).map { row in
+            let setting = try row.decode("setting", as: String.self)
+            guard let relation = try row.decode("relation", as: String?.self) else {
+                return DoctorFinding(
+                    "autovacuum", .warning, "\(setting) on the whole server",
+                    advice: "Switch it on in postgresql.conf: the tables of the outbox grow, and so do all others.")
+            }
+            return DoctorFinding(
+                "autovacuum", .warning, "\(setting) for \(relation)",
+                advice: "ALTER TABLE \(relation) RESET (autovacuum_enabled)")
+        }
+        return findings.isEmpty ? [DoctorFinding("autovacuum", .ok, "on, for all tables of the outbox")] : findings
+    }
+
+    /// Whether somebody looks after the log's segments, and can.
+    func segments(_ connection: Connection) async throws -> [DoctorFinding] {
+        let rows = try await connection.query(SQLStatement(self.schema.statements.listSegments.text))
+        var segments: [(number: Int16, isEmpty: Bool, age: Duration)] = []
+        var current: Int?
+        for row in rows {
+            if try row.decode("is_current", as: Bool.self) { current = segments.count }
+            segments.append(
+                (
+                    try row.decode("number", as: Int16.self), try row.decode("is_empty", as: Bool.self),
+                    .microseconds(try row.decode("age_microseconds", as: Int64.self))
+                ))
+        }
+        let used = segments.filter { !$0.isEmpty }.count
+        guard let current else {
+            return [
+                DoctorFinding("segments", .warning, "nobody has noted which segment is current", advice: Self.janitor)
+            ]
+        }
+        let (now, next) = (segments[current], segments[(current + 1) % segments.count])
+        let hours = Int(now.age.seconds / 3600)
+        if now.isEmpty || now.age <= self.limits.retention {
+            return [
+                DoctorFinding("segments", .ok, "\(used) of \(segments.count) hold messages, \(now.number) is current")
+            ]
+        }
+        let seen = "segment \(now.number) has been current for \(hours) h"
+        if next.isEmpty {
+            return [DoctorFinding("segments", .warning, "\(seen), though the next one is empty", advice: Self.janitor)]
+        }
+        let isUnpassed = try await connection.query(
+            SQLStatement(self.statements.unpassed, [.int2(next.number)]))[0].decode(0, as: Bool.self)
+        if !isUnpassed {
+            return [
+                DoctorFinding(
+                    "segments", .warning,
+                    "\(seen), and segment \(next.number), which all streams have passed, is not emptied",
+                    advice: Self.janitor)
+            ]
+        }
+        return [
+            DoctorFinding(
+                "segments", .warning,
+                "\(seen): segment \(next.number) holds messages that a stream has not passed, so the log grows",
+                advice: """
+                    Find whose they are: “outbox status” names destinations without a relay, “outbox stream list” those that are \
+                    paused or behind, each with --subscription.
+                    """)
+        ]
+    }
+
+    private static let janitor = """
+        Run a relay that has the grants of this version, or “outbox janitor” every hour. If one runs, see its log.
+        """
+
+    /// Whether somebody delivers, and everything.
+    func relay(_ connection: Connection) async throws -> [DoctorFinding] {
+        let status = try await OutboxInspector(schema: self.schema).status(
+            subscription: self.subscription, countLimit: 1, on: connection)
+        var findings: [DoctorFinding] = []
+        func warn(_ seen: String, _ advice: String) {
+            findings.append(DoctorFinding("relay", .warning, seen, advice: advice))
+        }
+        if status.relay == nil {
+            warn("none is working for the subscription “\(self.subscription)”", "Start one: outbox relay, or your own.")
+        }
+        for waiting in status.unregistered {
+            warn(
+                "messages for “\(waiting.destination)” wait, and no relay has ever had a route for it",
+                "Give a relay a route for it. If the name is a mistake, deliver them to nowhere: outbox relay --route NAME=discard."
+            )
+        }
+        for stream in status.streams where stream.isDown == true {
+            warn("the destination “\(stream.destination)” is down", "Nothing here: its relay probes it until it is up.")
+        }
+        for stream in status.streams where stream.pausedAt != nil {
+            warn("the stream of “\(stream.destination)” is paused", "When it may go on: outbox stream resume NAME.")
+        }
+        let standbys = status.relays.filter { !$0.isOwner }.count
+        let seen = "one is working" + (standbys == 0 ? ", none stands by" : ", \(standbys) stand by")
+        return findings.isEmpty ? [DoctorFinding("relay", .ok, seen)] : findings
+    }
+}
+
+extension Duration {
+    /// In milliseconds, rounded up.
+    fileprivate var milliseconds: Int { Int((self.seconds * 1000).rounded(.up)) }
+}

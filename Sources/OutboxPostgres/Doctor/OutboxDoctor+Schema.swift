@@ -1,0 +1,130 @@
+import Outbox
+import OutboxSQL
+
+extension OutboxDoctor {
+    /// Whether the schema is the one that this version works with, with the text that it was applied with.
+    func migrations(_ connection: Connection) async throws -> [DoctorFinding] {
+        let statuses: [MigrationStatus]
+        do {
+            statuses = try await Migrator(schema: self.schema).status(on: connection)
+        } catch let error as OutboxError where error.code == .schemaOccupied {
+            return [DoctorFinding("schema", .error, error.message)]
+        }
+        let known = OutboxSchema.currentVersion
+        if statuses.allSatisfy({ $0.state == .pending }) {
+            return [
+                DoctorFinding(
+                    "schema", .error, "there is no outbox in the schema \(self.schema.identifier)",
+                    advice: "Create it: outbox migrate up\(self.option). Or name another schema.")
+            ]
+        }
+        let findings = statuses.compactMap { status -> DoctorFinding? in
+            let what = "version \(status.version) (\(status.name))"
+            switch status.state {
+            case .applied:
+                return nil
+            case .pending:
+                return DoctorFinding(
+                    "schema", .error, "\(what) is missing", advice: "Apply it: outbox migrate up\(self.option)")
+            case .unknown:
+                return DoctorFinding(
+                    "schema", .error, "\(what) is newer than this program, which knows \(known)",
+                    advice: "Update the program.")
+            case .drifted:
+                return DoctorFinding(
+                    "schema", .warning, "\(what) was applied with another text than this program has",
+                    advice: """
+                        Use the program that applied it. If the difference does not matter, “outbox migrate \
+                        up\(self.option)” says how to accept it.
+                        """)
+            }
+        }
+        return findings.isEmpty ? [DoctorFinding("schema", .ok, "version \(known), as it was made")] : findings
+    }
+
+    /// The option that names the schema, where it has to be given.
+    private var option: String { self.schema.name == "outbox" ? "" : " --schema \(self.schema.name)" }
+
+    /// Whether triggers, indexes, partitions and constraints are there and work.
+    func objects(_ connection: Connection) async throws -> [DoctorFinding] {
+        let result = try await connection.query(SQLStatement(self.statements.brokenObjects))
+        let findings = try result.map { row in
+            DoctorFinding("objects", .error, try row.decode("seen"), advice: try row.decode("mend"))
+        }
+        return findings.isEmpty
+            ? [DoctorFinding("objects", .ok, "triggers, indexes, partitions and constraints are in force")] : findings
+    }
+
+    /// Whether roles have the privileges that they need.
+    func privileges(_ connection: Connection) async throws -> [DoctorFinding] {
+        var wanted: [(role: String, kind: String, grants: [Grant])] = []
+        if let role = self.roles.producer { wanted.append((role, "producer", Grant.producer)) }
+        if let role = self.roles.relay { wanted.append((role, "relay", Grant.relay)) }
+        if let role = self.roles.monitor { wanted.append((role, "monitor", Grant.monitor)) }
+        if wanted.isEmpty {
+            let role = try await connection.query("SELECT current_user::text")[0].decode(0, as: String.self)
+            wanted.append((role, "relay", Grant.relay))
+        }
+        var findings: [DoctorFinding] = []
+        for (role, kind, grants) in wanted {
+            findings.append(try await self.privileges(of: role, as: kind, grants, connection))
+        }
+        return findings
+    }
+
+    private func privileges(
+        of role: String, as kind: String, _ grants: [Grant], _ connection: Connection
+    ) async throws -> DoctorFinding {
+        let missing: [Grant]
+        do {
+            missing = try await self.missing(of: grants, role, connection)
+        } catch let error as PostgresError where error.sqlState == "42704" {
+            return DoctorFinding(
+                "privileges", .error, "there is no role “\(role)”", advice: "Create it, or name another one.")
+        }
+        if missing.isEmpty {
+            return DoctorFinding("privileges", .ok, "the role “\(role)” has what a \(kind) needs")
+        }
+        let isEssential = missing.contains(where: \.isEssential)
+        let what = isEssential ? "cannot work as a \(kind)" : "can work as a \(kind), but not remove what is old"
+        let objects = missing.map { "\($0.privileges.map(\.name).joined(separator: ", ")) on \($0.object)" }
+        let quoted = SQLIdentifier(role).quoted
+        return DoctorFinding(
+            "privileges", isEssential ? .error : .warning,
+            "the role “\(role)” \(what): it lacks \(objects.joined(separator: "; "))",
+            advice: "As the owner of the schema: "
+                + missing.map { $0.statement(to: quoted, in: self.schema) }.joined(separator: " "))
+    }
+
+    /// Of what a role needs, what it lacks.
+    private func missing(of grants: [Grant], _ role: String, _ connection: Connection) async throws -> [Grant] {
+        var parts: [(grant: Int, privilege: Int, name: String, column: String?)] = []
+        for (index, grant) in grants.enumerated() {
+            for (place, privilege) in grant.privileges.enumerated() {
+                let columns: [String?] = privilege.columns.isEmpty ? [nil] : privilege.columns
+                for column in columns { parts.append((index, place, privilege.name, column)) }
+            }
+        }
+        let result = try await connection.query(
+            SQLStatement(
+                self.statements.missingGrants,
+                [
+                    .text(role), .textArray(parts.map { grants[$0.grant].kind.rawValue }),
+                    // A schema is looked for by its name as it is, all others as they are written in SQL.
+                    .textArray(
+                        parts.map { part in
+                            let grant = grants[part.grant]
+                            return grant.kind == .schema ? self.schema.name : grant.name(in: self.schema)
+                        }),
+                    .textArray(parts.map(\.name)), .textArray(parts.map(\.column)),
+                ]))
+        let lacking = try result.map { row in parts[Int(try row.decode(0, as: Int64.self)) - 1] }
+        return grants.indices.compactMap { index in
+            let places = Set(lacking.filter { $0.grant == index }.map(\.privilege))
+            guard !places.isEmpty else { return nil }
+            var grant = grants[index]
+            grant.privileges = places.sorted().map { grants[index].privileges[$0] }
+            return grant
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Outbox
+import OutboxSQL
+
+/// Something that keeps vacuum from removing dead rows.
+struct XminHolder: Sendable, Hashable {
+    /// What it is.
+    var kind: String
+    /// Which one.
+    var name: String
+    /// How many transactions have begun since.
+    var transactions: Int
+    /// For how long; nil: that is not known.
+    var age: Duration?
+
+    /// What was seen.
+    var seen: String {
+        let time = self.age.map { ", for \(Int64($0.seconds)) s" } ?? ""
+        return "\(self.kind) \(self.name) holds up vacuum, by \(self.transactions) transactions\(time)"
+    }
+
+    /// What to do about it.
+    var advice: String {
+        switch self.kind {
+        case "prepared transaction":
+            "Finish it: COMMIT PREPARED or ROLLBACK PREPARED \(self.name). If it has enqueued, no relay sleeps until then."
+        case "standby":
+            "A query on the standby holds it up, by hot_standby_feedback: end it there, or do without the feedback."
+        case "replication slot":
+            "Its reader lags: see what it waits for, in pg_stat_replication."
+        case "replication slot that nobody reads":
+            "Start its reader, or drop it: SELECT pg_drop_replication_slot('\(SQLIdentifier.escapedInLiteral(self.name))'). It keeps WAL too."
+        case "idle transaction":
+            "Whoever began it has to end it, or pg_terminate_backend; idle_in_transaction_session_timeout keeps it from coming back."
+        default:
+            "Wait for its end, or pg_cancel_backend. Delivery is as fast as ever meanwhile, but deferred and stream grow."
+        }
+    }
+}
+
+extension OutboxDoctor {
+    /// What keeps vacuum from cleaning up.
+    func xmin(_ connection: Connection) async throws -> [DoctorFinding] {
+        let result = try await connection.query(SQLStatement(self.statements.xminHolders))
+        return self.judge(
+            try result.map { row in
+                XminHolder(
+                    kind: try row.decode("kind"), name: try row.decode("name"),
+                    transactions: try row.decode("transactions", as: Int.self),
+                    age: try row.decode("microseconds", as: Int64?.self).map { .microseconds($0) })
+            })
+    }
+
+    func judge(_ holders: [XminHolder]) -> [DoctorFinding] {
+        let old = holders.filter { holder in
+            holder.transactions >= self.limits.transactions
+                || holder.age.map { $0 >= self.limits.transactionAge } ?? false
+        }
+        if old.isEmpty {
+            return [DoctorFinding("xmin", .ok, "nothing has kept vacuum from cleaning up for long")]
+        }
+        return old.map { DoctorFinding("xmin", .warning, $0.seen, advice: $0.advice) }
+    }
+}

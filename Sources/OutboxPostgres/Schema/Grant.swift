@@ -1,0 +1,104 @@
+/// Privileges on one of the outbox's objects: what is granted, and what is looked for where it is missing.
+struct Grant: Sendable, Hashable {
+    /// What kind of object it is.
+    enum Kind: String, Sendable {
+        case schema = "SCHEMA"
+        case table = "TABLE"
+        case sequence = "SEQUENCE"
+        case function = "FUNCTION"
+    }
+
+    /// A privilege, for the whole object or for some columns of it.
+    struct Privilege: Sendable, Hashable, ExpressibleByStringLiteral {
+        var name: String
+        var columns: [String] = []
+
+        init(_ name: String, _ columns: String...) {
+            self.name = name
+            self.columns = columns
+        }
+
+        init(stringLiteral name: String) {
+            self.name = name
+        }
+
+        var text: String { self.columns.isEmpty ? self.name : "\(self.name) (\(self.columns.joined(separator: ", ")))" }
+    }
+
+    var privileges: [Privilege]
+    var kind: Kind
+    /// The object's name in the schema; of a function, with its parameters' types; of the schema, nothing.
+    var object: String
+    /// Whether the role cannot do its work without it.
+    var isEssential: Bool
+
+    init(_ privileges: Privilege..., on kind: Kind, _ object: String = "", isEssential: Bool = true) {
+        self.privileges = privileges
+        self.kind = kind
+        self.object = object
+        self.isEssential = isEssential
+    }
+
+    /// The object's whole name.
+    func name(in schema: OutboxSchema) -> String {
+        self.kind == .schema ? schema.identifier : "\(schema.identifier).\(self.object)"
+    }
+
+    /// The statement that grants it to a role, whose name is quoted.
+    func statement(to role: String, in schema: OutboxSchema) -> String {
+        let kind = self.kind == .table ? "" : self.kind.rawValue + " "
+        let privileges = self.privileges.map(\.text).joined(separator: ", ")
+        return "GRANT \(privileges) ON \(kind)\(self.name(in: schema)) TO \(role);"
+    }
+}
+
+extension Grant {
+    /// What a producer needs.
+    static let producer: [Grant] = [
+        Grant("USAGE", on: .schema),
+        Grant(
+            Privilege(
+                "INSERT", "segment", "deliver_at", "destination", "route", "key", "headers", "options", "payload"),
+            Privilege("SELECT", "id"), on: .table, "message"),
+        // SELECT on the sequence, not USAGE: both let a default read it, but with USAGE a role could advance it.
+        Grant("SELECT", on: .sequence, "segment_number"),
+        Grant(
+            "SELECT", Privilege("INSERT", "destination", "key", "expires_at"),
+            Privilege("UPDATE", "message_id", "expires_at"), on: .table, "idempotency"),
+        Grant("EXECUTE", on: .function, "enqueue(text, bytea, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+        Grant("EXECUTE", on: .function, "enqueue(text, text, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+        Grant("EXECUTE", on: .function, "enqueue(text, jsonb, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+    ]
+
+    /// What a relay or an operator needs.
+    static let relay: [Grant] = [
+        Grant("USAGE", on: .schema),
+        Grant("SELECT", on: .table, "message"),
+        Grant("SELECT", on: .table, "migration"),
+        Grant("SELECT", "INSERT", "UPDATE", on: .table, "stream"),
+        Grant("SELECT", "INSERT", "UPDATE", "DELETE", on: .table, "deferred"),
+        Grant("SELECT", "INSERT", "DELETE", on: .table, "dead_letter"),
+        // UPDATE (expires_at): who locks rows to remove them has to be allowed to update them.
+        Grant("SELECT", "DELETE", Privilege("UPDATE", "expires_at"), on: .table, "idempotency", isEssential: false),
+        // Without these it delivers, and what was delivered stays.
+        Grant("SELECT", "UPDATE", on: .table, "segment", isEssential: false),
+        Grant("SELECT", "UPDATE", on: .sequence, "segment_number", isEssential: false),
+        Grant("EXECUTE", on: .function, "truncate_segment(smallint)", isEssential: false),
+    ]
+
+    /// What whoever watches needs: the views, and what the status counts by.
+    static let monitor: [Grant] = [
+        Grant("USAGE", on: .schema),
+        Grant("SELECT", on: .table, "pending"),
+        Grant("SELECT", on: .table, "lag"),
+        // Who reads a view has to be allowed to call what it calls.
+        Grant("EXECUTE", on: .function, "stream_lag()"),
+        Grant("SELECT", on: .table, "stream"),
+        Grant("SELECT", on: .table, "migration"),
+        Grant("SELECT", on: .table, "segment"),
+        Grant(Privilege("SELECT", "xid", "id", "segment", "slot", "created_at", "destination"), on: .table, "message"),
+        Grant(Privilege("SELECT", "subscription", "destination", "slot"), on: .table, "deferred"),
+        Grant(Privilege("SELECT", "subscription", "destination", "slot"), on: .table, "dead_letter"),
+        Grant("SELECT", on: .sequence, "segment_number"),
+    ]
+}

@@ -1,0 +1,28 @@
+/// The statements of the folder `doctor`.
+package struct DoctorStatements: Sendable {
+    package let server: String
+    package let clock: String
+    package let log: String
+    package let probe: String
+    package let brokenObjects: String
+    package let missingGrants: String
+    package let xminHolders: String
+    package let vacuumOff: String
+    package let unpassed: String
+
+    /// The statements for one outbox; see ``Statements``.
+    package init(schema: String, schemaText: String) {
+        func text(_ bytes: [UInt8]) -> String {
+            Statements.render(bytes, schema: schema, schemaText: schemaText)
+        }
+        self.server = text(PackageResources.server_sql)
+        self.clock = text(PackageResources.clock_sql)
+        self.log = text(PackageResources.log_sql)
+        self.probe = text(PackageResources.probe_sql)
+        self.brokenObjects = text(PackageResources.broken_objects_sql)
+        self.missingGrants = text(PackageResources.missing_grants_sql)
+        self.xminHolders = text(PackageResources.xmin_holders_sql)
+        self.vacuumOff = text(PackageResources.vacuum_off_sql)
+        self.unpassed = text(PackageResources.unpassed_sql)
+    }
+}

@@ -1,0 +1,45 @@
+-- What the outbox does not work without, or not well, and what is not there as the migrations made it: what it is, whether
+-- messages can be lost or stay behind for it, and what mends it.
+SELECT 'trigger ' || wanted.trigger_name || ' on ' || wanted.relation || CASE WHEN present.oid IS NULL THEN ' is missing' ELSE ' is disabled' END AS seen,
+    CASE
+        WHEN present.oid IS NULL THEN 'Restore it from the migration that made it: outbox schema prints it.'
+        ELSE format('ALTER TABLE %s.%I ENABLE TRIGGER %I', '{{schema_text}}', wanted.relation, wanted.trigger_name)
+    END AS mend
+FROM (VALUES
+    ('message', 'doorbell'), ('deferred', 'doorbell'), ('dead_letter', 'announce'), ('stream', 'doorbell'),
+    ('stream', 'generation')
+) AS wanted (relation, trigger_name)
+LEFT JOIN pg_trigger AS present
+    ON present.tgrelid = to_regclass('{{schema_text}}.' || wanted.relation) AND present.tgname = wanted.trigger_name
+WHERE present.oid IS NULL OR present.tgenabled NOT IN ('O', 'A')
+UNION ALL
+-- Of a partitioned table, an index is valid if those of all partitions are there and valid.
+SELECT 'index ' || wanted.index_name || CASE WHEN present.indexrelid IS NULL THEN ' is missing' ELSE ' is invalid' END,
+    CASE
+        WHEN present.indexrelid IS NULL THEN 'Restore it from the migration that made it: outbox schema prints it.'
+        ELSE format('REINDEX INDEX %s.%I', '{{schema_text}}', wanted.index_name)
+    END
+FROM (VALUES
+    ('message_destination'), ('message_xid'), ('stream_pkey'), ('stream_slots'), ('deferred_pkey'), ('deferred_due'),
+    ('deferred_key'), ('dead_letter_pkey'), ('dead_letter_destination'), ('idempotency_pkey'), ('idempotency_expires_at')
+) AS wanted (index_name)
+LEFT JOIN pg_index AS present ON present.indexrelid = to_regclass('{{schema_text}}.' || wanted.index_name)
+WHERE present.indexrelid IS NULL OR NOT present.indisvalid
+UNION ALL
+SELECT 'partition message_' || number || ' is missing',
+    'Nothing can be enqueued while it is current. Restore it from the migration that made it: outbox schema prints it.'
+FROM generate_series(0, 3) AS number
+WHERE NOT EXISTS (
+    SELECT FROM pg_inherits
+    WHERE inhparent = to_regclass('{{schema_text}}.message')
+        AND inhrelid = to_regclass('{{schema_text}}.message_' || number)
+)
+UNION ALL
+SELECT 'constraint ' || wanted.constraint_name || ' on message is missing or not validated',
+    'Messages that no relay can read are not refused. Restore it from the migration that made it: outbox schema prints it.'
+FROM (VALUES ('headers_object_of_strings'), ('destination_length'), ('payload_length')) AS wanted (constraint_name)
+WHERE NOT EXISTS (
+    SELECT FROM pg_constraint
+    WHERE conrelid = to_regclass('{{schema_text}}.message') AND conname = wanted.constraint_name AND convalidated
+)
+ORDER BY 1

@@ -1,0 +1,2 @@
+-- When the transaction began, by the server's clock.
+SELECT now()
