@@ -109,9 +109,17 @@ extension PostgresSession {
         if due.isEmpty { return nil }
         for index in requests.indices { requests[index].deferred = false }
         var plan: [(SQLStatement, Answer)] = []
-        plan.append((self.sameLog, .none))
         for request in due { self.planDeferred(request, &plan) }
-        let results = try await self.connection.pipeline(plan.map(\.0))
+        // Last: what was read waited for who was dropping the outbox, and is of the one that came after it.
+        plan.append((self.sameLog, .none))
+        let results: [QueryResult]
+        do throws(PostgresError) {
+            results = try await self.connection.pipeline(plan.map(\.0))
+        } catch {
+            guard error.sqlState == SQLState.divisionByZero else { throw error }
+            self.isLogReplaced = true
+            return ReadResult()
+        }
         var result = ReadResult()
         for (answer, part) in zip(plan.map(\.1), results) { self.takeDeferred(answer, part, &result) }
         return result

@@ -49,6 +49,7 @@ import Testing
                 """
                 INSERT INTO $outbox.stream (destination, snapshot, position, horizon)
                 VALUES ('d', pg_current_snapshot(), 0, pg_current_xact_id())
+                ON CONFLICT DO NOTHING
                 """)
             try await bench.sql("SELECT $outbox.enqueue('d', 'new') FROM generate_series(1, 10)")
             go.finish()
