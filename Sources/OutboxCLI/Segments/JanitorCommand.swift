@@ -38,6 +38,7 @@ struct JanitorCommand: AsyncParsableCommand {
             )
         }
         table.print()
+        if report.expiredKeys > 0 { Terminal.output.print("\(report.expiredKeys.grouped) expired idempotency keys removed") }
         if let next = report.advancedTo { Terminal.output.print("new messages go to segment \(next)") }
     }
 
@@ -61,6 +62,8 @@ struct JanitorCommand: AsyncParsableCommand {
         json.endArray()
         json.name("advanced_to")
         if let next = report.advancedTo { json.integer(next) } else { json.null() }
+        json.name("expired_keys")
+        json.integer(report.expiredKeys)
         json.endObject()
         json.print()
     }

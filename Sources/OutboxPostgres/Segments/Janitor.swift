@@ -1,7 +1,7 @@
 import OutboxSQL
 
-/// Goes on to the log's next segment when the current one is big or old enough, and empties segments that every stream of
-/// every subscription has passed.
+/// Goes on to the log's next segment when the current one is big or old enough, empties segments that every stream of
+/// every subscription has passed, and removes idempotency keys whose window is over.
 ///
 /// A relay that owns its streams does this by itself, on its own connection. Called by others beside it, it does no harm.
 /// Nobody who enqueues is kept waiting.
@@ -21,7 +21,10 @@ public struct Janitor: Sendable {
         self.statements = schema.statements
     }
 
-    /// Looks at the segments once, and does what there is to do.
+    /// How many idempotency keys are removed in one look.
+    private static let keys = 1000
+
+    /// Looks at the segments once, and does what there is to do; removes at most 1,000 idempotency keys.
     ///
     /// - Parameter connection: A connection that is not in a transaction, of a role with the grants of a relay; see
     ///   ``OutboxSchema/grants(producer:relay:)``.
@@ -64,6 +67,11 @@ public struct Janitor: Sendable {
                 report.lookAgain(after: self.policy.interval)
             }
         }
+        // Last: a relay with the grants of an earlier version may not.
+        report.expiredKeys = try await connection.query(
+            SQLStatement(self.schema.enqueueStatements.expireIdempotencyKeys, [.int8(Int64(Self.keys))])
+        ).affectedRows
+        if report.expiredKeys == Self.keys { report.lookAgain(after: .zero) }
         return report
     }
 

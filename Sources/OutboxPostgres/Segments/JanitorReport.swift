@@ -32,6 +32,8 @@ public struct JanitorReport: Sendable, Hashable {
     public var segments: [Segment]
     /// Which segment new messages go to from now on; nil: the same as before.
     public var advancedTo: Int?
+    /// How many idempotency keys were removed, whose window was over.
+    public var expiredKeys = 0
     /// When to look again if nothing is enqueued or delivered; nil: not at all.
     var next: Duration?
 }

@@ -41,6 +41,25 @@ import Testing
         #expect(deliveries.texts == (1...8).map(String.init))
     }
 
+    @Test func expiredIdempotencyKeysAreRemovedByARelayAndOthersKept() async throws {
+        let bench = try await RelayBench.make()
+        let store = PostgresStore(
+            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), segments: .eager)
+        try await bench.sql(
+            """
+            SELECT $outbox.enqueue(
+                'd', 'x', idempotency_key => i::text, idempotency_window => CASE WHEN i % 3 > 0 THEN '0'::interval ELSE '1 day' END)
+            FROM generate_series(1, 3000) AS i
+            """)
+        try await bench.run(bench.relay(["d": .handler { _ in }], store: store)) {
+            // More than are removed in one look.
+            try await eventually("they are removed") {
+                try await bench.count("SELECT count(*) FROM $outbox.idempotency") == 1000
+            }
+        }
+        #expect(try await bench.clean().expiredKeys == 0)
+    }
+
     @Test func whatIsYoungerThanTheRetentionIsKept() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("kept", turningTo: 1)
