@@ -22,7 +22,8 @@ let twoLines = try outbox.enqueue(NewMessage(to: .journal, route: "orders", text
 
 let journal = Journal(folder: FilePath(folder))
 let relay = Relay(
-    store: outbox, routes: [.journal: journal.handler], logger: Logger(label: "journal") { _ in SwiftLogNoOpLogHandler() })
+    store: outbox, routes: [.journal: journal.handler],
+    logger: Logger(label: "journal") { _ in SwiftLogNoOpLogHandler() })
 
 // The folder is made only when the destination has been found to be down.
 let events = relay.events

@@ -18,7 +18,8 @@ struct OrderServer: Service {
             // What this throws becomes a 500: nothing was stored and nobody is told.
             let placed = try await shop.place(order)
             return HTTPResponse(
-                statusCode: .created, headers: [.contentType: "application/json"], body: try JSONEncoder().encode(placed))
+                statusCode: .created, headers: [.contentType: "application/json"],
+                body: try JSONEncoder().encode(placed))
         }
         try await withThrowingTaskGroup { group in
             group.addTask { try await server.run() }
