@@ -73,12 +73,11 @@ public struct DestinationHandler: Sendable {
             breaker: breaker, parkedAfter: parkedAfter)
     }
 
-    /// A closure that is called with several messages and returns an outcome for each, in the same order.
+    /// A closure that is called with several messages, at most `maximumCount`, and returns an outcome for each, in the same
+    /// order.
     ///
     /// A batch is in order; when one of its messages fails, a later one of the same key should not be delivered. When
     /// the closure throws, or returns another number of outcomes, all of the batch are tried again.
-    ///
-    /// - Parameter maximumCount: How many messages a batch has at most.
     public static func batch(
         maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
         ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30),

@@ -9,8 +9,8 @@ extension PostgresOutbox {
     /// if the call had not been made. A message with an idempotency key is refused: `COPY` looks nothing up.
     ///
     /// - Returns: How many messages there were.
-    /// - Throws: ``Outbox/InvalidMessage``, for the first message that is refused; what `messages` throws;
-    ///   ``OutboxError`` and ``PostgresError`` as ``enqueue(_:in:)``; ``TransactionError`` if the transaction could not be
+    /// - Throws: ``/Outbox/InvalidMessage``, for the first message that is refused; what `messages` throws;
+    ///   ``OutboxError`` and ``PostgresError`` as ``enqueue(_:in:)->Int64``; ``TransactionError`` if the transaction could not be
     ///   saved.
     @discardableResult
     public func copy<Messages: AsyncSequence>(

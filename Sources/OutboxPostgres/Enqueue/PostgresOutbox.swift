@@ -15,7 +15,7 @@ import OutboxSQL
 /// A message is there if the transaction commits, and never was if it does not. It is checked before anything is sent:
 /// a message that is refused leaves the transaction as it was. The current trace context goes into the headers.
 ///
-/// A message with an ``Outbox/NewMessage/idempotencyKey`` that its destination has had within the window is not enqueued:
+/// A message with an ``/Outbox/NewMessage/idempotencyKey`` that its destination has had within the window is not enqueued:
 /// the number of the first one is returned. While another transaction is enqueueing with the key, the call waits for its
 /// end, as for any unique key. So two transactions that bring the same keys in opposite orders may deadlock (SQLSTATE
 /// 40P01), and one above `READ COMMITTED` may fail with 40001; both are retriable.
@@ -35,7 +35,7 @@ public struct PostgresOutbox: Sendable {
     /// - Parameters:
     ///   - schema: The outbox's schema. Default: "outbox".
     ///   - maximumPayload: The most bytes of payload that a message may have. Default 16 MiB; the schema allows
-    ///     ``Outbox/NewMessage/largestPayload``, which is the most in any case.
+    ///     ``/Outbox/NewMessage/largestPayload``, which is the most in any case.
     ///   - idempotencyWindow: For how long a message keeps others with its idempotency key out. Default a day, at most
     ///     1,000 years.
     public init(
@@ -53,7 +53,7 @@ public struct PostgresOutbox: Sendable {
     /// Enqueues a message.
     ///
     /// - Returns: The message's number, or that of the first one with its idempotency key.
-    /// - Throws: ``Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
+    /// - Throws: ``/Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
     ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated`` or
     ///   ``OutboxError/Code/privilege``, ``PostgresError``.
     @discardableResult
@@ -62,7 +62,7 @@ public struct PostgresOutbox: Sendable {
     }
 
     /// Enqueues several messages with one statement; all are checked first. More than 64 MiB of payload are sent in as
-    /// many statements as it takes; for very many messages see ``copy(_:in:)``.
+    /// many statements as it takes; for very many messages see `copy(_:in:)`.
     ///
     /// - Returns: The messages' numbers, in the order of the messages; ascending, but for those of messages that had been
     ///   enqueued before with their idempotency keys.
@@ -82,7 +82,7 @@ public struct PostgresOutbox: Sendable {
 
     /// The statement that enqueues a message, for clients other than this package's. It returns the message's number.
     ///
-    /// - Throws: ``Outbox/InvalidMessage``.
+    /// - Throws: ``/Outbox/InvalidMessage``.
     public func statement(for message: NewMessage) throws(InvalidMessage) -> SQLStatement {
         let message = try self.checked(message)
         let binds: [SQLValue] = [
@@ -101,7 +101,7 @@ public struct PostgresOutbox: Sendable {
     /// The statement that enqueues several messages, for clients other than this package's. It returns a row with the
     /// message's number for each, in their order.
     ///
-    /// - Throws: ``Outbox/InvalidMessage``, for the first message that is refused.
+    /// - Throws: ``/Outbox/InvalidMessage``, for the first message that is refused.
     public func statement(for messages: [NewMessage]) throws(InvalidMessage) -> SQLStatement {
         var columns = MessageColumns(capacity: messages.count)
         for message in messages { try columns.append(self.checked(message)) }

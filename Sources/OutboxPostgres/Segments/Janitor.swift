@@ -27,7 +27,7 @@ public struct Janitor: Sendable {
     /// Looks at the segments once, and does what there is to do; removes at most 1,000 idempotency keys.
     ///
     /// - Parameter connection: A connection that is not in a transaction, of a role with the grants of a relay; see
-    ///   ``OutboxSchema/grants(producer:relay:)``.
+    ///   ``OutboxSchema/grants(producer:relay:monitor:)``.
     /// - Returns: What was found and done.
     /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated``,
     ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``; beside them what the client throws,

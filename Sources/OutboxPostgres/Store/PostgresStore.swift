@@ -67,7 +67,7 @@ public struct PostgresStore: RelayStore {
 
     /// Connects, checks that the outbox is there and of the right version, and that the role may do what a relay does.
     ///
-    /// - Throws: ``RelayStoreError``.
+    /// - Throws: ``/Outbox/RelayStoreError``.
     public func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
         var configuration = self.postgres
         configuration.parameters["fallback_application_name"] = "outbox relay"

@@ -2,7 +2,7 @@ public import Logging
 public import Outbox
 
 extension Relay {
-    /// Creates a relay for an outbox in Postgres; ``Outbox/Relay/run()`` makes it work.
+    /// Creates a relay for an outbox in Postgres; ``/Outbox/Relay/run()`` makes it work.
     ///
     /// - Parameters:
     ///   - postgres: The server, and the role: see ``OutboxSchema/grants(producer:relay:monitor:)``.

@@ -22,8 +22,8 @@ public final class InMemoryTransaction: Sendable {
     /// Enqueues a message that becomes visible when the transaction commits.
     ///
     /// - Returns: Its id, which is drawn now, or that of the first message with its idempotency key.
-    /// - Throws: ``InvalidMessage``, after which the transaction can go on: also if another transaction that has not ended
-    ///   has enqueued a message with the idempotency key, where Postgres waits for its end. ``RelayStoreError`` if this one
+    /// - Throws: ``/Outbox/InvalidMessage``, after which the transaction can go on: also if another transaction that has not ended
+    ///   has enqueued a message with the idempotency key, where Postgres waits for its end. ``/Outbox/RelayStoreError`` if this one
     ///   has ended.
     @discardableResult
     public func enqueue(_ message: NewMessage) throws -> Int64 {

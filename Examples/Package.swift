@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+var settings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+if Context.environment["OUTBOX_WARNINGS_AS_ERRORS"] != nil {
+    settings.append(.treatAllWarnings(as: .error))
+}
+
+let package = Package(
+    name: "outbox-examples",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "swift-outbox", path: ".."),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "OrderService",
+            dependencies: [
+                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "CustomDestination",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OrderServiceTests",
+            dependencies: [
+                "OrderService",
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
+    ]
+)
