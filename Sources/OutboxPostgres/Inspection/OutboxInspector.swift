@@ -69,7 +69,7 @@ public struct OutboxInspector: Sendable {
     ///   - filter: Which ones. Default: all of the subscription "main".
     ///   - limit: How many at most. Default 100.
     ///   - connection: A connection that is not in a transaction.
-    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deadLetters(
         matching filter: DeadLetterFilter = DeadLetterFilter(), limit: Int = 100, on connection: Connection
     ) async throws -> [DeadLetter] {
@@ -82,7 +82,7 @@ public struct OutboxInspector: Sendable {
 
     /// A dead letter with its payload; nil: there is none of that number.
     ///
-    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deadLetter(
         id: Int64, subscription: String = "main", on connection: Connection
     ) async throws -> DeadLetter? {
@@ -101,7 +101,7 @@ public struct OutboxInspector: Sendable {
     ///   - dryRun: Whether only to count.
     ///   - connection: A connection that is not in a transaction.
     /// - Returns: How many.
-    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     @discardableResult
     public func replay(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection
@@ -116,7 +116,7 @@ public struct OutboxInspector: Sendable {
     ///   - dryRun: Whether only to count.
     ///   - connection: A connection that is not in a transaction.
     /// - Returns: How many.
-    /// - Throws: As ``status(subscription:countLimit:on:)``.
+    /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     @discardableResult
     public func discard(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection

@@ -4,7 +4,7 @@ import OutboxSQL
 /// Pauses, resumes and rewinds streams, with or without a relay at work on them.
 ///
 /// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
-/// ``OutboxSchema/grants(producer:relay:monitor:)``. How far streams are is in ``OutboxInspector/status(subscription:countLimit:on:)``.
+/// ``OutboxSchema/grants(producer:relay:monitor:)``. How far streams are is in ``OutboxInspector/status(subscription:since:countLimit:on:)``.
 /// What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or ``TransactionError``.
 public struct OutboxStreams: Sendable {
     private let schema: OutboxSchema
