@@ -78,6 +78,7 @@ import Testing
                 try await connection.execute(script: "SELECT kills.enqueue('d', 'slow', key => '\(key)')")
             }
             round += 1
+            // A command takes some milliseconds: as many as are delivered, or little more.
             try await Task.sleep(for: .milliseconds(20))
         }
     }

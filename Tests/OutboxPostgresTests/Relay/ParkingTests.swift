@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import Outbox
@@ -23,14 +22,15 @@ import Testing
             SELECT 'd', 'k' || i % 97, '' FROM generate_series(1, 5000) AS i
             """)
         let deliveries = Deliveries()
-        let isFree = Atomic(false)
+        let end = Latch()
         let routes: Routes = [
             "d": .handler(retry: .constant(.zero), parkedAfter: .milliseconds(20)) { message in
                 // Some fail at first, so deferred messages are read all the time.
                 if message.id % 100 == 50, message.attempt == 1 { throw Refused() }
                 deliveries.add(message)
                 if message.id == 7 {
-                    while !isFree.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(1)) }
+                    await end.wait()
+                    try Task.checkCancellation()
                 }
             }
         ]
@@ -50,7 +50,7 @@ import Testing
             try await group.waitForAll()
         }
         #expect(!deliveries.all.contains { $0.key == "k7" && $0.id > 7 }, "those of its key wait")
-        isFree.store(true, ordering: .relaxed)
+        end.open()
         try await bench.run(bench.relay(routes, configuration: self.configuration)) {
             try await eventually("nothing is left") { try await bench.deferredCount() == 0 }
         }
@@ -67,11 +67,12 @@ import Testing
     /// What is noted of a start is a row for a stream and process, and is struck out.
     @Test func aStartIsNotedOnceAndStruckOut() async throws {
         let bench = try await RelayBench.make()
-        let isFree = Atomic(false)
+        let end = Latch()
         let relay = bench.relay(
             [
                 "d": .handler(parkedAfter: nil) { _ in
-                    while !isFree.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(1)) }
+                    await end.wait()
+                    try Task.checkCancellation()
                 }
             ])
         try await bench.run(relay) {
@@ -81,7 +82,7 @@ import Testing
             #expect(try await bench.count("SELECT starts FROM $outbox.stream") == 0, "nothing has begun")
             try await bench.sql("SELECT $outbox.enqueue('d', 'x')")
             try await eventually("it is noted") { try await bench.count("SELECT starts FROM $outbox.stream") == 1 }
-            isFree.store(true, ordering: .relaxed)
+            end.open()
             try await eventually("it is struck out") { try await bench.count("SELECT starts FROM $outbox.stream") == 0 }
             #expect(try await bench.pendingCount() == 0, "by the commit that passes the first page")
         }

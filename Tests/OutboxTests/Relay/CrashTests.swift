@@ -24,8 +24,8 @@ import Testing
         until isDone: @escaping @Sendable () -> Bool, body: @escaping @Sendable (Message) throws -> Void = { _ in },
         ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> Bool {
-        let crash = Gate()
-        let forever = Gate()
+        let crash = Latch()
+        let forever = Latch()
         let hasCrashed = Atomic(false)
         let handler = DestinationHandler.handler(retry: retry, concurrency: 8, parkedAfter: nil) { message in
             calls.begin(message)
@@ -132,7 +132,7 @@ import Testing
     @Test(arguments: [true, false]) func whatIsNoCrashIsNotTakenForOne(isDisconnected: Bool) async throws {
         let outbox = InMemoryOutbox()
         try self.fill(outbox, 2)
-        let forever = Gate()
+        let forever = Latch()
         let rounds = Mutex(0)
         @Sendable func relay() -> Relay {
             let pair = Mutex<(relay: Relay?, calls: Int)>((nil, 0))

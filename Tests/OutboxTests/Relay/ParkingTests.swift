@@ -29,7 +29,7 @@ import Testing
         for number in 1...500 {
             try outbox.enqueue(NewMessage(to: "d", key: number % 100 == 1 ? "slow" : "k\(number % 7)", text: ""))
         }
-        let gate = Gate()
+        let gate = Latch()
         let calls = Calls()
         let othersPassed = Atomic(0)
         let relay = RelayUnderTest.make(
@@ -77,7 +77,7 @@ import Testing
             }
         }
         let before = outbox.deferred().first?.attempts ?? 0
-        let gate = Gate()
+        let gate = Latch()
         let calls = Calls()
         let relay = RelayUnderTest.make(
             outbox,
@@ -108,7 +108,7 @@ import Testing
     @Test func aBatchIsParkedAsAWhole() async throws {
         let outbox = InMemoryOutbox()
         for number in 1...100 { try outbox.enqueue(NewMessage(to: "d", key: "k\(number % 10)", text: "")) }
-        let gate = Gate()
+        let gate = Latch()
         let first = Mutex<Set<Int64>>([])
         let calls = Calls()
         let relay = RelayUnderTest.make(
@@ -145,7 +145,7 @@ import Testing
 
     /// A relay whose handler never comes back, until the first message is parked.
     private func parkAndEnd(_ outbox: InMemoryOutbox, _ end: RelayUnderTest.End, _ calls: Calls) async throws {
-        let gate = Gate()
+        let gate = Latch()
         let relay = RelayUnderTest.make(
             outbox,
             [
@@ -194,7 +194,7 @@ import Testing
     @Test func aGracefulEndWaitsForIt() async throws {
         let outbox = InMemoryOutbox()
         try outbox.enqueue(NewMessage(to: "d", text: ""))
-        let gate = Gate()
+        let gate = Latch()
         let relay = RelayUnderTest.make(
             outbox, ["d": .handler(parkedAfter: self.patience) { _ in try await gate.pass() }])
         let events = try await RelayUnderTest.run(relay) { event in

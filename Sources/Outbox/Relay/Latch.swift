@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Holds up those who come until it is opened, or they are cancelled.
-final class Gate: Sendable {
+/// Something that happens once, and that tasks wait for.
+package final class Latch: Sendable {
     private struct State {
         var isOpen = false
         var lastID = 0
@@ -10,7 +10,13 @@ final class Gate: Sendable {
 
     private let state = Mutex(State())
 
-    func open() {
+    package init() {}
+
+    /// Whether it has happened.
+    package var isOpen: Bool { self.state.withLock(\.isOpen) }
+
+    /// Says that it has happened; from any thread, any number of times.
+    package func open() {
         let waiting = self.state.withLock { state in
             state.isOpen = true
             defer { state.waiting = [:] }
@@ -19,8 +25,8 @@ final class Gate: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    /// - Throws: `CancellationError`.
-    func pass() async throws {
+    /// Waits until it has happened, or the task is cancelled.
+    package func wait() async {
         let id = self.state.withLock { state in
             state.lastID += 1
             return state.lastID
@@ -37,6 +43,5 @@ final class Gate: Sendable {
         } onCancel: {
             self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
         }
-        try Task.checkCancellation()
     }
 }

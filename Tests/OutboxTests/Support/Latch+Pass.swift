@@ -1,0 +1,11 @@
+import Outbox
+
+extension Latch {
+    /// Waits until it is open.
+    ///
+    /// - Throws: `CancellationError`.
+    func pass() async throws {
+        await self.wait()
+        try Task.checkCancellation()
+    }
+}
