@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Outbox", targets: ["Outbox"]),
         .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
+        .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
@@ -38,6 +39,11 @@ let package = Package(
             name: "CLibPQ",
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .systemLibrary(
+            name: "CRabbitMQ",
+            pkgConfig: "librabbitmq",
+            providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]
         ),
         .target(
             name: "OutboxSQL",
@@ -74,6 +80,15 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxAMQP",
+            dependencies: [
+                "CRabbitMQ", "Outbox",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -130,6 +145,14 @@ let package = Package(
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxAMQPTests",
+            dependencies: [
+                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
