@@ -98,7 +98,7 @@ let package = Package(
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
-            resources: [.embedInCode("Postgres/supervisor.sh")],
+            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map { .embedInCode("\($0).sh") },
             swiftSettings: settings
         ),
         .target(
