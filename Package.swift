@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Outbox", targets: ["Outbox"]),
         .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
+        .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
@@ -38,6 +39,11 @@ let package = Package(
             name: "CLibPQ",
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .systemLibrary(
+            name: "CRabbitMQ",
+            pkgConfig: "librabbitmq",
+            providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]
         ),
         .target(
             name: "OutboxSQL",
@@ -78,12 +84,21 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "OutboxAMQP",
+            dependencies: [
+                "CRabbitMQ", "Outbox",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "OutboxTesting",
             dependencies: [
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
-            resources: [.embedInCode("Postgres/supervisor.sh")],
+            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map { .embedInCode("\($0).sh") },
             swiftSettings: settings
         ),
         .target(
@@ -130,6 +145,14 @@ let package = Package(
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxAMQPTests",
+            dependencies: [
+                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

@@ -25,7 +25,7 @@ extension CommandFailure {
             self.init(status, error.description)
         case let error as RelayStoreError: self.init(error)
         case let error as OutboxError: self.init(error)
-        case let error as EphemeralPostgresError: self.init(.unavailable, error.description)
+        case let error as EphemeralServerError: self.init(.unavailable, error.description)
         case let error as InvalidMessage: self.init(.badInput, error.description)
         case let error as OutboxSchemaError: self.init(.usage, "--schema: \(error.description)")
         case is CancellationError: self.init(.failure, "cancelled")

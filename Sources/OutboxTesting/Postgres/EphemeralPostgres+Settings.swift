@@ -67,22 +67,22 @@ extension EphemeralPostgres {
 extension EphemeralPostgres.Settings {
     private static let reserved: Set = ["port", "listen_addresses", "unix_socket_directories"]
 
-    func validate() throws(EphemeralPostgresError) {
+    func validate() throws(EphemeralServerError) {
         for (name, value) in parameters {
             guard !name.isEmpty, name.utf8.allSatisfy({ $0.isParameterNameByte }), !value.utf8.contains(0x0A) else {
-                throw EphemeralPostgresError(.invalidSettings, "“\(name)” is not a server parameter on one line.")
+                throw EphemeralServerError(.invalidSettings, "“\(name)” is not a server parameter on one line.")
             }
             guard !Self.reserved.contains(name) else {
-                throw EphemeralPostgresError(
+                throw EphemeralServerError(
                     .invalidSettings, "The parameter “\(name)” is chosen by the ephemeral server; use Settings.network."
                 )
             }
         }
         if case .password(let password) = network.kind, password.isEmpty || password.utf8.contains(0x0A) {
-            throw EphemeralPostgresError(.invalidSettings, "The password is empty or has more than one line.")
+            throw EphemeralServerError(.invalidSettings, "The password is empty or has more than one line.")
         }
         guard startLimit >= .seconds(1) else {
-            throw EphemeralPostgresError(.invalidSettings, "The start limit is under one second.")
+            throw EphemeralServerError(.invalidSettings, "The start limit is under one second.")
         }
     }
 

@@ -26,7 +26,7 @@ public final class EphemeralPostgres: Sendable {
     /// The folder of the programs that came with the server, such as `psql` and `pg_dump`.
     public let programs: String
 
-    private let supervisor: PostgresSupervisor
+    private let supervisor: ServerSupervisor
     private let startLimit: Duration
     private let currentProcessID: Mutex<Int32?>
 
@@ -34,7 +34,7 @@ public final class EphemeralPostgres: Sendable {
     public var processID: Int32? { currentProcessID.withLock { $0 } }
 
     private init(
-        supervisor: PostgresSupervisor, folder: String, port: Int, processID: Int32, programs: String,
+        supervisor: ServerSupervisor, folder: String, port: Int, processID: Int32, programs: String,
         settings: Settings
     ) {
         self.supervisor = supervisor
@@ -53,15 +53,15 @@ public final class EphemeralPostgres: Sendable {
     ///
     /// Keep the result: a server that nobody holds stops.
     ///
-    /// - Throws: ``EphemeralPostgresError`` when no server is installed, the settings cannot be used, or it does not start.
-    public static func start(_ settings: Settings = Settings()) async throws(EphemeralPostgresError)
+    /// - Throws: ``EphemeralServerError`` when no server is installed, the settings cannot be used, or it does not start.
+    public static func start(_ settings: Settings = Settings()) async throws(EphemeralServerError)
         -> EphemeralPostgres
     {
         try settings.validate()
         let environment = ProcessInfo.processInfo.environment
         let programs = try PostgresPrograms.folder(explicit: settings.binaries, environment: environment)
-        let supervisor = try PostgresSupervisor(
-            environment: supervisorEnvironment(settings, programs: programs, inherited: environment))
+        let supervisor = try ServerSupervisor(
+            .postgres, environment: supervisorEnvironment(settings, programs: programs, inherited: environment))
         do {
             let folder = try await supervisor.send(settings.password ?? "")
             let (port, processID) = try await firstStart(supervisor, folder: folder, settings: settings)
@@ -76,7 +76,7 @@ public final class EphemeralPostgres: Sendable {
 
     /// Runs `body` with a server that is stopped when `body` returns or throws.
     ///
-    /// - Throws: ``EphemeralPostgresError`` when the server does not start; whatever `body` throws.
+    /// - Throws: ``EphemeralServerError`` when the server does not start; whatever `body` throws.
     public static func with<Result>(
         _ settings: Settings = Settings(),
         _ body: (EphemeralPostgres) async throws -> sending Result
@@ -100,8 +100,8 @@ public final class EphemeralPostgres: Sendable {
 
     /// Shuts the server down and starts it again on the same data and the same port.
     ///
-    /// - Throws: ``EphemeralPostgresError`` when it does not start, or was stopped for good.
-    public func restart(_ mode: ShutdownMode = .fast) async throws(EphemeralPostgresError) {
+    /// - Throws: ``EphemeralServerError`` when it does not start, or was stopped for good.
+    public func restart(_ mode: ShutdownMode = .fast) async throws(EphemeralServerError) {
         _ = try await supervisor.send("stop \(mode.signal)")
         currentProcessID.withLock { $0 = nil }
         try await startAgain()
@@ -111,16 +111,16 @@ public final class EphemeralPostgres: Sendable {
     ///
     /// ``startAgain()`` then recovers what had been committed.
     ///
-    /// - Throws: ``EphemeralPostgresError`` when the server was stopped for good.
-    public func kill() async throws(EphemeralPostgresError) {
+    /// - Throws: ``EphemeralServerError`` when the server was stopped for good.
+    public func kill() async throws(EphemeralServerError) {
         _ = try await supervisor.send("crash")
         currentProcessID.withLock { $0 = nil }
     }
 
     /// Starts the server after ``kill()``, on the same data and the same port.
     ///
-    /// - Throws: ``EphemeralPostgresError`` when it runs already, does not start, or was stopped for good.
-    public func startAgain() async throws(EphemeralPostgresError) {
+    /// - Throws: ``EphemeralServerError`` when it runs already, does not start, or was stopped for good.
+    public func startAgain() async throws(EphemeralServerError) {
         let processID: Int32
         do {
             processID = try await Self.launch(supervisor, port: port, limit: startLimit)
@@ -143,11 +143,11 @@ extension EphemeralPostgres {
     }
 
     private static func launch(
-        _ supervisor: PostgresSupervisor, port: Int, limit: Duration
-    ) async throws(EphemeralPostgresError) -> Int32 {
+        _ supervisor: ServerSupervisor, port: Int, limit: Duration
+    ) async throws(EphemeralServerError) -> Int32 {
         let reply = try await supervisor.send("start \(port) \(limit.components.seconds)")
         guard let processID = Int32(reply) else {
-            throw EphemeralPostgresError(.startFailed, "The shell that runs the server gave no process number.")
+            throw EphemeralServerError(.startFailed, "The shell that runs the server gave no process number.")
         }
         return processID
     }
@@ -155,8 +155,8 @@ extension EphemeralPostgres {
     /// A port that looks free can be taken before the server binds it, so the server itself is asked, and another port
     /// tried when it refuses.
     private static func firstStart(
-        _ supervisor: PostgresSupervisor, folder: String, settings: Settings
-    ) async throws(EphemeralPostgresError) -> (port: Int, processID: Int32) {
+        _ supervisor: ServerSupervisor, folder: String, settings: Settings
+    ) async throws(EphemeralServerError) -> (port: Int, processID: Int32) {
         var attemptsLeft = settings.listensOnLoopback ? 20 : 1
         while true {
             // Below the ports that systems hand out to outgoing connections.
@@ -172,7 +172,7 @@ extension EphemeralPostgres {
     }
 
     /// Adds the end of the server's log to a failed start.
-    private static func explained(_ error: EphemeralPostgresError, folder: String) -> EphemeralPostgresError {
+    private static func explained(_ error: EphemeralServerError, folder: String) -> EphemeralServerError {
         var error = error
         if error.detail.isEmpty {
             error.detail = log(folder: folder).split(separator: "\n").suffix(20).joined(separator: "\n")
@@ -188,7 +188,8 @@ extension EphemeralPostgres {
         // Otherwise initdb spends a tenth of its time finding out which zone this is.
         environment["TZ"] = "UTC"
         environment["OUTBOX_PG_BIN"] = programs
-        environment["OUTBOX_PG_PARENT"] = parentFolder(inherited)
+        environment["OUTBOX_SERVER_PARENT"] = parentFolder(inherited)
+        environment["OUTBOX_SERVER_NAME"] = "outbox-postgres"
         #if os(Linux)
         environment["OUTBOX_PG_LOCALE"] = "C.UTF-8"
         #else
@@ -219,4 +220,9 @@ extension EphemeralPostgres {
         }
         .joined()
     }
+}
+
+extension ServerSupervisor.Server {
+    package static let postgres = ServerSupervisor.Server(
+        script: PackageResources.postgres_sh, usersInsteadOfRoot: ["postgres", "nobody"])
 }

@@ -13,10 +13,10 @@ package enum PostgresPrograms {
         explicit: String?,
         environment: [String: String],
         packageFolders: [String] = packageFolders
-    ) throws(EphemeralPostgresError) -> String {
+    ) throws(EphemeralServerError) -> String {
         if let named = explicit ?? environment["OUTBOX_POSTGRES_BIN"], !named.isEmpty {
             guard isComplete(named) else {
-                throw EphemeralPostgresError(
+                throw EphemeralServerError(
                     .notInstalled, "There are no programs “initdb” and “postgres” in \(named). \(advice)")
             }
             return named
@@ -27,7 +27,7 @@ package enum PostgresPrograms {
             return program.deletingLastPathComponent().path
         }
         guard let found = (path + packageFolders).first(where: isComplete) else {
-            throw EphemeralPostgresError(.notInstalled, "No Postgres server is installed. \(advice)")
+            throw EphemeralServerError(.notInstalled, "No Postgres server is installed. \(advice)")
         }
         return found
     }

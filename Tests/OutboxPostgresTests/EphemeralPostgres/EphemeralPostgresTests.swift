@@ -18,7 +18,7 @@ import Testing
         #expect(!ProcessState.isRunning(process))
         #expect(server.processID == nil)
         await server.stop()
-        await #expect { try await server.restart() } throws: { ($0 as? EphemeralPostgresError)?.code == .stopped }
+        await #expect { try await server.restart() } throws: { ($0 as? EphemeralServerError)?.code == .stopped }
     }
 
     @Test func stopsWhenTheBodyThrows() async throws {
@@ -106,7 +106,7 @@ import Testing
                 #expect(try await server.psql("SELECT to_regclass('lost') IS NULL") == ["t"])
             }
             await #expect { try await server.startAgain() } throws: {
-                ($0 as? EphemeralPostgresError)?.code == .startFailed
+                ($0 as? EphemeralServerError)?.code == .startFailed
             }
             #expect(try await server.psql("SELECT 1") == ["1"])
         }
@@ -123,7 +123,7 @@ import Testing
         await #expect {
             _ = try await EphemeralPostgres.start(.init(parameters: ["max_connections": "many"]))
         } throws: { error in
-            let error = error as? EphemeralPostgresError
+            let error = error as? EphemeralServerError
             return error?.code == .startFailed && error?.detail.contains("max_connections") == true
         }
     }
@@ -137,7 +137,7 @@ import Testing
     ])
     func refusesSettings(settings: EphemeralPostgres.Settings) async {
         await #expect { _ = try await EphemeralPostgres.start(settings) } throws: {
-            ($0 as? EphemeralPostgresError)?.code == .invalidSettings
+            ($0 as? EphemeralServerError)?.code == .invalidSettings
         }
     }
 }

@@ -28,13 +28,13 @@ import Testing
 
     @Test func aNamedFolderIsNotReplacedByAnother() {
         #expect { try find(nil, ["OUTBOX_POSTGRES_BIN": "/nowhere"], PostgresPrograms.packageFolders) } throws: {
-            ($0 as? EphemeralPostgresError)?.code == .notInstalled
+            ($0 as? EphemeralServerError)?.code == .notInstalled
         }
     }
 
     @Test func saysWhatToInstall() {
         #expect { try find(nil, [:], []) } throws: { error in
-            let error = error as? EphemeralPostgresError
+            let error = error as? EphemeralServerError
             return error?.code == .notInstalled && error?.message.contains("apt-get install postgresql") == true
         }
     }

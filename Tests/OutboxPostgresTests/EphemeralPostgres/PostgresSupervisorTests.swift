@@ -9,8 +9,8 @@ import Testing
         let programs = try PostgresPrograms.folder(explicit: nil, environment: inherited)
         let input = Pipe()
         let output = Pipe()
-        let supervisor = try PostgresSupervisor.process(
-            environment: EphemeralPostgres.supervisorEnvironment(.init(), programs: programs, inherited: inherited))
+        let supervisor = try ServerSupervisor.process(
+            .postgres, environment: EphemeralPostgres.supervisorEnvironment(.init(), programs: programs, inherited: inherited))
         supervisor.standardInput = input
         supervisor.standardOutput = output
         let parent = Process()
@@ -38,14 +38,15 @@ import Testing
     }
 
     @Test func reportsAShellThatHasEnded() async throws {
-        let supervisor = try PostgresSupervisor(environment: ["OUTBOX_PG_PARENT": "/nowhere"])
+        let supervisor = try ServerSupervisor(
+            .postgres, environment: ["OUTBOX_SERVER_PARENT": "/nowhere", "OUTBOX_SERVER_NAME": "nobody"])
         await #expect { try await supervisor.send("") } throws: {
-            ($0 as? EphemeralPostgresError)?.code == .initialisationFailed
+            ($0 as? EphemeralServerError)?.code == .initialisationFailed
         }
         // Writing to a pipe that nobody reads must not end this process.
         for _ in 1...3 {
             await #expect { try await supervisor.send("stop INT") } throws: {
-                ($0 as? EphemeralPostgresError)?.code == .stopped
+                ($0 as? EphemeralServerError)?.code == .stopped
             }
         }
         await supervisor.close()

@@ -1,18 +1,20 @@
-/// Why an ``EphemeralPostgres`` could not do what it was asked.
-public struct EphemeralPostgresError: Error, Sendable {
+/// Why an ``EphemeralPostgres`` or an ``EphemeralRabbitMQ`` could not do what it was asked.
+public struct EphemeralServerError: Error, Sendable {
     /// The kind of failure. More kinds may be added.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        private enum Kind: String { case notInstalled, invalidSettings, initialisationFailed, startFailed, stopped }
+        private enum Kind: String { case notInstalled, invalidSettings, initialisationFailed, startFailed, stopped, commandFailed }
         private let kind: Kind
 
-        /// No Postgres server programs were found on this machine.
+        /// The server's programs were not found on this machine.
         public static let notInstalled = Code(kind: .notInstalled)
         /// The settings cannot be used, or contradict each other.
         public static let invalidSettings = Code(kind: .invalidSettings)
-        /// The server's folder could not be made, or `initdb` failed.
+        /// The server's folder, or what is in it, could not be made.
         public static let initialisationFailed = Code(kind: .initialisationFailed)
-        /// The server ended before it accepted connections, or took longer than ``EphemeralPostgres/Settings/startLimit``.
+        /// The server ended before it accepted connections, or took longer than the limit for starts.
         public static let startFailed = Code(kind: .startFailed)
+        /// A program that talks to the server has failed.
+        public static let commandFailed = Code(kind: .commandFailed)
         /// The server was stopped for good; a stopped server does not start again.
         public static let stopped = Code(kind: .stopped)
 
@@ -50,13 +52,13 @@ public struct EphemeralPostgresError: Error, Sendable {
     }
 }
 
-extension EphemeralPostgresError: CustomStringConvertible, CustomDebugStringConvertible {
+extension EphemeralServerError: CustomStringConvertible, CustomDebugStringConvertible {
     /// What happened, in a sentence; without the server's own words.
     public var description: String { message }
 
     /// What happened, what the server's programs printed, and where it was thrown.
     public var debugDescription: String {
-        var parts = ["EphemeralPostgresError(\(code)): \(message)"]
+        var parts = ["EphemeralServerError(\(code)): \(message)"]
         if !detail.isEmpty { parts.append(detail) }
         if let underlying { parts.append("caused by: \(underlying)") }
         parts.append("at \(file):\(line)")

@@ -17,10 +17,10 @@ struct SupervisorChannel {
     let ours: FileHandle
     let theirs: FileHandle
 
-    init() throws(EphemeralPostgresError) {
+    init() throws(EphemeralServerError) {
         var ends: [Int32] = [-1, -1]
         guard unsafe socketpair(AF_UNIX, Self.streamClosedOnExec, 0, &ends) == 0 else {
-            throw EphemeralPostgresError(.initialisationFailed, "No socket could be made: error \(errno).")
+            throw EphemeralServerError(.initialisationFailed, "No socket could be made: error \(errno).")
         }
         #if canImport(Darwin)
         for end in ends {

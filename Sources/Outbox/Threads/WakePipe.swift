@@ -7,12 +7,12 @@ import Musl
 #endif
 
 /// A pipe to oneself: a byte written by any thread ends the `poll(2)` of the thread that watches the other end.
-struct WakePipe: ~Copyable, Sendable {
-    let readDescriptor: CInt
+package struct WakePipe: ~Copyable, Sendable {
+    package let readDescriptor: CInt
     private let writeDescriptor: CInt
 
     /// - Returns: `nil` if the process has no descriptor left.
-    init?() {
+    package init?() {
         var descriptors: (CInt, CInt) = (-1, -1)
         let status = unsafe withUnsafeMutableBytes(of: &descriptors) { bytes in
             unsafe pipe(bytes.assumingMemoryBound(to: CInt.self).baseAddress!)
@@ -31,12 +31,12 @@ struct WakePipe: ~Copyable, Sendable {
     }
 
     /// A full pipe is as good as one more byte: its reader wakes up either way.
-    func signal() {
+    package func signal() {
         var byte: UInt8 = 1
         _ = unsafe write(writeDescriptor, &byte, 1)
     }
 
-    func drain() {
+    package func drain() {
         var bytes: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         while unsafe read(readDescriptor, &bytes, 32) == 32 {}
     }

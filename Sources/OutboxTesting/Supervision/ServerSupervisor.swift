@@ -10,24 +10,32 @@ import Musl
 import Glibc
 #endif
 
-/// The shell that owns the server (`supervisor.sh`), seen from here: a command line in, a reply line out.
-package final class PostgresSupervisor: Sendable {
+/// The shell that owns a server (`supervisor.sh`), seen from here: a command line in, a reply line out.
+package final class ServerSupervisor: Sendable {
+    /// The kind of server that a shell can own.
+    package struct Server: Sendable {
+        /// What is particular to it, as text for the shell.
+        let script: [UInt8]
+        /// The users as one of which it runs if we are root; none: it does not mind.
+        let usersInsteadOfRoot: [String]
+    }
+
     /// Exchanges block, so they have a thread of their own; being serial, it also keeps commands and replies in step.
-    private let queue = DispatchQueue(label: "outbox.ephemeral-postgres")
+    private let queue = DispatchQueue(label: "outbox.ephemeral-server")
     private let socket: FileHandle
     private let replies: Mutex<Replies>
 
     /// Starts the shell with a standard input of its own, whose closing ends it.
-    package init(environment: [String: String]) throws(EphemeralPostgresError) {
+    package init(_ server: Server, environment: [String: String]) throws(EphemeralServerError) {
         let channel = try SupervisorChannel()
-        let process = try Self.process(environment: environment)
+        let process = try Self.process(server, environment: environment)
         process.standardInput = channel.theirs
         process.standardOutput = channel.theirs
         process.standardError = channel.theirs
         do {
             try process.run()
         } catch {
-            throw EphemeralPostgresError(
+            throw EphemeralServerError(
                 .initialisationFailed, "The shell that runs the server did not start.", underlying: error)
         }
         try? channel.theirs.close()
@@ -40,19 +48,21 @@ package final class PostgresSupervisor: Sendable {
         SupervisorChannel.finishSending(to: socket)
     }
 
-    /// The shell, not yet running, as a user that Postgres accepts.
-    package static func process(environment: [String: String]) throws(EphemeralPostgresError) -> Process {
-        let script = String(decoding: PackageResources.supervisor_sh, as: UTF8.self)
+    /// The shell, not yet running, as a user that the server accepts.
+    package static func process(
+        _ server: Server, environment: [String: String]
+    ) throws(EphemeralServerError) -> Process {
+        let script = String(decoding: PackageResources.supervisor_sh + server.script, as: UTF8.self)
         let process = Process()
         process.environment = environment
         // A child of root may not be allowed into the folder this process is in.
         process.currentDirectoryURL = URL(fileURLWithPath: "/")
-        guard geteuid() == 0 else {
+        guard geteuid() == 0, !server.usersInsteadOfRoot.isEmpty else {
             process.executableURL = URL(fileURLWithPath: "/bin/sh")
             process.arguments = ["-c", script]
             return process
         }
-        let user = try unprivilegedUser()
+        let user = try user(of: server.usersInsteadOfRoot)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         if FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv") {
             let group = user.group
@@ -66,25 +76,24 @@ package final class PostgresSupervisor: Sendable {
         return process
     }
 
-    /// Postgres refuses to run as root.
-    private static func unprivilegedUser() throws(EphemeralPostgresError) -> (name: String, group: String) {
+    private static func user(of names: [String]) throws(EphemeralServerError) -> (name: String, group: String) {
         let accounts = (try? String(contentsOfFile: "/etc/passwd", encoding: .utf8)) ?? ""
-        for name in ["postgres", "nobody"] {
+        for name in names {
             for line in accounts.split(separator: "\n") where line.hasPrefix("\(name):") {
                 let fields = line.split(separator: ":", omittingEmptySubsequences: false)
                 if fields.count > 3 { return (name, String(fields[3])) }
             }
         }
-        throw EphemeralPostgresError(
-            .notInstalled, "Postgres does not run as root, and this machine has no user “postgres”. Create one.")
+        throw EphemeralServerError(
+            .notInstalled, "The server does not run as root, and this machine has no user “\(names[0])”. Create one.")
     }
 
     /// Sends a command and returns what the shell replied, without blocking the caller's thread.
-    package func send(_ command: String) async throws(EphemeralPostgresError) -> String {
+    package func send(_ command: String) async throws(EphemeralServerError) -> String {
         let result = await withCheckedContinuation { continuation in
             queue.async {
                 continuation.resume(
-                    returning: Result { () throws(EphemeralPostgresError) in try self.exchange(command) })
+                    returning: Result { () throws(EphemeralServerError) in try self.exchange(command) })
             }
         }
         return try result.get()
@@ -102,11 +111,11 @@ package final class PostgresSupervisor: Sendable {
         }
     }
 
-    private func exchange(_ command: String) throws(EphemeralPostgresError) -> String {
+    private func exchange(_ command: String) throws(EphemeralServerError) -> String {
         guard SupervisorChannel.send(Array("\(command)\n".utf8), to: socket) else {
-            throw EphemeralPostgresError(.stopped, "The server was stopped.")
+            throw EphemeralServerError(.stopped, "The server was stopped.")
         }
-        return try replies.withLock { replies throws(EphemeralPostgresError) in try replies.next() }
+        return try replies.withLock { replies throws(EphemeralServerError) in try replies.next() }
     }
 }
 
@@ -120,7 +129,7 @@ private struct Replies {
     }
 
     /// Returns what followed the next `ok`; what came before it explains a failure.
-    mutating func next() throws(EphemeralPostgresError) -> String {
+    mutating func next() throws(EphemeralServerError) -> String {
         var explanation: [String] = []
         while let line = nextLine() {
             let words = line.split(separator: " ", maxSplits: 1)
@@ -170,21 +179,21 @@ private struct Replies {
         }
     }
 
-    private func failure(_ reason: String, _ explanation: [String]) -> EphemeralPostgresError {
+    private func failure(_ reason: String, _ explanation: [String]) -> EphemeralServerError {
         let detail = explanation.joined(separator: "\n")
         return switch reason {
         case "folder":
-            EphemeralPostgresError(.initialisationFailed, "The server's folder could not be made in the folder for temporary files (TMPDIR): it is not there, or not for everybody.", detail: detail)
-        case "initdb":
-            EphemeralPostgresError(.initialisationFailed, "The program initdb failed.", detail: detail)
+            EphemeralServerError(.initialisationFailed, "The server's folder could not be made in the folder for temporary files (TMPDIR): it is not there, or not for everybody.", detail: detail)
+        case "prepare":
+            EphemeralServerError(.initialisationFailed, "The server’s data could not be made.", detail: detail)
         case "exited":
-            EphemeralPostgresError(.startFailed, "The server ended before it accepted connections.", detail: detail)
+            EphemeralServerError(.startFailed, "The server ended before it accepted connections.", detail: detail)
         case "limit":
-            EphemeralPostgresError(.startFailed, "The server took longer to start than the limit.", detail: detail)
+            EphemeralServerError(.startFailed, "The server took longer to start than the limit.", detail: detail)
         case "running":
-            EphemeralPostgresError(.startFailed, "The server runs already.", detail: detail)
+            EphemeralServerError(.startFailed, "The server runs already.", detail: detail)
         default:
-            EphemeralPostgresError(.stopped, "The shell that runs the server has ended.", detail: detail)
+            EphemeralServerError(.stopped, "The shell that runs the server has ended.", detail: detail)
         }
     }
 }

@@ -1,0 +1,62 @@
+public import Logging
+public import Outbox
+
+/// Publishes messages to RabbitMQ, or another broker that speaks AMQP 0-9-1 with publisher confirms.
+///
+/// ```swift
+/// let bus = try AMQPTransport("amqp://localhost?exchange=orders")
+/// let relay = Relay(postgres: postgres, routes: [.eventBus: .transport(bus)])
+/// ```
+///
+/// A message is delivered when the broker has confirmed it, and it was not returned as unroutable. All of it goes over one
+/// connection, which is made again whenever it is lost; while there is none, messages are
+/// ``/Outbox/Outcome/unavailable(_:)``. A delivery that comes while a connection is being made waits for it.
+public final class AMQPTransport: Transport {
+    private let configuration: AMQPConfiguration
+    private let logger: Logger
+    private let desk = Desk()
+
+    /// Creates a transport; nothing is connected before ``run()``.
+    ///
+    /// - Throws: What ``AMQPConfiguration/validate()`` finds.
+    public init(
+        _ configuration: AMQPConfiguration, logger: Logger = Logger(label: "outbox.amqp")
+    ) throws(TransportConfigurationError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Creates a transport from an address, see ``AMQPConfiguration/init(url:)``.
+    ///
+    /// - Throws: What is wrong with the address.
+    public convenience init(
+        _ url: String, logger: Logger = Logger(label: "outbox.amqp")
+    ) throws(TransportConfigurationError) {
+        try self.init(AMQPConfiguration(url: url), logger: logger)
+    }
+
+    /// Keeps a connection until ``close()`` has finished or the task is cancelled. Runs once.
+    public func run() async throws {
+        let (configuration, logger, desk) = (self.configuration, self.logger, self.desk)
+        try await desk.run {
+            Publisher(configuration, desk: desk, logger: logger).run()
+        }
+    }
+
+    /// Publishes the messages and waits until the broker has confirmed them, or said what is wrong.
+    public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
+        try await self.desk.deliver(batch, keyOrder: self.configuration.confirms.keyOrder)
+    }
+
+    /// Finishes what is under way, and takes leave of the broker.
+    public func close() async {
+        await self.desk.close()
+    }
+
+    /// Whether there is a connection on which the broker takes messages.
+    public var health: TransportHealth { self.desk.health }
+
+    /// Where the messages go, without credentials.
+    public var description: String { self.configuration.description }
+}

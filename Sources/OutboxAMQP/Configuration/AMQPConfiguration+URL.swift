@@ -1,0 +1,117 @@
+public import Outbox
+
+extension AMQPConfiguration {
+    /// Reads an address: `amqp://user:password@host:port,host/vhost?exchange=orders&type=topic`, or `amqps://` for TLS.
+    ///
+    /// Without a path the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and
+    /// bound to the exchange with the `binding_key`: by default the routing key if it is the same for every message, else
+    /// `#`. With a `queue` and no `exchange`, messages go to that queue through the default exchange.
+    ///
+    /// The parameters are those of the properties: `exchange`, `type`, `durable`, `auto_delete` (of the exchange and the
+    /// queue), `queue`, `queue_type`, `binding_key`, `routing_key`, `unroutable` (`retry`, `reject`, `drop`), `persistent`,
+    /// `message_id`, `content_type`, `message_type`, `app_id`, `priority`, `expiration`, `max_message_size`, `window`,
+    /// `key_order` (`one_at_a_time`, `pipelined`), `confirm_timeout`, `connect_timeout`, `heartbeat`, `frame_size`,
+    /// `connection_name`, `host_order` (`random`, `as_given`), `initial_delay`, `maximum_delay`; with `amqps` `ca_file`,
+    /// `cert_file`, `key_file`, `verify_peer`, `verify_host`, `auth` (`password`, `certificate`). A time is `30s`, `500ms` or `2m`.
+    ///
+    /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
+    ///   ``validate()`` finds. Without credentials.
+    public init(url: String) throws(TransportConfigurationError) {
+        let address = try BrokerURL(url, ports: ["amqp": 5672, "amqps": 5671])
+        var parameters = try AMQPParameters(address.parameters)
+        self.init(hosts: address.hosts.map { Host($0.name, port: $0.port) })
+        self.virtualHost = address.path ?? "/"
+        self.credentials = .password(user: address.user ?? "guest", password: address.password ?? "guest")
+        try self.applyTopology(&parameters)
+        try self.applyPublishing(&parameters)
+        try self.applyConnection(&parameters)
+        if address.scheme == "amqps" { try self.applySecurity(&parameters) }
+        try parameters.finish()
+        try self.validate()
+    }
+
+    private mutating func applyTopology(_ parameters: inout AMQPParameters) throws(TransportConfigurationError) {
+        let isDurable = try parameters.flag("durable")
+        let isAutoDeleted = try parameters.flag("auto_delete")
+        let name = parameters.text("exchange") ?? ""
+        let queueName = parameters.text("queue")
+        if let type = parameters.text("type") {
+            self.exchange = .declared(
+                name, type: type, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
+        } else {
+            self.exchange = .named(name)
+            if queueName == nil, isDurable != nil || isAutoDeleted != nil {
+                throw TransportConfigurationError(
+                    "“durable” and “auto_delete” are for what is declared: give the exchange’s “type”, or a “queue”")
+            }
+        }
+        if let key = parameters.text("routing_key") {
+            self.publishing.routingKey = try MessageTemplate(key)
+        } else if name.isEmpty, let queueName {
+            self.publishing.routingKey = try MessageTemplate(
+                queueName.replacing("{", with: "{{").replacing("}", with: "}}"))
+        }
+        let bindingKey = parameters.text("binding_key")
+        let queueType = parameters.text("queue_type")
+        guard let queueName else {
+            if bindingKey != nil || queueType != nil {
+                throw TransportConfigurationError("“binding_key” and “queue_type” need a “queue”")
+            }
+            return
+        }
+        var queue = Queue(queueName, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
+        if let queueType { queue.arguments["x-queue-type"] = .text(queueType) }
+        if let bindingKey {
+            queue.bindingKeys = [bindingKey]
+        } else if !name.isEmpty {
+            queue.bindingKeys = [self.publishing.routingKey.constant ?? "#"]
+        }
+        self.queues = [queue]
+    }
+
+    private mutating func applyPublishing(_ parameters: inout AMQPParameters) throws(TransportConfigurationError) {
+        let unroutable: [String: Unroutable] = ["retry": .retried, "reject": .rejected, "drop": .dropped]
+        if let choice = try parameters.choice("unroutable", unroutable) { self.publishing.unroutable = choice }
+        if let flag = try parameters.flag("persistent") { self.publishing.isPersistent = flag }
+        if let text = parameters.text("message_id") { self.publishing.messageID = try MessageTemplate(text) }
+        if let text = parameters.text("message_type") { self.publishing.type = try MessageTemplate(text) }
+        if let text = parameters.text("content_type") { self.publishing.contentType = text }
+        if let text = parameters.text("app_id") { self.publishing.applicationID = text }
+        if let number = try parameters.number("priority", 0...255) { self.publishing.priority = UInt8(number) }
+        if let time = try parameters.duration("expiration") { self.publishing.expiration = time }
+        if let number = try parameters.number("max_message_size", 1...Int.max) {
+            self.publishing.maximumMessageSize = number
+        }
+    }
+
+    private mutating func applyConnection(_ parameters: inout AMQPParameters) throws(TransportConfigurationError) {
+        if let number = try parameters.number("window", 1...1_000_000) { self.confirms.window = number }
+        let orders: [String: BatchSchedule.KeyOrder] = ["one_at_a_time": .oneAtATime, "pipelined": .pipelined]
+        if let order = try parameters.choice("key_order", orders) { self.confirms.keyOrder = order }
+        if let time = try parameters.duration("confirm_timeout") { self.confirms.timeout = time }
+        if let time = try parameters.duration("connect_timeout") { self.connection.timeout = time }
+        if let time = try parameters.duration("heartbeat") { self.connection.heartbeat = time }
+        if let time = try parameters.duration("initial_delay") { self.connection.initialDelay = time }
+        if let time = try parameters.duration("maximum_delay") { self.connection.maximumDelay = time }
+        if let number = try parameters.number("frame_size", 4096...131_072) { self.connection.frameSize = number }
+        if let text = parameters.text("connection_name") { self.connection.name = text }
+        let hostOrders: [String: HostOrder] = ["random": .random, "as_given": .asGiven]
+        if let order = try parameters.choice("host_order", hostOrders) { self.hostOrder = order }
+    }
+
+    private mutating func applySecurity(_ parameters: inout AMQPParameters) throws(TransportConfigurationError) {
+        var tls = TLS(authorities: parameters.text("ca_file"))
+        let certificate = parameters.text("cert_file")
+        let key = parameters.text("key_file")
+        switch (certificate, key) {
+        case (let certificate?, let key?): tls.identity = TLS.Identity(certificate: certificate, key: key)
+        case (nil, nil): break
+        default: throw TransportConfigurationError("a client certificate needs both “cert_file” and “key_file”")
+        }
+        if let flag = try parameters.flag("verify_peer") { tls.verifiesPeer = flag }
+        if let flag = try parameters.flag("verify_host") { tls.verifiesHostName = flag }
+        self.tls = tls
+        let kinds = ["password": false, "certificate": true]
+        if try parameters.choice("auth", kinds) == true { self.credentials = .certificate }
+    }
+}

@@ -1,0 +1,76 @@
+import Outbox
+
+/// The parameters of an address, each of which is taken once.
+struct AMQPParameters {
+    private static let known = [
+        "app_id", "auto_delete", "binding_key", "confirm_timeout", "connect_timeout", "connection_name", "content_type",
+        "durable", "exchange", "expiration", "frame_size", "heartbeat", "host_order", "initial_delay", "key_order",
+        "max_message_size", "maximum_delay", "message_id", "message_type", "persistent", "priority", "queue", "queue_type",
+        "routing_key", "type", "unroutable", "window",
+    ]
+    private static let knownWithTLS = ["auth", "ca_file", "cert_file", "key_file", "verify_host", "verify_peer"]
+
+    private var values: [String: String] = [:]
+
+    init(_ parameters: [BrokerURL.Parameter]) throws(TransportConfigurationError) {
+        let known = Self.known + Self.knownWithTLS
+        for parameter in parameters {
+            guard known.contains(parameter.name) else {
+                let hint = NearestName.suggestion(for: parameter.name, among: known)
+                throw TransportConfigurationError("there is no parameter “\(parameter.name)”; \(hint)")
+            }
+            guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
+                throw TransportConfigurationError("the parameter “\(parameter.name)” is given twice")
+            }
+        }
+    }
+
+    mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }
+
+    mutating func flag(_ name: String) throws(TransportConfigurationError) -> Bool? {
+        try self.choice(name, ["true": true, "false": false])
+    }
+
+    mutating func choice<Value>(
+        _ name: String, _ choices: [String: Value]
+    ) throws(TransportConfigurationError) -> Value? {
+        guard let text = self.text(name) else { return nil }
+        guard let value = choices[text] else {
+            let names = choices.keys.sorted().joined(separator: ", ")
+            throw TransportConfigurationError("the parameter “\(name)” is one of \(names)")
+        }
+        return value
+    }
+
+    mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
+        guard let text = self.text(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            let limits = range.upperBound == .max ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+            throw TransportConfigurationError("the parameter “\(name)” is a whole number, \(limits)")
+        }
+        return number
+    }
+
+    mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
+        guard let text = self.text(name) else { return nil }
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int64(digits), number <= 1_000_000_000 else { throw Self.noDuration(name) }
+        switch text[digits.endIndex...] {
+        case "ms": return .milliseconds(number)
+        case "s": return .seconds(number)
+        case "m": return .seconds(number * 60)
+        case "" where number == 0: return .zero
+        default: throw Self.noDuration(name)
+        }
+    }
+
+    private static func noDuration(_ name: String) -> TransportConfigurationError {
+        TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
+    }
+
+    /// Refuses what nobody has taken: parameters of TLS without TLS.
+    func finish() throws(TransportConfigurationError) {
+        guard let name = self.values.keys.min() else { return }
+        throw TransportConfigurationError("the parameter “\(name)” needs an address that begins with amqps://")
+    }
+}

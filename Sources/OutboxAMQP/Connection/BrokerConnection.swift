@@ -1,0 +1,175 @@
+import CRabbitMQ
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A connection of librabbitmq, owned. Every call may block, so it stays on a thread of its own.
+@safe struct BrokerConnection: ~Copyable {
+    /// What both sides have agreed on.
+    struct Terms {
+        let socket: CInt
+        /// The longest frame that both sides take.
+        let frameSize: Int
+        /// The time between two signs of life in seconds; 0: none are sent.
+        let heartbeat: Int
+    }
+
+    let state: amqp_connection_state_t
+    let terms: Terms
+    var arena = ByteArena()
+    /// What has come of returned messages, by channel.
+    var returns: [UInt16: ReturnedContent] = [:]
+
+    /// Connects and logs in.
+    ///
+    /// - Parameter onSocket: Told the socket as soon as there is one, and -1 before it is closed: shutting it down from
+    ///   another thread ends whatever call is blocked.
+    init(
+        to host: AMQPConfiguration.Host, _ configuration: AMQPConfiguration, onSocket: (CInt) -> Void
+    ) throws(ConnectionLoss) {
+        guard let state = unsafe amqp_new_connection() else { throw ConnectionLoss(reason: "no memory") }
+        do throws(ConnectionLoss) {
+            try unsafe Self.openSocket(state, host, configuration)
+            unsafe onSocket(amqp_get_sockfd(state))
+            var arena = ByteArena()
+            try unsafe Self.logIn(state, configuration, &arena)
+            self.terms = unsafe Terms(
+                socket: amqp_get_sockfd(state), frameSize: Int(amqp_get_frame_max(state)),
+                heartbeat: Int(amqp_get_heartbeat(state)))
+            unsafe self.state = state
+        } catch {
+            onSocket(-1)
+            unsafe _ = amqp_destroy_connection(state)
+            throw error
+        }
+        SocketState.widen(self.terms.socket, to: 4 * self.terms.frameSize)
+    }
+
+    deinit {
+        unsafe _ = amqp_destroy_connection(self.state)
+    }
+
+    private static func openSocket(
+        _ state: amqp_connection_state_t, _ host: AMQPConfiguration.Host, _ configuration: AMQPConfiguration
+    ) throws(ConnectionLoss) {
+        let socket: OpaquePointer?
+        if let tls = configuration.tls {
+            unsafe socket = amqp_ssl_socket_new(state)
+            guard let socket = unsafe socket else { throw ConnectionLoss(reason: "TLS could not be set up") }
+            try unsafe self.secure(socket, tls)
+        } else {
+            unsafe socket = amqp_tcp_socket_new(state)
+        }
+        guard let socket = unsafe socket else { throw ConnectionLoss(reason: "no memory") }
+        var timeout = timeval(configuration.connection.timeout)
+        let port = CInt(host.port ?? (configuration.tls == nil ? 5672 : 5671))
+        try check(unsafe amqp_socket_open_noblock(socket, host.name, port, &timeout))
+    }
+
+    private static func secure(_ socket: OpaquePointer, _ tls: AMQPConfiguration.TLS) throws(ConnectionLoss) {
+        unsafe amqp_ssl_socket_set_verify_peer(socket, tls.verifiesPeer ? 1 : 0)
+        unsafe amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesHostName ? 1 : 0)
+        try check(unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST))
+        if let authorities = tls.authorities {
+            guard unsafe amqp_ssl_socket_set_cacert(socket, authorities) == AMQP_STATUS_OK.rawValue else {
+                throw ConnectionLoss(reason: "the authorities in \(authorities) cannot be read")
+            }
+        } else if tls.verifiesPeer {
+            let found = AMQPConfiguration.TLS.systemAuthorities.contains { path in
+                unsafe amqp_ssl_socket_set_cacert(socket, path) == AMQP_STATUS_OK.rawValue
+            }
+            if !found { throw ConnectionLoss(reason: "no authorities of the system were found; name a file of them") }
+        }
+        if let identity = tls.identity {
+            if let password = identity.keyPassword { unsafe amqp_ssl_socket_set_key_passwd(socket, password) }
+            guard
+                unsafe amqp_ssl_socket_set_key(socket, identity.certificate, identity.key) == AMQP_STATUS_OK.rawValue
+            else { throw ConnectionLoss(reason: "the client’s certificate or key cannot be read") }
+        }
+    }
+
+    private static func logIn(
+        _ state: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ arena: inout ByteArena
+    ) throws(ConnectionLoss) {
+        let connection = configuration.connection
+        var timeout = timeval(connection.timeout)
+        try check(unsafe amqp_set_handshake_timeout(state, &timeout))
+        try check(unsafe amqp_set_rpc_timeout(state, &timeout))
+        // The library itself announces that it understands a refusal; without the others the broker does not send them.
+        let capabilities = unsafe arena.table([
+            (name: "publisher_confirms", value: arena.value(.flag(true))),
+            (name: "basic.nack", value: arena.value(.flag(true))),
+            (name: "connection.blocked", value: arena.value(.flag(true))),
+        ])
+        var properties = unsafe arena.table([
+            (name: "connection_name", value: arena.value(.text(connection.name))),
+            (name: "product", value: arena.value(.text("swift-outbox"))),
+            (name: "capabilities", value: arena.tableValue(capabilities)),
+        ])
+        let frameSize = CInt(connection.frameSize)
+        let heartbeat = CInt(connection.heartbeat.components.seconds)
+        let reply =
+            switch configuration.credentials.kind {
+            case .password(let user, let password):
+                unsafe outbox_amqp_login_plain(
+                    state, configuration.virtualHost, frameSize, heartbeat, &properties, user, password)
+            case .certificate:
+                unsafe outbox_amqp_login_external(
+                    state, configuration.virtualHost, frameSize, heartbeat, &properties, "")
+            }
+        if unsafe reply.reply_type == AMQP_RESPONSE_NORMAL { return }
+        throw unsafe Self.loss(reply, state)
+    }
+}
+
+extension BrokerConnection {
+    /// What a reply that is no answer means for the connection.
+    static func loss(_ reply: amqp_rpc_reply_t, _ state: amqp_connection_state_t) -> ConnectionLoss {
+        if unsafe reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION {
+            return ConnectionLoss(status: unsafe reply.library_error)
+        }
+        if unsafe reply.reply.id == UInt32(OUTBOX_AMQP_CONNECTION_CLOSE.rawValue), let decoded = unsafe reply.reply.decoded {
+            return unsafe self.closed(by: decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee, state)
+        }
+        return ConnectionLoss(reason: "the broker gave an answer that is none")
+    }
+
+    /// The broker has ended the connection, and is told that it was heard.
+    static func closed(by method: amqp_connection_close_t, _ state: amqp_connection_state_t) -> ConnectionLoss {
+        let reason = unsafe "\(method.reply_code) \(String(method.reply_text))"
+        let isPublishing = unsafe UInt32(method.class_id) << 16 | UInt32(method.method_id)
+            == UInt32(OUTBOX_AMQP_BASIC_PUBLISH.rawValue)
+        var answer = amqp_connection_close_ok_t()
+        unsafe _ = amqp_send_method(state, 0, UInt32(OUTBOX_AMQP_CONNECTION_CLOSE_OK.rawValue), &answer)
+        return ConnectionLoss(reason: reason, isBlamedOnMessage: isPublishing)
+    }
+}
+
+/// - Throws: What the library calls a status that is not OK.
+func check(_ status: CInt) throws(ConnectionLoss) {
+    if status != AMQP_STATUS_OK.rawValue { throw ConnectionLoss(status: status) }
+}
+
+extension ConnectionLoss {
+    init(status: CInt) {
+        self.reason = unsafe amqp_error_string2(status).map { unsafe String(cString: $0) } ?? "error \(status)"
+    }
+}
+
+extension String {
+    init(_ bytes: amqp_bytes_t) {
+        self = unsafe String(decoding: UnsafeRawBufferPointer(start: bytes.bytes, count: bytes.len), as: UTF8.self)
+    }
+}
+
+extension timeval {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(seconds), tv_usec: numericCast(attoseconds / 1_000_000_000_000))
+    }
+}

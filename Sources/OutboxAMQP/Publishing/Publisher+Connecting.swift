@@ -1,0 +1,86 @@
+import Logging
+import Outbox
+
+extension Publisher {
+    /// Tries every host once.
+    func connect() {
+        let hosts = self.configuration.hosts
+        let first = self.configuration.hostOrder.isRandom ? Int.random(in: hosts.indices) : 0
+        var reasons: [String] = []
+        for host in hosts[first...] + hosts[..<first] {
+            do throws(ConnectionLoss) {
+                try self.connect(to: host)
+                return
+            } catch {
+                self.drop()
+                reasons.append("\(host): \(error.reason)")
+            }
+        }
+        let reason = reasons.joined(separator: "; ")
+        self.trouble = reason
+        self.desk.report(.down(reason))
+        self.nextAttempt = .now + self.reconnects.failed(random: .random(in: 0...1))
+        self.logger.debug("No host could be reached", metadata: [LogKey.reason: "\(reason)"])
+    }
+
+    private func connect(to host: AMQPConfiguration.Host) throws(ConnectionLoss) {
+        let desk = self.desk
+        let connection = try BrokerConnection(to: host, self.configuration) { desk.use(socket: $0) }
+        self.terms = connection.terms
+        self.connection = consume connection
+        self.channels = ChannelTable()
+        _ = self.channels.lookUp(self.configuration.exchange.name)
+        do throws(BrokerConnection.RequestError) {
+            try self.connection!.openChannel(ChannelTable.configured)
+            try self.connection!.declareTopology(self.configuration, on: ChannelTable.configured)
+        } catch {
+            switch error {
+            case .connection(let loss): throw loss
+            case .channel(let fault): throw ConnectionLoss(reason: fault.reason)
+            }
+        }
+        self.channels[ChannelTable.configured].isOpen = true
+        self.connectedAt = .now
+        self.hasServed = false
+        self.trouble = nil
+        self.desk.report(.up)
+        self.logger.debug("Connected", metadata: [LogKey.host: "\(host)"])
+    }
+
+    /// The connection is of no use any more.
+    func lose(_ loss: ConnectionLoss) {
+        self.logger.debug("The connection is lost", metadata: [LogKey.reason: "\(loss.reason)"])
+        let entries = self.channels.channels.flatMap { channel in
+            var channel = channel
+            return channel.window.removeAll()
+        }
+        if loss.isBlamedOnMessage {
+            for entry in entries { self.settle(entry.job, entry.index, .retry(loss.reason)) }
+        }
+        self.drop()
+        self.trouble = loss.reason
+        self.desk.report(.down(loss.reason))
+        self.settleAll(.unavailable(loss.reason))
+        let hasLasted = .now - self.connectedAt > self.configuration.connection.maximumDelay
+        self.nextAttempt =
+            .now + self.reconnects.lost(hasServed: self.hasServed || hasLasted, random: .random(in: 0...1))
+    }
+
+    func takeLeave() {
+        // While the broker does not read, it does not answer.
+        let limit = self.isBlocked ? Duration.milliseconds(200) : .seconds(2)
+        self.desk.use(socket: -1)
+        self.connection.take()?.close(within: limit)
+    }
+
+    private func drop() {
+        self.desk.use(socket: -1)
+        self.connection = nil
+        self.channels = ChannelTable()
+        self.unconfirmed = 0
+        self.unfinished = nil
+        self.isBlocked = false
+        self.isWaitingForRoom = false
+        self.room = 0
+    }
+}

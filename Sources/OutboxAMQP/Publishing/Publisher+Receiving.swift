@@ -1,0 +1,161 @@
+import Logging
+import Outbox
+
+extension Publisher {
+    /// Hands out all the news that has come.
+    func receive() throws(ConnectionLoss) {
+        var count = 0
+        while let event = try self.connection!.nextEvent() {
+            try self.handle(event)
+            count += 1
+            if count % 64 == 0 { self.connection!.releaseBuffers() }
+        }
+        self.connection!.releaseBuffers()
+    }
+
+    private func handle(_ event: BrokerEvent) throws(ConnectionLoss) {
+        switch event {
+        case .confirmed(let channel, let tag, let isMultiple):
+            self.confirm(channel, tag, isMultiple, refusal: nil)
+        case .refused(let channel, let tag, let isMultiple):
+            self.confirm(channel, tag, isMultiple, refusal: .retry("nacked by the broker"))
+        case .returned(let channel, let messageID, let reason):
+            self.markReturned(channel, messageID, reason)
+        case .channelClosed(let channel, let fault):
+            try self.channelClosed(channel, fault)
+        case .blocked(let reason):
+            self.block("blocked by the broker: \(reason)")
+        case .unblocked:
+            self.unblock()
+        case .other:
+            break
+        }
+    }
+
+    private func confirm(_ channel: UInt16, _ tag: UInt64, _ isMultiple: Bool, refusal: Outcome?) {
+        guard self.channels.contains(channel) else { return }
+        self.channels[channel].window.confirm(tag, isMultiple: isMultiple, into: &self.confirmations)
+        self.channels[channel].isRedeclared = false
+        self.hasServed = true
+        if self.trouble != nil, !self.isBlocked {
+            self.trouble = nil
+            self.desk.report(.up)
+        }
+        for confirmation in self.confirmations {
+            self.unconfirmed -= 1
+            let outcome = refusal ?? confirmation.returned.map(self.unroutable) ?? .delivered
+            self.settle(confirmation.entry.job, confirmation.entry.index, outcome)
+        }
+        self.confirmations.removeAll(keepingCapacity: true)
+    }
+
+    private func unroutable(_ reason: String) -> Outcome {
+        let reason = "unroutable: \(reason)"
+        return self.configuration.publishing.unroutable.kind == .rejected ? .reject(reason) : .retry(reason)
+    }
+
+    private func markReturned(_ channel: UInt16, _ messageID: String, _ reason: String) {
+        guard self.channels.contains(channel) else { return }
+        let template = self.configuration.publishing.messageID
+        let isKnown = self.channels[channel].window.markReturned(reason) { entry in
+            (try? template.text(for: entry.job.batch[entry.index])) == messageID
+        }
+        if !isKnown { self.logger.warning("The broker has returned a message that is not known") }
+    }
+
+    // MARK: Channels that the broker closes
+
+    private func channelClosed(_ number: UInt16, _ fault: ChannelFault) throws(ConnectionLoss) {
+        guard self.channels.contains(number) else { return }
+        self.logger.debug("The broker has closed a channel", metadata: [LogKey.reason: "\(fault.reason)"])
+        let entries = self.channels[number].window.removeAll()
+        self.unconfirmed -= entries.count
+        self.channels[number].isOpen = false
+        if self.unfinished?.channel == number { self.unfinished = nil }
+        let channel = self.channels[number]
+        let remedy = fault.remedy(
+            unconfirmed: entries.count, isOverride: channel.isOverride,
+            canRedeclare: self.configuration.declaresSomething && !channel.isRedeclared)
+        switch remedy {
+        case .settle(let outcome):
+            if fault.code == 404, !channel.isOverride { self.report(trouble: fault.reason) }
+            for entry in entries { self.settle(entry.job, entry.index, outcome) }
+        case .redeclare:
+            self.channels[number].isRedeclared = true
+            if let fault = try self.redeclare(on: number) {
+                self.report(trouble: fault.reason)
+                for entry in entries { self.settle(entry.job, entry.index, .unavailable(fault.reason)) }
+            } else {
+                for entry in entries { self.sendAgain(entry) }
+            }
+        case .search:
+            for entry in entries where self.jobs[ObjectIdentifier(entry.job)] != nil {
+                self.clear(entry.job, entry.job.suspects + 1)
+            }
+            for entry in entries { self.sendAgain(entry) }
+        }
+    }
+
+    /// - Returns: What the broker has against it.
+    private func redeclare(on number: UInt16) throws(ConnectionLoss) -> ChannelFault? {
+        do throws(BrokerConnection.RequestError) {
+            try self.connection!.openChannel(number)
+            try self.connection!.declareTopology(self.configuration, on: number)
+            self.channels[number].isOpen = true
+            return nil
+        } catch {
+            switch error {
+            case .connection(let loss): throw loss
+            case .channel(let fault): return fault
+            }
+        }
+    }
+
+    private func sendAgain(_ entry: Unconfirmed) {
+        guard self.jobs[ObjectIdentifier(entry.job)] != nil else { return }
+        entry.job.schedule.sendAgain(entry.index)
+        self.advance(entry.job)
+    }
+
+    // MARK: Alarms
+
+    private func block(_ reason: String) {
+        self.isBlocked = true
+        self.report(trouble: reason)
+        self.settleAll(.unavailable(reason))
+    }
+
+    private func unblock() {
+        self.isBlocked = false
+        self.trouble = nil
+        // What was published before is confirmed only now.
+        self.confirmsExpectedSince = .now
+        self.desk.report(.up)
+        self.logger.debug("The broker takes messages again")
+    }
+
+    private func report(trouble reason: String) {
+        self.trouble = reason
+        self.desk.report(.down(reason))
+        self.logger.debug("The broker takes no messages", metadata: [LogKey.reason: "\(reason)"])
+    }
+
+    // MARK: Confirmations that do not come
+
+    /// nil: none is waited for.
+    var confirmDeadline: ContinuousClock.Instant? {
+        if self.unconfirmed == 0 || self.isBlocked { return nil }
+        guard let oldest = self.channels.channels.compactMap({ $0.window.oldest?.since }).min() else { return nil }
+        return max(oldest, self.confirmsExpectedSince) + self.configuration.confirms.timeout
+    }
+
+    func checkConfirmTimeout() throws(ConnectionLoss) {
+        guard let deadline = self.confirmDeadline, self.now >= deadline else { return }
+        let limit = self.configuration.confirms.timeout
+        throw ConnectionLoss(reason: "a message was not confirmed within \(limit.seconds) s")
+    }
+}
+
+extension AMQPConfiguration {
+    var declaresSomething: Bool { self.exchange.declaration != nil || !self.queues.isEmpty }
+}

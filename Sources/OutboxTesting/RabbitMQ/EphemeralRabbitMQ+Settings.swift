@@ -1,0 +1,86 @@
+extension EphemeralRabbitMQ {
+    /// How a throwaway broker is set up.
+    public struct Settings: Sendable {
+        /// Lines for `rabbitmq.conf`, such as `["heartbeat": "5"]`. Listeners are refused. Default: none; everything is
+        /// RabbitMQ's own default, but for the disk's free space, of which little is enough.
+        public var parameters: [String: String]
+        /// Whether there is a listener with TLS as well. Default ``Encryption/none``.
+        public var encryption: Encryption
+        /// Plugins that are switched on, such as `rabbitmq_auth_mechanism_ssl`. Default: none.
+        public var plugins: [String]
+        /// How long a start may take before it fails, in whole seconds. Default: 120 seconds.
+        public var startLimit: Duration
+
+        /// Creates settings; see the properties for the defaults.
+        public init(
+            parameters: [String: String] = [:], encryption: Encryption = .none, plugins: [String] = [],
+            startLimit: Duration = .seconds(120)
+        ) {
+            self.parameters = parameters
+            self.encryption = encryption
+            self.plugins = plugins
+            self.startLimit = startLimit
+        }
+
+        /// Whether a broker listens with TLS.
+        public struct Encryption: Sendable, Hashable {
+            /// No.
+            public static let none = Encryption(isOn: false)
+            /// Yes, for the name `localhost`, with an authority and certificates that `openssl` makes in the broker's folder;
+            /// see ``EphemeralRabbitMQ/Certificates``.
+            public static let selfSigned = Encryption(isOn: true)
+
+            let isOn: Bool
+        }
+    }
+
+    /// The files, in PEM, that belong to the TLS of a throwaway broker.
+    public struct Certificates: Sendable {
+        /// The authority, which clients have to trust.
+        public let authority: String
+        /// A client's certificate, for the user `guest`.
+        public let clientCertificate: String
+        /// Its key.
+        public let clientKey: String
+        /// An authority that has signed nothing here.
+        public let otherAuthority: String
+
+        init(folder: String) {
+            self.authority = "\(folder)/tls/authority.pem"
+            self.clientCertificate = "\(folder)/tls/client.pem"
+            self.clientKey = "\(folder)/tls/client-key.pem"
+            self.otherAuthority = "\(folder)/tls/other.pem"
+        }
+    }
+}
+
+extension EphemeralRabbitMQ.Settings {
+    func validate() throws(EphemeralServerError) {
+        for (name, value) in self.parameters {
+            let isName = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "=") }
+            guard isName, !value.utf8.contains(0x0A) else {
+                throw EphemeralServerError(.invalidSettings, "“\(name)” is not a parameter on one line.")
+            }
+            guard !name.hasPrefix("listeners.") else {
+                throw EphemeralServerError(.invalidSettings, "Listeners are chosen by the ephemeral broker.")
+            }
+        }
+        for plugin in self.plugins {
+            guard !plugin.isEmpty, plugin.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) }) else {
+                throw EphemeralServerError(.invalidSettings, "“\(plugin)” is not the name of a plugin.")
+            }
+        }
+        guard self.startLimit >= .seconds(1) else {
+            throw EphemeralServerError(.invalidSettings, "The start limit is under one second.")
+        }
+    }
+
+    /// The lines of `rabbitmq.conf`.
+    var configurationLines: String {
+        var all = [
+            "disk_free_limit.absolute": "50MB", "log.console": "true", "log.console.level": "info",
+        ]
+        all.merge(self.parameters) { _, own in own }
+        return all.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: "\n")
+    }
+}
