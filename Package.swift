@@ -101,6 +101,12 @@ let package = Package(
             resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map { .embedInCode("\($0).sh") },
             swiftSettings: settings
         ),
+        // The other side of brokers, for our tests, benchmarks and the demonstration.
+        .target(
+            name: "BrokerTesting",
+            dependencies: ["CRabbitMQ"],
+            swiftSettings: settings
+        ),
         .target(
             name: "BenchmarkReferences",
             dependencies: ["CLibPQ"],
@@ -118,7 +124,8 @@ let package = Package(
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "BenchmarkDesigns", "BenchmarkReferences", "Outbox", "OutboxPostgres", "OutboxTesting",
+                "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxPostgres",
+                "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -151,7 +158,7 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
+                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

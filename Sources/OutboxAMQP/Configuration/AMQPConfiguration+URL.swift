@@ -17,7 +17,7 @@ extension AMQPConfiguration {
     /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
     ///   ``validate()`` finds. Without credentials.
     public init(url: String) throws(TransportConfigurationError) {
-        let address = try BrokerURL(url, ports: ["amqp": 5672, "amqps": 5671])
+        let address = try BrokerURL(url, ports: Self.ports)
         var parameters = try AMQPParameters(address.parameters)
         self.init(hosts: address.hosts.map { Host($0.name, port: $0.port) })
         self.virtualHost = address.path ?? "/"

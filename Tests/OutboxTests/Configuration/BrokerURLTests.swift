@@ -35,4 +35,15 @@ import Testing
         let error = #expect(throws: TransportConfigurationError.self) { try BrokerURL("amq://a", ports: Self.ports) }
         #expect(error?.description.contains("did you mean “amqp”?") == true)
     }
+
+    @Test(arguments: [
+        "amqp://one,two:3/v?a=b@c", "amqp://user@one,two:3/v?a=b@c", "amqp://user:word@one,two:3/v?a=b@c",
+    ])
+    func userAndPasswordCanBeReplaced(_ text: String) throws {
+        let address = BrokerURL.address(text, user: "a/b", password: "p@:?\u{1}ö")
+        let url = try BrokerURL(address, ports: Self.ports)
+        #expect(url.user == "a/b" && url.password == "p@:?\u{1}ö")
+        #expect(url.hosts == [.init(name: "one", port: 5672), .init(name: "two", port: 3)])
+        #expect(url.path == "v" && url.parameters == [.init(name: "a", value: "b@c")])
+    }
 }

@@ -3,35 +3,38 @@ import Dispatch
 import Synchronization
 
 /// A message as a consumer finds it at the broker.
-struct Mail: Sendable, Equatable {
-    var exchange = ""
-    var routingKey = ""
-    var payload: [UInt8] = []
-    var messageID: String?
-    var contentType: String?
-    var type: String?
-    var correlationID: String?
-    var replyTo: String?
-    var applicationID: String?
-    var expiration: String?
-    var priority: UInt8?
-    var timestamp: UInt64?
-    var deliveryMode: UInt8?
-    var headers: [String: String] = [:]
+package struct Mail: Sendable, Equatable {
+    package var exchange = ""
+    package var routingKey = ""
+    package var payload: [UInt8] = []
+    package var messageID: String?
+    package var contentType: String?
+    package var type: String?
+    package var correlationID: String?
+    package var replyTo: String?
+    package var applicationID: String?
+    package var expiration: String?
+    package var priority: UInt8?
+    package var timestamp: UInt64?
+    package var deliveryMode: UInt8?
+    package var headers: [String: String] = [:]
 
     /// The number that the payload begins with, up to a space.
-    var number: Int? { Int(String(decoding: self.payload.prefix { $0 != 0x20 }, as: UTF8.self)) }
+    package var number: Int? { Int(String(decoding: self.payload.prefix { $0 != 0x20 }, as: UTF8.self)) }
 }
 
 /// The other side of a broker: declares, and takes messages from queues. It connects anew when the connection is gone.
-final class Mailbox: Sendable {
-    struct Failure: Error { let what: String }
+package final class Mailbox: Sendable {
+    struct Failure: Error, CustomStringConvertible {
+        let what: String
+        var description: String { "the mailbox: \(self.what) failed" }
+    }
 
     private let port: Int
     private let queue = DispatchQueue(label: "outbox.test.mailbox")
     private let state = Mutex<OpaquePointer?>(nil)
 
-    init(port: Int) { self.port = port }
+    package init(port: Int) { self.port = port }
 
     deinit {
         self.state.withLock { state in
@@ -80,7 +83,7 @@ final class Mailbox: Sendable {
 
     // MARK: Topology
 
-    func declareQueue(
+    package func declareQueue(
         _ name: String, arguments: [String: Int32] = [:], texts: [String: String] = [:]
     ) async throws {
         try await self.perform("declare \(name)") { state in
@@ -93,7 +96,7 @@ final class Mailbox: Sendable {
         }
     }
 
-    func declareExchange(_ name: String, type: String) async throws {
+    package func declareExchange(_ name: String, type: String) async throws {
         try await self.perform("declare \(name)") { state in
             var arena = Arena()
             defer { arena.free() }
@@ -103,7 +106,7 @@ final class Mailbox: Sendable {
         }
     }
 
-    func deleteExchange(_ name: String) async throws {
+    package func deleteExchange(_ name: String) async throws {
         try await self.perform("delete \(name)") { state in
             var arena = Arena()
             defer { arena.free() }
@@ -111,7 +114,7 @@ final class Mailbox: Sendable {
         }
     }
 
-    func bind(_ queue: String, to exchange: String, key: String) async throws {
+    package func bind(_ queue: String, to exchange: String, key: String) async throws {
         try await self.perform("bind \(queue)") { state in
             var arena = Arena()
             defer { arena.free() }
@@ -124,7 +127,7 @@ final class Mailbox: Sendable {
     // MARK: Messages
 
     /// How many messages are in a queue.
-    func count(of queue: String) async throws -> Int {
+    package func count(of queue: String) async throws -> Int {
         try await self.perform("count \(queue)") { state in
             var arena = Arena()
             defer { arena.free() }
@@ -136,7 +139,7 @@ final class Mailbox: Sendable {
     }
 
     /// Takes all messages out of a queue.
-    func takeAll(_ queue: String) async throws -> [Mail] {
+    package func takeAll(_ queue: String) async throws -> [Mail] {
         try await self.perform("take from \(queue)") { state in
             var arena = Arena()
             defer { arena.free() }
