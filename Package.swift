@@ -166,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

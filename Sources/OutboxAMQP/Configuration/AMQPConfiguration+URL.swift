@@ -1,6 +1,9 @@
 public import Outbox
 
 extension AMQPConfiguration {
+    /// The schemes of addresses, and the ports of hosts that name none.
+    package static let ports = ["amqp": 5672, "amqps": 5671]
+
     /// Reads an address: `amqp://user:password@host:port,host/vhost?exchange=orders&type=topic`, or `amqps://` for TLS.
     ///
     /// Without a path the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and

@@ -52,6 +52,6 @@ struct DemoBus: Sendable {
 
     /// Has the broker close all connections, as an operator can.
     func breakConnections() async throws {
-        _ = try await self.broker.rabbitmqctl(["close_all_connections", "the demonstration"])
+        _ = try await self.broker.rabbitmqctl("close_all_connections", "the demonstration")
     }
 }
