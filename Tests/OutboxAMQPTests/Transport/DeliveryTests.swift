@@ -3,6 +3,8 @@ import OutboxAMQP
 import OutboxTesting
 import Testing
 
+@testable import BrokerTesting
+
 @Suite(.timeLimit(.minutes(5))) struct DeliveryTests {
     @Test func bytesPropertiesAndHeadersArriveAsTheyWere() async throws {
         try await BrokerScope.with { scope in
@@ -14,7 +16,8 @@ import Testing
                 configuration.publishing.expiration = .seconds(600)
                 configuration.publishing.messageID = "shop-{id}"
             } _: { transport in
-                let plain = NewMessage(to: "bus", route: "orders", headers: ["a": "ä", "traceparent": "00-1"], payload: Array(0...255))
+                let plain = NewMessage(
+                    to: "bus", route: "orders", headers: ["a": "ä", "traceparent": "00-1"], payload: Array(0...255))
                 let overridden = NewMessage(
                     to: "bus", route: "nowhere",
                     headers: [
@@ -33,7 +36,8 @@ import Testing
                 #expect(mails[0] == expected)
                 #expect(mails[0].messageID?.hasPrefix("shop-") == true)
                 expected = Mail(
-                    exchange: scope.name, routingKey: "orders", payload: Array("{}".utf8), messageID: mails[1].messageID,
+                    exchange: scope.name, routingKey: "orders", payload: Array("{}".utf8),
+                    messageID: mails[1].messageID,
                     contentType: "application/json", type: "other", correlationID: "c", replyTo: "r",
                     applicationID: "till", expiration: "500000", priority: 9, timestamp: 1_700_000_000, deliveryMode: 2,
                     headers: ["kept": "yes"])
@@ -65,11 +69,15 @@ import Testing
                 }
                 #expect(try await scope.arrived().compactMap(\.number) == (0..<2000).filter { $0 % 3 != 1 })
             }
-            try await scope.withTransport { $0.publishing.unroutable = .rejected } _: { transport in
+            try await scope.withTransport {
+                $0.publishing.unroutable = .rejected
+            } _: { transport in
                 let outcomes = try await transport.deliver([.numbered(1, route: "nobody"), .numbered(2)])
                 #expect(outcomes == [.reject("unroutable: 312 NO_ROUTE"), .delivered])
             }
-            try await scope.withTransport { $0.publishing.unroutable = .dropped } _: { transport in
+            try await scope.withTransport {
+                $0.publishing.unroutable = .dropped
+            } _: { transport in
                 let outcomes = try await transport.deliver([.numbered(1, route: "nobody")])
                 #expect(outcomes == [.delivered])
             }
@@ -99,7 +107,8 @@ import Testing
         try await BrokerScope.with { scope in
             try await scope.withTransport { transport in
                 let messages = (0..<50).map { number in
-                    NewMessage.numbered(number, headers: number % 5 == 0 ? ["amqp-exchange": "missing-\(number % 10)"] : [:])
+                    NewMessage.numbered(
+                        number, headers: number % 5 == 0 ? ["amqp-exchange": "missing-\(number % 10)"] : [:])
                 }
                 let outcomes = try await transport.deliver(messages)
                 for (number, outcome) in outcomes.enumerated() {
@@ -142,11 +151,14 @@ import Testing
                     (0..<60).map { number in
                         let isBad = number % 20 == 7
                         return NewMessage.numbered(
-                            number, key: "k\(number % 3)", headers: isBad ? ["amqp-exchange": "amq.rabbitmq.trace"] : [:])
+                            number, key: "k\(number % 3)",
+                            headers: isBad ? ["amqp-exchange": "amq.rabbitmq.trace"] : [:])
                     })
                 for (number, outcome) in outcomes.enumerated() {
                     if number % 20 == 7 {
-                        #expect((outcome.reason ?? "").contains("403 ACCESS_REFUSED") || outcome == .behind, "\(number): \(outcome)")
+                        #expect(
+                            (outcome.reason ?? "").contains("403 ACCESS_REFUSED") || outcome == .behind,
+                            "\(number): \(outcome)")
                     } else {
                         #expect(outcome == .delivered || outcome == .behind, "\(number): \(outcome)")
                     }

@@ -1,3 +1,4 @@
+import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
