@@ -74,11 +74,4 @@ import Testing
                 return try configuration.resolved()
             }?.code == .configuration)
     }
-
-    @Test func distances() {
-        #expect(editDistance(from: "", to: "abc") == 3)
-        #expect(editDistance(from: "kitten", to: "sitting") == 3)
-        #expect(editDistance(from: "same", to: "same") == 0)
-        #expect(OutboxPostgres.nearestName(to: "zzzz", in: ["host", "port"]) == nil)
-    }
 }

@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Outbox
 
 #if canImport(Darwin)
 import Darwin
@@ -167,7 +168,7 @@ extension ConnectionConfiguration {
 
     private static func unknownParameter(_ name: String, known: Set<String>) -> PostgresError {
         var message = "there is no connection parameter “\(name)”"
-        if let nearest = nearestName(to: name, in: known) { message += "; did you mean “\(nearest)”?" }
+        if let nearest = NearestName.of(name, among: known) { message += "; did you mean “\(nearest)”?" }
         return PostgresError(.configuration, message)
     }
 }

@@ -1,5 +1,6 @@
 internal import CLibPQ
 internal import Logging
+internal import Outbox
 internal import Synchronization
 
 #if canImport(Darwin)

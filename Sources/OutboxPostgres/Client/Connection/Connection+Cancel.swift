@@ -1,3 +1,5 @@
+internal import Outbox
+
 /// Cancelling the statement that is running.
 extension Connection {
     /// The task of the exchange was cancelled. Does nothing if that exchange has ended.

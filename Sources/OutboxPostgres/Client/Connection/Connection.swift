@@ -1,6 +1,7 @@
 internal import CLibPQ
 internal import DequeModule
 public import Logging
+internal import Outbox
 internal import Synchronization
 
 /// A session with a Postgres server.
