@@ -104,7 +104,7 @@ import Testing
                 #expect(first == [.delivered])
                 await scope.proxy.silence(true)
                 let second = try await transport.deliver([.numbered(2)])
-                #expect(second == [.unavailable("a message was not confirmed within 0.3 s")])
+                #expect(second == [.unavailable("a message was not confirmed within 0.3 seconds")])
                 await scope.proxy.cut()
                 await scope.proxy.silence(false)
                 try await eventually("it is up again") { transport.health.isUp }
