@@ -58,6 +58,10 @@ struct RelayRun {
         }
         #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty)
         #expect(outbox.deadLetters().isEmpty)
+        // The last interruption may have taken the mailbox's connection as well.
+        try await eventually("the queue can be looked into") {
+            (try? await self.scope.mailbox.count(of: self.scope.name)) != nil
+        }
         let arrived = try await self.scope.arrived().compactMap(\.number)
         let missing = Set(0..<self.count).subtracting(arrived)
         #expect(missing.isEmpty, "\(missing.count) messages are lost")
