@@ -21,6 +21,7 @@ let package = Package(
         .library(name: "Outbox", targets: ["Outbox"]),
         .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
+        .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
@@ -39,6 +40,11 @@ let package = Package(
             name: "CLibPQ",
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .systemLibrary(
+            name: "CRdKafka",
+            pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]
         ),
         .systemLibrary(
             name: "CRabbitMQ",
@@ -93,6 +99,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "OutboxKafka",
+            dependencies: [
+                "CRdKafka", "Outbox",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "OutboxTesting",
             dependencies: [
                 "Outbox",
@@ -104,12 +119,12 @@ let package = Package(
         // The other side of brokers, for our tests, benchmarks and the demonstration.
         .target(
             name: "BrokerTesting",
-            dependencies: ["CRabbitMQ"],
+            dependencies: ["CRabbitMQ", "CRdKafka", "Outbox"],
             swiftSettings: settings
         ),
         .target(
             name: "BenchmarkReferences",
-            dependencies: ["CLibPQ"],
+            dependencies: ["CLibPQ", "CRabbitMQ", "CRdKafka"],
             path: "Benchmarks/References"
         ),
         .target(
@@ -124,8 +139,8 @@ let package = Package(
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxPostgres",
-                "OutboxTesting",
+                "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxKafka",
+                "OutboxPostgres", "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -160,6 +175,15 @@ let package = Package(
             dependencies: [
                 "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxKafkaTests",
+            dependencies: [
+                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings
         ),

@@ -39,6 +39,16 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "RabbitMQ",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxAMQP", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "RedisStreams",
             dependencies: [

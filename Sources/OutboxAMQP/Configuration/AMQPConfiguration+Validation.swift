@@ -65,7 +65,9 @@ extension AMQPConfiguration {
         try require((1...1_000_000).contains(self.confirms.window), "the window is from 1 to 1,000,000 messages")
         try require(self.confirms.timeout > .zero, "the confirm timeout is more than nothing")
         let connection = self.connection
-        try require(connection.timeout > .zero && connection.timeout <= .seconds(3600), "the connect timeout is at most an hour")
+        try require(
+            connection.timeout > .zero && connection.timeout <= .seconds(3600), "the connect timeout is at most an hour"
+        )
         try require(
             connection.heartbeat == .zero || (.seconds(1)...(.seconds(65535))).contains(connection.heartbeat),
             "the heartbeat is zero, or from 1 s to 65,535 s")

@@ -5,7 +5,8 @@ struct AMQPParameters {
     private static let known = [
         "app_id", "auto_delete", "binding_key", "confirm_timeout", "connect_timeout", "connection_name", "content_type",
         "durable", "exchange", "expiration", "frame_size", "heartbeat", "host_order", "initial_delay", "key_order",
-        "max_message_size", "maximum_delay", "message_id", "message_type", "persistent", "priority", "queue", "queue_type",
+        "max_message_size", "maximum_delay", "message_id", "message_type", "persistent", "priority", "queue",
+        "queue_type",
         "routing_key", "type", "unroutable", "window",
     ]
     private static let knownWithTLS = ["auth", "ca_file", "cert_file", "key_file", "verify_host", "verify_peer"]
@@ -45,7 +46,9 @@ struct AMQPParameters {
     mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
         guard let text = self.text(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            let limits = range.upperBound == .max ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+            let limits =
+                range.upperBound == .max
+                ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
             throw TransportConfigurationError("the parameter “\(name)” is a whole number, \(limits)")
         }
         return number

@@ -68,7 +68,8 @@ extension BrokerConnection {
 
     private mutating func check(_ reply: amqp_rpc_reply_t, _ channel: UInt16) throws(RequestError) {
         if unsafe reply.reply_type == AMQP_RESPONSE_NORMAL { return }
-        let isChannelClosed = unsafe reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION
+        let isChannelClosed =
+            unsafe reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION
             && reply.reply.id == UInt32(OUTBOX_AMQP_CHANNEL_CLOSE.rawValue)
         guard isChannelClosed, let decoded = unsafe reply.reply.decoded else {
             throw .connection(unsafe Self.loss(reply, self.state))

@@ -133,7 +133,9 @@ extension BrokerConnection {
         if unsafe reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION {
             return ConnectionLoss(status: unsafe reply.library_error)
         }
-        if unsafe reply.reply.id == UInt32(OUTBOX_AMQP_CONNECTION_CLOSE.rawValue), let decoded = unsafe reply.reply.decoded {
+        if unsafe reply.reply.id == UInt32(OUTBOX_AMQP_CONNECTION_CLOSE.rawValue),
+            let decoded = unsafe reply.reply.decoded
+        {
             return unsafe self.closed(by: decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee, state)
         }
         return ConnectionLoss(reason: "the broker gave an answer that is none")
@@ -142,7 +144,8 @@ extension BrokerConnection {
     /// The broker has ended the connection, and is told that it was heard.
     static func closed(by method: amqp_connection_close_t, _ state: amqp_connection_state_t) -> ConnectionLoss {
         let reason = unsafe "\(method.reply_code) \(String(method.reply_text))"
-        let isPublishing = unsafe UInt32(method.class_id) << 16 | UInt32(method.method_id)
+        let isPublishing =
+            unsafe UInt32(method.class_id) << 16 | UInt32(method.method_id)
             == UInt32(OUTBOX_AMQP_BASIC_PUBLISH.rawValue)
         var answer = amqp_connection_close_ok_t()
         unsafe _ = amqp_send_method(state, 0, UInt32(OUTBOX_AMQP_CONNECTION_CLOSE_OK.rawValue), &answer)

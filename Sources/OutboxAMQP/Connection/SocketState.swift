@@ -39,7 +39,9 @@ enum SocketState {
     static func widen(_ descriptor: CInt, to count: Int) {
         var size: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
-        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0, Int(size) < count else { return }
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0, Int(size) < count else {
+            return
+        }
         size = CInt(count)
         unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, length)
     }

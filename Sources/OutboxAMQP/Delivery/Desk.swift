@@ -74,7 +74,9 @@ final class Desk: Sendable {
             return !state.hasStarted
         }
         guard isFirst else { throw TransportConfigurationError("RabbitMQ: a transport runs once") }
-        guard DedicatedThread.start(body) else { throw TransportConfigurationError("RabbitMQ: the system has no thread left") }
+        guard DedicatedThread.start(body) else {
+            throw TransportConfigurationError("RabbitMQ: the system has no thread left")
+        }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mustWait = self.state.withLock { state in

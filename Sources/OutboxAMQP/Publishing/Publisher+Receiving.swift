@@ -152,7 +152,7 @@ extension Publisher {
     func checkConfirmTimeout() throws(ConnectionLoss) {
         guard let deadline = self.confirmDeadline, self.now >= deadline else { return }
         let limit = self.configuration.confirms.timeout
-        throw ConnectionLoss(reason: "a message was not confirmed within \(limit.seconds) s")
+        throw ConnectionLoss(reason: "a message was not confirmed within \(limit)")
     }
 }
 

@@ -66,7 +66,8 @@ extension EphemeralRabbitMQ.Settings {
             }
         }
         for plugin in self.plugins {
-            guard !plugin.isEmpty, plugin.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) }) else {
+            guard !plugin.isEmpty, plugin.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) })
+            else {
                 throw EphemeralServerError(.invalidSettings, "“\(plugin)” is not the name of a plugin.")
             }
         }

@@ -12,7 +12,8 @@ package struct RabbitMQPrograms: Sendable {
     package init(environment: [String: String]) throws(EphemeralServerError) {
         // Debian's package has scripts in PATH that insist on the user rabbitmq.
         let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        let folders = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"] + path
+        let folders =
+            ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"] + path
         let found = folders.first { folder in
             ["rabbitmq-server", "rabbitmqctl"].allSatisfy {
                 FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
@@ -54,7 +55,8 @@ package struct RabbitMQPrograms: Sendable {
                 if process.terminationStatus == 0 { return continuation.resume(returning: .success(text)) }
                 let name = arguments.first { !$0.hasPrefix("-") } ?? ""
                 continuation.resume(
-                    returning: .failure(EphemeralServerError(.commandFailed, "rabbitmqctl \(name) failed.", detail: text)))
+                    returning: .failure(
+                        EphemeralServerError(.commandFailed, "rabbitmqctl \(name) failed.", detail: text)))
             }
         }
         return try result.get()

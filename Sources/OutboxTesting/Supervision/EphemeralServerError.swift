@@ -2,7 +2,9 @@
 public struct EphemeralServerError: Error, Sendable {
     /// The kind of failure. More kinds may be added.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        private enum Kind: String { case notInstalled, invalidSettings, initialisationFailed, startFailed, stopped, commandFailed }
+        private enum Kind: String {
+            case notInstalled, invalidSettings, initialisationFailed, startFailed, stopped, commandFailed
+        }
         private let kind: Kind
 
         /// The server's programs were not found on this machine.

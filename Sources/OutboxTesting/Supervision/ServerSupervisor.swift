@@ -183,7 +183,10 @@ private struct Replies {
         let detail = explanation.joined(separator: "\n")
         return switch reason {
         case "folder":
-            EphemeralServerError(.initialisationFailed, "The server's folder could not be made in the folder for temporary files (TMPDIR): it is not there, or not for everybody.", detail: detail)
+            EphemeralServerError(
+                .initialisationFailed,
+                "The server's folder could not be made in the folder for temporary files (TMPDIR): it is not there, or not for everybody.",
+                detail: detail)
         case "prepare":
             EphemeralServerError(.initialisationFailed, "The server’s data could not be made.", detail: detail)
         case "exited":

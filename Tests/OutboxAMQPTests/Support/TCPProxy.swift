@@ -13,6 +13,8 @@ import Glibc
 ///
 /// Runs on a thread of its own; orders are carried out when the methods return.
 final class TCPProxy: Sendable {
+    struct Failure: Error {}
+
     private enum Order: Sendable { case cut, close, open, silence(Bool), end }
 
     private struct Pair {
@@ -26,17 +28,17 @@ final class TCPProxy: Sendable {
     private let orders = Mutex<[(Order, Latch)]>([])
 
     init(to target: Int) throws {
-        guard let pipe = WakePipe() else { throw Mailbox.Failure(what: "pipe") }
+        guard let pipe = WakePipe() else { throw Failure() }
         self.pipe = pipe
         self.target = target
         let listener = try Self.listen(on: 0)
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutableBytes(of: &address) { bytes in
-            _ = getsockname(listener, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress!, &length)
+        unsafe withUnsafeMutableBytes(of: &address) { bytes in
+            unsafe _ = getsockname(listener, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress!, &length)
         }
         self.port = Int(UInt16(bigEndian: address.sin_port))
-        guard DedicatedThread.start({ self.run(listener) }) else { throw Mailbox.Failure(what: "thread") }
+        guard DedicatedThread.start({ self.run(listener) }) else { throw Failure() }
     }
 
     /// Breaks all connections; new ones can be made.
@@ -74,7 +76,7 @@ final class TCPProxy: Sendable {
                     entries.append(pollfd(fd: pair.server, events: Int16(POLLIN), revents: 0))
                 }
             }
-            _ = poll(&entries, nfds_t(entries.count), -1)
+            unsafe _ = poll(&entries, nfds_t(entries.count), -1)
             if entries[0].revents != 0 {
                 self.pipe.drain()
                 let orders = self.orders.withLock { orders in
@@ -122,11 +124,13 @@ final class TCPProxy: Sendable {
 
     private static func pass(_ source: CInt, _ sink: CInt) -> Bool {
         var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = read(source, &bytes, bytes.count)
+        let count = unsafe read(source, &bytes, bytes.count)
         if count <= 0 { return false }
         var sent = 0
         while sent < count {
-            let written = bytes.withUnsafeBytes { send(sink, $0.baseAddress! + sent, count - sent, Int32(MSG_NOSIGNAL)) }
+            let written = unsafe bytes.withUnsafeBytes {
+                unsafe send(sink, $0.baseAddress! + sent, count - sent, Int32(MSG_NOSIGNAL))
+            }
             if written <= 0 { return false }
             sent += written
         }
@@ -141,16 +145,16 @@ final class TCPProxy: Sendable {
     private static func listen(on port: Int) throws -> CInt {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var on: CInt = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
+        unsafe _ = setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
         var address = Self.loopback(port)
-        let status = withUnsafeBytes(of: &address) { bytes in
-            bind(
+        let status = unsafe withUnsafeBytes(of: &address) { bytes in
+            unsafe bind(
                 listener, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress!,
                 socklen_t(MemoryLayout<sockaddr_in>.size))
         }
         guard status == 0, Glibc.listen(listener, 16) == 0 else {
             _ = systemClose(listener)
-            throw Mailbox.Failure(what: "listen")
+            throw Failure()
         }
         return listener
     }
@@ -158,8 +162,8 @@ final class TCPProxy: Sendable {
     private static func connect(to port: Int) -> CInt? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = Self.loopback(port)
-        let status = withUnsafeBytes(of: &address) { bytes in
-            Glibc.connect(
+        let status = unsafe withUnsafeBytes(of: &address) { bytes in
+            unsafe Glibc.connect(
                 descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress!,
                 socklen_t(MemoryLayout<sockaddr_in>.size))
         }

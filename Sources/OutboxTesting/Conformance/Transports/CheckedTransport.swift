@@ -1,4 +1,4 @@
-import Outbox
+package import Outbox
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -129,7 +129,7 @@ extension NewMessage {
 
 extension MessageBatch {
     /// A batch of messages as if they had been read from an outbox.
-    init(_ messages: [NewMessage], isOrderedByKey: Bool = true) {
+    package init(_ messages: [NewMessage], isOrderedByKey: Bool = true) {
         let rows = messages.map { content in
             InMemoryPage.Row(
                 message: StoredMessage(

@@ -1,0 +1,174 @@
+import BrokerTesting
+import Outbox
+import OutboxAMQP
+import OutboxTesting
+import Testing
+
+/// What keeps a transport from its broker, and what makes it find another one.
+@Suite(.timeLimit(.minutes(5))) struct LoginTests {
+    private func reason(
+        _ scope: BrokerScope, _ change: (inout AMQPConfiguration) -> Void
+    ) async throws -> String {
+        var reason = ""
+        try await scope.withTransport(change) { transport in
+            let outcome = try await transport.deliver([.numbered(1)])[0]
+            #expect(outcome.kind == .unavailable(reason: outcome.reason ?? ""))
+            #expect(!transport.health.isUp)
+            reason = outcome.reason ?? ""
+        }
+        return reason
+    }
+
+    @Test func whatTheBrokerHasAgainstTheLoginIsSaid() async throws {
+        try await BrokerScope.with { scope in
+            let refused = try await self.reason(scope) {
+                $0.credentials = .password(user: "guest", password: "swordfish")
+            }
+            #expect(refused.contains("403 ACCESS_REFUSED"))
+            #expect(!refused.contains("swordfish"))
+            let missing = try await self.reason(scope) { $0.virtualHost = "nowhere" }
+            #expect(missing.contains("vhost nowhere not found"))
+            let conflict = try await self.reason(scope) { configuration in
+                configuration.exchange = .declared("amq.topic", type: "direct")
+            }
+            #expect(conflict.contains("406 PRECONDITION_FAILED"))
+            let absent = try await self.reason(scope) {
+                $0.exchange = .named("missing"); $0.queues = []
+            }
+            #expect(absent.contains("404 NOT_FOUND"))
+        }
+    }
+
+    @Test func hostsAreTriedInTurn() async throws {
+        try await BrokerScope.with { scope in
+            for order in [AMQPConfiguration.HostOrder.asGiven, .random] {
+                try await scope.withTransport { configuration in
+                    configuration.hosts = [.init("127.0.0.1", port: 1), .init("name.invalid"), configuration.hosts[0]]
+                    configuration.hostOrder = order
+                } _: { transport in
+                    let outcomes = try await transport.deliver([.numbered(1)])
+                    #expect(outcomes == [.delivered])
+                }
+            }
+            let nowhere = try await self.reason(scope) { configuration in
+                configuration.hosts = [.init("127.0.0.1", port: 1), .init("127.0.0.1", port: 2)]
+            }
+            #expect(nowhere.contains("127.0.0.1:1: ") && nowhere.contains("127.0.0.1:2: "))
+        }
+    }
+
+    @Test func aBrokerThatFallsSilentIsGivenUp() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.withTransport {
+                $0.connection.heartbeat = .seconds(1)
+            } _: { transport in
+                let first = try await transport.deliver([.numbered(1)])
+                #expect(first == [.delivered])
+                await scope.proxy.silence(true)
+                try await eventually("the transport has noticed") { !transport.health.isUp }
+                await scope.proxy.cut()
+                await scope.proxy.silence(false)
+                try await eventually("it is up again") { transport.health.isUp }
+                let second = try await transport.deliver([.numbered(2)])
+                #expect(second == [.delivered])
+            }
+        }
+    }
+
+    /// Idle for longer than the broker waits, so it must have been told that somebody is there.
+    @Test func anIdleConnectionStays() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.withTransport {
+                $0.connection.heartbeat = .seconds(1)
+            } _: { transport in
+                let first = try await transport.deliver([.numbered(1)])
+                #expect(first == [.delivered])
+                let end = ContinuousClock.now + .seconds(4)
+                try await eventually("time passes") {
+                    #expect(transport.health.isUp)
+                    return ContinuousClock.now > end
+                }
+                let second = try await transport.deliver([.numbered(2)])
+                #expect(second == [.delivered])
+            }
+        }
+    }
+
+    @Test func aConfirmationThatDoesNotComeIsALostConnection() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.withTransport { configuration in
+                configuration.confirms.timeout = .milliseconds(300)
+                configuration.connection.heartbeat = .zero
+            } _: { transport in
+                let first = try await transport.deliver([.numbered(1)])
+                #expect(first == [.delivered])
+                await scope.proxy.silence(true)
+                let second = try await transport.deliver([.numbered(2)])
+                #expect(second == [.unavailable("a message was not confirmed within 0.3 seconds")])
+                await scope.proxy.cut()
+                await scope.proxy.silence(false)
+                try await eventually("it is up again") { transport.health.isUp }
+            }
+        }
+    }
+
+    // MARK: TLS
+
+    private func encrypted(
+        _ scope: BrokerScope, _ change: (inout AMQPConfiguration.TLS) -> Void = { _ in }
+    ) throws -> (inout AMQPConfiguration) -> Void {
+        let port = try #require(scope.broker.tlsPort)
+        var tls = AMQPConfiguration.TLS(authorities: try #require(scope.broker.certificates).authority)
+        change(&tls)
+        return { configuration in
+            configuration.hosts = [.init("localhost", port: port)]
+            configuration.tls = tls
+        }
+    }
+
+    @Test func overTLSMessagesOfAnyLengthArrive() async throws {
+        try await BrokerScope.with { scope in
+            let certificates = try #require(scope.broker.certificates)
+            let identity = AMQPConfiguration.TLS.Identity(
+                certificate: certificates.clientCertificate, key: certificates.clientKey)
+            for identity in [nil, identity] {
+                try await scope.withTransport(self.encrypted(scope) { $0.identity = identity }) { transport in
+                    let payload = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+                    let long = NewMessage(to: "bus", route: "orders", payload: payload)
+                    let outcomes = try await transport.deliver([long] + (0..<3000).map { .numbered($0) })
+                    #expect(outcomes.allSatisfy { $0 == .delivered })
+                    let mails = try await scope.arrived()
+                    #expect(mails.first?.payload == payload)
+                    #expect(mails.dropFirst().compactMap(\.number) == Array(0..<3000))
+                }
+            }
+        }
+    }
+
+    @Test func certificatesAreVerified() async throws {
+        try await BrokerScope.with { scope in
+            let other = try #require(scope.broker.certificates).otherAuthority
+            let untrusted = try await self.reason(scope, self.encrypted(scope) { $0.authorities = other })
+            #expect(untrusted.contains("SSL"))
+            let systems = try await self.reason(scope, self.encrypted(scope) { $0.authorities = nil })
+            #expect(systems.contains("SSL") || systems.contains("authorities"))
+            let wrongName = try self.encrypted(scope)
+            let named = try await self.reason(scope) { configuration in
+                wrongName(&configuration)
+                configuration.hosts[0].name = "127.0.0.1"
+            }
+            #expect(named.contains("hostname"))
+            let unreadable = try await self.reason(scope, self.encrypted(scope) { $0.authorities = "/nowhere.pem" })
+            #expect(unreadable.contains("/nowhere.pem cannot be read"))
+            try await scope.withTransport(
+                self.encrypted(scope) { tls in
+                    tls.authorities = other
+                    tls.verifiesPeer = false
+                }
+            ) { transport in
+                let outcomes = try await transport.deliver([.numbered(1)])
+                #expect(outcomes == [.delivered])
+            }
+        }
+    }
+}
