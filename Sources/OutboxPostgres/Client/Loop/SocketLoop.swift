@@ -1,4 +1,5 @@
 import DequeModule
+import Outbox
 import Synchronization
 
 #if canImport(Darwin)

@@ -7,7 +7,7 @@ import Musl
 #endif
 
 /// A thread outside the cooperative pool, for C calls that block.
-enum DedicatedThread {
+package enum DedicatedThread {
     private final class Entry {
         let body: @Sendable () -> Void
 
@@ -22,7 +22,7 @@ enum DedicatedThread {
     /// raised by one of its writes stays pending instead of ending the process.
     ///
     /// - Returns: `false` if the system has no thread to give; `body` is not run then.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         var allSignals = sigset_t()
         var callersSignals = sigset_t()
         unsafe sigfillset(&allSignals)
@@ -62,7 +62,7 @@ enum DedicatedThread {
     }
 
     /// A number that no other running thread has.
-    static var currentID: UInt {
+    package static var currentID: UInt {
         #if canImport(Darwin)
         unsafe UInt(bitPattern: pthread_self())
         #else
