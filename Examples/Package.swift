@@ -39,6 +39,24 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "RedisStreams",
+            dependencies: [
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+                .product(name: "Outbox", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RedisStreamsTests",
+            dependencies: [
+                "RedisStreams",
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OrderServiceTests",
             dependencies: [

@@ -77,6 +77,31 @@ package struct BrokerURL: Sendable, Hashable {
         self.hosts = hosts
     }
 
+    /// The same address with another user and password.
+    ///
+    /// - Parameter text: The address that this was read from.
+    package static func address(_ text: String, user: String, password: String) -> String {
+        guard let colon = text.firstRange(of: "://") else { return text }
+        let rest = text[colon.upperBound...]
+        let end = rest.firstIndex { "/?".contains($0) } ?? rest.endIndex
+        let hosts = rest[..<end].lastIndex(of: "@").map { rest.index(after: $0) } ?? rest.startIndex
+        return "\(text[..<colon.upperBound])\(Self.encoded(user)):\(Self.encoded(password))@\(rest[hosts...])"
+    }
+
+    private static func encoded(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                encoded += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return encoded
+    }
+
     private static func parameters(_ text: Substring) throws(TransportConfigurationError) -> [Parameter] {
         var parameters: [Parameter] = []
         for item in text.split(separator: "&") {

@@ -15,8 +15,11 @@ struct DemoCommand: AsyncParsableCommand {
             It checks itself: everything committed was delivered, nothing rolled back was, the order of each key was \
             kept. It ends with \(ExitStatus.failure.rawValue) otherwise.
 
+            With --broker rabbitmq the event bus is a RabbitMQ that it starts as well, and whose connections it breaks.
+
             EXAMPLES:
               outbox demo
+              outbox demo --broker rabbitmq
               outbox demo --duration 60s
               outbox demo --postgres postgresql://localhost/postgres
             """)
@@ -24,6 +27,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("A server to use instead of one of the demonstration's own.", valueName: "connection"))
     var postgres: String?
+
+    @Option(help: ArgumentHelp("A broker to start for the event bus: rabbitmq.", valueName: "broker"))
+    var broker: DemoBroker?
 
     @Option(help: ArgumentHelp("How long the shop trades.", valueName: "interval"), transform: Interval.init(parsing:))
     var duration = Interval(.seconds(10))
@@ -68,11 +74,28 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     private func run(on postgres: ConnectionConfiguration, _ screen: DemoScreen) async throws {
-        let run = try DemoRun(postgres: postgres, duration: self.duration.duration, screen: screen)
+        guard self.broker == .rabbitmq else { return try await self.run(on: postgres, bus: nil, screen) }
+        let clock = ContinuousClock()
+        let began = clock.now
+        screen.headline("Starting a RabbitMQ of my own, which takes some seconds")
+        try await EphemeralRabbitMQ.with { broker in
+            screen.detail("ready after \((clock.now - began).short), in \(broker.folder); removed at the end")
+            let bus = try await DemoBus(broker, ledger: screen.ledger)
+            try await self.run(on: postgres, bus: bus, screen)
+        }
+    }
+
+    private func run(on postgres: ConnectionConfiguration, bus: DemoBus?, _ screen: DemoScreen) async throws {
+        let run = try DemoRun(postgres: postgres, duration: self.duration.duration, bus: bus, screen: screen)
         let report = try await run()
         report.print()
         if !report.checks.allSatisfy(\.isKept) {
             throw CommandFailure(.failure, "the demonstration has found a defect; see above")
         }
     }
+}
+
+/// A broker that the demonstration can start.
+enum DemoBroker: String, ExpressibleByArgument {
+    case rabbitmq
 }

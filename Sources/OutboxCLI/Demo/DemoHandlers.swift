@@ -22,10 +22,13 @@ final class DemoHandlers: Sendable {
     }
 
     private let ledger: DemoLedger
+    private let bus: DemoBus?
     private let isRepaired = Mutex(false)
 
-    init(ledger: DemoLedger) {
+    /// - Parameter bus: The event bus; nil: a closure.
+    init(ledger: DemoLedger, bus: DemoBus?) {
         self.ledger = ledger
+        self.bus = bus
     }
 
     /// Billing learns to read what it could not.
@@ -38,31 +41,36 @@ final class DemoHandlers: Sendable {
         let retry = RetryPolicy.exponential(
             maximumAttempts: 3, initialDelay: .milliseconds(150), multiplier: 2, maximumDelay: .seconds(1))
         return [
-            .eventBus: .routes(["order.*": .handler { message in try self.publish(message) }], retry: retry),
+            .eventBus: self.bus.map { .transport($0.transport, retry: retry) }
+                ?? .routes(["order.*": .handler { message in try self.publish(message) }], retry: retry),
             .email: .handler(retry: retry) { message in try self.mail(message) },
             .billing: .handler(retry: retry) { message in try self.bill(message) },
         ]
     }
 
     private func publish(_ message: Message) throws {
-        self.ledger.reached(message)
-        self.ledger.taken(message, number: try message.decode(Order.self).number)
+        self.reached(message)
+        self.ledger.taken(.eventBus, key: message.key, number: try message.decode(Order.self).number)
     }
 
     /// Every eighth customer's mails need three attempts.
     private func mail(_ message: Message) throws {
-        self.ledger.reached(message)
+        self.reached(message)
         let order = try message.decode(Order.self)
         if order.customer % 8 == 0, message.attempt <= 2 { throw MailServerBusy() }
-        self.ledger.taken(message, number: order.number)
+        self.ledger.taken(.email, key: message.key, number: order.number)
     }
 
     private func bill(_ message: Message) throws {
-        self.ledger.reached(message)
+        self.reached(message)
         guard let order = try? message.decode(Order.self) else {
             if self.isRepaired.withLock({ $0 }) { return }
             throw DeliveryFailure.retry("not an invoice")
         }
-        self.ledger.taken(message, number: order.number)
+        self.ledger.taken(.billing, key: message.key, number: order.number)
+    }
+
+    private func reached(_ message: Message) {
+        self.ledger.reached(message.id, message.destination, isFirstAttempt: message.attempt == 1)
     }
 }

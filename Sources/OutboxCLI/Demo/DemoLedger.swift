@@ -39,6 +39,9 @@ final class DemoLedger: Sendable {
         var rollbacks = 0
         var delivered: Set<Int64> = []
         var again = 0
+        /// What a broker has had, and how often something was there already.
+        var arrived: Set<Int64> = []
+        var arrivedAgain = 0
         var rolledBack: Set<Int64> = []
         var outOfOrder = 0
         /// From the commit's sending to the handler's first call.
@@ -87,25 +90,36 @@ final class DemoLedger: Sendable {
         }
     }
 
-    /// A handler has been given a message for the first time.
-    func reached(_ message: Message) {
+    /// A message has reached its other side.
+    func reached(_ id: Int64, _ destination: Destination, isFirstAttempt: Bool) {
         let now = self.clock.now
         self.state.withLock { state in
-            if let began = state.commitBegan.removeValue(forKey: message.id) {
-                state.snapshot.latencies[message.destination, default: []].append(now - began)
-            } else if message.attempt == 1 {
+            if let began = state.commitBegan.removeValue(forKey: id) {
+                state.snapshot.latencies[destination, default: []].append(now - began)
+            } else if isFirstAttempt {
                 // The commit's own reply is still on its way to the application.
-                state.handled[message.id] = now
+                state.handled[id] = now
             }
         }
     }
 
-    /// A handler takes a message; `number` counts those of its key and destination.
-    func taken(_ message: Message, number: Int) {
-        let lane = "\(message.destination)/\(message.key ?? "")"
+    /// The other side takes a message; `number` counts those of its key and destination.
+    func taken(_ destination: Destination, key: String?, number: Int) {
+        let lane = "\(destination)/\(key ?? "")"
         self.state.withLock { state in
             if number <= state.lastNumber[lane] ?? 0 { state.snapshot.outOfOrder += 1 }
             state.lastNumber[lane] = max(number, state.lastNumber[lane] ?? 0)
+        }
+    }
+
+    /// A broker has a message.
+    ///
+    /// - Returns: Whether it had not been there before.
+    func arrived(_ id: Int64) -> Bool {
+        self.state.withLock { state in
+            let isNew = state.snapshot.arrived.insert(id).inserted
+            if !isNew { state.snapshot.arrivedAgain += 1 }
+            return isNew
         }
     }
 

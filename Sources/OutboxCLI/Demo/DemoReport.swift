@@ -5,6 +5,8 @@ struct DemoReport {
     let snapshot: DemoLedger.Snapshot
     /// The ids in the application's own table: what really committed.
     let committed: Set<Int64>
+    /// Whether the event bus is a broker.
+    let hasBroker: Bool
     /// How many dead letters were replayed.
     let replayed: Int
     /// How many dead letters there are in the end.
@@ -15,13 +17,20 @@ struct DemoReport {
         let lost = self.committed.subtracting(self.snapshot.delivered).count
         let invented = self.snapshot.delivered.subtracting(self.committed).count
         let undone = self.snapshot.delivered.intersection(self.snapshot.rolledBack).count
+        let missing = self.snapshot.counts[.eventBus, default: .init()].enqueued - self.snapshot.arrived.count
+        let broker = [
+            (
+                "everything for the event bus is in RabbitMQ: \(self.snapshot.arrived.count.grouped) messages, "
+                    + "\(missing) missing, \(self.snapshot.arrivedAgain) repeated", missing == 0
+            )
+        ]
         return [
             ("everything committed was delivered: \(self.committed.count.grouped) messages, \(lost) missing", lost == 0),
             ("nothing else was delivered: \(invented) unknown", invented == 0),
             ("nothing rolled back was delivered: \(undone) of \(self.snapshot.rolledBack.count.grouped)", undone == 0),
             ("messages of one key arrived in order: \(self.snapshot.outOfOrder) did not", self.snapshot.outOfOrder == 0),
             ("no dead letter is left: \(self.deadLetters)", self.deadLetters == 0),
-        ]
+        ] + (self.hasBroker ? broker : [])
     }
 
     /// The counts of each destination, and how long its messages took from the commit to the handler's first call.

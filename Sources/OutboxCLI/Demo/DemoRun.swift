@@ -10,9 +10,11 @@ struct DemoRun: Sendable {
     private let schema: OutboxSchema
     private let shop: DemoShop
     private let handlers: DemoHandlers
+    private let bus: DemoBus?
     private let clock = ContinuousClock()
 
-    init(postgres: ConnectionConfiguration, duration: Duration, screen: DemoScreen) throws {
+    /// - Parameter bus: The event bus; nil: a closure.
+    init(postgres: ConnectionConfiguration, duration: Duration, bus: DemoBus?, screen: DemoScreen) throws {
         var postgres = postgres
         postgres.parameters["fallback_application_name"] = "outbox demo"
         self.postgres = postgres
@@ -21,7 +23,8 @@ struct DemoRun: Sendable {
         let number = String(UInt32.random(in: .min ... .max), radix: 36)
         self.schema = try OutboxSchema(name: "outbox_demo_" + number)
         self.shop = DemoShop(schema: self.schema, ledger: screen.ledger)
-        self.handlers = DemoHandlers(ledger: screen.ledger)
+        self.bus = bus
+        self.handlers = DemoHandlers(ledger: screen.ledger, bus: bus)
     }
 
     /// Runs it all and removes the schema.
@@ -64,9 +67,11 @@ struct DemoRun: Sendable {
             relay.stop()
             // The listener ends with the relay, so that every event has been counted after this.
             try await tasks.waitForAll()
+            try await self.bus?.read()
             return DemoReport(
                 snapshot: self.screen.ledger.snapshot,
-                committed: try await self.shop.committedMessages(on: connection), replayed: replayed,
+                committed: try await self.shop.committedMessages(on: connection), hasBroker: self.bus != nil,
+                replayed: replayed,
                 deadLetters: try await self.deadLetters(connection).count)
         }
     }
@@ -76,6 +81,7 @@ struct DemoRun: Sendable {
     private func trade(_ connection: Connection) async throws {
         self.screen.headline("Customers order for \(self.duration.short); the relay delivers meanwhile")
         self.screen.detail("email fails twice for some customers; billing gets one message that it cannot read")
+        if self.bus != nil { self.screen.detail("the event bus is a RabbitMQ, which closes all connections in the middle") }
         let deadline = self.clock.now + self.duration
         try await self.watched {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -88,6 +94,10 @@ struct DemoRun: Sendable {
                 }
                 try await Task.sleep(for: self.duration / 4)
                 try await self.shop.sendPoison(on: connection)
+                if let bus {
+                    try await Task.sleep(for: self.duration / 4)
+                    try await bus.breakConnections()
+                }
                 try await tasks.waitForAll()
             }
             try await self.settle(connection)
@@ -129,6 +139,7 @@ struct DemoRun: Sendable {
     private func watched(_ scene: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.screen.run() }
+            if let bus { tasks.addTask { try await bus.run() } }
             defer { tasks.cancelAll() }
             try await scene()
         }

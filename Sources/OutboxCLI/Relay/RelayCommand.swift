@@ -3,11 +3,11 @@ import Logging
 import Outbox
 import OutboxPostgres
 
-/// `outbox relay`: delivers to stdout, files or commands.
+/// `outbox relay`: delivers to brokers, stdout, files or commands.
 struct RelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Deliver messages to stdout, a file or a command.",
+        abstract: "Deliver messages to RabbitMQ, Kafka, stdout, a file or a command.",
         discussion: """
             SINKS:
               stdout        a line of JSON per message: id, destination, route, key,
@@ -22,6 +22,14 @@ struct RelayCommand: AsyncParsableCommand {
                             down; else: retry, with the last line of stderr as the
                             error
               discard       delivered at once
+              amqp://USER:PASSWORD@HOST,HOST/VHOST?exchange=NAME&routing_key={route}
+                            RabbitMQ; amqps:// with TLS. Delivered when confirmed
+              kafka://USER:PASSWORD@HOST,HOST?topic={route}
+                            Kafka; kafkas:// with TLS. Any property of librdkafka
+                            is a parameter. Delivered when all replicas have it
+
+            What the address of a broker leaves out of user and password is taken from OUTBOX_AMQP_USERNAME, \
+            OUTBOX_AMQP_PASSWORD, OUTBOX_KAFKA_USERNAME and OUTBOX_KAFKA_PASSWORD. docs/cli.md lists the parameters.
 
             The destination * is every destination present when the relay starts that has no --route of its own. A \
             line is written completely before its message counts as delivered; after a crash messages may come again, \
@@ -33,6 +41,8 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route '*=stdout' --until-empty > messages.ndjson
               outbox relay --route email=exec:./send-mail --concurrency 8
               outbox relay --route audit=file:audit.ndjson --route '*=discard'
+              outbox relay --route 'orders=amqp://mq/shop?exchange=orders&type=topic'
+              outbox relay --route 'events=kafka://k1:9092,k2:9092?topic=events'
             """)
 
     @OptionGroup
@@ -78,14 +88,15 @@ struct RelayCommand: AsyncParsableCommand {
         if self.routes.isEmpty {
             throw CommandFailure(.usage, "Give at least one --route, such as --route '*=stdout'.")
         }
+        let readerGone = Latch()
+        var handlers = SinkHandlers(options: self.delivery, logger: self.logger) { readerGone.open() }
+        try handlers.check(self.routes.map(\.sink))
         let schema = try self.server.outbox.schema
         let destinations = try await self.destinations(schema)
         if destinations.isEmpty {
             if self.untilEmpty { return }
             throw CommandFailure(.failure, "no destination is present yet, so * stands for none: name one with --route")
         }
-        let readerGone = Latch()
-        var handlers = SinkHandlers(options: self.delivery) { readerGone.open() }
         var routes = Routes()
         for (destination, sink) in destinations {
             routes[Destination(destination)] = try handlers.handler(for: sink)

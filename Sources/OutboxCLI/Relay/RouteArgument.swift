@@ -10,7 +10,9 @@ struct RouteArgument: Sendable, Hashable {
     /// Reads `DESTINATION=SINK`.
     init(parsing argument: String) throws {
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty else {
+        guard parts.count == 2, !parts[0].isEmpty, !parts[0].contains("://") else {
+            // It can have a password.
+            if argument.contains("://") { throw ValidationError("before an address stands its DESTINATION=") }
             throw ValidationError("“\(argument)” is not DESTINATION=SINK, such as event-bus=stdout")
         }
         guard parts[0].utf8.count <= 255 else { throw ValidationError("a destination has at most 255 bytes") }
@@ -19,6 +21,7 @@ struct RouteArgument: Sendable, Hashable {
     }
 
     private static func sink(_ text: String) throws -> Sink {
+        if let broker = BrokerSink(text) { return .broker(broker) }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let value = parts.count == 2 ? parts[1] : nil
         switch (parts[0], value) {

@@ -1,3 +1,5 @@
+import Foundation
+import Logging
 import Outbox
 
 /// Where the relay of the command line puts messages.
@@ -10,8 +12,10 @@ enum Sink: Hashable, Sendable {
     case exec(String)
     /// Nowhere: delivered at once.
     case discard
+    /// RabbitMQ or Kafka.
+    case broker(BrokerSink)
 
-    static let names = ["stdout", "file", "exec", "discard"]
+    static let names = ["stdout", "file", "exec", "discard"] + BrokerSink.schemes
 }
 
 /// How a destination is delivered, whatever the sink.
@@ -26,16 +30,26 @@ struct DeliveryOptions: Sendable {
     var reportsDeliveries: Bool
 }
 
-/// Makes handlers of sinks; those that write to the same place share a writer.
+/// Makes handlers of sinks; those that write to the same place share a writer, or a transport.
 struct SinkHandlers {
     private let options: DeliveryOptions
     private let readerGone: @Sendable () -> Void
+    private let logger: Logger
     private var writers: [Sink: LineWriter] = [:]
+    private var transports: [BrokerSink: any Transport] = [:]
 
     /// - Parameter readerGone: Called when nobody reads stdout any more.
-    init(options: DeliveryOptions, readerGone: @escaping @Sendable () -> Void) {
+    init(options: DeliveryOptions, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
         self.options = options
+        self.logger = logger
         self.readerGone = readerGone
+    }
+
+    /// Finds what is wrong with the addresses of brokers.
+    ///
+    /// - Throws: A ``CommandFailure``.
+    mutating func check(_ sinks: [Sink]) throws {
+        for case .broker(let broker) in sinks { _ = try self.transport(for: broker) }
     }
 
     /// The handler for a sink.
@@ -55,7 +69,19 @@ struct SinkHandlers {
                 retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
                 breaker: self.options.breaker
             ) { _ in }
+        case .broker(let broker):
+            // Nothing is parked sooner because commands are: a batch takes longer than a message.
+            return .transport(
+                try self.transport(for: broker), retry: self.options.retry, concurrency: self.options.concurrency ?? 4,
+                ordering: self.options.ordering, breaker: self.options.breaker)
         }
+    }
+
+    private mutating func transport(for broker: BrokerSink) throws -> any Transport {
+        if let transport = self.transports[broker] { return transport }
+        let transport = try broker.transport(environment: ProcessInfo.processInfo.environment, logger: self.logger)
+        self.transports[broker] = transport
+        return transport
     }
 
     private mutating func writer(for sink: Sink) throws -> LineWriter {

@@ -2,27 +2,32 @@ import Outbox
 import OutboxPostgres
 
 extension BenchOutbox {
+    /// Makes what is registered for the destination; it calls the closure with each message that it has delivered.
+    typealias Route = @Sendable (_ delivered: @escaping @Sendable (Message) -> Void) -> DestinationHandler
+
     /// Runs `body` beside a relay whose handler counts, and ends the relay in good order.
     ///
     /// - Parameters:
-    ///   - handler: Called with each message, before it is counted.
+    ///   - route: Where messages go; nil: to a closure that does nothing.
+    ///   - handler: Called with each message that was delivered, before it is counted.
     ///   - body: Has to wait for all that is delivered.
     /// - Throws: A ``CommandFailure`` if more was delivered than that.
     func withRelay<Result>(
         _ configuration: RelayConfiguration = RelayConfiguration(), wakeup: PostgresStore.Wakeup = .notify(),
-        segments: SegmentPolicy = SegmentPolicy(), concurrency: Int = 64,
+        segments: SegmentPolicy = SegmentPolicy(), concurrency: Int = 64, route: Route? = nil,
         handler: @escaping @Sendable (Message) -> Void = { _ in },
         _ body: (Deliveries) async throws -> Result
     ) async throws -> Result {
         let deliveries = Deliveries()
+        let delivered: @Sendable (Message) -> Void = { message in
+            handler(message)
+            deliveries.add()
+        }
         let relay = Relay(
             store: PostgresStore(
                 postgres: self.postgres, schema: self.schema, wakeup: wakeup, segments: segments),
             routes: [
-                Self.destination: .handler(concurrency: concurrency) { message in
-                    handler(message)
-                    deliveries.add()
-                }
+                Self.destination: route?(delivered) ?? .handler(concurrency: concurrency) { delivered($0) }
             ], configuration: configuration, logger: .quiet)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             // Listens no longer than that: events of deliveries would cost something.
@@ -56,9 +61,9 @@ extension BenchOutbox {
     /// - Returns: Messages a second, from the moment when the relay has connected to the last delivery.
     func drain(
         _ messages: Int, configuration: RelayConfiguration = RelayConfiguration(), concurrency: Int = 64,
-        handler: @escaping @Sendable (Message) -> Void = { _ in }
+        route: Route? = nil, handler: @escaping @Sendable (Message) -> Void = { _ in }
     ) async throws -> Double {
-        return try await self.withRelay(configuration, concurrency: concurrency, handler: handler) { deliveries in
+        return try await self.withRelay(configuration, concurrency: concurrency, route: route, handler: handler) { deliveries in
             let ended = try await deliveries.reach(messages)
             guard let began = deliveries.started else { return .nan }
             return Double(messages) / (ended - began).inSeconds

@@ -20,10 +20,10 @@ struct LatencyBenchmark {
         }
     }
 
-    /// From the moment when COMMIT is sent to the handler's first line.
-    func relay(_ outbox: BenchOutbox) async throws -> Sample {
+    /// From the moment when COMMIT is sent to the handler's first line, or to the moment when a route has delivered it.
+    func relay(_ outbox: BenchOutbox, route: BenchOutbox.Route? = nil) async throws -> Sample {
         let arrivals = Arrivals(self.messages)
-        return try await outbox.withRelay(handler: { arrivals.add($0) }) { deliveries in
+        return try await outbox.withRelay(route: route, handler: { arrivals.add($0) }) { deliveries in
             // One that is not counted: when it has arrived, the relay is at work.
             try await outbox.execute(
                 "INSERT INTO {{schema}}.message (destination, payload) VALUES ('bench', 'first')")

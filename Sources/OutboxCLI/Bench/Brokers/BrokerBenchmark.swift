@@ -1,0 +1,112 @@
+import Outbox
+
+/// A transport beside a program in C that uses the same library with the same window; and the whole way from Postgres.
+struct BrokerBenchmark<Broker: BenchBroker> {
+    let broker: Broker
+    var messages: Int
+    var size: Int
+    var window: Int
+    /// For the latency.
+    var singles: Int
+
+    func measure(_ harness: Harness) async throws -> [Comparison] {
+        try await harness.server.withOutbox { outbox in
+            try await outbox.fill(self.messages, size: self.size)
+            let batches = try await LogPages(outbox).batches(lanes: 4)
+            let alone = try await harness.compare(
+                "\(self.broker.name), a transport", reference: self.broker.referenceName, unit: "messages/s",
+                goal: .ratioAtLeast(0.8)
+            ) {
+                try await self.emptied { try await self.rate(of: batches) }
+            } with: {
+                try await self.emptied { try await self.reference() }
+            }
+            var run = 0
+            let whole = try await harness.compare(
+                "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
+            ) {
+                run += 1
+                var configuration = RelayConfiguration()
+                configuration.subscription = "bench \(run)"
+                let route = try self.route()
+                return try await self.emptied {
+                    try await outbox.drain(self.messages, configuration: configuration, route: route)
+                }
+            } with: {
+                try await self.emptied { try await self.reference() }
+            }
+            return [alone, whole] + (try await self.latency(harness, outbox))
+        }
+    }
+
+    private func emptied(_ sample: () async throws -> Double) async throws -> Double {
+        let value = try await sample()
+        try await self.broker.empty()
+        return value
+    }
+
+    private func reference() async throws -> Double {
+        let outcome = try await self.broker.reference(messages: self.messages, size: self.size, window: self.window)
+        if outcome.messages != self.messages {
+            throw CommandFailure(.failure, "the reference has sent \(outcome.messages) of \(self.messages) messages")
+        }
+        return outcome.rate
+    }
+
+    private func route() throws -> BenchOutbox.Route {
+        let transport = try self.broker.transport(window: self.window)
+        return { delivered in .transport(CountingTransport(transport, delivered)) }
+    }
+
+    /// Messages a second through a transport that is connected.
+    private func rate(of lanes: [[MessageBatch]]) async throws -> Double {
+        let transport = try self.broker.transport(window: self.window)
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await transport.run() }
+            defer { tasks.cancelAll() }
+            // One that is not counted: when it has arrived, the transport is at work.
+            if let first = lanes.lazy.joined().first { try await Self.deliver(MessageBatch([first[0]]), transport) }
+            let began = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for batches in lanes {
+                    tasks.addTask { for batch in batches { try await Self.deliver(batch, transport) } }
+                }
+                try await tasks.waitForAll()
+            }
+            let seconds = (ContinuousClock.now - began).inSeconds
+            await transport.close()
+            return Double(lanes.lazy.joined().reduce(0) { $0 + $1.count }) / seconds
+        }
+    }
+
+    private static func deliver(_ batch: MessageBatch, _ transport: any Transport) async throws {
+        let outcomes = try await transport.deliver(batch)
+        guard let failure = outcomes.first(where: { $0 != .delivered }) else { return }
+        throw CommandFailure(.failure, "\(transport): \(failure.reason ?? "a message is behind another")")
+    }
+
+    /// From the COMMIT of a single message to its confirmation, beside the same to a closure.
+    private func latency(_ harness: Harness, _ outbox: BenchOutbox) async throws -> [Comparison] {
+        let benchmark = LatencyBenchmark(messages: self.singles, pause: 0.02)
+        let samples = try await harness.rounds(
+            "commit to confirmed",
+            [
+                {
+                    try await outbox.empty()
+                    let sample = try await benchmark.relay(outbox, route: self.route())
+                    try await self.broker.empty()
+                    return sample
+                },
+                {
+                    try await outbox.empty()
+                    return try await benchmark.relay(outbox)
+                },
+            ])
+        return [("p50", \LatencyBenchmark.Sample.median), ("p99", \.p99)].map { name, value in
+            Comparison(
+                "commit to confirmed by \(self.broker.name), \(name)", reference: "commit to handler", unit: "ms",
+                goal: .none, values: samples[0].map { $0[keyPath: value] },
+                referenceValues: samples[1].map { $0[keyPath: value] })
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Logging
+import Outbox
+import OutboxAMQP
+import OutboxKafka
+
+/// A broker that the relay of the command line publishes to: an address whose scheme says which kind it is.
+///
+/// What an address leaves out of user and password is taken from the environment, where `ps` does not show it.
+struct BrokerSink: Hashable, Sendable {
+    private enum Kind: CaseIterable {
+        case amqp
+        case kafka
+
+        /// The schemes of its addresses, and the ports of hosts that name none.
+        var ports: [String: Int] {
+            switch self {
+            case .amqp: AMQPConfiguration.ports
+            case .kafka: KafkaConfiguration.ports
+            }
+        }
+
+        /// What the variables with user and password begin with.
+        var variable: String {
+            switch self {
+            case .amqp: "OUTBOX_AMQP"
+            case .kafka: "OUTBOX_KAFKA"
+            }
+        }
+    }
+
+    /// All schemes that there are.
+    static let schemes = Kind.allCases.flatMap(\.ports.keys).sorted()
+
+    private let kind: Kind
+    private let address: String
+
+    /// - Returns: nil: it is not the address of a broker.
+    init?(_ text: String) {
+        guard let end = text.firstRange(of: "://") else { return nil }
+        let scheme = text[..<end.lowerBound].lowercased()
+        guard let kind = Kind.allCases.first(where: { $0.ports[scheme] != nil }) else { return nil }
+        self.kind = kind
+        self.address = text
+    }
+
+    /// Makes the transport.
+    ///
+    /// - Parameter environment: The process's variables.
+    /// - Throws: A ``CommandFailure`` that says what is wrong with the address, and does not repeat it: it may have a
+    ///   password.
+    func transport(environment: [String: String], logger: Logger) throws -> any Transport {
+        do throws(TransportConfigurationError) {
+            let address = try self.completeAddress(environment)
+            switch self.kind {
+            case .amqp: return try AMQPTransport(address, logger: logger)
+            case .kafka: return try KafkaTransport(address, logger: logger)
+            }
+        } catch {
+            throw CommandFailure(.usage, "--route: the address of a broker: \(error)")
+        }
+    }
+
+    /// The address with the user and the password that it leaves out.
+    private func completeAddress(_ environment: [String: String]) throws(TransportConfigurationError) -> String {
+        let url = try BrokerURL(self.address, ports: self.kind.ports)
+        guard let user = url.user ?? environment["\(self.kind.variable)_USERNAME"],
+            let password = url.password ?? environment["\(self.kind.variable)_PASSWORD"]
+        else { return self.address }
+        return BrokerURL.address(self.address, user: user, password: password)
+    }
+}
