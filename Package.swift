@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Outbox", targets: ["Outbox"]),
         .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
+        .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
@@ -38,6 +39,11 @@ let package = Package(
             name: "CLibPQ",
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .systemLibrary(
+            name: "CRdKafka",
+            pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]
         ),
         .target(
             name: "OutboxSQL",
@@ -75,6 +81,21 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxKafka",
+            dependencies: [
+                "CRdKafka", "Outbox",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "KafkaMockCluster",
+            dependencies: ["CRdKafka", "Outbox"],
+            path: "Benchmarks/KafkaMockCluster",
             swiftSettings: settings
         ),
         .target(
@@ -130,6 +151,15 @@ let package = Package(
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxKafkaTests",
+            dependencies: [
+                "CRdKafka", "KafkaMockCluster", "Outbox", "OutboxKafka", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings
         ),
