@@ -1,5 +1,5 @@
-/* What the benchmarks measure against: the least that a program in C with libpq can do for the same result; and the load
-   that they put on a server, which has to be cheap itself. All calls block. */
+/* What the benchmarks measure against: the least that a program in C with libpq, librabbitmq or librdkafka can do for the same
+   result; and the load that they put on a server, which has to be cheap itself. All calls block. */
 #ifndef OUTBOX_REFERENCES_H
 #define OUTBOX_REFERENCES_H
 
@@ -88,5 +88,24 @@ void reference_goal_free(reference_goal *goal);
 reference_result reference_work(
     const char *conninfo, const char *claim, const char *finish, const char *channel, int is_transaction, int page,
     reference_goal *goal);
+
+/*
+ * Publishes persistent messages of one length to a durable queue of RabbitMQ, through the default exchange, on one channel with
+ * confirms. The connection and the queue's declaration are not in the time.
+ *
+ * window: how many messages may be unconfirmed.
+ */
+reference_result reference_amqp(
+    const char *host, int port, const char *queue, int64_t messages, int size, int window);
+
+/*
+ * Produces messages of one length with 10,000 keys to a topic of Kafka, by an idempotent producer with acks=all. The
+ * connections are not in the time.
+ *
+ * servers: hosts and ports, separated by commas.
+ * window: how many messages may be without a report.
+ */
+reference_result reference_kafka(
+    const char *servers, const char *topic, int64_t messages, int size, int window);
 
 #endif

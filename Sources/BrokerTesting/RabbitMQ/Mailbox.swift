@@ -137,18 +137,20 @@ package struct Mail: Sendable, Equatable {
         }
     }
 
-    /// Takes all messages out of a queue.
+    /// Takes all messages out of a queue. Where that fails in the middle, they stay there.
     package func takeAll(_ queue: String) async throws -> [Mail] {
         try unsafe await self.perform("take from \(queue)") { state in
             var arena = Arena()
             defer { arena.free() }
             let name = unsafe arena.bytes(queue)
             var mails: [Mail] = []
+            var last: UInt64 = 0
             while true {
-                let reply = unsafe amqp_basic_get(state, 1, name, 1)
+                let reply = unsafe amqp_basic_get(state, 1, name, 0)
                 guard unsafe reply.reply_type == AMQP_RESPONSE_NORMAL else { throw Failure(what: "take from \(queue)") }
-                guard unsafe reply.reply.id != 0x003C0048 else { return mails }  // basic.get-empty
-                let found = unsafe reply.reply.decoded!.assumingMemoryBound(to: amqp_basic_get_ok_t.self).pointee
+                guard unsafe reply.reply.id == AMQP_BASIC_GET_OK_METHOD, let decoded = unsafe reply.reply.decoded else { break }
+                let found = unsafe decoded.assumingMemoryBound(to: amqp_basic_get_ok_t.self).pointee
+                unsafe last = found.delivery_tag
                 var mail = unsafe Mail(exchange: text(found.exchange), routingKey: text(found.routing_key))
                 var message = unsafe amqp_message_t()
                 guard unsafe amqp_read_message(state, 1, &message, 0).reply_type == AMQP_RESPONSE_NORMAL else {
@@ -159,6 +161,8 @@ package struct Mail: Sendable, Equatable {
                 unsafe amqp_maybe_release_buffers(state)
                 mails.append(mail)
             }
+            if last > 0, unsafe amqp_basic_ack(state, 1, last, 1) != 0 { throw Failure(what: "confirm \(queue)") }
+            return mails
         }
     }
 }

@@ -29,11 +29,11 @@ struct DemoBus: Sendable {
         self.transport = try AMQPTransport("\(broker.url)?exchange=shop&type=topic", logger: .quiet)
     }
 
-    /// Reads until it is cancelled.
-    func run() async throws {
-        while true {
-            try await self.read()
-            try await Task.sleep(for: .milliseconds(10))
+    /// Reads until it is cancelled. Its own connection is broken as well: then it tries again.
+    func run() async {
+        while !Task.isCancelled {
+            try? await self.read()
+            try? await Task.sleep(for: .milliseconds(10))
         }
     }
 

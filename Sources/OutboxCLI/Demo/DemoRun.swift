@@ -139,7 +139,7 @@ struct DemoRun: Sendable {
     private func watched(_ scene: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.screen.run() }
-            if let bus { tasks.addTask { try await bus.run() } }
+            if let bus { tasks.addTask { await bus.run() } }
             defer { tasks.cancelAll() }
             try await scene()
         }

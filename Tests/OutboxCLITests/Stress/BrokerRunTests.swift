@@ -1,8 +1,8 @@
 import BrokerTesting
 import Foundation
+import Outbox
 import OutboxPostgres
 import OutboxTesting
-import Synchronization
 import Testing
 
 /// From transactions in Postgres, through the program, to a RabbitMQ, where everything that can be broken is.
@@ -23,13 +23,13 @@ import Testing
             ])
             try relay.start()
             let mailbox = Mailbox(port: broker.port)
-            let isOver = Atomic(false)
+            let end = Latch()
             let expected = try await withThrowingTaskGroup(of: Int.self) { group in
                 for writer in 0..<4 {
-                    group.addTask { try await Self.write(writer, to: outbox) { isOver.load(ordering: .relaxed) } }
+                    group.addTask { try await Self.write(writer, to: outbox) { end.isOpen } }
                 }
                 group.addTask {
-                    defer { isOver.store(true, ordering: .relaxed) }
+                    defer { end.open() }
                     try await Self.disturb(relay, broker, mailbox, outbox)
                     return 0
                 }

@@ -1,3 +1,4 @@
+import Outbox
 import Synchronization
 
 @testable import OutboxPostgres

@@ -12,7 +12,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     func measure(_ harness: Harness) async throws -> [Comparison] {
         try await harness.server.withOutbox { outbox in
             try await outbox.fill(self.messages, size: self.size)
-            let batches = try await LogPages(outbox).batches(lanes: 4)
+            let batches = try await LogPages(outbox).batches(lanes: 32)
             let alone = try await harness.compare(
                 "\(self.broker.name), a transport", reference: self.broker.referenceName, unit: "messages/s",
                 goal: .ratioAtLeast(0.8)
@@ -55,7 +55,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
 
     private func route() throws -> BenchOutbox.Route {
         let transport = try self.broker.transport(window: self.window)
-        return { delivered in .transport(CountingTransport(transport, delivered)) }
+        return { delivered in .transport(CountingTransport(transport, delivered), concurrency: 32) }
     }
 
     /// Messages a second through a transport that is connected.

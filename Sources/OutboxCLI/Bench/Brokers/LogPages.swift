@@ -33,7 +33,7 @@ struct LogPages {
             throw CommandFailure(.failure, "another relay reads what was enqueued")
         }
         let streams = try await session.attach([BenchOutbox.destination])
-        let page = RelayConfiguration.Page()
+        let page = RelayConfiguration().page
         var pages: [any MessagePage] = []
         while true {
             let requests = streams.map { stream in

@@ -70,7 +70,7 @@ struct BenchMemoryCommand: Benchmark {
         var configuration = RelayConfiguration()
         configuration.subscription = subscription
         let peak = Peak()
-        _ = try await outbox.drain(messages, configuration: configuration) { _ in peak.look() }
+        _ = try await outbox.drain(messages, configuration: configuration, handler: { _ in peak.look() })
         return Double(peak.bytes) / 1e6
     }
 }

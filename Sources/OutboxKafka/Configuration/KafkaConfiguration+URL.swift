@@ -1,0 +1,66 @@
+public import Outbox
+
+extension KafkaConfiguration {
+    /// The schemes of addresses, and the ports of hosts that name none.
+    package static let ports = ["kafka": 9092, "kafka+ssl": 9093, "kafkas": 9093]
+
+    /// Reads an address:
+    /// `kafka://user:password@host1:9092,host2:9092?topic=events&key={key}&linger.ms=5`.
+    ///
+    /// `kafka+ssl://` and `kafkas://` are with TLS. A user logs in with SASL, by the mechanism PLAIN unless `sasl.mechanism`
+    /// is given. The topic can stand in the path as well: `kafka://host/events`. Parameters are `topic`, `key` (templates, see
+    /// `MessageTemplate`), `id-header` (empty: none), `timeout`, `contact-timeout`, `topic-timeout` (seconds), and every
+    /// property of librdkafka. The port is 9092, with TLS 9093, where none is given.
+    ///
+    /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
+    public init(url: String) throws(TransportConfigurationError) {
+        let url = try BrokerURL(url, ports: Self.ports)
+        self.init(brokers: url.hosts.map(\.description))
+        if url.scheme != "kafka" { self.security.tls = TLS() }
+        if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path) }
+        var given: Set<String> = []
+        for parameter in url.parameters {
+            guard given.insert(parameter.name).inserted else {
+                throw TransportConfigurationError("“\(parameter.name)” is given twice")
+            }
+            try self.set(parameter.name, to: parameter.value)
+        }
+        if given.contains("topic"), let path = url.path, !path.isEmpty {
+            throw TransportConfigurationError("the topic is given twice, as the path and as “topic”")
+        }
+        if let user = url.user { try self.logIn(user: user, password: url.password) }
+    }
+
+    private mutating func set(_ name: String, to value: String) throws(TransportConfigurationError) {
+        switch name {
+        case "topic": self.topic = try MessageTemplate(value)
+        case "key": self.key = try MessageTemplate(value)
+        case "id-header": self.record.idHeader = value.isEmpty ? nil : value
+        case "timeout": self.delivery.timeout = try Self.seconds(value, name)
+        case "contact-timeout": self.delivery.contactTimeout = try Self.seconds(value, name)
+        case "topic-timeout": self.delivery.topicTimeout = try Self.seconds(value, name)
+        default: self.properties[name] = value
+        }
+    }
+
+    private static func seconds(_ text: String, _ name: String) throws(TransportConfigurationError) -> Duration {
+        guard let seconds = Double(text), seconds > 0, seconds <= 86_400 else {
+            throw TransportConfigurationError("“\(name)” is a number of seconds up to 86400")
+        }
+        return .seconds(seconds)
+    }
+
+    private mutating func logIn(user: String, password: String?) throws(TransportConfigurationError) {
+        guard let password else { throw TransportConfigurationError("a user’s name is given without a password") }
+        let mechanism = self.properties.removeValue(forKey: "sasl.mechanism")
+            ?? self.properties.removeValue(forKey: "sasl.mechanisms") ?? "PLAIN"
+        switch mechanism {
+        case "PLAIN": self.security.sasl = .plain(user: user, password: password)
+        case "SCRAM-SHA-256": self.security.sasl = .scramSHA256(user: user, password: password)
+        case "SCRAM-SHA-512": self.security.sasl = .scramSHA512(user: user, password: password)
+        default:
+            throw TransportConfigurationError(
+                "with a user and a password, sasl.mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+        }
+    }
+}

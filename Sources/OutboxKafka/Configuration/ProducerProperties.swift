@@ -1,0 +1,125 @@
+import Outbox
+
+/// The properties that a producer of librdkafka is made with: what a configuration says, and what the guarantees need.
+struct ProducerProperties: Sendable {
+    /// In the order in which they are set; a later one overrides.
+    private(set) var values: [(name: String, value: String)] = []
+
+    /// - Throws: A `TransportConfigurationError` for what contradicts itself or the guarantees.
+    init(_ configuration: KafkaConfiguration) throws(TransportConfigurationError) {
+        try Self.check(configuration)
+        self.values = [
+            // Without these, what is confirmed is not safe, or a message that failed is passed by a later one of its key.
+            ("enable.idempotence", "true"), ("acks", "all"), ("enable.gapless.guarantee", "true"),
+            // Nothing is given up message by message, which would let later ones pass: patience is the transport's.
+            ("message.timeout.ms", "0"),
+            ("log.queue", "true"), ("log.connection.close", "false"),
+            ("client.id", "swift-outbox"),
+            // Once a broker is back, it is found soon.
+            ("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "1000"),
+            ("socket.keepalive.enable", "true"),
+        ]
+        let delivery = configuration.delivery
+        self.add("linger.ms", "\(delivery.linger.seconds * 1000)")
+        self.add("queue.buffering.max.messages", delivery.maximumInFlight)
+        self.add("queue.buffering.max.kbytes", max(1, delivery.maximumBytesInFlight / 1024))
+        self.add("topic.metadata.propagation.max.ms", Int(delivery.topicTimeout.seconds * 1000))
+        self.add("partitioner", configuration.partitioner.name)
+        if let interval = configuration.statisticsInterval {
+            self.add("statistics.interval.ms", Int(interval.seconds * 1000))
+        }
+        self.add(configuration.security)
+        for (name, value) in configuration.properties.sorted(by: { $0.key < $1.key }) {
+            if let reason = Self.reason(against: name, value) {
+                throw TransportConfigurationError("“\(name)” cannot be set like that: \(reason)")
+            }
+            self.values.append((name, value))
+        }
+    }
+
+    private mutating func add(_ name: String, _ value: some CustomStringConvertible) {
+        self.values.append((name, "\(value)"))
+    }
+
+    private mutating func add(_ security: KafkaConfiguration.Security) {
+        switch (security.tls, security.sasl) {
+        case (nil, nil): break
+        case (nil, .some): self.add("security.protocol", "sasl_plaintext")
+        case (.some, nil): self.add("security.protocol", "ssl")
+        case (.some, .some): self.add("security.protocol", "sasl_ssl")
+        }
+        if let sasl = security.sasl {
+            self.add("sasl.mechanisms", sasl.mechanism)
+            self.add("sasl.username", sasl.user)
+            self.add("sasl.password", sasl.password)
+        }
+        guard let tls = security.tls else { return }
+        // Unset, librdkafka 2.0 looks at no name.
+        self.add("ssl.endpoint.identification.algorithm", tls.verifiesHostName ? "https" : "none")
+        if let path = tls.trustedCertificates { self.add("ssl.ca.location", path) }
+        if let path = tls.certificate { self.add("ssl.certificate.location", path) }
+        if let path = tls.privateKey { self.add("ssl.key.location", path) }
+        if let password = tls.privateKeyPassword { self.add("ssl.key.password", password) }
+    }
+
+    private static func check(_ configuration: KafkaConfiguration) throws(TransportConfigurationError) {
+        let delivery = configuration.delivery
+        if configuration.brokers.isEmpty { throw TransportConfigurationError("there is no broker") }
+        if configuration.brokers.contains(where: { $0.isEmpty || $0.contains(",") }) {
+            throw TransportConfigurationError("a broker is HOST or HOST:PORT")
+        }
+        if configuration.topic.text.isEmpty { throw TransportConfigurationError("the topic is empty") }
+        if delivery.timeout < .seconds(1) { throw TransportConfigurationError("the timeout is at least 1 s") }
+        if delivery.contactTimeout <= .zero { throw TransportConfigurationError("the contact timeout is more than 0") }
+        if delivery.topicTimeout <= .zero { throw TransportConfigurationError("the topic timeout is more than 0") }
+        if delivery.linger < .zero || delivery.linger >= delivery.timeout {
+            throw TransportConfigurationError("lingering takes no less than 0, and less than the timeout")
+        }
+        if !(1...10_000_000).contains(delivery.maximumInFlight) {
+            throw TransportConfigurationError("in flight are 1 to 10,000,000 records at most")
+        }
+        let largest = configuration.properties["message.max.bytes"].flatMap { Int($0) } ?? 1_000_000
+        if delivery.maximumBytesInFlight < largest, configuration.properties["queue.buffering.max.kbytes"] == nil {
+            throw TransportConfigurationError(
+                "in flight are \(delivery.maximumBytesInFlight) bytes at most, less than a single message may have"
+                    + " (message.max.bytes, \(largest))")
+        }
+        if let tls = configuration.security.tls, (tls.certificate == nil) != (tls.privateKey == nil) {
+            throw TransportConfigurationError("a client’s certificate and its private key are given together")
+        }
+        if let interval = configuration.statisticsInterval, interval < .milliseconds(1) {
+            throw TransportConfigurationError("statistics come at intervals of at least 1 ms")
+        }
+    }
+
+    /// Why a property cannot have that value here; nil: it can.
+    private static func reason(against name: String, _ value: String) -> String? {
+        switch name {
+        case "acks", "request.required.acks":
+            ["all", "-1"].contains(value) ? nil : "a message is delivered when all in-sync replicas have it (all)"
+        case "enable.idempotence":
+            value == "true" ? nil : "without idempotence a retried request can be stored twice, or out of order (true)"
+        case "enable.gapless.guarantee":
+            value == "true" ? nil : "without it a later message of a key passes one that failed (true)"
+        case "message.timeout.ms", "delivery.timeout.ms":
+            "how long a message may take is `timeout`, for which its whole batch waits"
+        case "retries", "message.send.max.retries":
+            "requests are repeated until the `timeout` of the batch"
+        case "transactional.id":
+            "there are no transactions here"
+        case "delivery.report.only.error", "log.queue", "enabled_events", "background_event_cb", "dr_cb", "dr_msg_cb",
+            "error_cb", "stats_cb", "log_cb", "throttle_cb", "opaque", "interceptors":
+            "it belongs to the transport"
+        case "bootstrap.servers", "metadata.broker.list":
+            "the brokers stand in the address"
+        case "test.mock.num.brokers":
+            "a transport delivers to real brokers"
+        default: nil
+        }
+    }
+
+    /// Whether a property's value must not be shown.
+    static func isSecret(_ name: String) -> Bool {
+        ["password", "secret", ".pem", "oauthbearer.config", "keytab", "username"].contains { name.contains($0) }
+    }
+}

@@ -1,0 +1,241 @@
+import CRdKafka
+import Outbox
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Delivers one batch: hands its records to the producer, waits for their reports, and judges them.
+///
+/// Records of one key are under way together. Within a partition librdkafka and the broker see to it that none passes one
+/// that failed; between partitions nobody does, so where records of a batch go to different topics, a key's next record
+/// waits for the report of the one before.
+struct BatchDelivery: ~Copyable {
+    private enum Sending {
+        case done
+        case full
+        /// The producer is of no use any more; there will be another one.
+        case ended
+    }
+
+    /// How many producers may end under a batch without any of its records being settled.
+    private static let patience = 16
+
+    private let batch: MessageBatch
+    private let template: RecordTemplate
+    private let board: DeliveryBoard
+    private let reports: BatchReports
+    /// Nil: it can be none; see `refusals`.
+    private var records: [RecordTemplate.Record?]
+    private var refusals: [Int: String]
+    private let isPipelined: Bool
+    private var schedule: BatchSchedule
+    /// Whether it is to be found out which record a broker refuses.
+    private var isSuspicious = false
+    private var hasFoundCulprit = false
+    private var producer: Producer?
+    /// How many producers were used since a record was settled.
+    private var fruitlessProducers = 0
+
+    init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
+        var records: [RecordTemplate.Record?] = []
+        var refusals: [Int: String] = [:]
+        records.reserveCapacity(batch.count)
+        var isPipelined = template.isKeyOfMessage
+        var first: RecordTemplate.Record?
+        for (index, message) in batch.enumerated() {
+            do throws(RecordTemplate.Refusal) {
+                let record = try template.record(of: message)
+                if let first { isPipelined = isPipelined && record.isOrdered(with: first) } else { first = record }
+                records.append(record)
+            } catch {
+                refusals[index] = error.reason
+                records.append(nil)
+            }
+        }
+        self.batch = batch
+        self.template = template
+        self.board = board
+        self.reports = reports
+        self.records = records
+        self.refusals = refusals
+        self.isPipelined = isPipelined
+        self.schedule = BatchSchedule(batch, keyOrder: isPipelined ? .pipelined : .oneAtATime)
+    }
+
+    deinit {
+        // Cancelled, it has found out nothing.
+        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.schedule.isDone) }
+    }
+
+    /// Delivers.
+    ///
+    /// - Throws: `CancellationError`, at once; what is under way goes on without anybody waiting for it.
+    mutating func run() async throws -> [Outcome] {
+        while true {
+            if self.reports.isCancelled { throw CancellationError() }
+            self.takeReports()
+            if self.schedule.isDone { return self.schedule.outcomes }
+            if let ending = self.reports.ending {
+                if self.schedule.inFlight > 0 {
+                    // Some may have been confirmed before their producer ended.
+                    await self.reports.wait(for: .anything)
+                } else {
+                    self.schedule.settleRest(ending)
+                }
+                continue
+            }
+            switch self.board.admission(isSuspicious: self.isSuspicious) {
+            case .refuse(let outcome):
+                self.schedule.settleRest(outcome)
+            case .wait:
+                await self.reports.wait(for: .anything)
+            case .send(let producer):
+                await self.send(to: producer)
+            }
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends what can be sent, and waits until there is something to do.
+    private mutating func send(to producer: Producer) async {
+        let roomsMade = self.board.roomsMade
+        if self.producer !== producer {
+            self.producer = producer
+            self.fruitlessProducers += 1
+            if self.fruitlessProducers > Self.patience {
+                return self.schedule.settleRest(.unavailable("every producer failed"))
+            }
+        }
+        switch producer.use({ self.sendAll(to: producer) }) {
+        case .done where self.schedule.inFlight == 0:
+            break
+        case .done:
+            await self.reports.wait(for: self.isPipelined ? .everything : .anything)
+        case .full:
+            self.board.wantRoom(self.reports, roomsMade: roomsMade)
+            await self.reports.wait(for: .anything)
+        case .ended, nil:
+            await self.reports.wait(for: .anything)
+        }
+    }
+
+    private mutating func sendAll(to producer: Producer) -> Sending {
+        var sent = 0
+        defer { if sent > 0 { self.reports.sent(sent) } }
+        self.reports.retain()
+        var topic: (name: String, handle: KafkaTopic)?
+        while let index = self.schedule.next() {
+            guard let record = self.records[index] else {
+                self.settle(index, .reject(self.refusals[index] ?? ""))
+                continue
+            }
+            if topic?.name != record.topic {
+                guard let handle = producer.topic(record.topic) else {
+                    self.settle(index, .reject("“\(record.topic)” is no topic"))
+                    continue
+                }
+                topic = (record.topic, handle)
+            }
+            guard let handle = topic?.handle else { continue }
+            switch self.send(index, record, to: handle, producer) {
+            case .taken:
+                sent += 1
+            case .full:
+                self.schedule.sendAgain(index)
+                return .full
+            case .refused(let code):
+                let meaning = ReportMeaning(refusedLocally: code)
+                self.judge(index, code, meaning, isAlone: false)
+                if meaning == .sendAgain { return .ended }
+            }
+        }
+        return .done
+    }
+
+    private func send(
+        _ index: Int, _ record: RecordTemplate.Record, to topic: KafkaTopic, _ producer: Producer
+    ) -> Producer.Answer {
+        let message = self.batch[index]
+        let lent = unsafe message.payloadInPlace
+        if let lent = unsafe lent {
+            return unsafe self.send(index, message, record, lent, isLent: true, to: topic, producer)
+        }
+        return unsafe message.withPayload { payload in
+            unsafe self.send(index, message, record, payload, isLent: false, to: topic, producer)
+        }
+    }
+
+    private func send(
+        _ index: Int, _ message: Message, _ record: RecordTemplate.Record, _ payload: UnsafeRawBufferPointer,
+        isLent: Bool, to topic: KafkaTopic, _ producer: Producer
+    ) -> Producer.Answer {
+        let isNull = unsafe payload.isEmpty && self.template.isEmptyPayloadNull
+        let timestamp = Int64(message.createdAt.timeIntervalSince1970 * 1000)
+        let opaque = unsafe self.reports.slot(index, isAlone: producer.isSolitary)
+        guard var key = record.key else {
+            return unsafe producer.send(
+                to: topic, partition: record.partition, key: nil, value: isNull ? nil : payload, isLent: isLent,
+                timestamp: timestamp, headers: self.headers(record, message), opaque: opaque)
+        }
+        return key.withUTF8 { key in
+            unsafe producer.send(
+                to: topic, partition: record.partition, key: UnsafeRawBufferPointer(key),
+                value: isNull ? nil : payload, isLent: isLent, timestamp: timestamp,
+                headers: self.headers(record, message), opaque: opaque)
+        }
+    }
+
+    private func headers(_ record: RecordTemplate.Record, _ message: Message) -> RecordHeaders? {
+        let count = record.headers.count + (self.template.idHeader == nil ? 0 : 1)
+        if count == 0 { return nil }
+        let headers = RecordHeaders(capacity: count)
+        for (name, value) in record.headers { headers.add(name, value) }
+        if let idHeader = self.template.idHeader { headers.add(idHeader, String(message.id)) }
+        return headers
+    }
+
+    // MARK: Judging
+
+    private mutating func takeReports() {
+        while let report = self.reports.nextReport() {
+            self.judge(report.index, report.code, ReportMeaning(report.code), isAlone: report.isAlone)
+        }
+    }
+
+    private mutating func judge(
+        _ index: Int, _ code: rd_kafka_resp_err_t, _ meaning: ReportMeaning, isAlone: Bool
+    ) {
+        switch meaning {
+        case .delivered:
+            self.settle(index, .delivered)
+        case .sendAgain:
+            if let ending = self.reports.ending { self.settle(index, ending) } else { self.schedule.sendAgain(index) }
+        case .refused where !isAlone:
+            self.schedule.sendAgain(index)
+            if self.isSuspicious { return }
+            self.isSuspicious = true
+            self.board.suspect()
+        case .refused:
+            self.hasFoundCulprit = true
+            self.settle(index, .reject(errorText(code)))
+        case .impossible:
+            self.settle(index, .reject(errorText(code)))
+        case .topicRefused:
+            let topic = self.records[index]?.topic ?? ""
+            self.settle(index, .retry("the topic “\(topic)”: \(errorText(code))"))
+        case .failed:
+            self.settle(index, .retry(errorText(code)))
+        case .unavailable:
+            self.settle(index, .unavailable(errorText(code)))
+        }
+    }
+
+    private mutating func settle(_ index: Int, _ outcome: Outcome) {
+        self.fruitlessProducers = 0
+        self.schedule.settle(index, outcome)
+    }
+}

@@ -1,0 +1,208 @@
+import Outbox
+import Synchronization
+
+/// What deliveries and the transport's thread tell each other.
+final class DeliveryBoard: Sendable {
+    /// What a delivery may do now.
+    enum Admission {
+        case send(Producer)
+        /// Between two producers, or before the first contact.
+        case wait
+        /// Nothing can be delivered.
+        case refuse(Outcome)
+    }
+
+    /// What the thread is asked to do.
+    enum Order: Sendable {
+        case work
+        /// Finish what is under way, then end.
+        case close
+        /// End.
+        case cancel
+    }
+
+    private struct State {
+        var order = Order.work
+        var isRunning = false
+        var health = TransportHealth.starting
+        var producer: Producer?
+        var underWay: [ObjectIdentifier: BatchReports] = [:]
+        var wantsRoom: [ObjectIdentifier: BatchReports] = [:]
+        /// Counts how often room was made, so that whoever found none can tell whether it still is so.
+        var roomsMade = 0
+        /// How many deliveries need a producer that has one record in a request.
+        var suspicious = 0
+        /// Counts batches in which a request was refused and no record of it alone.
+        var oversizedRequests = 0
+    }
+
+    private let state = Mutex(State())
+    /// Opens when the thread has ended.
+    let ended = Latch()
+
+    // MARK: The transport
+
+    var health: TransportHealth { self.state.withLock(\.health) }
+
+    /// - Returns: Whether it is the first time.
+    func begin() -> Bool {
+        self.state.withLock { state in
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+    }
+
+    /// Asks the thread to end.
+    func order(_ order: Order) {
+        let (producer, underWay) = self.state.withLock { state in
+            if case .cancel = state.order {} else { state.order = order }
+            if case .close = order {} else { state.health = .closed }
+            if !state.isRunning {
+                state.health = .closed
+                self.ended.open()
+            }
+            return (state.producer, Array(state.underWay.values))
+        }
+        if case .cancel = order { for reports in underWay { reports.cancel() } }
+        producer?.wakeThread()
+    }
+
+    // MARK: Deliveries
+
+    /// Begins a delivery.
+    ///
+    /// - Throws: `CancellationError` if the transport was cancelled.
+    func add(_ reports: BatchReports) throws(CancellationError) {
+        let isCancelled = self.state.withLock { state in
+            if case .cancel = state.order { return true }
+            state.underWay[ObjectIdentifier(reports)] = reports
+            return false
+        }
+        if isCancelled { throw CancellationError() }
+    }
+
+    /// Ends a delivery.
+    func remove(_ reports: BatchReports) {
+        let (order, producer) = self.state.withLock { state in
+            state.underWay[ObjectIdentifier(reports)] = nil
+            state.wantsRoom[ObjectIdentifier(reports)] = nil
+            return (state.order, state.producer)
+        }
+        if case .close = order { producer?.wakeThread() }
+    }
+
+    /// What a delivery may do now.
+    func admission(isSuspicious: Bool) -> Admission {
+        self.state.withLock { state in
+            switch state.order {
+            case .cancel: return .refuse(.unavailable("the transport has ended"))
+            case .close where state.health == .closed: return .refuse(.unavailable("the transport is closed"))
+            case .work, .close: break
+            }
+            if let reason = state.health.downReason { return .refuse(.unavailable(reason)) }
+            guard let producer = state.producer, !isSuspicious || producer.isSolitary else { return .wait }
+            return .send(producer)
+        }
+    }
+
+    /// How often room was made.
+    var roomsMade: Int { self.state.withLock(\.roomsMade) }
+
+    /// Calls a delivery when there is room again, or was since `roomsMade` was read.
+    func wantRoom(_ reports: BatchReports, roomsMade: Int) {
+        let isThere = self.state.withLock { state in
+            if state.roomsMade != roomsMade { return true }
+            state.wantsRoom[ObjectIdentifier(reports)] = reports
+            return false
+        }
+        if isThere { reports.call() }
+    }
+
+    /// A delivery has records that may be to blame for a refused request: it needs a producer that has one in a request.
+    func suspect() {
+        let producer = self.state.withLock { state in
+            state.suspicious += 1
+            return state.producer
+        }
+        producer?.wakeThread()
+    }
+
+    /// A delivery knows which of its records were to blame.
+    ///
+    /// - Parameter hasFound: Whether there was one, rather than the request having been too large as a whole.
+    func clear(hasFound: Bool) {
+        let producer = self.state.withLock { state in
+            state.suspicious -= 1
+            if !hasFound { state.oversizedRequests += 1 }
+            return state.producer
+        }
+        producer?.wakeThread()
+    }
+
+    // MARK: The thread
+
+    var order: Order { self.state.withLock(\.order) }
+
+    /// Whether a producer that has one record in a request is needed.
+    var isSuspicious: Bool { self.state.withLock { $0.suspicious > 0 } }
+
+    /// In how many batches a request was refused, and no record of it alone.
+    var oversizedRequests: Int { self.state.withLock(\.oversizedRequests) }
+
+    var isIdle: Bool { self.state.withLock(\.underWay.isEmpty) }
+
+    /// From now on records go to that producer; nil: they wait.
+    func offer(_ producer: Producer?) {
+        let underWay = self.state.withLock { state in
+            state.producer = producer
+            return producer == nil ? [] : Array(state.underWay.values)
+        }
+        for reports in underWay { reports.call() }
+    }
+
+    /// Says how the transport is. When it is down, everything under way is unavailable, once its producer has ended.
+    func report(_ health: TransportHealth) {
+        let underWay = self.state.withLock { state in
+            if state.health == .closed { return [BatchReports]() }
+            state.health = health
+            return Array(state.underWay.values)
+        }
+        for reports in underWay {
+            if let reason = health.downReason { reports.end(with: .unavailable(reason)) } else { reports.call() }
+        }
+    }
+
+    /// Records have been reported, so others find room.
+    func makeRoom() {
+        let waiting = self.state.withLock { state in
+            state.roomsMade += 1
+            defer { state.wantsRoom.removeAll() }
+            return Array(state.wantsRoom.values)
+        }
+        for reports in waiting { reports.call() }
+    }
+
+    /// The batches of which nothing was confirmed since then.
+    func stalled(since instant: ContinuousClock.Instant) -> [BatchReports] {
+        self.state.withLock { state in state.underWay.values.filter { $0.isStalled(since: instant) } }
+    }
+
+    /// Nothing is delivered any more.
+    func end() {
+        let underWay = self.state.withLock { state in
+            state.health = .closed
+            state.producer = nil
+            return Array(state.underWay.values)
+        }
+        for reports in underWay { reports.end(with: .unavailable("the transport is closed")) }
+        self.ended.open()
+    }
+}
+
+extension TransportHealth {
+    /// Why it is down; nil: it is not.
+    var downReason: String? {
+        guard let reason = self.reason, self == .down(reason) else { return nil }
+        return reason
+    }
+}
