@@ -47,9 +47,7 @@ extension AMQPConfiguration {
             public var key: String
             let keyPassword: String?
 
-            /// Creates an identity.
-            ///
-            /// - Parameter keyPassword: What the key is encrypted with; nil: it is not.
+            /// Creates an identity; the key's password is nil where the key is not encrypted.
             public init(certificate: String, key: String, keyPassword: String? = nil) {
                 self.certificate = certificate
                 self.key = key

@@ -15,6 +15,7 @@ extension AMQPConfiguration {
         /// An exchange that is declared. It is an error at the broker if it is there with other properties.
         ///
         /// - Parameters:
+        ///   - name: Its name.
         ///   - type: `direct`, `fanout`, `topic`, `headers`, or one of a plugin.
         ///   - isDurable: Whether it outlives a restart of the broker.
         ///   - isAutoDeleted: Whether it goes with its last binding.
