@@ -49,7 +49,8 @@ struct OutboxCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error where self.isParsers(error) {
-            self.end(self.fullMessage(for: error), self.exitCode(for: error))
+            // It repeats what was wrong, which can be the address of a broker.
+            self.end(self.fullMessage(for: error).withoutPasswords, self.exitCode(for: error))
         } catch {
             self.end(CommandFailure(error))
         }

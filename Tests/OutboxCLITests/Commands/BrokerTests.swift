@@ -7,7 +7,6 @@ import Testing
         ("orders=amqp://user:s3cret@host:port", "a port is a number"),
         ("orders=kafka://user:s3cret@host?acks=1", "acks"),
         ("orders=kafka://user:s3cret@host?linger.mss=1", "linger.ms"),
-        ("orders=amqps://user:s3cret@host?ca_file=/nonexistent", "ca_file"),
         ("amqp://user:s3cret@host?exchange=a", "before an address stands its DESTINATION="),
         ("orders=ampq://user:s3cret@host", "did you mean “amqp”?"),
     ])

@@ -21,31 +21,41 @@ import Testing
                 "--initial-delay", "50ms", "--max-delay", "200ms", "--max-attempts", "1000", "--window", "2000", "--log-level",
                 "critical",
             ])
-            try relay.start()
-            let mailbox = Mailbox(port: broker.port)
-            let end = Latch()
-            let expected = try await withThrowingTaskGroup(of: Int.self) { group in
-                for writer in 0..<4 {
-                    group.addTask { try await Self.write(writer, to: outbox) { end.isOpen } }
-                }
-                group.addTask {
-                    defer { end.open() }
-                    try await Self.disturb(relay, broker, mailbox, outbox)
-                    return 0
-                }
-                return try await group.reduce(0, +)
+            do {
+                try await Self.run(relay, broker, outbox)
+            } catch {
+                // Nobody would end it.
+                try await relay.kill()
+                throw error
             }
-            try relay.ensureRunning()
-            try await until("everything is delivered") {
-                try relay.ensureRunning()
-                let left = try await outbox.sql("SELECT coalesce(sum(messages), 0)::text FROM {{schema}}.lag")
-                let deferred = try await outbox.count("deferred")
-                return left == ["0"] && deferred == 0
-            }
-            #expect(try await relay.stop() == 0)
-            #expect(try await outbox.count("dead_letter") == 0)
-            try await Self.check(try await mailbox.takeAll(Self.queue), expected, disturbances: relay.disturbances)
         }
+    }
+
+    private static func run(_ relay: RelayProcess, _ broker: EphemeralRabbitMQ, _ outbox: TestOutbox) async throws {
+        try relay.start()
+        let mailbox = Mailbox(port: broker.port)
+        let end = Latch()
+        let expected = try await withThrowingTaskGroup(of: Int.self) { group in
+            for writer in 0..<4 {
+                group.addTask { try await Self.write(writer, to: outbox) { end.isOpen } }
+            }
+            group.addTask {
+                defer { end.open() }
+                try await Self.disturb(relay, broker, mailbox, outbox)
+                return 0
+            }
+            return try await group.reduce(0, +)
+        }
+        try relay.ensureRunning()
+        try await until("everything is delivered") {
+            try relay.ensureRunning()
+            let left = try await outbox.sql("SELECT coalesce(sum(messages), 0)::text FROM {{schema}}.lag")
+            let deferred = try await outbox.count("deferred")
+            return left == ["0"] && deferred == 0
+        }
+        #expect(try await relay.stop() == 0)
+        #expect(try await outbox.count("dead_letter") == 0)
+        try await Self.check(try await mailbox.takeAll(Self.queue), expected, disturbances: relay.disturbances)
     }
 
     /// Commits messages of a few keys, numbered by key, and rolls some back, until it is told to end.
@@ -102,8 +112,9 @@ import Testing
         try await goOn()
         _ = try await outbox.sql(
             """
-            SELECT count(pg_terminate_backend(pid))::text FROM pg_locks
+            SELECT count(pg_terminate_backend(pid))::text FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE locktype = 'advisory' AND classid = '{{schema}}.message'::regclass::oid
+                AND application_name LIKE 'outbox relay%'
             """)
         relay.noteDisturbance()
         try await goOn()
