@@ -109,7 +109,7 @@ let package = Package(
         ),
         .target(
             name: "BenchmarkReferences",
-            dependencies: ["CLibPQ"],
+            dependencies: ["CLibPQ", "CRdKafka"],
             path: "Benchmarks/References"
         ),
         .target(
@@ -161,6 +161,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "KafkaWireProducer",
+            dependencies: ["Outbox", "OutboxKafka", "OutboxTesting"],
+            path: "Tests/KafkaWireProducer",
             swiftSettings: settings
         ),
         .testTarget(

@@ -89,4 +89,14 @@ reference_result reference_work(
     const char *conninfo, const char *claim, const char *finish, const char *channel, int is_transaction, int page,
     reference_goal *goal);
 
+/*
+ * Produces records to Kafka, idempotent and with acks=all, each with a key, a header as the transport adds it, and a payload
+ * that is lent; until all are confirmed. Connecting is not in the time.
+ *
+ * keys: how many different ones.
+ * window: how many are under way at most.
+ */
+reference_result reference_kafka(
+    const char *brokers, const char *topic, int64_t messages, int size, int keys, int window, double linger_ms);
+
 #endif

@@ -62,7 +62,7 @@ import Synchronization
         unsafe self.slots = .allocate(capacity: batch.count)
         unsafe self.ring = .allocate(capacity: batch.count)
         unsafe self.ring.initialize(repeating: 0)
-        let owner = Unmanaged.passUnretained(self)
+        let owner = unsafe Unmanaged.passUnretained(self)
         for index in batch.indices {
             let slot = unsafe Slot(
                 owner: owner, index: Int32(index), code: RD_KAFKA_RESP_ERR_NO_ERROR, isAlone: false)
@@ -84,7 +84,7 @@ import Synchronization
     func slot(_ index: Int, isAlone: Bool) -> UnsafeMutableRawPointer {
         let slot = unsafe self.slots.baseAddress! + index
         unsafe slot.pointee.isAlone = isAlone
-        return unsafe UnsafeMutableRawPointer(slot)
+        return UnsafeMutableRawPointer(slot)
     }
 
     /// Keeps this object until everything sent is reported. Before a record is sent.
@@ -94,7 +94,7 @@ import Synchronization
             state.isRetained = true
             return true
         }
-        if isFirst { _ = Unmanaged.passRetained(self) }
+        if isFirst { _ = unsafe Unmanaged.passRetained(self) }
     }
 
     /// Notes that records were sent.
@@ -150,7 +150,7 @@ import Synchronization
             state.isClosed = true
             return Self.endsRetention(&state)
         }
-        if isOver { Unmanaged.passUnretained(self).release() }
+        if isOver { unsafe Unmanaged.passUnretained(self).release() }
     }
 
     private static func endsRetention(_ state: inout State) -> Bool {
@@ -199,8 +199,8 @@ import Synchronization
         var hasDelivered = false
         var last: Unmanaged<BatchReports>?
         var count = 0
-        for unsafe message in unsafe messages {
-            guard let record = unsafe message?.pointee, let opaque = unsafe record._private else { continue }
+        for position in messages.indices {
+            guard let record = unsafe messages[position]?.pointee, let opaque = unsafe record._private else { continue }
             let slot = unsafe opaque.assumingMemoryBound(to: Slot.self)
             let owner = unsafe slot.pointee.owner
             if unsafe last?.toOpaque() != owner.toOpaque() {
@@ -234,6 +234,6 @@ import Synchronization
             return (continuation, Self.endsRetention(&state))
         }
         continuation?.resume()
-        if isOver { Unmanaged.passUnretained(self).release() }
+        if isOver { unsafe Unmanaged.passUnretained(self).release() }
     }
 }
