@@ -60,7 +60,9 @@ import Testing
                 ]
                 for round in 0..<14 {
                     let target = count * round / 16
-                    while settled.count.load(ordering: .relaxed) < target { try await Task.sleep(for: .milliseconds(1)) }
+                    try await eventually("\(target) are delivered") {
+                        settled.count.load(ordering: .relaxed) >= target
+                    }
                     cluster.push([errors[round % errors.count]])
                     if round % 5 == 2 { cluster.lead("events", partition: round % 4, by: 1 + round % 3) }
                     if round % 7 == 4 {
