@@ -187,6 +187,12 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "KafkaWireProducer",
+            dependencies: ["Outbox", "OutboxKafka", "OutboxTesting"],
+            path: "Tests/KafkaWireProducer",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [

@@ -1,85 +1,109 @@
-#include "support.h"
+#include "references.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What the event queue has said so far. */
 typedef struct {
-    int64_t done;
-    reference_result *result;
-} progress;
+    int64_t confirmed;
+    int64_t failed;
+} reports;
 
-static void reported(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque) {
-    (void)client;
-    progress *state = opaque;
-    if (message->err && !state->result->error[0])
-        snprintf(state->result->error, sizeof state->result->error, "%s", rd_kafka_err2str(message->err));
-    state->done++;
+static int configure(rd_kafka_conf_t *conf, const char *name, const char *value, reference_result *result) {
+    return rd_kafka_conf_set(conf, name, value, result->error, sizeof result->error) == RD_KAFKA_CONF_OK;
 }
 
-static rd_kafka_t *make_producer(const char *servers, int window, progress *state) {
-    char text[32], *error = state->result->error;
-    size_t length = sizeof state->result->error;
-    snprintf(text, sizeof text, "%d", window);
-    const char *properties[][2] = {
-        {"bootstrap.servers", servers}, {"enable.idempotence", "true"}, {"acks", "all"},
-        {"enable.gapless.guarantee", "true"}, {"log_level", "3"}, {"linger.ms", "2"}, {"queue.buffering.max.messages", text},
-    };
-    rd_kafka_conf_t *configuration = rd_kafka_conf_new();
-    for (size_t index = 0; index < sizeof properties / sizeof *properties; index++) {
-        if (rd_kafka_conf_set(configuration, properties[index][0], properties[index][1], error, length) ==
-            RD_KAFKA_CONF_OK)
-            continue;
-        rd_kafka_conf_destroy(configuration);
-        return NULL;
-    }
+static rd_kafka_t *make_producer(const char *brokers, int window, double linger_ms, reference_result *result) {
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char most[32], linger[32];
+    snprintf(most, sizeof most, "%d", window);
+    snprintf(linger, sizeof linger, "%g", linger_ms);
+    int is_good = configure(conf, "bootstrap.servers", brokers, result) &&
+                  configure(conf, "enable.idempotence", "true", result) && configure(conf, "acks", "all", result) &&
+                  configure(conf, "partitioner", "murmur2_random", result) &&
+                  configure(conf, "linger.ms", linger, result) &&
+                  configure(conf, "queue.buffering.max.messages", most, result);
     /* What it says of a property of topics before it finds out that it is one. */
-    error[0] = 0;
-    rd_kafka_conf_set_dr_msg_cb(configuration, reported);
-    rd_kafka_conf_set_opaque(configuration, state);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, error, length);
-    if (!client) rd_kafka_conf_destroy(configuration);
-    return client;
+    if (is_good) result->error[0] = 0;
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
+    rd_kafka_t *producer =
+        is_good ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, result->error, sizeof result->error) : NULL;
+    if (!producer) rd_kafka_conf_destroy(conf);
+    return producer;
 }
 
-static int produce(rd_kafka_t *client, const char *topic, int64_t number, void *payload, int size) {
-    char key[32];
-    int length = snprintf(key, sizeof key, "key-%lld", (long long)(number % 10000));
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, (size_t)length),
-        RD_KAFKA_V_VALUE(payload, (size_t)size), RD_KAFKA_V_END);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+/* Takes what has been reported, waiting for the first event. */
+static void take_reports(rd_kafka_queue_t *queue, reports *so_far, int milliseconds) {
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(queue, milliseconds))) {
+        const rd_kafka_message_t *messages[256];
+        size_t count;
+        while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR &&
+               (count = rd_kafka_event_message_array(event, messages, 256)) > 0) {
+            for (size_t index = 0; index < count; index++) {
+                if (messages[index]->err) so_far->failed++; else so_far->confirmed++;
+            }
+        }
+        rd_kafka_event_destroy(event);
+        milliseconds = 0;
+    }
+}
+
+static void produce_all(
+    rd_kafka_t *producer, rd_kafka_topic_t *topic, int64_t messages, int size, int keys, reference_result *result) {
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(producer);
+    char *payload = calloc(1, (size_t)size + 1);
+    reports so_far = {0};
+    for (int64_t number = 0; number < messages;) {
+        char key[32], id[32];
+        int key_length = snprintf(key, sizeof key, "key-%lld", (long long)(number % keys));
+        int id_length = snprintf(id, sizeof id, "%lld", (long long)number);
+        rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+        rd_kafka_header_add(headers, "outbox-id", -1, id, id_length);
+        rd_kafka_resp_err_t error = rd_kafka_producev(
+            producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_VALUE(payload, (size_t)size),
+            RD_KAFKA_V_KEY(key, (size_t)key_length), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+        if (!error) {
+            number++;
+            continue;
+        }
+        rd_kafka_headers_destroy(headers);
+        if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            snprintf(result->error, sizeof result->error, "%s", rd_kafka_err2str(error));
+            break;
+        }
+        take_reports(queue, &so_far, 100);
+    }
+    double limit = reference_now() + 60;
+    while (so_far.confirmed + so_far.failed < messages && !result->error[0] && reference_now() < limit)
+        take_reports(queue, &so_far, 100);
+    if (so_far.confirmed < messages && !result->error[0])
+        snprintf(result->error, sizeof result->error, "%lld records were not confirmed",
+                 (long long)(messages - so_far.confirmed));
+    result->messages = so_far.confirmed;
+    result->bytes = so_far.confirmed * size;
+    rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    take_reports(queue, &so_far, 0);
+    free(payload);
+    rd_kafka_queue_destroy(queue);
 }
 
 reference_result reference_kafka(
-    const char *servers, const char *topic, int64_t messages, int size, int window) {
+    const char *brokers, const char *topic_name, int64_t messages, int size, int keys, int window, double linger_ms) {
     reference_result result = {0};
-    progress state = {0, &result};
-    rd_kafka_t *client = make_producer(servers, window, &state);
-    if (!client) return result;
-    void *payload = calloc(1, (size_t)size + 1);
-    /* One that is not counted: when it has arrived, the brokers are known. */
-    if (produce(client, topic, 0, payload, size)) rd_kafka_flush(client, 30000);
-    if (state.done != 1 && !result.error[0]) snprintf(result.error, sizeof result.error, "no broker has answered");
-    state.done = 0;
-    int64_t sent = 0;
+    rd_kafka_t *producer = make_producer(brokers, window, linger_ms, &result);
+    if (!producer) return result;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, topic_name, NULL);
+    /* The first answer of a broker is not in the time. */
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(producer, 0, topic, &metadata, 10000) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
     double began = reference_now();
-    while (state.done < messages && !result.error[0]) {
-        if (sent < messages && sent - state.done < window && produce(client, topic, sent, payload, size)) {
-            sent++;
-            if (sent % 64) continue;
-            rd_kafka_poll(client, 0);
-        } else {
-            rd_kafka_poll(client, 100);
-        }
-    }
+    produce_all(producer, topic, messages, size, keys, &result);
     result.seconds = reference_now() - began;
-    result.messages = state.done;
-    result.bytes = state.done * size;
-    rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(client, 1000);
-    rd_kafka_destroy(client);
-    free(payload);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(producer);
     return result;
 }

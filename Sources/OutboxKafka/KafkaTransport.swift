@@ -77,8 +77,8 @@ public final class KafkaTransport: Transport {
     /// Two headers of a message are about its record, and are not delivered: `kafka-topic` is its topic, and
     /// `kafka-partition` its partition.
     ///
-    /// - Returns: ``Outcome/reject(_:)`` for messages that no broker takes, such as those that are too large or have no
-    ///   topic; ``Outcome/retry(after:_:)`` where the topic is unknown or refused; ``Outcome/unavailable(_:)`` where no
+    /// - Returns: `Outcome.reject` for messages that no broker takes, such as those that are too large or have no
+    ///   topic; `Outcome.retry` where the topic is unknown or refused; `Outcome.unavailable` where no
     ///   broker can be reached or none confirms.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {

@@ -99,13 +99,13 @@ reference_result reference_amqp(
     const char *host, int port, const char *queue, int64_t messages, int size, int window);
 
 /*
- * Produces messages of one length with 10,000 keys to a topic of Kafka, by an idempotent producer with acks=all. The
- * connections are not in the time.
+ * Produces records to Kafka, idempotent and with acks=all, each with a key, a header as the transport adds it, and a payload
+ * that is lent; until all are confirmed. Connecting is not in the time.
  *
- * servers: hosts and ports, separated by commas.
- * window: how many messages may be without a report.
+ * keys: how many different ones.
+ * window: how many are under way at most.
  */
 reference_result reference_kafka(
-    const char *servers, const char *topic, int64_t messages, int size, int window);
+    const char *brokers, const char *topic, int64_t messages, int size, int keys, int window, double linger_ms);
 
 #endif

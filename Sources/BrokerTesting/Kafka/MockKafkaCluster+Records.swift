@@ -44,8 +44,9 @@ extension MockKafkaCluster {
         let configuration = unsafe rd_kafka_conf_new()
         var reason = [CChar](repeating: 0, count: 512)
         let properties = [
-            ("bootstrap.servers", servers), ("group.id", "reader"), ("enable.partition.eof", "true"), ("log_level", "0"),
-            ("auto.offset.reset", "earliest"), ("enable.auto.commit", "false"), ("fetch.wait.max.ms", "10"),
+            ("bootstrap.servers", servers), ("group.id", "reader"), ("enable.partition.eof", "true"),
+            ("log_level", "0"), ("auto.offset.reset", "earliest"),
+            ("enable.auto.commit", "false"), ("fetch.wait.max.ms", "10"),
         ]
         for (name, value) in properties {
             unsafe rd_kafka_conf_set(configuration, name, value, &reason, reason.count)

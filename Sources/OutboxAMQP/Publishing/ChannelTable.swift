@@ -13,7 +13,7 @@ struct ChannelTable {
         var exchange: String
         var isOpen = false
         var window = ConfirmWindow<Unconfirmed>()
-        /// Whether the exchange was declared again, and nothing was confirmed since.
+        /// Whether the exchange was declared again, and nothing was confirmed or given up since.
         var isRedeclared = false
         var lastUse: UInt64 = 0
 

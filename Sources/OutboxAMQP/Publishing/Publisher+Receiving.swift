@@ -78,11 +78,14 @@ extension Publisher {
             canRedeclare: self.configuration.declaresSomething && !channel.isRedeclared)
         switch remedy {
         case .settle(let outcome):
+            // Whoever comes next may try again: the exchange may be deleted once more in the moment after it was declared.
+            self.channels[number].isRedeclared = false
             if fault.code == 404, !channel.isOverride { self.report(trouble: fault.reason) }
             for entry in entries { self.settle(entry.job, entry.index, outcome) }
         case .redeclare:
-            self.channels[number].isRedeclared = true
-            if let fault = try self.redeclare(on: number) {
+            let fault = try self.redeclare(on: number)
+            self.channels[number].isRedeclared = fault == nil
+            if let fault {
                 self.report(trouble: fault.reason)
                 for entry in entries { self.settle(entry.job, entry.index, .unavailable(fault.reason)) }
             } else {

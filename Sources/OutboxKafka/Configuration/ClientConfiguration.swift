@@ -29,7 +29,8 @@ import Musl
         case RD_KAFKA_CONF_OK:
             break
         case RD_KAFKA_CONF_UNKNOWN:
-            let hint = NearestName.of(name, among: Self.knownNames).map { "did you mean “\($0)”?" } ?? "see CONFIGURATION.md of librdkafka"
+            let nearest = NearestName.of(name, among: Self.knownNames)
+            let hint = nearest.map { "did you mean “\($0)”?" } ?? "see CONFIGURATION.md of librdkafka"
             throw TransportConfigurationError("librdkafka has no property “\(name)”; \(hint)")
         default:
             // Its reasons quote the value.

@@ -52,7 +52,8 @@ extension KafkaConfiguration {
 
     private mutating func logIn(user: String, password: String?) throws(TransportConfigurationError) {
         guard let password else { throw TransportConfigurationError("a user’s name is given without a password") }
-        let mechanism = self.properties.removeValue(forKey: "sasl.mechanism")
+        let mechanism =
+            self.properties.removeValue(forKey: "sasl.mechanism")
             ?? self.properties.removeValue(forKey: "sasl.mechanisms") ?? "PLAIN"
         switch mechanism {
         case "PLAIN": self.security.sasl = .plain(user: user, password: password)

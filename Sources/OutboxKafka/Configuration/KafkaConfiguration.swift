@@ -71,10 +71,10 @@ public struct KafkaConfiguration: Sendable, Hashable {
     /// How long a transport waits, and how much it has under way.
     public struct Delivery: Sendable, Hashable {
         /// How long messages wait while none of their batch is confirmed. Then the producer is made anew, and they are tried
-        /// again later: as ``Outcome/retry(after:_:)`` if others were confirmed meanwhile, else as
-        /// ``Outcome/unavailable(_:)``. At least 1 s; default 30 s.
+        /// again later: as `Outcome.retry` if others of the batch or meanwhile were confirmed, else as
+        /// `Outcome.unavailable`. At least 1 s; default 30 s.
         public var timeout: Duration
-        /// How long all brokers may be out of reach before messages are ``Outcome/unavailable(_:)``; at the start too.
+        /// How long all brokers may be out of reach before messages are `Outcome.unavailable`; at the start too.
         /// Default 5 s.
         public var contactTimeout: Duration
         /// How long a topic may be unknown before its messages are tried again later. Brokers that create topics when

@@ -40,6 +40,8 @@ import Synchronization
         var isClosed = false
         var isCancelled = false
         var isCalled = false
+        /// Whether one of its records was delivered.
+        var hasDelivered = false
         /// What becomes of records whose producer ended; nil: they are sent again.
         var ending: Outcome?
         var lastProgress = ContinuousClock.now
@@ -62,7 +64,7 @@ import Synchronization
         unsafe self.slots = .allocate(capacity: batch.count)
         unsafe self.ring = .allocate(capacity: batch.count)
         unsafe self.ring.initialize(repeating: 0)
-        let owner = Unmanaged.passUnretained(self)
+        let owner = unsafe Unmanaged.passUnretained(self)
         for index in batch.indices {
             let slot = unsafe Slot(
                 owner: owner, index: Int32(index), code: RD_KAFKA_RESP_ERR_NO_ERROR, isAlone: false)
@@ -84,7 +86,7 @@ import Synchronization
     func slot(_ index: Int, isAlone: Bool) -> UnsafeMutableRawPointer {
         let slot = unsafe self.slots.baseAddress! + index
         unsafe slot.pointee.isAlone = isAlone
-        return unsafe UnsafeMutableRawPointer(slot)
+        return UnsafeMutableRawPointer(slot)
     }
 
     /// Keeps this object until everything sent is reported. Before a record is sent.
@@ -94,7 +96,7 @@ import Synchronization
             state.isRetained = true
             return true
         }
-        if isFirst { _ = Unmanaged.passRetained(self) }
+        if isFirst { _ = unsafe Unmanaged.passRetained(self) }
     }
 
     /// Notes that records were sent.
@@ -150,7 +152,7 @@ import Synchronization
             state.isClosed = true
             return Self.endsRetention(&state)
         }
-        if isOver { Unmanaged.passUnretained(self).release() }
+        if isOver { unsafe Unmanaged.passUnretained(self).release() }
     }
 
     private static func endsRetention(_ state: inout State) -> Bool {
@@ -185,6 +187,9 @@ import Synchronization
         continuation?.resume()
     }
 
+    /// Whether one of its records was delivered.
+    var hasDelivered: Bool { self.state.withLock(\.hasDelivered) }
+
     /// Whether records are under way, and none was reported or sent since then.
     func isStalled(since instant: ContinuousClock.Instant) -> Bool {
         self.state.withLock { $0.sent > $0.reported && $0.lastProgress < instant && $0.ending == nil }
@@ -199,14 +204,16 @@ import Synchronization
         var hasDelivered = false
         var last: Unmanaged<BatchReports>?
         var count = 0
-        for unsafe message in unsafe messages {
-            guard let record = unsafe message?.pointee, let opaque = unsafe record._private else { continue }
+        var isDelivery = false
+        for position in messages.indices {
+            guard let record = unsafe messages[position]?.pointee, let opaque = unsafe record._private else { continue }
             let slot = unsafe opaque.assumingMemoryBound(to: Slot.self)
             let owner = unsafe slot.pointee.owner
             if unsafe last?.toOpaque() != owner.toOpaque() {
-                unsafe last?._withUnsafeGuaranteedRef { $0.publish(count) }
+                unsafe last?._withUnsafeGuaranteedRef { $0.publish(count, hasDelivered: isDelivery) }
                 unsafe last = owner
                 count = 0
+                isDelivery = false
             }
             unsafe slot.pointee.code = record.err
             unsafe owner._withUnsafeGuaranteedRef { reports in
@@ -214,17 +221,21 @@ import Synchronization
                 reports.written += 1
             }
             count += 1
-            if unsafe record.err == RD_KAFKA_RESP_ERR_NO_ERROR { hasDelivered = true }
+            if unsafe record.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                isDelivery = true
+                hasDelivered = true
+            }
         }
-        unsafe last?._withUnsafeGuaranteedRef { $0.publish(count) }
+        unsafe last?._withUnsafeGuaranteedRef { $0.publish(count, hasDelivered: isDelivery) }
         return hasDelivered
     }
 
     /// Hands reports over to the task, or gives back the reference where there is none any more; nothing of this object may
     /// be used after that.
-    private func publish(_ count: Int) {
+    private func publish(_ count: Int, hasDelivered: Bool) {
         let (continuation, isOver) = self.state.withLock { state in
             state.reported += count
+            if hasDelivered { state.hasDelivered = true }
             state.lastProgress = .now
             var continuation: CheckedContinuation<Void, Never>?
             if let waiting = state.waiting, waiting.wait == .anything || state.reported == state.sent {
@@ -234,6 +245,6 @@ import Synchronization
             return (continuation, Self.endsRetention(&state))
         }
         continuation?.resume()
-        if isOver { Unmanaged.passUnretained(self).release() }
+        if isOver { unsafe Unmanaged.passUnretained(self).release() }
     }
 }

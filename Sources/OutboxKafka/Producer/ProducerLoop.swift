@@ -180,7 +180,9 @@ struct ProducerLoop: ~Copyable {
         if stalled.isEmpty { return }
         let isAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
         let reason = "no confirmation within \(self.delivery.timeout.seconds) s"
-        for reports in stalled { reports.end(with: isAlive ? .retry(reason) : .unavailable(reason)) }
+        for reports in stalled {
+            reports.end(with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason))
+        }
         self.failure = Failure(reason: reason)
     }
 

@@ -59,19 +59,27 @@ struct KafkaStatistics: Sendable, Hashable {
             let txretries: Int
             let rtt: Window?
         }
-        let msg_cnt: Int
-        let msg_size: Int
-        let txmsgs: Int
+        let queued: Int
+        let queuedBytes: Int
+        let transmitted: Int
         let brokers: [String: Broker]
+
+        enum CodingKeys: String, CodingKey {
+            case queued = "msg_cnt"
+            case queuedBytes = "msg_size"
+            case transmitted = "txmsgs"
+            case brokers
+        }
     }
 
     init?(json: String) {
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(json.utf8)) else { return nil }
-        self.queued = document.msg_cnt
-        self.queuedBytes = document.msg_size
-        self.transmitted = document.txmsgs
+        self.queued = document.queued
+        self.queuedBytes = document.queuedBytes
+        self.transmitted = document.transmitted
         self.retriedRequests = document.brokers.values.reduce(0) { $0 + $1.txretries }
         self.connectedBrokers = document.brokers.values.count { $0.state == "UP" }
-        self.roundTripMicroseconds = document.brokers.values.compactMap { $0.rtt }.filter { $0.cnt > 0 }.map(\.avg).max()
+        let roundTrips = document.brokers.values.compactMap(\.rtt).filter { $0.cnt > 0 }
+        self.roundTripMicroseconds = roundTrips.map(\.avg).max()
     }
 }

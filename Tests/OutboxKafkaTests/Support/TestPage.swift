@@ -34,7 +34,8 @@ import Foundation
     }
 
     deinit {
-        for unsafe payload in unsafe self.payloads {
+        for index in unsafe self.payloads.indices {
+            let payload = unsafe self.payloads[index]
             // Whoever reads it now does not read what was sent.
             unsafe payload.initializeMemory(as: UInt8.self, repeating: 0xDD)
             unsafe payload.baseAddress?.deallocate()
@@ -55,7 +56,9 @@ import Foundation
     func route(at row: Int) -> String? { self.messages[row].route }
     func key(at row: Int) -> String? { self.messages[row].key }
     func keyHash(at row: Int) -> UInt64? {
-        self.messages[row].key.map { $0.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 } }
+        self.messages[row].key.map { key in
+            key.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+        }
     }
     func optionsJSON(at row: Int) -> String? { nil }
     func headersJSON(at row: Int) -> String? {
@@ -91,4 +94,8 @@ extension Outcome {
     var isRejection: Bool { if case .rejected = self.kind { true } else { false } }
     var isRetry: Bool { if case .retry = self.kind { true } else { false } }
     var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
+}
+
+extension [Outcome] {
+    var areDelivered: Bool { self.allSatisfy { $0 == .delivered } }
 }

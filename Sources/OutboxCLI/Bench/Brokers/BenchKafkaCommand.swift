@@ -51,7 +51,9 @@ struct BenchKafkaCommand: Benchmark {
 
         func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
             try await Reference.run(self.referenceName) {
-                unsafe reference_kafka(self.servers, Self.topic, Int64(messages), Int32(size), Int32(window))
+                unsafe reference_kafka(
+                    self.servers, Self.topic, Int64(messages), Int32(size), 10_000, Int32(window),
+                    KafkaConfiguration.Delivery().linger.inSeconds * 1000)
             }
         }
 
