@@ -1,5 +1,5 @@
 import CRdKafka
-import KafkaMockCluster
+import BrokerTesting
 import Outbox
 import OutboxKafka
 import Testing

@@ -1,5 +1,5 @@
 import CRdKafka
-import KafkaMockCluster
+import BrokerTesting
 import Logging
 import Outbox
 import OutboxKafka
