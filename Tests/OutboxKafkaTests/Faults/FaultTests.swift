@@ -235,14 +235,21 @@ import Testing
     @Test func whatWasLentIsKeptAfterCancelling() async throws {
         let cluster = MockKafkaCluster()
         cluster.create("events", partitions: 1)
-        for broker in 1...3 { cluster.delay(broker, by: .milliseconds(50)) }
+        for broker in 1...3 { cluster.delay(broker, by: .milliseconds(100)) }
         try await TransportUnderTest.with(cluster) { transport in
+            var cancelled = 0
             for round in 0..<20 {
                 let task = Task { try await transport.deliver(self.batch(round * 10..<round * 10 + 10)) }
                 for _ in 0..<round { await Task.yield() }
                 task.cancel()
-                await #expect(throws: CancellationError.self) { try await task.value }
+                do {
+                    // On a busy machine it may have come to its end before.
+                    #expect(try await task.value.areDelivered)
+                } catch is CancellationError {
+                    cancelled += 1
+                }
             }
+            #expect(cancelled > 0)
             let outcomes = try await transport.deliver(self.batch(1000..<1001))
             #expect(outcomes.areDelivered)
         }
@@ -261,10 +268,12 @@ import Testing
                 cluster.push([RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER])
                 #expect(try await self.delivers(self.batch(round..<round + 1), with: transport))
             }
+            // Other tests of this process have files and threads of their own. What they have goes away, what leaks stays.
+            try await eventually("files and threads are closed") {
+                let after = try ProcessResources.now()
+                return after.files - before.files < 250 && after.threads - before.threads < 250
+            }
             let after = try ProcessResources.now()
-            // Other tests of this process have files and threads of their own.
-            #expect(after.files - before.files < 250)
-            #expect(after.threads - before.threads < 250)
             print("1000 producers: memory \(before.kilobytes) → \(after.kilobytes) kB")
         }
     }
