@@ -29,9 +29,9 @@ struct Screen: ~Copyable {
                 + "\u{1B}[J\u{1B}[?7h\u{1B}[?25h")
     }
 
-    /// A line with so many characters at most, an ellipsis for what is left out included. Colours are none, and all stay.
+    /// A line with so many characters at most, an ellipsis for what is left out included. Colours take no room, and all stay.
     static func cut(_ line: String, to width: Int) -> String {
-        // Each character's place behind a colour: `ESC [ … m`.
+        // Where characters are that take room: not those of a colour, `ESC [ … m`.
         var texts: [String.Index] = []
         var isColour = false
         for index in line.indices {
