@@ -47,7 +47,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("For how long an idempotency key keeps others out (default: 1d).", valueName: "interval"),
         transform: Interval.init(parsing:))
-    var idempotencyWindow = Interval(.seconds(24 * 60 * 60))
+    var idempotencyWindow: Interval?
 
     @Option(
         name: .customLong("header"), help: ArgumentHelp("A header; repeatable.", valueName: "name=value"),
@@ -93,6 +93,9 @@ struct EnqueueCommand: AsyncParsableCommand {
         var names: Set<String> = []
         for header in self.headers where !names.insert(header.name).inserted {
             throw CommandFailure(.usage, "--header: “\(header.name)” is there twice.")
+        }
+        if self.idempotencyWindow != nil, self.idempotencyKey == nil {
+            throw CommandFailure(.usage, "--idempotency-window goes with --idempotency-key, or with --from.")
         }
         if let attempts = self.maxAttempts, attempts < 1 {
             throw CommandFailure(.usage, "--max-attempts is at least 1.")
@@ -154,7 +157,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     private func outbox(_ schema: OutboxSchema) -> PostgresOutbox {
         PostgresOutbox(
             schema: schema, maximumPayload: NewMessage.largestPayload,
-            idempotencyWindow: self.idempotencyWindow.duration)
+            idempotencyWindow: self.idempotencyWindow?.duration ?? .seconds(24 * 60 * 60))
     }
 
     private func printJSON(count: Int, id: Int64?) {

@@ -81,19 +81,37 @@ extension OutboxDoctor {
         } catch let error as PostgresError where error.sqlState == "42704" {
             return DoctorFinding(
                 "privileges", .error, "there is no role “\(role)”", advice: "Create it, or name another one.")
+        } catch let error as PostgresError where error.sqlState == "42501" {
+            // Objects are found by name only by who may use their schema. Whether a role may, everybody sees.
+            let hidden = try await self.missing(of: grants.filter { $0.kind == .schema }, role, connection)
+            if hidden.isEmpty { throw error }
+            return DoctorFinding(
+                "privileges", .error,
+                "the role “\(role)” cannot work as a \(kind): it lacks \(Self.list(hidden)), so what else it lacks is not seen",
+                advice: self.advice(granting: grants, to: role))
         }
         if missing.isEmpty {
             return DoctorFinding("privileges", .ok, "the role “\(role)” has what a \(kind) needs")
         }
         let isEssential = missing.contains(where: \.isEssential)
         let what = isEssential ? "cannot work as a \(kind)" : "can work as a \(kind), but not remove what is old"
-        let objects = missing.map { "\($0.privileges.map(\.name).joined(separator: ", ")) on \($0.object)" }
-        let quoted = SQLIdentifier(role).quoted
         return DoctorFinding(
             "privileges", isEssential ? .error : .warning,
-            "the role “\(role)” \(what): it lacks \(objects.joined(separator: "; "))",
-            advice: "As the owner of the schema: "
-                + missing.map { $0.statement(to: quoted, in: self.schema) }.joined(separator: " "))
+            "the role “\(role)” \(what): it lacks \(Self.list(missing))",
+            advice: self.advice(granting: missing, to: role))
+    }
+
+    private static func list(_ grants: [Grant]) -> String {
+        grants.map { grant in
+            let object = grant.kind == .schema ? "the schema" : grant.object
+            return "\(grant.privileges.map(\.name).joined(separator: ", ")) on \(object)"
+        }.joined(separator: "; ")
+    }
+
+    private func advice(granting grants: [Grant], to role: String) -> String {
+        let quoted = SQLIdentifier(role).quoted
+        return "As the owner of the schema: "
+            + grants.map { $0.statement(to: quoted, in: self.schema) }.joined(separator: " ")
     }
 
     /// Of what a role needs, what it lacks.

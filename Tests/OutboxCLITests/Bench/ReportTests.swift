@@ -55,6 +55,53 @@ import FoundationXML
         #expect(texts.contains { $0.contains("A & B <1>") })
     }
 
+    /// As far as a text may reach, so wide is the drawing.
+    @Test func nothingInTheDrawingIsCutOff() throws {
+        let long = String(repeating: "a very long name ", count: 8)
+        let report = BenchReport(
+            machine: Self.machine,
+            comparisons: [
+                Comparison(
+                    long, reference: long, unit: "messages in a second", goal: .ratioAtLeast(0.8),
+                    values: [1_234_567_890], referenceValues: [9_876_543_210])
+            ])
+        let document = try XMLTexts(report.svg)
+        #expect(document.elements.count { $0.name == "text" } > 5)
+        for element in document.elements where element.name == "text" {
+            let x = try #require(element.number("x"))
+            let length = SVG.width(of: element.text, size: Int(try #require(element.number("font-size"))))
+            let left: Double
+            switch element.attributes["text-anchor"] {
+            case "end": left = x - length
+            case "middle": left = x - length / 2
+            default: left = x
+            }
+            #expect(left >= 0 && left + length <= document.width, "\(element)")
+        }
+    }
+
+    /// Further than the scale goes there is an arrow, and only there; what is no number has no bar.
+    @Test(arguments: [
+        (0.00014, 1), (1 / 256.0, 0), (0.9, 0), (1e9, 1), (Double.infinity, 1), (0.0, 1), (Double.nan, 0),
+    ])
+    func barsThatAreCutSaySo(ratio: Double, arrows: Int) throws {
+        let report = BenchReport(
+            machine: Self.machine,
+            comparisons: [
+                Comparison("rows", reference: "other", unit: "rows", goal: .none, values: [ratio], referenceValues: [1])
+            ])
+        let document = try XMLTexts(report.svg)
+        #expect(document.elements.count { $0.name == "polygon" } == arrows)
+        #expect(document.elements.count { $0.name == "rect" } == (ratio.isNaN ? 1 : 2), "the background and a bar")
+    }
+
+    /// The medians of both need not have the ratio that stands beside them.
+    @Test func theRatioIsExplained() throws {
+        let texts = try XMLTexts(self.report.svg).texts
+        #expect(texts.contains(BenchReport.ratioNote))
+        #expect(texts.contains("1.00 ×; medians 1,000 and 1,000 messages/s"))
+    }
+
     @Test func theDrawingOfASoakIsXML() throws {
         let samples = [1.0, 2, 3].map { seconds in
             SoakSample(
@@ -82,11 +129,22 @@ import FoundationXML
     }
 }
 
-/// The texts in a drawing; it has to be well-formed.
+/// The elements of a drawing and their texts; it has to be well-formed.
 private final class XMLTexts: NSObject, XMLParserDelegate {
-    private var contents: [String] = []
+    struct Element {
+        let name: String
+        let attributes: [String: String]
+        var content = ""
 
-    var texts: [String] { self.contents.map { $0.trimmingCharacters(in: .whitespacesAndNewlines) } }
+        var text: String { self.content.trimmingCharacters(in: .whitespacesAndNewlines) }
+
+        func number(_ name: String) -> Double? { self.attributes[name].flatMap(Double.init) }
+    }
+
+    private(set) var elements: [Element] = []
+
+    var texts: [String] { self.elements.map(\.text) }
+    var width: Double { self.elements.first?.number("width") ?? 0 }
 
     init(_ document: String) throws {
         super.init()
@@ -99,10 +157,10 @@ private final class XMLTexts: NSObject, XMLParserDelegate {
         _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
         attributes: [String: String]
     ) {
-        self.contents.append("")
+        self.elements.append(Element(name: name, attributes: attributes))
     }
 
     func parser(_ parser: XMLParser, foundCharacters characters: String) {
-        self.contents[self.contents.count - 1] += characters
+        self.elements[self.elements.count - 1].content += characters
     }
 }

@@ -33,6 +33,9 @@ import Testing
         try await outbox("enqueue", "--from", "-", "--idempotency-key", "a", status: 64)
         let empty = try await outbox("enqueue", "bus", "x", "--idempotency-key", "", status: 65)
         #expect(empty.error.contains("idempotencyKey"))
+        // A window without a key would keep nobody out.
+        try await outbox("enqueue", "bus", "x", "--idempotency-window", "7d", status: 64)
+        try await outbox("enqueue", "--from", "-", "--idempotency-window", "7d", input: "")
     }
 
     @Test func linesMayHaveIdempotencyKeys() async throws {

@@ -83,4 +83,13 @@ import Testing
         #expect(error.description.contains("ROLLBACK failed: gone"))
         #expect(error.debugDescription.contains("99"))
     }
+
+    /// A savepoint in the transaction could not be undone either: what was lost is named, and once.
+    @Test func transactionErrorsNameWhatIsInThem() {
+        let gone = PostgresError(.connectionLost, "gone")
+        let error = TransactionError(
+            bodyError: TransactionError(bodyError: gone, rollbackError: gone), rollbackError: gone)
+        #expect(error.description == "the transaction failed: gone; ROLLBACK failed: gone")
+        #expect(error.isRetriable)
+    }
 }

@@ -177,6 +177,26 @@ import Testing
         }
     }
 
+    /// Whoever may not use the schema sees nothing of it, and yet learns what to grant: a relay with that role cannot work.
+    @Test func aRoleThatMayNotUseTheSchema() async throws {
+        try await withTestOutbox(prefix: "it's \"hidden\"") { test in
+            try await test.withRole { role in
+                let hidden = self.troubles("privileges", try await self.findings(test, as: role))
+                #expect(hidden.map(\.severity) == [.error], "\(hidden)")
+                #expect(hidden.first?.seen.contains("it lacks USAGE on the schema, so") == true, "\(hidden)")
+                try await self.follow(hidden, test)
+                #expect(self.troubles("privileges", try await self.findings(test, as: role)).isEmpty)
+                // Of another role, who may not look still knows nothing but that.
+                try await test.connection.execute(script: "REVOKE USAGE ON SCHEMA \(test.name) FROM \"\(role)\"")
+                let owner = try await test.value("SELECT current_user::text", as: String.self)
+                let other = try await self.findings(test, as: role, roles: .init(relay: owner))
+                #expect(self.troubles("privileges", other).map(\.severity) == [.warning])
+                let seen = self.troubles("privileges", try await self.findings(test, roles: .init(relay: role)))
+                #expect(seen.first?.seen.hasSuffix("it lacks USAGE on the schema") == true, "\(seen)")
+            }
+        }
+    }
+
     /// Neither a relay's nor a monitor's role needs more than its grants for any check.
     @Test(arguments: [true, false]) func itNeedsNoMoreThanTheGrants(asRelay: Bool) async throws {
         try await withTestOutbox { test in

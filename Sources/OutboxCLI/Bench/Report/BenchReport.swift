@@ -9,8 +9,15 @@ struct BenchReport: Sendable {
         terminal.print("")
         terminal.print(
             "Medians of \(self.comparisons.first?.values.count ?? 0) pairs, and their least and greatest ratio")
+        terminal.print(Self.ratioNote)
         terminal.print(self.machine.description.plain())
     }
+
+    /// Why a ratio is not what the two values beside it give.
+    static let ratioNote = """
+        A ratio is the median of the ratios of pairs measured one after the other, since what slows the machine slows both; \
+        it may differ from the ratio of the two medians.
+        """
 
     /// A row for each comparison.
     var table: Table {

@@ -21,6 +21,9 @@ struct SVG {
             """
     }
 
+    /// How much room a text takes at most, in a sans-serif font with figures as wide as they come.
+    static func width(of text: String, size: Int) -> Double { Double(text.count * size) * 0.64 }
+
     mutating func line(x1: Double, y1: Double, x2: Double, y2: Double, color: String = "#ccc", width: Double = 1) {
         self.elements += """
             <line x1="\(Self.number(x1))" y1="\(Self.number(y1))" x2="\(Self.number(x2))" y2="\(Self.number(y2))" \
@@ -33,6 +36,13 @@ struct SVG {
             <rect x="\(Self.number(x))" y="\(Self.number(y))" width="\(Self.number(max(width, 0)))" \
             height="\(Self.number(max(height, 0)))" fill="\(Self.escaped(color))"/>\n
             """
+    }
+
+    mutating func triangle(
+        _ a: (x: Double, y: Double), _ b: (x: Double, y: Double), _ c: (x: Double, y: Double), color: String
+    ) {
+        let list = [a, b, c].map { "\(Self.number($0.x)),\(Self.number($0.y))" }.joined(separator: " ")
+        self.elements += "<polygon points=\"\(list)\" fill=\"\(Self.escaped(color))\"/>\n"
     }
 
     mutating func curve(_ points: [(x: Double, y: Double)], color: String) {

@@ -25,22 +25,35 @@ public struct TransactionError: Error, Sendable, CustomStringConvertible, Custom
     public var isRetriable: Bool {
         if let commitError { return commitError.isRetriable && commitError.code != .connectionLost }
         if let beginError { return beginError.isRetriable }
-        return (bodyError as? PostgresError)?.isRetriable ?? false
+        switch bodyError {
+        case let error as PostgresError: return error.isRetriable
+        case let error as TransactionError: return error.isRetriable
+        default: return false
+        }
     }
 
     /// What failed, without values or credentials.
     public var description: String {
-        let parts: [String?] = [
-            beginError.map { "BEGIN failed: \($0)" },
-            // Somebody else's error may say anything, so only its type is named here.
-            bodyError.map { error in
-                if let error = error as? PostgresError { return "the transaction failed: \(error)" }
-                return "the transaction's closure threw a \(type(of: error))"
-            },
-            rollbackError.map { "ROLLBACK failed: \($0)" },
-            commitError.map { "COMMIT failed: \($0)" },
-        ]
-        return parts.compactMap { $0 }.joined(separator: "; ")
+        parts.joined(separator: "; ")
+    }
+
+    private var parts: [String] {
+        var parts: [String] = []
+        if let beginError { parts.append("BEGIN failed: \(beginError)") }
+        switch bodyError {
+        case nil: break
+        case let error as PostgresError: parts.append("the transaction failed: \(error)")
+        // Of a savepoint in it. What ended the connection failed both, and is told once.
+        case let error as TransactionError: parts += error.parts
+        // Somebody else's error may say anything, so only its type is named here.
+        case let error?: parts.append("the transaction's closure threw a \(type(of: error))")
+        }
+        for (action, error) in [("ROLLBACK", rollbackError), ("COMMIT", commitError)] {
+            guard let error else { continue }
+            let part = "\(action) failed: \(error)"
+            if !parts.contains(part) { parts.append(part) }
+        }
+        return parts
     }
 
     /// All that is known, the words of the server and of the closure's error included.
