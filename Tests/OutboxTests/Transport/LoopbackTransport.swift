@@ -13,16 +13,30 @@ import Glibc
 final class LoopbackTransport: Transport {
     static let largest = 1 << 20
 
+    #if canImport(Darwin)
+    private static func close(_ file: Int32) -> Int32 { Darwin.close(file) }
+    #elseif canImport(Musl)
+    private static func close(_ file: Int32) -> Int32 { Musl.close(file) }
+    #else
+    private static func close(_ file: Int32) -> Int32 { Glibc.close(file) }
+    #endif
+
     private let bus: LoopbackBus
     private let fault: TransportFault?
     private let closes = Latch()
     /// The generation of the connection.
     private let connection = Mutex<Int?>(nil)
     private let underWay = Atomic(0)
+    /// What it has open for ever, as far as a check can see.
+    private let leaked = Mutex<[Int32]>([])
 
     init(_ bus: LoopbackBus) {
         self.bus = bus
         self.fault = bus.fault
+    }
+
+    deinit {
+        for file in self.leaked.withLock(\.self) { _ = Self.close(file) }
     }
 
     var description: String { "loopback" }
@@ -119,7 +133,7 @@ final class LoopbackTransport: Transport {
         self.connection.withLock { connection in
             if let connection, self.bus.isConnected(connection) { return connection }
             connection = self.bus.connect()
-            if self.fault == .leaks { _ = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            if self.fault == .leaks { self.leaked.withLock { $0.append(unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)) } }
             return connection
         }
     }
