@@ -82,7 +82,7 @@ public struct KafkaConfiguration: Sendable, Hashable {
         public var topicTimeout: Duration
         /// How long ``KafkaTransport/close()`` waits for what is under way. Default 4 s.
         public var closeTimeout: Duration
-        /// How long a record waits for others to share its request. Default 2 ms.
+        /// How long a record waits for others to share its request. Default 0: a batch is produced at once, and shares requests anyway.
         public var linger: Duration
         /// How many records are under way at most, over all batches. Default 20,000.
         public var maximumInFlight: Int
@@ -94,7 +94,7 @@ public struct KafkaConfiguration: Sendable, Hashable {
         public init(
             timeout: Duration = .seconds(30), contactTimeout: Duration = .seconds(5),
             topicTimeout: Duration = .seconds(2), closeTimeout: Duration = .seconds(4),
-            linger: Duration = .milliseconds(2), maximumInFlight: Int = 20_000,
+            linger: Duration = .zero, maximumInFlight: Int = 20_000,
             maximumBytesInFlight: Int = 64 * 1024 * 1024
         ) {
             self.timeout = timeout
