@@ -32,7 +32,13 @@ for await event in events {
 }
 try await running
 
-let queues = try await broker.rabbitmqctl("list_queues", "name", "messages")
+// A quorum queue tells how many messages it has only now and then.
+var queues = ""
+let limit = ContinuousClock.now + .seconds(60)
+while !queues.contains("warehouse\t100"), .now < limit {
+    try await Task.sleep(for: .milliseconds(100))
+    queues = try await broker.rabbitmqctl("list_queues", "name", "messages")
+}
 precondition(queues.contains("warehouse\t100"), "everything that was bound for the queue is in it")
 let dead = outbox.deadLetters()
 precondition(dead.map(\.error) == ["unroutable: 312 NO_ROUTE"], "what has no queue is a failure, and not a loss")
