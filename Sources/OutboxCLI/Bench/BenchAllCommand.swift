@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// `outbox bench all`: every benchmark but the soak, one after the other on one server.
+/// `outbox bench all`: every benchmark but the soak and those of brokers, one after the other on one server.
 struct BenchAllCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "all",
-        abstract: "Every benchmark but the soak, one after the other on one server.",
+        abstract: "Every benchmark but the soak and those of brokers, one after the other on one server.",
         discussion: """
             About an hour, and 10 GB of disk for a while; --quick takes some minutes.
 
