@@ -82,11 +82,17 @@ import Testing
         #expect(numbers.count <= 200, "repeated are only those that were under way")
     }
 
+    /// All of a batch in one request, however slow the machine is, and one request after the other.
+    private func sendTogether(_ configuration: inout KafkaConfiguration) {
+        configuration.properties["max.in.flight"] = "1"
+        configuration.delivery.linger = .milliseconds(200)
+    }
+
     @Test(arguments: [RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD])
     func neighboursOfARefusedRecordAreNotRejected(_ code: rd_kafka_resp_err_t) async throws {
         let cluster = MockKafkaCluster()
         cluster.create("events", partitions: 1)
-        try await TransportUnderTest.with(cluster, { $0.properties["max.in.flight"] = "1" }) { transport in
+        try await TransportUnderTest.with(cluster, { self.sendTogether(&$0) }) { transport in
             // The first request as a whole; then, one record at a time, the first record.
             cluster.push([code, code])
             let outcomes = try await transport.deliver(self.batch(0..<50))
@@ -103,7 +109,7 @@ import Testing
     @Test func aRequestThatIsTooLargeAsAWholeRejectsNothing() async throws {
         let cluster = MockKafkaCluster()
         cluster.create("events", partitions: 1)
-        try await TransportUnderTest.with(cluster, { $0.properties["max.in.flight"] = "1" }) { transport in
+        try await TransportUnderTest.with(cluster, { self.sendTogether(&$0) }) { transport in
             cluster.push([RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE])
             let outcomes = try await transport.deliver(self.batch(0..<50))
             #expect(outcomes.areDelivered)
