@@ -64,10 +64,12 @@ struct LaneRun: ~Copyable, Sendable {
         let dispatcher = self.dispatcher
         let isRetry = self.run.isRetry
         let crashes = self.run.ticket.crashes
+        // Not copied for each message; nor is there a choice where there are no routes.
+        let handler = dispatcher.handler
+        let only = handler.routes.isEmpty ? handler.action(for: nil) : nil
         var run = self
         while !Task.isCancelled, let message = run.admitNext() {
-            let handler = dispatcher.handler
-            guard let target = handler.action(for: handler.routes.isEmpty ? nil : message.route) else {
+            guard let target = only ?? handler.action(for: message.route) else {
                 run.record(message, .retry("no handler for the route"))
                 continue
             }
@@ -278,11 +280,14 @@ struct LaneRun: ~Copyable, Sendable {
     }
 
     private mutating func record(_ message: Message, _ outcome: Outcome) {
+        if case .delivered = outcome.kind {
+            self.delivered += 1
+            self.dispatcher.noteDelivered(message)
+            return
+        }
         let verdict = self.dispatcher.verdict(
             on: message, outcome, attempts: self.attempts(of: message), isBehind: self.isBehind(message))
-        if let verdict { return self.except(message, verdict) }
-        self.delivered += 1
-        self.dispatcher.noteDelivered(message)
+        if let verdict { self.except(message, verdict) }
     }
 
     /// How often delivery was tried before; what ended the process is an attempt too.
