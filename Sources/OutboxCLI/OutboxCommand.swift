@@ -1,4 +1,5 @@
 import ArgumentParser
+import Outbox
 
 #if canImport(Darwin)
 import Darwin

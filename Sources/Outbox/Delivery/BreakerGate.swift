@@ -76,7 +76,7 @@ final class BreakerGate: Sendable {
     func report(
         _ attempt: @autoclosure () -> Breaker.Attempt, _ outcome: Outcome, _ pass: Breaker.Pass
     ) -> Breaker.Verdict {
-        let result = Breaker.Result(outcome)
+        guard let result = Breaker.Result(outcome) else { return .settle }
         if result == .delivered, pass == .call, self.isQuiet.load(ordering: .relaxed) { return .settle }
         let attempt = attempt()
         let (verdict, change, released) = self.state.withLock { state in
@@ -115,8 +115,10 @@ final class BreakerGate: Sendable {
 }
 
 extension Breaker.Result {
-    fileprivate init(_ outcome: Outcome) {
+    /// - Returns: nil: the outcome says nothing of the destination, nor of the message.
+    fileprivate init?(_ outcome: Outcome) {
         switch outcome.kind {
+        case .behind: return nil
         case .delivered: self = .delivered
         case .rejected: self = .rejected
         case .retry(_, let reason): self = .failed(reason)

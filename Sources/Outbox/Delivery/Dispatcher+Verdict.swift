@@ -20,6 +20,10 @@ extension Dispatcher {
             return nil
         case .rejected(let reason):
             return .dead(self.death(message, .rejected, reason, attempts: attempts + 1))
+        case .behind:
+            let delay = self.uncountedDelay(afterAttempts: attempts + 1, options: options)
+            return .deferred(
+                self.deferral(message, isBehind() ? .behindKey : .after(delay), attempts: attempts, error: nil))
         case .unavailable(let reason):
             let delay = self.uncountedDelay(afterAttempts: attempts + 1, options: options)
             return .deferred(

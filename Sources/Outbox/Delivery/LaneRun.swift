@@ -25,12 +25,12 @@ struct LaneRun: ~Copyable, Sendable {
 
     private enum Call: Sendable {
         case message(Message, @Sendable (Message) async throws -> Void)
-        case batch([Message], @Sendable ([Message]) async throws -> [Outcome])
+        case batch(MessageBatch, @Sendable (MessageBatch) async throws -> [Outcome])
 
         var messages: [Message] {
             switch self {
             case .message(let message, _): [message]
-            case .batch(let messages, _): messages
+            case .batch(let batch, _): batch.messages
             }
         }
     }
@@ -128,7 +128,7 @@ struct LaneRun: ~Copyable, Sendable {
                 self.next += 1
                 if self.admit(message) { messages.append(message) }
             }
-            call = .batch(messages, body)
+            call = .batch(MessageBatch(messages, isOrderedByKey: handler.ordering.isByKey), body)
         }
         self.call = call
         return call
@@ -145,10 +145,10 @@ struct LaneRun: ~Copyable, Sendable {
                     try await body(message)
                 }
                 return .all(.delivered)
-            case .batch(let messages, let body):
-                let outcomes = try await body(messages)
-                if outcomes.count == messages.count { return .each(outcomes) }
-                return .all(.retry("the handler returned \(outcomes.count) outcomes for \(messages.count)"))
+            case .batch(let batch, let body):
+                let outcomes = try await body(batch)
+                if outcomes.count == batch.count { return .each(outcomes) }
+                return .all(.retry("the handler returned \(outcomes.count) outcomes for \(batch.count)"))
             }
         } catch {
             if Task.isCancelled { return nil }
@@ -174,8 +174,8 @@ struct LaneRun: ~Copyable, Sendable {
         switch call {
         case .message(let message, _):
             self.conclude(message, outcomes[0], pass, isRetry: isRetry)
-        case .batch(let messages, _):
-            for (index, message) in messages.enumerated() {
+        case .batch(let batch, _):
+            for (index, message) in batch.messages.enumerated() {
                 self.conclude(message, outcomes[index], pass, isRetry: isRetry)
             }
         }
@@ -183,6 +183,8 @@ struct LaneRun: ~Copyable, Sendable {
 
     /// Notes what became of a message, unless the destination is down and it stays as it was.
     private mutating func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass, isRetry: Bool) {
+        // What waits for one that is held is held as well.
+        if outcome == .behind, self.isBehindHeld(message) { return self.hold(message) }
         switch self.dispatcher.judge(message, outcome, pass, isRetry: isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)
@@ -238,35 +240,42 @@ struct LaneRun: ~Copyable, Sendable {
                 .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
             return false
         }
-        if !self.held.isEmpty, let key = self.dispatcher.orderingKey(of: message), self.held.contains(key: key) {
+        if self.isBehindHeld(message) {
             self.hold(message)
             return false
         }
-        switch self.page.origin {
-        case .log:
-            if self.isBehind(message) {
-                self.except(
-                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
-                return false
-            }
-        case .deferred:
-            guard let key = self.dispatcher.orderingKey(of: message) else { break }
-            let hasFailed = self.run.ticket.hasFailed(key: key)
-            if self.page.isHeld(at: row) || (hasFailed && !self.page.isOrdered(at: row)) {
-                self.except(
-                    message, .deferred(self.dispatcher.deferral(message, .behindKey, attempts: attempts, error: nil)))
-                return false
-            }
-            if hasFailed {
-                self.except(message, .untouched)
-                return false
-            }
+        if let verdict = self.verdictBehind(message) {
+            self.except(message, verdict)
+            return false
         }
         if self.dispatcher.isExhausted(message, attempts: attempts) {
             self.except(message, .dead(self.unfinished(message, attempts)))
             return false
         }
         return true
+    }
+
+    /// Whether an earlier message of its key is held.
+    private func isBehindHeld(_ message: Message) -> Bool {
+        guard !self.held.isEmpty, let key = self.dispatcher.orderingKey(of: message) else { return false }
+        return self.held.contains(key: key)
+    }
+
+    /// What becomes of a message of which an earlier one of its key waits for another attempt; nil: none does.
+    private func verdictBehind(_ message: Message) -> PageTicket.Verdict? {
+        switch self.page.origin {
+        case .log:
+            if !self.isBehind(message) { return nil }
+        case .deferred:
+            guard let key = self.dispatcher.orderingKey(of: message) else { return nil }
+            let hasFailed = self.run.ticket.hasFailed(key: key)
+            if !self.page.isHeld(at: message.row) {
+                if !hasFailed { return nil }
+                if self.page.isOrdered(at: message.row) { return .untouched }
+            }
+        }
+        return .deferred(
+            self.dispatcher.deferral(message, .behindKey, attempts: self.attempts(of: message), error: nil))
     }
 
     /// A message whose last attempt was begun and never ended.
@@ -285,6 +294,7 @@ struct LaneRun: ~Copyable, Sendable {
             self.dispatcher.noteDelivered(message)
             return
         }
+        if outcome == .behind, let verdict = self.verdictBehind(message) { return self.except(message, verdict) }
         let verdict = self.dispatcher.verdict(
             on: message, outcome, attempts: self.attempts(of: message), isBehind: self.isBehind(message))
         if let verdict { self.except(message, verdict) }

@@ -5,6 +5,7 @@ public struct Outcome: Sendable, Hashable {
         case retry(after: Duration?, reason: String)
         case rejected(reason: String)
         case unavailable(reason: String)
+        case behind
     }
 
     package let kind: Kind
@@ -12,7 +13,7 @@ public struct Outcome: Sendable, Hashable {
     /// What went wrong, if something did.
     package var reason: String? {
         switch self.kind {
-        case .delivered: nil
+        case .delivered, .behind: nil
         case .retry(_, let reason), .rejected(let reason), .unavailable(let reason): reason
         }
     }
@@ -43,6 +44,10 @@ public struct Outcome: Sendable, Hashable {
     public static func unavailable(_ reason: String) -> Outcome {
         Outcome(.unavailable(reason: reason))
     }
+
+    /// The message was not tried, because an earlier one of its key in the same batch is not delivered. It comes again
+    /// after that one, and no attempt is counted.
+    public static let behind = Outcome(.behind)
 }
 
 /// The error by which a handler says more than "try again later", which is what any other error means.
@@ -75,6 +80,7 @@ public struct DeliveryFailure: Error, Sendable, Hashable, CustomStringConvertibl
     public var description: String {
         switch self.outcome.kind {
         case .delivered: "delivered"
+        case .behind: "behind an earlier one of its key"
         case .retry(_, let reason): "retry: \(reason)"
         case .rejected(let reason): "rejected: \(reason)"
         case .unavailable(let reason): "unavailable: \(reason)"

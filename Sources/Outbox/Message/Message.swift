@@ -54,6 +54,10 @@ public struct Message: Sendable, Identifiable {
         try unsafe self.page.withPayload(at: self.row, body)
     }
 
+    /// The content where it lies, for those that hand it on without copying it; nil where it is somewhere only for the time of
+    /// ``withPayload(_:)``. The buffer must not be used after the last reference to this message is gone.
+    public var payloadInPlace: UnsafeRawBufferPointer? { unsafe self.page.payloadInPlace(at: self.row) }
+
     /// Decodes a JSON payload.
     ///
     /// - Throws: What the decoder throws. A payload that will never decode is best refused at once:

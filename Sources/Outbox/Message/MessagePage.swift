@@ -49,6 +49,13 @@ public protocol MessagePage: AnyObject, Sendable {
     func optionsJSON(at row: Int) -> String?
     /// Lends the payload. The buffer must not be used after `body` has returned.
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
+    /// The payload where it lies, for as long as the page lives; nil where a page cannot promise that. Default nil.
+    func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer?
+}
+
+extension MessagePage {
+    /// Nil.
+    public func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? { nil }
 }
 
 /// Where a page was read from.

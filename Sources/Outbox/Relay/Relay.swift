@@ -55,7 +55,9 @@ public final class Relay: Service {
     /// A lost connection is made again for as long as it takes. What trying again cannot help is thrown: a password
     /// that is refused, a schema that is missing or of another version, a privilege that the role lacks.
     ///
-    /// - Throws: ``RelayStoreError``, or `CancellationError`.
+    /// The transports of its routes are run with it, and closed after the last delivery.
+    ///
+    /// - Throws: ``RelayStoreError``, what a transport throws, or `CancellationError`.
     public func run() async throws {
         if let problem = self.configuration.problem {
             throw RelayStoreError("The relay's configuration is invalid: \(problem).", isRetriable: false)
@@ -65,7 +67,8 @@ public final class Relay: Service {
         }
         defer { self.hub.finish() }
         try await withGracefulShutdownHandler {
-            try await self.runSessions()
+            let run = TransportRun(transports: self.routes.transports, logger: self.logger)
+            try await run { try await self.runSessions() }
         } onGracefulShutdown: {
             self.control.stop()
         }

@@ -1,8 +1,8 @@
-/// What is done with the messages of a destination: closures, and how they are called.
+/// What is done with the messages of a destination: closures or transports, and how they are called.
 public struct DestinationHandler: Sendable {
     package enum Action: Sendable {
         case message(@Sendable (Message) async throws -> Void)
-        case batch(maximumCount: Int, @Sendable ([Message]) async throws -> [Outcome])
+        case batch(maximumCount: Int, @Sendable (MessageBatch) async throws -> [Outcome])
     }
 
     /// A closure for some of the destination's routes.
@@ -13,6 +13,8 @@ public struct DestinationHandler: Sendable {
 
     package var routes: [RouteAction]
     package var fallback: Action?
+    /// The transports that the actions are of.
+    package var transports: [any Transport]
 
     /// When a failed message is tried again. Default: 10 attempts, 1 s doubling to 10 min, full jitter.
     public var retry: RetryPolicy
@@ -43,13 +45,14 @@ public struct DestinationHandler: Sendable {
     }
 
     private init(
-        routes: [RouteAction], fallback: Action?, retry: RetryPolicy, concurrency: Int, ordering: Ordering,
-        breaker: BreakerPolicy, parkedAfter: Duration?
+        routes: [RouteAction] = [], fallback: Action?, transports: [any Transport] = [], retry: RetryPolicy,
+        concurrency: Int, ordering: Ordering, breaker: BreakerPolicy, parkedAfter: Duration?
     ) {
         precondition((1...1024).contains(concurrency), "The concurrency of a destination is 1 to 1024.")
         Self.check(parkedAfter: parkedAfter)
         self.routes = routes
         self.fallback = fallback
+        self.transports = transports
         self.retry = retry
         self.concurrency = concurrency
         self.ordering = ordering
@@ -69,15 +72,16 @@ public struct DestinationHandler: Sendable {
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
         DestinationHandler(
-            routes: [], fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering,
+            fallback: .message(body), retry: retry, concurrency: concurrency, ordering: ordering,
             breaker: breaker, parkedAfter: parkedAfter)
     }
 
     /// A closure that is called with several messages, at most `maximumCount`, and returns an outcome for each, in the same
     /// order.
     ///
-    /// A batch is in order; when one of its messages fails, a later one of the same key should not be delivered. When
-    /// the closure throws, or returns another number of outcomes, all of the batch are tried again.
+    /// A batch is in order; when one of its messages fails, a later one of the same key should not be delivered:
+    /// ``Outcome/behind`` is for that. When the closure throws, or returns another number of outcomes, all of the batch
+    /// are tried again.
     public static func batch(
         maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
         ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30),
@@ -85,8 +89,22 @@ public struct DestinationHandler: Sendable {
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
         return DestinationHandler(
-            routes: [], fallback: .batch(maximumCount: maximumCount, body), retry: retry, concurrency: concurrency,
-            ordering: ordering, breaker: breaker, parkedAfter: parkedAfter)
+            fallback: .batch(maximumCount: maximumCount) { batch in try await body(batch.messages) }, retry: retry,
+            concurrency: concurrency, ordering: ordering, breaker: breaker, parkedAfter: parkedAfter)
+    }
+
+    /// A transport, which is given batches of at most `maximumCount` messages, `concurrency` of them at the same time.
+    ///
+    /// The relay runs the transport, once even if several destinations have it.
+    public static func transport(
+        _ transport: any Transport, maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
+        ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30)
+    ) -> DestinationHandler {
+        precondition(maximumCount > 0, "A batch has at least one message.")
+        return DestinationHandler(
+            fallback: .batch(maximumCount: maximumCount) { batch in try await transport.deliver(batch) },
+            transports: [transport], retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker,
+            parkedAfter: parkedAfter)
     }
 
     /// Closures for the routes inside a destination. An exact route is preferred to a pattern, then the first pattern
@@ -105,7 +123,8 @@ public struct DestinationHandler: Sendable {
         }
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
-            fallback: otherwise?.fallback, retry: retry, concurrency: concurrency, ordering: ordering,
+            fallback: otherwise?.fallback,
+            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), retry: retry, concurrency: concurrency, ordering: ordering,
             breaker: breaker, parkedAfter: parkedAfter)
     }
 

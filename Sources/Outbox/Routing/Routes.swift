@@ -29,6 +29,12 @@ public struct Routes: Sendable, ExpressibleByDictionaryLiteral {
         set { self.handlers[destination] = newValue }
     }
 
+    /// The transports of all handlers, each once.
+    package var transports: [any Transport] {
+        var seen: Set<ObjectIdentifier> = []
+        return self.handlers.values.flatMap(\.transports).filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
+
     /// The destinations that have a handler, by name.
     public var destinations: [Destination] {
         self.handlers.keys.sorted { $0.name < $1.name }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Outbox
 
 /// A level of logging on the command line.
 struct LogLevelArgument: Sendable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Outbox
 
 /// What `--route` says: a destination, and where its messages go.
 struct RouteArgument: Sendable, Hashable {

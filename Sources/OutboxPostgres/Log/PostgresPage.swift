@@ -107,6 +107,11 @@ final class PostgresPage: MessagePage {
         try unsafe self.result.withBytes(row: row, column: Column.payload, body)
     }
 
+    // A result's bytes stay where they are until it is cleared, with the page.
+    func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? {
+        unsafe self.result.withBytes(row: row, column: Column.payload) { bytes in unsafe bytes }
+    }
+
     // MARK: - Decoding
 
     /// The hash of a key. Seeded by process: it is compared within one only.

@@ -1,7 +1,7 @@
 /// Finds what was probably meant by a name that does not exist.
-enum NearestName {
+package enum NearestName {
     /// The name with the fewest differences (letters inserted, left out, replaced or swapped), if they are few.
-    static func of(_ name: String, among names: some Sequence<String>) -> String? {
+    package static func of(_ name: String, among names: some Sequence<String>) -> String? {
         // The effort grows with the length, and no name that there is is that long.
         guard name.utf8.count <= 64 else { return nil }
         let nearest = names.map { (name: $0, distance: self.distance(Array(name.lowercased()), Array($0))) }
@@ -11,7 +11,7 @@ enum NearestName {
     }
 
     /// A sentence that suggests the nearest name, or else lists all.
-    static func suggestion(for name: String, among names: [String]) -> String {
+    package static func suggestion(for name: String, among names: [String]) -> String {
         if let nearest = self.of(name, among: names) { return "did you mean “\(nearest)”?" }
         return "known are \(names.joined(separator: ", "))"
     }

@@ -1,0 +1,139 @@
+/// The address of a broker, with all its hosts: `scheme://user:password@host:port,host:port/path?name=value`.
+///
+/// Unlike a URL it can have several hosts. What is wrong is said without repeating what could be a password.
+package struct BrokerURL: Sendable, Hashable {
+    package struct Host: Sendable, Hashable, CustomStringConvertible {
+        /// A name or an address; one of IPv6 without its brackets.
+        package let name: String
+        package let port: Int
+
+        package init(name: String, port: Int) {
+            self.name = name
+            self.port = port
+        }
+
+        package var description: String {
+            self.name.contains(":") ? "[\(self.name)]:\(self.port)" : "\(self.name):\(self.port)"
+        }
+    }
+
+    package struct Parameter: Sendable, Hashable {
+        package let name: String
+        package let value: String
+    }
+
+    package let scheme: String
+    package let user: String?
+    package let password: String?
+    package let hosts: [Host]
+    /// What follows the slash after the hosts, decoded; nil: there is no slash.
+    package let path: String?
+    /// In the order of the text.
+    package let parameters: [Parameter]
+
+    /// Reads an address.
+    ///
+    /// - Parameter ports: The schemes that can be used, with the port of hosts that give none.
+    /// - Throws: A ``TransportConfigurationError``.
+    package init(_ text: String, ports: [String: Int]) throws(TransportConfigurationError) {
+        let names = ports.keys.sorted()
+        guard let colon = text.firstRange(of: "://") else {
+            throw TransportConfigurationError("an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
+        }
+        let scheme = text[..<colon.lowerBound].lowercased()
+        guard let defaultPort = ports[scheme] else {
+            let hint = NearestName.suggestion(for: scheme, among: names)
+            throw TransportConfigurationError("“\(scheme)” is no scheme of an address here; \(hint)")
+        }
+        var rest = text[colon.upperBound...]
+        if rest.contains("#") { throw TransportConfigurationError("an address has no “#”; in a password it is %23") }
+        var parameters: [Parameter] = []
+        if let mark = rest.firstIndex(of: "?") {
+            parameters = try Self.parameters(rest[rest.index(after: mark)...])
+            rest = rest[..<mark]
+        }
+        var path: String?
+        if let slash = rest.firstIndex(of: "/") {
+            path = try Self.decoded(rest[rest.index(after: slash)...], "the path")
+            rest = rest[..<slash]
+        }
+        var user: String?
+        var password: String?
+        if let at = rest.lastIndex(of: "@") {
+            let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            user = try Self.decoded(parts[0], "the user's name")
+            if parts.count == 2 { password = try Self.decoded(parts[1], "the password") }
+            rest = rest[rest.index(after: at)...]
+        }
+        self.scheme = scheme
+        self.user = user
+        self.password = password
+        self.path = path
+        self.parameters = parameters
+        var hosts: [Host] = []
+        for host in rest.split(separator: ",", omittingEmptySubsequences: false) {
+            hosts.append(try Self.host(host, defaultPort: defaultPort))
+        }
+        self.hosts = hosts
+    }
+
+    private static func parameters(_ text: Substring) throws(TransportConfigurationError) -> [Parameter] {
+        var parameters: [Parameter] = []
+        for item in text.split(separator: "&") {
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = try self.decoded(parts[0], "a parameter's name")
+            guard parts.count == 2, !name.isEmpty else {
+                throw TransportConfigurationError("the parameter “\(name)” has no value: NAME=VALUE")
+            }
+            parameters.append(Parameter(name: name, value: try self.decoded(parts[1], "the parameter “\(name)”")))
+        }
+        return parameters
+    }
+
+    private static func host(_ text: Substring, defaultPort: Int) throws(TransportConfigurationError) -> Host {
+        var name = text
+        var port: Substring?
+        if text.first == "[" {
+            guard let end = text.firstIndex(of: "]") else {
+                throw TransportConfigurationError("a host’s bracket is not closed")
+            }
+            name = text[text.index(after: text.startIndex)..<end]
+            let rest = text[text.index(after: end)...]
+            if rest.first == ":" { port = rest.dropFirst() } else if !rest.isEmpty {
+                throw TransportConfigurationError("after a host’s bracket comes a colon and the port")
+            }
+        } else if let colon = text.lastIndex(of: ":") {
+            name = text[..<colon]
+            port = text[text.index(after: colon)...]
+            if name.contains(":") {
+                throw TransportConfigurationError("a host is NAME:PORT; an address of IPv6 stands in brackets")
+            }
+        }
+        if name.isEmpty { throw TransportConfigurationError("a host has no name") }
+        guard let port else { return Host(name: try self.decoded(name, "a host"), port: defaultPort) }
+        guard let number = Int(port), (1...65535).contains(number) else {
+            throw TransportConfigurationError("a port is a number from 1 to 65535")
+        }
+        return Host(name: try self.decoded(name, "a host"), port: number)
+    }
+
+    private static func decoded(_ text: Substring, _ what: String) throws(TransportConfigurationError) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let digits = String(rest.prefix(2)), digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
+                throw TransportConfigurationError("\(what): a percent sign is followed by two hexadecimal digits")
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        guard let decoded = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+            throw TransportConfigurationError("\(what) is no text in UTF-8, or contains a NUL")
+        }
+        return decoded
+    }
+}

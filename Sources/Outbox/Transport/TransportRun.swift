@@ -1,0 +1,60 @@
+import Logging
+
+/// Runs the transports of a relay beside its sessions: they begin before, and are closed after the last delivery.
+struct TransportRun {
+    let transports: [any Transport]
+    let logger: Logger
+
+    /// How long taking leave may take. Nothing is on its way any more.
+    private static let closingTime = Duration.seconds(5)
+
+    private enum End: Sendable {
+        case sessions
+        case transport(any Transport)
+    }
+
+    /// Runs the transports as long as `sessions` takes.
+    ///
+    /// - Throws: What `sessions` throws, or a transport.
+    func callAsFunction(_ sessions: @escaping @Sendable () async throws -> Void) async throws {
+        if self.transports.isEmpty { return try await sessions() }
+        try await withThrowingTaskGroup(of: End.self) { group in
+            for transport in self.transports {
+                group.addTask {
+                    try await transport.run()
+                    return .transport(transport)
+                }
+            }
+            group.addTask {
+                try await sessions()
+                return .sessions
+            }
+            defer { group.cancelAll() }
+            switch try await group.next() {
+            case .transport(let transport):
+                throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
+            case .sessions, nil:
+                await self.close()
+            }
+        }
+    }
+
+    private func close() async {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await withDiscardingTaskGroup { group in
+                    for transport in self.transports { group.addTask { await transport.close() } }
+                }
+                return true
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.closingTime)
+                return false
+            }
+            if await group.next() == false, !Task.isCancelled {
+                self.logger.warning("A transport took too long to close; it is cut off")
+            }
+            group.cancelAll()
+        }
+    }
+}

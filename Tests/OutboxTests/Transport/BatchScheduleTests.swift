@@ -1,0 +1,141 @@
+import Testing
+
+@testable import Outbox
+
+@Suite struct BatchScheduleTests {
+    private func sendable(_ schedule: inout BatchSchedule) -> [Int] {
+        var indices: [Int] = []
+        while let index = schedule.next() { indices.append(index) }
+        return indices
+    }
+
+    @Test func messagesWithoutKeysDoNotWait() {
+        var schedule = BatchSchedule(keys: [nil, nil, nil])
+        #expect(self.sendable(&schedule) == [0, 1, 2])
+        schedule.settle(1, .retry("no"))
+        schedule.settle(0, .delivered)
+        #expect(!schedule.isDone)
+        schedule.settle(2, .delivered)
+        #expect(schedule.isDone)
+        #expect(schedule.outcomes == [.delivered, .retry("no"), .delivered])
+    }
+
+    @Test func aKeyHasOneMessageOnItsWay() {
+        var schedule = BatchSchedule(keys: [1, 1, 2, 1])
+        #expect(self.sendable(&schedule) == [0, 2])
+        schedule.settle(2, .delivered)
+        #expect(self.sendable(&schedule) == [])
+        schedule.settle(0, .rejected("no"))
+        #expect(self.sendable(&schedule) == [1], "what is rejected holds up nothing")
+        schedule.settle(1, .delivered)
+        #expect(self.sendable(&schedule) == [3])
+        schedule.settle(3, .delivered)
+        #expect(schedule.isDone)
+    }
+
+    @Test func whatIsBehindAFailureIsNotSent() {
+        var schedule = BatchSchedule(keys: [1, 1, 2, 1])
+        #expect(self.sendable(&schedule) == [0, 2])
+        schedule.settle(0, .unavailable("down"))
+        #expect(self.sendable(&schedule) == [])
+        schedule.settle(2, .delivered)
+        #expect(schedule.outcomes == [.unavailable("down"), .behind, .delivered, .behind])
+        #expect(schedule.isDone)
+    }
+
+    @Test func whatHasOvertakenAFailureComesAgain() {
+        var schedule = BatchSchedule(keys: [1, 1, 1, 1], keyOrder: .pipelined)
+        #expect(schedule.next() == 0)
+        #expect(schedule.next() == 1)
+        #expect(schedule.next() == 2)
+        schedule.settle(1, .retry("no"))
+        schedule.settle(2, .delivered)
+        schedule.settle(0, .delivered)
+        #expect(schedule.next() == nil)
+        #expect(schedule.isDone)
+        // The first is before the failure, and could be left alone; to send it again costs a repetition and no more.
+        #expect(schedule.outcomes[1...] == [.retry("no"), .behind, .behind])
+    }
+
+    @Test func whatIsSentAgainComesFirst() {
+        var schedule = BatchSchedule(keys: [nil, 1, 1, nil])
+        #expect(schedule.next() == 0)
+        #expect(schedule.next() == 1)
+        schedule.sendAgain(1)
+        schedule.sendAgain(0)
+        #expect(schedule.inFlight == 0)
+        #expect(self.sendable(&schedule) == [0, 1, 3])
+        schedule.settle(1, .delivered)
+        #expect(self.sendable(&schedule) == [2])
+    }
+
+    @Test func theRestHasOneOutcome() {
+        var schedule = BatchSchedule(keys: [1, 1, nil])
+        #expect(self.sendable(&schedule) == [0, 2])
+        schedule.settle(2, .delivered)
+        schedule.settleRest(.unavailable("gone"))
+        #expect(schedule.outcomes == [.unavailable("gone"), .unavailable("gone"), .delivered])
+        #expect(schedule.isDone && schedule.inFlight == 0 && schedule.next() == nil)
+    }
+
+    /// Random batches against a receiver that takes or refuses at random, with lost connections: every message is settled, at most
+    /// one of a key is on its way, and nothing arrives for the first time before an earlier one of its key has.
+    @Test(arguments: 0..<200) func randomSchedules(_ seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        let keys = (0..<Int.random(in: 1...60, using: &random)).map { _ -> UInt64? in
+            Bool.random(using: &random) ? UInt64.random(in: 0..<6, using: &random) : nil
+        }
+        var schedule = BatchSchedule(keys: keys)
+        var onTheWay: [Int] = []
+        var arrived: Set<Int> = []
+        var steps = 0
+        while !schedule.isDone {
+            steps += 1
+            #expect(steps < 10_000)
+            if steps >= 10_000 { return }
+            if Int.random(in: 0..<3, using: &random) > 0, let index = schedule.next() {
+                if let key = keys[index] {
+                    #expect(!onTheWay.contains { keys[$0] == key }, "one at a time")
+                    let earlier = (0..<index).filter { keys[$0] == key }
+                    #expect(earlier.allSatisfy { arrived.contains($0) || schedule.outcomes[$0] == .rejected("never") })
+                }
+                onTheWay.append(index)
+                continue
+            }
+            guard let place = onTheWay.indices.randomElement(using: &random) else { continue }
+            let index = onTheWay.remove(at: place)
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0: schedule.settle(index, .retry("not now"))
+            case 1: schedule.settle(index, .rejected("never"))
+            case 2: schedule.sendAgain(index)
+            default:
+                arrived.insert(index)
+                schedule.settle(index, .delivered)
+            }
+            #expect(schedule.inFlight == onTheWay.count)
+        }
+        #expect(onTheWay.isEmpty)
+        for (index, outcome) in schedule.outcomes.enumerated() where outcome == .behind {
+            #expect((0..<index).contains { keys[$0] == keys[index] && schedule.outcomes[$0] == .retry("not now") })
+        }
+    }
+}
+
+extension Outcome {
+    fileprivate static func rejected(_ reason: String) -> Outcome { .reject(reason) }
+}
+
+/// Sebastiano Vigna's SplitMix64.
+private struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { self.state = seed }
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = self.state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
