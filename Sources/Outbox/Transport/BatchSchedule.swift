@@ -35,7 +35,8 @@ public struct BatchSchedule: Sendable {
         /// On their way, or ready to be.
         var sendable = 0
         var waiting: Deque<Int> = []
-        var hasFailed = false
+        /// The first that failed.
+        var failure: Int?
     }
 
     private let keys: [UInt64?]
@@ -89,7 +90,7 @@ public struct BatchSchedule: Sendable {
     private mutating func begin(_ index: Int) -> Bool {
         if let key = self.keys[index] {
             var state = self.keyStates[key, default: KeyState()]
-            if state.hasFailed {
+            if state.failure != nil {
                 self.close(index, .behind)
                 return false
             }
@@ -109,7 +110,7 @@ public struct BatchSchedule: Sendable {
         guard let key = self.keys[index], var state = self.keyStates[key] else { return self.close(index, outcome) }
         state.sendable -= 1
         switch outcome.kind {
-        case .delivered where state.hasFailed:
+        case .delivered where state.failure.map { $0 < index } ?? false:
             // It has overtaken one that failed, and comes again after it.
             self.close(index, .behind)
         case .delivered, .rejected:
@@ -122,13 +123,13 @@ public struct BatchSchedule: Sendable {
             state.sendable += 1
             self.ready.append(next)
         }
-        let isOver = state.sendable == 0 && !state.hasFailed
+        let isOver = state.sendable == 0 && state.failure == nil
         self.keyStates[key] = isOver ? nil : state
     }
 
     /// Nothing more of the key is sent.
     private mutating func fail(_ key: UInt64, after index: Int, _ state: inout KeyState) {
-        state.hasFailed = true
+        state.failure = min(index, state.failure ?? index)
         for later in state.waiting { self.close(later, .behind) }
         state.waiting.removeAll()
         let stopped = self.ready.filter { $0 > index && self.keys[$0] == key }
@@ -142,7 +143,7 @@ public struct BatchSchedule: Sendable {
     public mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
-        if let key = self.keys[index], self.keyStates[key]?.hasFailed == true {
+        if let key = self.keys[index], let failure = self.keyStates[key]?.failure, failure < index {
             self.keyStates[key]?.sendable -= 1
             return self.close(index, .behind)
         }

@@ -33,8 +33,8 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// - Throws: `CancellationError`. Any other error means the same retry for every message.
     func deliver(_ batch: MessageBatch) async throws -> [Outcome]
 
-    /// Ends the transport in good order: what is under way is finished, the other side is taken leave of. Called once, while
-    /// ``run()`` runs, when no more batches will come.
+    /// Ends the transport in good order: what is under way is finished, the other side is taken leave of. Called
+    /// while ``run()`` runs, when no more batches will come; what comes all the same is ``Outcome/unavailable(_:)``.
     func close() async
 
     /// Whether messages can be delivered at the moment, as far as is known without trying.

@@ -28,7 +28,7 @@ import Testing
                 Issue.record("no closure for the route")
                 continue
             }
-            #expect(try await body([]) == [.retry(expected)])
+            #expect(try await body(MessageBatch([])) == [.retry(expected)])
         }
     }
 }

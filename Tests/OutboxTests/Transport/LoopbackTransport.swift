@@ -1,0 +1,121 @@
+import Outbox
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// A transport to a ``LoopbackBus``, which does something wrong if the bus has a fault.
+final class LoopbackTransport: Transport {
+    static let largest = 1 << 20
+
+    private let bus: LoopbackBus
+    private let fault: TransportFault?
+    private let closes = Latch()
+    /// The generation of the connection.
+    private let connection = Mutex<Int?>(nil)
+    private let underWay = Atomic(0)
+
+    init(_ bus: LoopbackBus) {
+        self.bus = bus
+        self.fault = bus.fault
+    }
+
+    var description: String { "loopback" }
+
+    var health: TransportHealth {
+        if self.fault == .staysUp { return .up }
+        if self.closes.isOpen { return .closed }
+        let connection = self.connection.withLock(\.self)
+        return connection.map(self.bus.isConnected) ?? false ? .up : .down("not connected")
+    }
+
+    func run() async throws {
+        if self.fault == .endsByItself { return }
+        await self.closes.wait()
+        while self.underWay.load(ordering: .acquiring) > 0, !Task.isCancelled { await Task.yield() }
+    }
+
+    func close() async {
+        if self.fault == .neverCloses { while !Task.isCancelled { await Task.yield() } }
+        self.closes.open()
+    }
+
+    func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
+        if self.closes.isOpen { return self.closedOutcomes(batch) }
+        self.underWay.add(1, ordering: .acquiringAndReleasing)
+        defer { self.underWay.subtract(1, ordering: .acquiringAndReleasing) }
+        var outcomes = try await self.send(batch)
+        if self.fault == .reversesOutcomes { outcomes.reverse() }
+        if self.fault == .forgetsAnOutcome { outcomes.removeLast() }
+        return outcomes
+    }
+
+    private func closedOutcomes(_ batch: MessageBatch) -> [Outcome] {
+        batch.map { message in
+            if self.fault != .deliversClosed { return .unavailable("closed") }
+            self.bus.take(message)
+            return .delivered
+        }
+    }
+
+    private func send(_ batch: MessageBatch) async throws -> [Outcome] {
+        let isOrdered = self.fault != .passesFailures && self.fault != .ordersNothing && (batch.isOrderedByKey || self.fault == .alwaysOrders)
+        var schedule = BatchSchedule(MessageBatch(batch.messages, isOrderedByKey: isOrdered))
+        let connection = self.connect()
+        while !schedule.isDone {
+            var sent: [Int] = []
+            while sent.count < 10, let index = schedule.next() { sent.append(index) }
+            if self.fault == .ordersNothing { sent.reverse() }
+            for index in sent {
+                schedule.settle(index, self.outcome(of: batch[index], connection))
+            }
+            try Task.checkCancellation()
+            await Task.yield()
+            // Not for ever: the test would not end either.
+            for _ in 0..<50_000 where self.fault == .neverReturns { await Task.yield() }
+        }
+        return schedule.outcomes
+    }
+
+    private func outcome(of message: Message, _ connection: Int?) -> Outcome {
+        guard let connection, self.bus.isConnected(connection) else {
+            switch self.fault {
+            case .deliversNothing: return .delivered
+            case .retriesOutages: return .retry("not connected")
+            case .rejectsOutages: return .reject("not connected")
+            default: return .unavailable("not connected")
+            }
+        }
+        if self.fault == .losesSome, message.id % 13 == 0 { return .delivered }
+        if message.payload.count > Self.largest {
+            switch self.fault {
+            case .retriesOversized: return .retry("too long")
+            default: return .reject("too long")
+            }
+        }
+        if message.route == "forbidden" {
+            switch self.fault {
+            case .deliversRefused: return .delivered
+            case .isUnavailableForOne: return .unavailable("forbidden")
+            default: return .retry("forbidden")
+            }
+        }
+        if self.fault == .repeats { self.bus.take(message) }
+        self.bus.take(message)
+        return .delivered
+    }
+
+    private func connect() -> Int? {
+        self.connection.withLock { connection in
+            if let connection, self.bus.isConnected(connection) { return connection }
+            connection = self.bus.connect()
+            if self.fault == .leaks { _ = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            return connection
+        }
+    }
+}
