@@ -4,11 +4,13 @@ import Outbox
 /// hands out the one before.
 ///
 /// What is asked for is an ordinary poll, with a snapshot of its own. Its answer is taken over before anything else is done with
-/// the connection, so that whatever moves a cursor finds it where the last page has put it.
+/// the connection, so that whatever moves a cursor finds it where the last page has put it. What the relay does not want by then
+/// is kept until it does: it may be ending, a destination be down, a stream paused.
 extension PostgresSession {
     /// Asks for what the relay will want next, if that is to be read at once and nothing else is to be done before.
     func readAhead(_ requests: [ReadRequest], after result: ReadResult) async throws(PostgresError) {
-        guard case .poll(let release, arm: false) = self.doorbell.step, !self.isLogReplaced else { return }
+        guard self.ahead == nil, case .poll(let release, arm: false) = self.doorbell.step else { return }
+        if self.isLogReplaced { return }
         if await self.hasOtherWork { return }
         for request in requests {
             // A late and a fresh page have taken the room already.
@@ -20,12 +22,25 @@ extension PostgresSession {
         self.ahead = .sent(try await self.send(requests, release: release, arm: false))
     }
 
-    /// What was read ahead; nil: nothing was, or nothing was there.
+    /// What was read ahead and is asked for; nil: nothing is.
     func takeAhead(_ requests: [ReadRequest]) async throws(PostgresError) -> ReadResult? {
         try await self.receiveAhead()
-        guard case .received(var result) = self.ahead else { return nil }
-        self.ahead = nil
-        if result.pages.isEmpty && !self.isLogReplaced { return nil }
+        guard case .received(let pages) = self.ahead else { return nil }
+        if self.isLogReplaced { return ReadResult() }
+        // Where somebody has put the cursor elsewhere, what it was read with is void.
+        let valid = pages.filter { self.streams[$0.stream]?.generation == ($0 as? PostgresPage)?.generation }
+        let asked = Set(requests.filter { $0.messages > 0 }.map(\.stream))
+        var result = ReadResult()
+        var kept: [any MessagePage] = []
+        for page in valid {
+            if asked.contains(page.stream), self.streams[page.stream]?.isPaused == false {
+                result.pages.append(page)
+            } else {
+                kept.append(page)
+            }
+        }
+        self.ahead = kept.isEmpty ? nil : .received(kept)
+        if result.pages.isEmpty { return nil }
         var requests = requests
         // They were not asked for, and would be asked for no more.
         if let deferred = try await self.readDeferred(&requests) {
@@ -41,7 +56,7 @@ extension PostgresSession {
     func receiveAhead() async throws(PostgresError) {
         guard case .sent(let poll) = self.ahead else { return }
         self.ahead = nil
-        self.ahead = .received(try await self.receive(poll))
+        self.ahead = .received(try await self.receive(poll).pages)
     }
 
     /// Whether something is to be done between two reads.

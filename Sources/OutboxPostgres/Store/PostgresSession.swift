@@ -50,7 +50,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     /// A poll that the relay has not asked for yet.
     enum Ahead {
         case sent(SentPoll)
-        case received(ReadResult)
+        case received([any MessagePage])
     }
 
     /// What is known of a stream.
