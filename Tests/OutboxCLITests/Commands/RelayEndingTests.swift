@@ -83,8 +83,8 @@ import Testing
                 tail -n 1 "$folder/err"
                 """)
         #expect(ending.lines.map { $0.filter { $0 != " " } } == ["2", "status0"])
-        let rest = try await outbox("relay", "--route", "d=stdout", "--until-empty")
-        #expect(rest.lines.count > 1000)
+        let rest = try await outbox.shell(#""$outbox" relay "$@" --route d=stdout --until-empty | wc -l"#)
+        #expect(rest.lines.first.flatMap { Int($0.filter { $0 != " " }) } ?? 0 > 1000, "\(rest.output)\(rest.error)")
         #expect(try await outbox.count("dead_letter") == 0)
     }
 
@@ -164,10 +164,11 @@ import Testing
                         >>"$folder/all"
                 done
                 "$outbox" relay "$@" --route d=stdout --until-empty 2>/dev/null >>"$folder/all"
-                cat "$folder/all"
+                # Of a line that is not whole nothing is left that is a number.
+                sed 's/^{"id":\\([0-9]*\\),.*}$/\\1/' "$folder/all"
                 """)
-        let ids = try ending.lines.map { try JSON($0)["id"].int }
-        #expect(Set(ids).count == 30_000)
+        let ids = ending.lines.map { Int($0) }
+        #expect(!ids.contains(nil) && Set(ids).count == 30_000)
         // 500 may be in flight at each kill, and 1000 delivered and not committed.
         #expect(ids.count <= 30_000 + 3 * 2500, "\(ids.count - 30_000) twice")
     }

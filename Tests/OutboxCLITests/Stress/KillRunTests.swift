@@ -41,7 +41,7 @@ import Testing
             let writers = try await Connection.connect(ConnectionConfiguration(server.url))
             let deadline = ContinuousClock.now + .seconds(self.seconds)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await Self.write(writers, until: deadline) }
+                group.addTask { try await self.write(writers, until: deadline) }
                 group.addTask { try await self.kill(relay, file, until: deadline) }
                 try await group.waitForAll()
             }
@@ -56,9 +56,16 @@ import Testing
     }
 
     /// Messages in the order of their keys' counters, slow ones, and some that kill, at the beginning and now and then.
-    private static func write(_ connection: Connection, until deadline: ContinuousClock.Instant) async throws {
+    ///
+    /// As many as are delivered, and a few more: a relay that is killed all the time does not get far, and whatever waits at
+    /// the end has to be delivered too.
+    private func write(_ connection: Connection, until deadline: ContinuousClock.Instant) async throws {
         var round = 0
-        while ContinuousClock.now < deadline {
+        // However slow this machine is, one that kills is among them.
+        while ContinuousClock.now < deadline || round <= 20 {
+            if round.isMultiple(of: 10) {
+                try await until("it has caught up") { try await self.left(connection) < 2 * self.window }
+            }
             let key = "k\(Int.random(in: 1...Self.keys))"
             try await connection.execute(
                 script: """
@@ -75,25 +82,30 @@ import Testing
                         """)
             }
             if round % 20 == 0 {
-                try await connection.execute(script: "SELECT kills.enqueue('d', 'slow', key => '\(key)')")
+                // A process that ends while a slow command runs is an attempt, and here it may end any number of times.
+                try await connection.execute(
+                    script: """
+                        SELECT kills.enqueue('d', 'slow', key => '\(key)', options => '{"max_attempts": 1000000}')
+                        """)
             }
             round += 1
-            // A command takes some milliseconds: as many as are delivered, or little more.
-            try await Task.sleep(for: .milliseconds(20))
         }
     }
 
-    /// Each kill waits for progress, so that none hits a relay that has done nothing.
+    /// Each kill waits for progress, so that none hits a relay that has done nothing, and then for nothing.
     private func kill(_ relay: RelayProcess, _ file: String, until deadline: ContinuousClock.Instant) async throws {
-        while ContinuousClock.now < deadline {
-            let size = self.size(file) + Int.random(in: 1...400)
+        repeat {
+            let size = self.size(file) + Int.random(in: 1...200)
             try await until("it delivers") {
+                // One of those that kill may be faster, over and over.
                 try relay.ensureRunning()
+                // Afterwards there may be nothing more to deliver.
                 return self.size(file) >= size || ContinuousClock.now >= deadline
             }
-            relay.kill()
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...100)))
+            try await relay.kill()
             try relay.start()
-        }
+        } while ContinuousClock.now < deadline
     }
 
     private func size(_ file: String) -> Int {
@@ -127,7 +139,9 @@ import Testing
         }
         #expect(deaths == poisons.sorted().map { "\($0) crashed 2" }, "those that kill are dead, and no others")
 
-        let lines = delivered.split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: false) }
+        let lines = try await offThePool {
+            delivered.split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: false) }
+        }
         let ids = lines.compactMap { $0.first.flatMap { Int64($0) } }
         #expect(
             Set(ids) == Set(payloads.keys).subtracting(poisons),

@@ -27,7 +27,7 @@ final class RelayProcess: Sendable {
 
     /// Whether the process runs, for a failure's report.
     var state: String {
-        self.guarded.withLock { $0.process.map { $0.isRunning ? "the relay runs" : "the relay has ended" } ?? "no relay" }
+        self.isRunning ? "the relay runs" : "the relay has ended"
     }
 
     func noteDisturbance() {
@@ -50,17 +50,20 @@ final class RelayProcess: Sendable {
     /// Starts it again if it has ended by itself, as a process manager would: a session that is lost while the program
     /// checks the schema, before it runs the relay, ends it.
     func ensureRunning() throws {
-        if self.guarded.withLock({ $0.process?.isRunning }) != true { try self.start() }
+        if !self.isRunning { try self.start() }
     }
 
-    /// SIGKILL.
-    func kill() {
-        self.guarded.withLock { state in
-            guard let process = state.process, process.isRunning else { return }
+    private var isRunning: Bool { self.guarded.withLock { $0.process?.isRunning == true } }
+
+    /// SIGKILL. Returns when the process is gone.
+    func kill() async throws {
+        let isKilled = self.guarded.withLock { state in
+            guard let process = state.process, process.isRunning else { return false }
             Foundation.kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
             state.disturbances += 1
+            return true
         }
+        if isKilled { try await until("the relay is dead") { !self.isRunning } }
     }
 
     /// SIGTERM.
@@ -68,7 +71,7 @@ final class RelayProcess: Sendable {
     /// - Returns: The exit status.
     func stop() async throws -> Int32 {
         self.guarded.withLock { $0.process?.terminate() }
-        try await until("the relay ends") { self.guarded.withLock { $0.process?.isRunning == false } }
+        try await until("the relay ends") { !self.isRunning }
         return self.guarded.withLock { $0.process?.terminationStatus ?? -1 }
     }
 }

@@ -17,7 +17,7 @@ enum Program {
         let error: String
 
         /// The lines of stdout.
-        var lines: [String] { self.output.split(separator: "\n").map(String.init) }
+        var lines: [String] { self.output.utf8.split(separator: UInt8(ascii: "\n")).map { String(Substring($0)) } }
 
         /// Stdout as JSON.
         func json(sourceLocation: SourceLocation = #_sourceLocation) throws -> JSON {
@@ -46,9 +46,8 @@ enum Program {
         let result = try await run(
             .path(self.path), arguments: Arguments(arguments),
             environment: self.inherited(with: environment), input: .string(input),
-            output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
-        let ending = Ending(
-            status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
+            output: .bytes(limit: Self.limit), error: .bytes(limit: Self.limit))
+        let ending = self.ending(result.terminationStatus, result.standardOutput, result.standardError)
         #expect(
             ending.status == status, "outbox \(arguments.joined(separator: " ")): \(ending.error)",
             sourceLocation: sourceLocation)
@@ -61,10 +60,20 @@ enum Program {
         environment["outbox"] = self.path.string
         let result = try await run(
             .path("/bin/sh"), arguments: ["-c", script],
-            environment: self.inherited(with: environment), output: .string(limit: 64 << 20),
-            error: .string(limit: 64 << 20))
-        return Ending(
-            status: self.number(result.terminationStatus), output: result.standardOutput, error: result.standardError)
+            environment: self.inherited(with: environment), output: .bytes(limit: Self.limit),
+            error: .bytes(limit: Self.limit))
+        return self.ending(result.terminationStatus, result.standardOutput, result.standardError)
+    }
+
+    /// More than any test should print: whoever wants to know something of so much asks a shell.
+    private static let limit = 8 << 20
+
+    /// The bytes are decoded here and not where they are collected, which goes one by one, and takes a thread of the pool
+    /// for seconds.
+    private static func ending(_ status: TerminationStatus, _ output: [UInt8], _ error: [UInt8]) -> Ending {
+        Ending(
+            status: self.number(status), output: String(decoding: output, as: UTF8.self),
+            error: String(decoding: error, as: UTF8.self))
     }
 
     private static func inherited(with variables: [String: String]) -> Subprocess.Environment {

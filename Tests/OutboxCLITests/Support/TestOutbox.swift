@@ -78,3 +78,11 @@ func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async 
     defer { try? FileManager.default.removeItem(at: folder) }
     return try await body(folder.path)
 }
+
+/// Runs what takes long and waits for nothing on a thread of its own. On the pool it would keep all other tests from going
+/// on: there are as many threads as processors, and none is taken away from what runs.
+func offThePool<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: body)) }
+    }
+}

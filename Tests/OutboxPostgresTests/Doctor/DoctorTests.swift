@@ -275,7 +275,7 @@ import Testing
             let idle = try await Connection.connect(postgres)
             try await idle.execute(script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
             // A slot waits until the transactions that run have ended, so it comes before those that write.
-            try await connection.execute(script: "SELECT pg_create_logical_replication_slot('unread', 'test_decoding')")
+            try await connection.execute(script: "SELECT pg_create_logical_replication_slot('unread', 'pgoutput')")
             let preparing = try await Connection.connect(postgres)
             try await preparing.execute(script: "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s mine'")
             try await connection.execute(script: "CREATE TABLE t (); DROP TABLE t")

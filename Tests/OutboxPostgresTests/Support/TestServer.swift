@@ -9,7 +9,11 @@ enum TestServer {
     /// may take the server from the others.
     private static let start = Task {
         try await EphemeralPostgres.start(
-            .init(parameters: ["max_connections": "1000", "max_prepared_transactions": "50"]))
+            .init(parameters: [
+                "max_connections": "1000", "max_prepared_transactions": "50",
+                // It is on, and never comes: it would lock, shrink and analyse tables under the eyes of tests that look.
+                "autovacuum_naptime": "20d",
+            ]))
     }
 
     /// The running server.
