@@ -61,8 +61,6 @@ struct Doorbell: Sendable, Hashable {
     private var emptyPolls = 0
     /// Whether this session holds the bell.
     private(set) var isHeld = false
-    /// Whether what somebody has rung for is to be read before the bell is released: it has waited long enough.
-    private var readsFirst = false
 
     init(policy: Policy = Policy()) {
         self.policy = policy
@@ -74,7 +72,7 @@ struct Doorbell: Sendable, Hashable {
         switch self.state {
         case .due:
             let arm = self.emptyPolls >= self.policy.pollsBeforeArming
-            return .poll(release: self.isHeld && !self.readsFirst, arm: arm && !self.isHeld)
+            return .poll(release: self.isHeld, arm: arm && !self.isHeld)
         case .pausing:
             return .pause(self.pause)
         case .asleep:
@@ -96,8 +94,6 @@ struct Doorbell: Sendable, Hashable {
     mutating func polled(_ found: Found, released: Bool, granted: Bool?) {
         if released { self.isHeld = false }
         if granted == true { self.isHeld = true }
-        let hasRead = self.readsFirst
-        self.readsFirst = false
         switch found {
         case .full:
             self.emptyPolls = 0
@@ -109,8 +105,7 @@ struct Doorbell: Sendable, Hashable {
             self.state = self.isHeld ? .due : .pausing
         case .nothing:
             if self.isHeld {
-                // Who rings for what is not read here must not have to ring for ever.
-                self.state = hasRead ? .due : .asleep
+                self.state = .asleep
                 return
             }
             if let interval = self.policy.pollingInterval {
@@ -133,7 +128,6 @@ struct Doorbell: Sendable, Hashable {
         self.state = .due
         self.emptyPolls = 0
         self.pause = self.policy.shortestPause
-        self.readsFirst = self.isHeld
     }
 
     /// The bell was released on its own.

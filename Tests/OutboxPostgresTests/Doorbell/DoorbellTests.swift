@@ -157,25 +157,12 @@ import Testing
         #expect(zip(pauses, pauses.dropFirst()).allSatisfy { $0 <= $1 })
     }
 
-    @Test(arguments: [Doorbell.Found.some, .full]) func onWakingTheBellIsReleasedAfterThePoll(found: Doorbell.Found) {
+    @Test func onWakingTheBellIsReleasedBeforeThePoll() {
         var doorbell = self.asleep()
         doorbell.rang()
-        #expect(doorbell.step == .poll(release: false, arm: false))
-        doorbell.polled(found, released: false, granted: nil)
-        #expect(doorbell.step == .poll(release: true, arm: false), "at once")
-        doorbell.polled(.nothing, released: true, granted: nil)
-        #expect(!doorbell.isHeld)
-        #expect(doorbell.step == .pause(.milliseconds(1)))
-    }
-
-    /// Messages that this relay does not read may come by the thousand: their producers must not ring for each.
-    @Test func onWakingForNothingTheBellIsReleasedToo() {
-        var doorbell = self.asleep()
-        doorbell.rang()
-        doorbell.polled(.nothing, released: false, granted: nil)
         #expect(doorbell.step == .poll(release: true, arm: false))
-        doorbell.polled(.nothing, released: true, granted: nil)
-        #expect(doorbell.step == .pause(.milliseconds(1)))
+        doorbell.polled(.some, released: true, granted: nil)
+        #expect(!doorbell.isHeld)
     }
 
     @Test func messagesFoundAfterTakingTheBellReleaseIt() {
