@@ -3,8 +3,11 @@ import Tracing
 
 /// Delivers rows that one lane has of one page, one after the other.
 ///
-/// While the handler is called, the run lies in its ``Lane``, for whoever finds that the call takes too long.
-struct LaneRun: ~Copyable, Sendable {
+/// A class, so that nothing has to be moved for each call of the handler. It belongs to one at a time: to the worker that
+/// delivers or, once he has taken the call from the ``Lane``, to who parks it.
+final class LaneRun: @unchecked Sendable {
+    // @unchecked: what changes is touched by its owner only, and Lane hands it over with acquire and release.
+
     /// Rows of one page that belong to one lane.
     struct Rows: Sendable {
         let ticket: PageTicket
@@ -23,30 +26,18 @@ struct LaneRun: ~Copyable, Sendable {
         case cancelled
     }
 
-    private enum Call: Sendable {
-        case message(Message, @Sendable (Message) async throws -> Void)
-        case batch(MessageBatch, @Sendable (MessageBatch) async throws -> [Outcome])
-
-        var messages: [Message] {
-            switch self {
-            case .message(let message, _): [message]
-            case .batch(let batch, _): batch.messages
-            }
-        }
-    }
-
-    private let dispatcher: Dispatcher
-    private let run: Rows
-    private let page: any MessagePage
-    private var exceptions: [PageTicket.Exception] = []
-    private var delivered = 0
+    let dispatcher: Dispatcher
+    let run: Rows
+    let page: any MessagePage
+    var exceptions: [PageTicket.Exception] = []
+    var delivered = 0
     /// The lane's, those of this run among them.
-    private var held: HeldMessages
-    private var heldCount = 0
+    var held: HeldMessages
+    var heldCount = 0
     /// The next row to look at.
-    private var next: Int
-    /// What the handler is called with, while it is.
-    private var call: Call?
+    var next: Int
+    /// What the handler is called with, if it takes batches; else with the message before ``next``.
+    var batch: MessageBatch?
 
     init(_ dispatcher: Dispatcher, _ run: Rows, _ held: HeldMessages) {
         self.dispatcher = dispatcher
@@ -60,35 +51,42 @@ struct LaneRun: ~Copyable, Sendable {
     var sequence: Int { self.run.ticket.sequence }
 
     /// Calls the handler for each row and settles those that are not held.
-    consuming func deliver(in lane: Lane) async -> End {
+    func deliver(in lane: Lane) async -> End {
+        lane.enter(self)
+        let end = await self.callHandler(in: lane)
+        // Else it is not this one's to leave.
+        if case .parked = end { return end }
+        lane.leave()
+        return end
+    }
+
+    private func callHandler(in lane: Lane) async -> End {
         let dispatcher = self.dispatcher
-        let isRetry = self.run.isRetry
-        let crashes = self.run.ticket.crashes
-        var run = self
-        while !Task.isCancelled, let message = run.admitNext() {
-            let handler = dispatcher.handler
-            guard let target = handler.action(for: handler.routes.isEmpty ? nil : message.route) else {
-                run.record(message, .retry("no handler for the route"))
+        let handler = dispatcher.handler
+        // Where there are no routes there is no choice.
+        let only = handler.routes.isEmpty ? handler.action(for: nil) : nil
+        while !Task.isCancelled, let message = self.admitNext() {
+            guard let target = only ?? handler.action(for: message.route) else {
+                self.record(message, .retry("no handler for the route"))
                 continue
             }
             guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
-            let call = run.gather(message, target, pass)
-            let number = lane.begin(run)
-            let outcomes = await Self.outcomes(of: call, dispatcher.observer)
-            guard let back = lane.take(number) else {
-                if let outcomes { dispatcher.finishParked(call.messages, outcomes, pass, crashes: crashes) }
-                return .parked
+            let end: End?
+            switch target.action {
+            case .message(let body):
+                end = await self.call(body, with: message, pass, in: lane)
+            case .batch(let maximumCount, let body):
+                // One message is enough for a probe.
+                let batch = self.gather(message, target.index, maximumCount: pass == .probe ? 1 : maximumCount)
+                end = await self.call(body, with: batch, pass, in: lane)
             }
-            run = back
-            guard let outcomes else { return .cancelled }
-            run.conclude(call, outcomes, pass, isRetry: isRetry)
+            if let end { return end }
         }
-        if Task.isCancelled { return .cancelled }
-        return .done(run.settle())
+        return Task.isCancelled ? .cancelled : .done(self.settle())
     }
 
-    /// Notes the end of what was delivered. Of a run that was cut, `run` is the part before.
-    private consuming func settle() -> HeldMessages {
+    /// Notes the end of what was delivered. Of a run that was cut, it is the part before.
+    func settle() -> HeldMessages {
         var rows = self.run
         rows.rows = rows.rows[..<self.next]
         self.dispatcher.observer.delivered(self.delivered, of: self.page)
@@ -99,7 +97,7 @@ struct LaneRun: ~Copyable, Sendable {
     // MARK: - Calling the handler
 
     /// The next message that is to be given to the handler now.
-    private mutating func admitNext() -> Message? {
+    private func admitNext() -> Message? {
         while self.next < self.run.rows.endIndex {
             let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
             self.next += 1
@@ -108,50 +106,69 @@ struct LaneRun: ~Copyable, Sendable {
         return nil
     }
 
-    /// What the handler is called with: the message, and if it takes batches, those after it that are for the same closure.
-    private mutating func gather(
-        _ message: Message, _ target: (index: Int, action: DestinationHandler.Action), _ pass: Breaker.Pass
-    ) -> Call {
-        let call: Call
-        switch target.action {
-        case .message(let body):
-            call = .message(message, body)
-        case .batch(let maximumCount, let body):
-            var messages = [message]
-            let handler = self.dispatcher.handler
-            // One message is enough for a probe.
-            while pass != .probe, messages.count < maximumCount, self.next < self.run.rows.endIndex {
-                let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
-                if !handler.routes.isEmpty, handler.action(for: message.route)?.index != target.index { break }
-                self.next += 1
-                if self.admit(message) { messages.append(message) }
-            }
-            call = .batch(MessageBatch(messages, isOrderedByKey: handler.ordering.isByKey), body)
+    /// The message, and those after it that are for the same closure.
+    private func gather(_ message: Message, _ index: Int, maximumCount: Int) -> MessageBatch {
+        var messages = [message]
+        let handler = self.dispatcher.handler
+        while messages.count < maximumCount, self.next < self.run.rows.endIndex {
+            let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
+            if !handler.routes.isEmpty, handler.action(for: message.route)?.index != index { break }
+            self.next += 1
+            if self.admit(message) { messages.append(message) }
         }
-        self.call = call
-        return call
+        return MessageBatch(messages, isOrderedByKey: handler.ordering.isByKey)
     }
 
-    /// - Returns: An outcome for each message; nil: the task was cancelled, so failures mean nothing.
-    private static func outcomes(of call: Call, _ observer: DeliveryObserver) async -> Outcomes? {
+    /// - Returns: nil: the run goes on.
+    private func call(
+        _ body: @Sendable (Message) async throws -> Void, with message: Message, _ pass: Breaker.Pass, in lane: Lane
+    ) async -> End? {
+        let observer = self.dispatcher.observer
+        let call = lane.begin()
+        var outcome = Outcome.delivered
         do {
-            switch call {
-            case .message(let message, let body):
-                if observer.isTracing {
-                    try await observer.traced(message) { try await body(message) }
-                } else {
-                    try await body(message)
-                }
-                return .all(.delivered)
-            case .batch(let batch, let body):
-                let outcomes = try await body(batch)
-                if outcomes.count == batch.count { return .each(outcomes) }
-                return .all(.retry("the handler returned \(outcomes.count) outcomes for \(batch.count)"))
+            if observer.isTracing {
+                try await observer.traced(message) { try await body(message) }
+            } else {
+                try await body(message)
             }
         } catch {
-            if Task.isCancelled { return nil }
-            return .all(Outcome(thrown: error))
+            // A failure of what was cancelled means nothing.
+            if Task.isCancelled { return lane.end(call) ? .cancelled : .parked }
+            outcome = Outcome(thrown: error)
         }
+        guard lane.end(call) else {
+            self.finishParked([message], .all(outcome), pass)
+            return .parked
+        }
+        self.conclude(message, outcome, pass)
+        return nil
+    }
+
+    /// - Returns: nil: the run goes on.
+    private func call(
+        _ body: @Sendable (MessageBatch) async throws -> [Outcome], with batch: MessageBatch, _ pass: Breaker.Pass,
+        in lane: Lane
+    ) async -> End? {
+        self.batch = batch
+        let call = lane.begin()
+        let outcomes: Outcomes
+        do {
+            let all = try await body(batch)
+            outcomes =
+                all.count == batch.count
+                ? .each(all) : .all(.retry("the handler returned \(all.count) outcomes for \(batch.count)"))
+        } catch {
+            if Task.isCancelled { return lane.end(call) ? .cancelled : .parked }
+            outcomes = .all(Outcome(thrown: error))
+        }
+        guard lane.end(call) else {
+            self.finishParked(batch.messages, outcomes, pass)
+            return .parked
+        }
+        self.batch = nil
+        for (index, message) in batch.messages.enumerated() { self.conclude(message, outcomes[index], pass) }
+        return nil
     }
 
     /// What a handler has made of the messages that it was called with.
@@ -167,32 +184,18 @@ struct LaneRun: ~Copyable, Sendable {
         }
     }
 
-    private mutating func conclude(_ call: Call, _ outcomes: Outcomes, _ pass: Breaker.Pass, isRetry: Bool) {
-        self.call = nil
-        switch call {
-        case .message(let message, _):
-            self.conclude(message, outcomes[0], pass, isRetry: isRetry)
-        case .batch(let batch, _):
-            for (index, message) in batch.messages.enumerated() {
-                self.conclude(message, outcomes[index], pass, isRetry: isRetry)
-            }
-        }
+    private func finishParked(_ messages: [Message], _ outcomes: Outcomes, _ pass: Breaker.Pass) {
+        self.dispatcher.finishParked(messages, outcomes, pass, crashes: self.run.ticket.crashes)
     }
 
     /// Notes what became of a message, unless the destination is down and it stays as it was.
-    private mutating func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass, isRetry: Bool) {
+    private func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass) {
         // What waits for one that is held is held as well.
-        if outcome == .behind, self.isBehindHeld(message) { return self.hold(message) }
-        switch self.dispatcher.judge(message, outcome, pass, isRetry: isRetry) {
+        if case .behind = outcome.kind, self.isBehindHeld(message) { return self.hold(message) }
+        switch self.dispatcher.judge(message, outcome, pass, isRetry: self.run.isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)
         }
-    }
-
-    private mutating func hold(_ message: Message) {
-        self.heldCount += 1
-        if !self.run.isRetry { self.dispatcher.held(1) }
-        self.held.add(Int32(message.row), of: self.run.ticket, key: self.dispatcher.orderingKey(of: message))
     }
 
     // MARK: - Parking
@@ -201,121 +204,23 @@ struct LaneRun: ~Copyable, Sendable {
     /// as an attempt, lest one that ends the process begins anew for ever.
     ///
     /// - Returns: The messages; what the lane holds; and what is left of the run for somebody else.
-    consuming func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
-        var run = self
-        let messages = run.call?.messages ?? []
+    func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
+        let messages =
+            self.batch?.messages ?? [Message(page: self.page, row: Int(self.run.rows[self.next - 1]))]
         let parked = messages.map { message in
-            let key = run.dispatcher.orderingKey(of: message)
+            let key = self.dispatcher.orderingKey(of: message)
             return ParkedMessage(
-                id: message.id, attempts: run.attempts(of: message),
-                key: key == nil ? nil : run.page.key(at: message.row), keyHash: key)
+                id: message.id, attempts: self.attempts(of: message),
+                key: key == nil ? nil : self.page.key(at: message.row), keyHash: key)
         }
         for message in messages {
-            let deferral = run.dispatcher.deferral(
-                message, run.isBehind(message) ? .behindKey : .after(.zero), attempts: run.attempts(of: message) + 1,
+            let deferral = self.dispatcher.deferral(
+                message, self.isBehind(message) ? .behindKey : .after(.zero), attempts: self.attempts(of: message) + 1,
                 error: "the relay ended before the handler had")
-            run.except(message, .parked(deferral))
+            self.except(message, .parked(deferral))
         }
-        var rest = run.run
-        rest.rows = rest.rows[run.next...]
-        return (parked, run.settle(), rest.rows.isEmpty ? nil : rest)
-    }
-
-    // MARK: - What happens to a message that is not delivered
-
-    /// Whether the message is to be given to the handler now.
-    private mutating func admit(_ message: Message) -> Bool {
-        let row = message.row
-        let attempts = self.attempts(of: message)
-        if let defect = message.defect {
-            self.except(
-                message, .dead(self.dispatcher.death(message, .undecodable, defect.description, attempts: attempts)))
-            return false
-        }
-        if self.page.origin == .log, self.page.isScheduled(at: row) {
-            self.except(
-                message,
-                .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
-            return false
-        }
-        if self.isBehindHeld(message) {
-            self.hold(message)
-            return false
-        }
-        if let verdict = self.verdictBehind(message) {
-            self.except(message, verdict)
-            return false
-        }
-        if self.dispatcher.isExhausted(message, attempts: attempts) {
-            self.except(message, .dead(self.unfinished(message, attempts)))
-            return false
-        }
-        return true
-    }
-
-    /// Whether an earlier message of its key is held.
-    private func isBehindHeld(_ message: Message) -> Bool {
-        guard !self.held.isEmpty, let key = self.dispatcher.orderingKey(of: message) else { return false }
-        return self.held.contains(key: key)
-    }
-
-    /// What becomes of a message of which an earlier one of its key waits for another attempt; nil: none does.
-    private func verdictBehind(_ message: Message) -> PageTicket.Verdict? {
-        switch self.page.origin {
-        case .log:
-            if !self.isBehind(message) { return nil }
-        case .deferred:
-            guard let key = self.dispatcher.orderingKey(of: message) else { return nil }
-            let hasFailed = self.run.ticket.hasFailed(key: key)
-            if !self.page.isHeld(at: message.row) {
-                if !hasFailed { return nil }
-                if self.page.isOrdered(at: message.row) { return .untouched }
-            }
-        }
-        return .deferred(
-            self.dispatcher.deferral(message, .behindKey, attempts: self.attempts(of: message), error: nil))
-    }
-
-    /// A message whose last attempt was begun and never ended.
-    private func unfinished(_ message: Message, _ attempts: Int) -> Death {
-        let crashes = self.run.ticket.crashes
-        if crashes == 0 { return self.dispatcher.death(message, .exhausted, nil, attempts: attempts) }
-        let times = crashes == 1 ? "once" : "\(crashes) times"
-        return self.dispatcher.death(
-            message, .crashed, "the relay's process ended \(times) while it delivered this message alone",
-            attempts: attempts)
-    }
-
-    private mutating func record(_ message: Message, _ outcome: Outcome) {
-        if outcome == .behind, let verdict = self.verdictBehind(message) { return self.except(message, verdict) }
-        let verdict = self.dispatcher.verdict(
-            on: message, outcome, attempts: self.attempts(of: message), isBehind: self.isBehind(message))
-        if let verdict { return self.except(message, verdict) }
-        self.delivered += 1
-        self.dispatcher.noteDelivered(message)
-    }
-
-    /// How often delivery was tried before; what ended the process is an attempt too.
-    private func attempts(of message: Message) -> Int {
-        self.page.attempts(at: message.row) + self.run.ticket.crashes
-    }
-
-    /// Whether an earlier message of its key waits. A batch can fail for several messages of one key: the first is the one
-    /// that the others wait for.
-    private func isBehind(_ message: Message) -> Bool {
-        self.page.origin == .log && self.dispatcher.isBlocked(key: self.dispatcher.orderingKey(of: message))
-    }
-
-    /// Notes a verdict, and closes the key's gate where later messages have to wait.
-    private mutating func except(_ message: Message, _ verdict: PageTicket.Verdict) {
-        var blocked: UInt64?
-        if let deferral = verdict.deferral, deferral.ordered, let key = self.page.keyHash(at: message.row) {
-            self.run.ticket.fail(key: key)
-            if self.page.origin == .log || !self.page.isOrdered(at: message.row) {
-                self.dispatcher.block(key: key)
-                blocked = key
-            }
-        }
-        self.exceptions.append(PageTicket.Exception(row: message.row, verdict: verdict, blocked: blocked))
+        var rest = self.run
+        rest.rows = rest.rows[self.next...]
+        return (parked, self.settle(), rest.rows.isEmpty ? nil : rest)
     }
 }

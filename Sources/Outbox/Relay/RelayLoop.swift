@@ -148,6 +148,7 @@ struct RelayLoop: ~Copyable {
         return requests.map { request in
             var request = request
             request.messages = 1
+            request.hasRoomForMore = false
             return request
         }
     }

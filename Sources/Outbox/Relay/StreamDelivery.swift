@@ -40,7 +40,13 @@ struct StreamDelivery {
         guard room != nil || deferred else { return nil }
         return ReadRequest(
             stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
-            deferred: deferred, excluding: deferred ? self.parked.ids : [])
+            deferred: deferred, excluding: deferred ? self.parked.ids : [],
+            hasRoomForMore: self.hasRoom(forPages: 2, configuration))
+    }
+
+    private func hasRoom(forPages count: Int, _ configuration: RelayConfiguration) -> Bool {
+        self.ledger.messages + count * configuration.page.messages <= configuration.window.messages
+            && self.ledger.bytes + count * configuration.page.bytes <= configuration.window.bytes
     }
 
     /// When to look for deferred messages next, unless a page of them is on its way or none is wanted.

@@ -100,14 +100,20 @@ public struct ReadRequest: Sendable, Hashable {
     public var deferred: Bool
     /// Deferred messages that are not read although they are due, nor said to be: a handler is working on them.
     public var excluding: [Int64]
+    /// Whether there is room for another such page of the log after this one: a store that knows of more messages may begin to
+    /// read them before it is asked, so that it has them when it is.
+    public var hasRoomForMore: Bool
 
     /// Creates a request.
-    public init(stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = []) {
+    public init(
+        stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = [], hasRoomForMore: Bool = false
+    ) {
         self.stream = stream
         self.messages = messages
         self.bytes = bytes
         self.deferred = deferred
         self.excluding = excluding
+        self.hasRoomForMore = hasRoomForMore
     }
 }
 

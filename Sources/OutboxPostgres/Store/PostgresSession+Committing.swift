@@ -3,6 +3,11 @@ import OutboxSQL
 
 extension PostgresSession {
     func commit(_ settlements: [Settlement]) async throws {
+        do throws(PostgresError) {
+            try await self.receiveAhead()
+        } catch {
+            throw self.explained(error)
+        }
         var statements = [self.sameLog]
         /// Which statement moves which stream's cursor.
         var moves: [(index: Int, stream: StreamID)] = []

@@ -3,13 +3,17 @@ import OutboxSQL
 
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
-        try await self.runJanitorIfDue()
         let result: ReadResult
-        do throws(PostgresError) {
-            try await self.announceIfDue()
-            result = try await self.poll(
-                requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
-        } catch {
+        do {
+            if let ahead = try await self.takeAhead(requests) {
+                result = ahead
+            } else {
+                try await self.runJanitorIfDue()
+                try await self.announceIfDue()
+                result = try await self.poll(
+                    requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
+            }
+        } catch let error as PostgresError {
             throw self.explained(error)
         }
         if self.isLogReplaced { throw Self.logReplaced }
@@ -32,7 +36,10 @@ extension PostgresSession {
             switch reads ? self.doorbell.step : .sleep {
             case .poll(let release, let arm):
                 let result = try await self.exchange(requests, release: release, arm: arm)
-                if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced { return result }
+                if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced {
+                    try await self.readAhead(requests, after: result)
+                    return result
+                }
             case .pause(let duration):
                 if let result = try await self.readDeferred(&requests) { return result }
                 let end = self.pauseEnd ?? self.clock.now + duration
@@ -92,7 +99,7 @@ extension PostgresSession {
     // MARK: - One round trip
 
     /// Which of a pipeline's results belongs to what.
-    private enum Answer {
+    enum Answer {
         case none
         case bell
         case snapshot
@@ -103,8 +110,16 @@ extension PostgresSession {
         case nextDue(ReadRequest)
     }
 
+    /// A poll that the server has been asked for.
+    struct SentPoll {
+        let requests: [ReadRequest]
+        let isReleasing: Bool
+        let answers: [Answer]
+        let pipeline: SentPipeline
+    }
+
     /// Reads what is due of the deferred messages, leaving the doorbell alone.
-    private func readDeferred(_ requests: inout [ReadRequest]) async throws(PostgresError) -> ReadResult? {
+    func readDeferred(_ requests: inout [ReadRequest]) async throws(PostgresError) -> ReadResult? {
         let due = requests.filter(\.deferred)
         if due.isEmpty { return nil }
         for index in requests.indices { requests[index].deferred = false }
@@ -129,20 +144,28 @@ extension PostgresSession {
     private func exchange(
         _ requests: [ReadRequest], release: Bool, arm: Bool
     ) async throws(PostgresError) -> ReadResult {
+        try await self.receive(try await self.send(requests, release: release, arm: arm))
+    }
+
+    func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> SentPoll {
         var plan: [(SQLStatement, Answer)] = []
         if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
         if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
         // The snapshot must be taken after the bell, so it is another transaction's.
         let ends = plan.indices.map { $0 }
         if !arm || self.doorbell.policy.pollsAfterArming { self.planReading(requests, &plan) }
-        let results = try await self.connection.pipeline(plan.map(\.0), endingTransactionsAfter: ends)
+        let pipeline = try await self.connection.begin(plan.map(\.0), endingTransactionsAfter: ends)
+        return SentPoll(requests: requests, isReleasing: release, answers: plan.map(\.1), pipeline: pipeline)
+    }
 
+    func receive(_ poll: SentPoll) async throws(PostgresError) -> ReadResult {
+        let results = try await self.connection.finish(poll.pipeline)
         var result = ReadResult()
         var granted: Bool?
         var snapshot: Cursor.Snapshot = []
         var late: QueryResult?
         var found = Doorbell.Found.nothing
-        for (answer, part) in zip(plan.map(\.1), results) {
+        for (answer, part) in zip(poll.answers, results) {
             switch answer {
             case .none:
                 break
@@ -162,10 +185,10 @@ extension PostgresSession {
                 self.takeDeferred(answer, part, &result)
             }
         }
-        if granted == true { self.watched = Set(requests.filter { $0.messages > 0 }.map(\.stream)) }
+        if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
         self.pauseEnd = nil
         if found != .nothing { self.janitorSchedule?.messagesWereRead() }
-        self.doorbell.polled(found, released: release, granted: granted)
+        self.doorbell.polled(found, released: poll.isReleasing, granted: granted)
         return result
     }
 

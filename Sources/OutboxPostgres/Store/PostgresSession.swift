@@ -26,6 +26,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var headersVerified = false
     var streams: [StreamID: StreamState] = [:]
     var doorbell: Doorbell
+    /// A poll that the relay has not asked for yet; see ``readAhead(_:after:)``.
+    var ahead: Ahead?
     /// Which characters the database can store.
     var characters = StorableCharacters.all
     /// When the current pause ends.
@@ -44,6 +46,12 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     /// When to say what the relay is doing; nil: before it owns the streams.
     var activitySchedule: ActivitySchedule?
     let clock = ContinuousClock()
+
+    /// A poll that the relay has not asked for yet.
+    enum Ahead {
+        case sent(SentPoll)
+        case received([any MessagePage])
+    }
 
     /// What is known of a stream.
     struct StreamState {
@@ -145,6 +153,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             self.streams.values.map { ($0.destination.name, $0.id) }, uniquingKeysWith: { first, _ in first })
         var keys = self.streams.mapValues { _ in [UInt64: Int]() }
         do throws(PostgresError) {
+            try await self.receiveAhead()
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.promoteAll, [.text(self.subscription)]),
                 self.bound(self.statements.readKeys, [.text(self.subscription), names]),

@@ -36,6 +36,9 @@ extension Connection {
         self.activity.takePending()
     }
 
+    /// Whether there are any.
+    package var hasArrivedNotifications: Bool { self.activity.hasPending }
+
     /// Ends the current or the next ``waitForActivity(until:)``. Cheap, from any thread; several calls may end one wait.
     package nonisolated func wake() {
         guard !isWoken.exchange(true, ordering: .releasing) else { return }

@@ -45,6 +45,34 @@ extension Connection {
         }
     }
 
+    /// Sends what ``pipeline(_:endingTransactionsAfter:)`` would, and waits for nothing: the server works on it meanwhile.
+    ///
+    /// ``finish(_:)`` must follow. Until then, others wait for their turn.
+    package func begin(
+        _ statements: [SQLStatement], endingTransactionsAfter ends: [Int] = []
+    ) async throws(PostgresError) -> SentPipeline {
+        try await takeTurn(isShielded: false)
+        do throws(PostgresError) {
+            try await cleanUp()
+            return try send(statements, isPipeline: true, endingTransactionsAfter: ends)
+        } catch {
+            await endTurn()
+            throw error
+        }
+    }
+
+    /// Reads the results of what ``begin(_:endingTransactionsAfter:)`` has sent.
+    package func finish(_ pipeline: SentPipeline) async throws(PostgresError) -> [QueryResult] {
+        let results: Result<[QueryResult], PostgresError>
+        do throws(PostgresError) {
+            results = .success(try await receive(pipeline))
+        } catch {
+            results = .failure(error)
+        }
+        await endTurn()
+        return try results.get()
+    }
+
     /// Runs a script: any number of statements, separated by semicolons, without values. Unless the script says otherwise, it is
     /// one transaction. What it returns is dropped.
     ///
@@ -73,9 +101,10 @@ extension Connection {
 
 // MARK: With the turn
 
-extension Connection {
+/// Statements on their way, and what the server will answer.
+package struct SentPipeline: Sendable {
     /// A message of the extended protocol whose answer is still to come.
-    private enum Step {
+    fileprivate enum Step {
         case prepare(statement: Int, serverName: String)
         case execute(statement: Int, serverName: String?)
         case sync(statement: Int)
@@ -87,15 +116,28 @@ extension Connection {
         }
     }
 
+    fileprivate let statements: [SQLStatement]
+    fileprivate let steps: [Step]
+    fileprivate let isPipeline: Bool
+}
+
+extension Connection {
+    private typealias Step = SentPipeline.Step
+
     /// Sends the statements and a `Sync` after the last one, and reads everything up to the answer to that.
-    func run(
-        _ statements: [SQLStatement], isPipeline: Bool, endingTransactionsAfter ends: [Int] = []
-    ) async throws(PostgresError) -> [QueryResult] {
-        let steps = try send(statements, endingTransactionsAfter: ends)
+    func run(_ statements: [SQLStatement], isPipeline: Bool, endingTransactionsAfter ends: [Int] = [])
+        async throws(PostgresError) -> [QueryResult]
+    {
+        try await receive(try send(statements, isPipeline: isPipeline, endingTransactionsAfter: ends))
+    }
+
+    /// Reads everything up to the answer to the last `Sync`.
+    private func receive(_ pipeline: SentPipeline) async throws(PostgresError) -> [QueryResult] {
+        let statements = pipeline.statements
         var results: [QueryResult] = []
         results.reserveCapacity(statements.count)
         var firstError: PostgresError?
-        for step in steps {
+        for step in pipeline.steps {
             let index = step.statement
             if case .sync = step {
                 try await receiveSync()
@@ -110,7 +152,7 @@ extension Connection {
                 case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                     throw abandonAfterCopy()
                 default:
-                    let error = failure(result, statementIndex: isPipeline ? index : nil)
+                    let error = failure(result, statementIndex: pipeline.isPipeline ? index : nil)
                     if loss != nil { throw error }
                     invalidate(step, of: statements[index], sqlState: error.sqlState)
                     firstError = firstError ?? error
@@ -136,8 +178,8 @@ extension Connection {
 
     /// Hands everything to libpq. Nothing is sent unless all of it can be.
     private func send(
-        _ statements: [SQLStatement], endingTransactionsAfter ends: [Int]
-    ) throws(PostgresError) -> [Step] {
+        _ statements: [SQLStatement], isPipeline: Bool, endingTransactionsAfter ends: [Int]
+    ) throws(PostgresError) -> SentPipeline {
         parameters.removeAll()
         var ranges: [Range<Int>] = []
         ranges.reserveCapacity(statements.count)
@@ -172,7 +214,7 @@ extension Connection {
         }
         // libpq refuses what is well-formed only if the connection is gone or memory is; nothing can be relied upon then.
         guard isSent else { throw connectionLost() }
-        return plan
+        return SentPipeline(statements: statements, steps: plan, isPipeline: isPipeline)
     }
 
     private func plan(

@@ -67,6 +67,8 @@ struct ActivityState {
         if !isTaken, pending.count < Self.maximumPending { pending.append(notification) }
     }
 
+    var hasPending: Bool { !pending.isEmpty }
+
     mutating func takePending() -> [Notification]? {
         guard !pending.isEmpty else { return nil }
         defer { pending = [] }
