@@ -27,11 +27,8 @@ struct BatchDelivery: ~Copyable {
     private let template: RecordTemplate
     private let board: DeliveryBoard
     private let reports: BatchReports
-    /// Nil: it can be none; see `refusals`.
-    private var records: [RecordTemplate.Record?]
-    private var refusals: [Int: String]
-    private let isPipelined: Bool
-    private var schedule: BatchSchedule
+    private let records: BatchRecords
+    private var progress: BatchProgress
     /// Whether it is to be found out which record a broker refuses.
     private var isSuspicious = false
     private var hasFoundCulprit = false
@@ -40,34 +37,17 @@ struct BatchDelivery: ~Copyable {
     private var fruitlessProducers = 0
 
     init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
-        var records: [RecordTemplate.Record?] = []
-        var refusals: [Int: String] = [:]
-        records.reserveCapacity(batch.count)
-        var isPipelined = template.isKeyOfMessage
-        var first: RecordTemplate.Record?
-        for (index, message) in batch.enumerated() {
-            do throws(RecordTemplate.Refusal) {
-                let record = try template.record(of: message)
-                if let first { isPipelined = isPipelined && record.isOrdered(with: first) } else { first = record }
-                records.append(record)
-            } catch {
-                refusals[index] = error.reason
-                records.append(nil)
-            }
-        }
         self.batch = batch
         self.template = template
         self.board = board
         self.reports = reports
-        self.records = records
-        self.refusals = refusals
-        self.isPipelined = isPipelined
-        self.schedule = BatchSchedule(batch, keyOrder: isPipelined ? .pipelined : .oneAtATime)
+        self.records = BatchRecords(batch, template: template)
+        self.progress = BatchProgress(batch, isPipelined: self.records.areOrdered)
     }
 
     deinit {
         // Cancelled, it has found out nothing.
-        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.schedule.isDone) }
+        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.progress.isDone) }
     }
 
     /// Delivers.
@@ -77,19 +57,19 @@ struct BatchDelivery: ~Copyable {
         while true {
             if self.reports.isCancelled { throw CancellationError() }
             self.takeReports()
-            if self.schedule.isDone { return self.schedule.outcomes }
+            if self.progress.isDone { return self.progress.outcomes }
             if let ending = self.reports.ending {
-                if self.schedule.inFlight > 0 {
+                if self.progress.inFlight > 0 {
                     // Some may have been confirmed before their producer ended.
                     await self.reports.wait(for: .anything)
                 } else {
-                    self.schedule.settleRest(ending)
+                    self.progress.settleRest(ending)
                 }
                 continue
             }
             switch self.board.admission(isSuspicious: self.isSuspicious) {
             case .refuse(let outcome):
-                self.schedule.settleRest(outcome)
+                self.progress.settleRest(outcome)
             case .wait:
                 await self.reports.wait(for: .anything)
             case .send(let producer):
@@ -107,14 +87,14 @@ struct BatchDelivery: ~Copyable {
             self.producer = producer
             self.fruitlessProducers += 1
             if self.fruitlessProducers > Self.patience {
-                return self.schedule.settleRest(.unavailable("every producer failed"))
+                return self.progress.settleRest(.unavailable("every producer failed"))
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {
-        case .done where self.schedule.inFlight == 0:
+        case .done where self.progress.inFlight == 0:
             break
         case .done:
-            await self.reports.wait(for: self.isPipelined ? .everything : .anything)
+            await self.reports.wait(for: self.records.areOrdered ? .everything : .anything)
         case .full:
             self.board.wantRoom(self.reports, roomsMade: roomsMade)
             await self.reports.wait(for: .anything)
@@ -128,9 +108,12 @@ struct BatchDelivery: ~Copyable {
         defer { if sent > 0 { self.reports.sent(sent) } }
         self.reports.retain()
         var topic: (name: String, handle: KafkaTopic)?
-        while let index = self.schedule.next() {
-            guard let record = self.records[index] else {
-                self.settle(index, .reject(self.refusals[index] ?? ""))
+        while let index = self.progress.next() {
+            let record: RecordTemplate.Record
+            do throws(RecordTemplate.Refusal) {
+                record = try self.records.record(at: index)
+            } catch {
+                self.settle(index, .reject(error.reason))
                 continue
             }
             if topic?.name != record.topic {
@@ -145,7 +128,7 @@ struct BatchDelivery: ~Copyable {
             case .taken:
                 sent += 1
             case .full:
-                self.schedule.sendAgain(index)
+                self.progress.takeBack(index)
                 return .full
             case .refused(let code):
                 let meaning = ReportMeaning(refusedLocally: code)
@@ -211,11 +194,12 @@ struct BatchDelivery: ~Copyable {
     ) {
         switch meaning {
         case .delivered:
-            self.settle(index, .delivered)
+            self.fruitlessProducers = 0
+            self.progress.deliver(index)
         case .sendAgain:
-            if let ending = self.reports.ending { self.settle(index, ending) } else { self.schedule.sendAgain(index) }
+            if let ending = self.reports.ending { self.settle(index, ending) } else { self.progress.sendAgain(index) }
         case .refused where !isAlone:
-            self.schedule.sendAgain(index)
+            self.progress.sendAgain(index)
             if self.isSuspicious { return }
             self.isSuspicious = true
             self.board.suspect()
@@ -225,7 +209,7 @@ struct BatchDelivery: ~Copyable {
         case .impossible:
             self.settle(index, .reject(errorText(code)))
         case .topicRefused:
-            let topic = self.records[index]?.topic ?? ""
+            let topic = (try? self.records.record(at: index))?.topic ?? ""
             self.settle(index, .retry("the topic “\(topic)”: \(errorText(code))"))
         case .failed:
             self.settle(index, .retry(errorText(code)))
@@ -236,6 +220,6 @@ struct BatchDelivery: ~Copyable {
 
     private mutating func settle(_ index: Int, _ outcome: Outcome) {
         self.fruitlessProducers = 0
-        self.schedule.settle(index, outcome)
+        self.progress.settle(index, outcome)
     }
 }
