@@ -1,5 +1,6 @@
 package import CRdKafka
 import Outbox
+import Synchronization
 
 /// Brokers of librdkafka's own, inside this process: they speak Kafka's protocol on loopback, and fail as they are told to.
 ///
@@ -18,6 +19,8 @@ import Outbox
     private let cluster: OpaquePointer
     /// Where the brokers listen.
     package let addresses: [String]
+    /// The ports of brokers that are down.
+    private let heldPorts = Mutex<[Int: HeldPort]>([:])
 
     /// Starts brokers, numbered from 1, that have the topics as they are asked for.
     package init(brokers: Int = 3) {
@@ -58,10 +61,18 @@ import Outbox
     }
 
     /// Ends a broker's connections, and lets it take none.
-    package func stop(_ broker: Int) { unsafe rd_kafka_mock_broker_set_down(self.cluster, Int32(broker)) }
+    package func stop(_ broker: Int) {
+        unsafe rd_kafka_mock_broker_set_down(self.cluster, Int32(broker))
+        // A broker that starts again and finds its port taken, as by a connection of another test, ends the process.
+        guard let port = self.addresses[broker - 1].split(separator: ":").last.flatMap({ Int($0) }) else { return }
+        self.heldPorts.withLock { $0[broker] = HeldPort(port) }
+    }
 
     /// Lets a broker take connections again.
-    package func start(_ broker: Int) { unsafe rd_kafka_mock_broker_set_up(self.cluster, Int32(broker)) }
+    package func start(_ broker: Int) {
+        self.heldPorts.withLock { $0[broker] = nil }
+        unsafe rd_kafka_mock_broker_set_up(self.cluster, Int32(broker))
+    }
 
     /// Stops or starts all brokers.
     package func setAll(up: Bool) {

@@ -22,7 +22,8 @@ import Testing
         let transport = try TransportUnderTest.make(cluster.bootstrapServers) { configuration in
             configuration.delivery.contactTimeout = .milliseconds(50)
             configuration.delivery.timeout = .seconds(5)
-            // The mock cluster checks no sequence numbers, so nothing may be on the wire behind what it refuses.
+            // The mock cluster checks no sequence numbers, so nothing may be on the wire behind what it refuses. For the same reason
+            // no partition gets another leader here: the new one would take what the old one had refused the beginning of.
             configuration.properties["max.in.flight"] = "1"
             configuration.properties["batch.num.messages"] = "20"
         }
@@ -64,7 +65,6 @@ import Testing
                         settled.count.load(ordering: .relaxed) >= target
                     }
                     cluster.push([errors[round % errors.count]])
-                    if round % 5 == 2 { cluster.lead("events", partition: round % 4, by: 1 + round % 3) }
                     if round % 7 == 4 {
                         cluster.setAll(up: false)
                         cluster.setAll(up: true)

@@ -10,6 +10,8 @@ enum TransportUnderTest {
     ) throws -> KafkaTransport {
         var configuration = KafkaConfiguration(brokers: servers.split(separator: ",").map(String.init))
         configuration.delivery.contactTimeout = .milliseconds(500)
+        // So that several records share a request, of which tests make one fail.
+        configuration.delivery.linger = .milliseconds(2)
         configuration.properties["reconnect.backoff.ms"] = "1"
         configuration.properties["reconnect.backoff.max.ms"] = "50"
         configuration.properties["retry.backoff.ms"] = "5"

@@ -40,7 +40,7 @@ final class LoopbackBus: TransportFixture {
 
     var patience: Duration { self.fault == nil ? .seconds(60) : .seconds(2) }
     // What leaks is the whole process's.
-    var reconnects: Int { self.fault == nil ? 1000 : 400 }
+    var reconnects: Int { self.fault == nil ? 1000 : 800 }
     var oversizedPayload: [UInt8]? { Array(repeating: 0, count: LoopbackTransport.largest + 1) }
 
     func makeTransport() -> any Transport { LoopbackTransport(self) }
