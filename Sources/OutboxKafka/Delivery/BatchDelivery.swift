@@ -27,8 +27,11 @@ struct BatchDelivery: ~Copyable {
     private let template: RecordTemplate
     private let board: DeliveryBoard
     private let reports: BatchReports
-    private let records: BatchRecords
-    private var progress: BatchProgress
+    /// Nil: it can be none; see `refusals`.
+    private var records: [RecordTemplate.Record?]
+    private var refusals: [Int: String]
+    private let isPipelined: Bool
+    private var schedule: BatchSchedule
     /// Whether it is to be found out which record a broker refuses.
     private var isSuspicious = false
     private var hasFoundCulprit = false
@@ -37,17 +40,34 @@ struct BatchDelivery: ~Copyable {
     private var fruitlessProducers = 0
 
     init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
+        var records: [RecordTemplate.Record?] = []
+        var refusals: [Int: String] = [:]
+        records.reserveCapacity(batch.count)
+        var isPipelined = template.isKeyOfMessage
+        var first: RecordTemplate.Record?
+        for (index, message) in batch.enumerated() {
+            do throws(RecordTemplate.Refusal) {
+                let record = try template.record(of: message)
+                if let first { isPipelined = isPipelined && record.isOrdered(with: first) } else { first = record }
+                records.append(record)
+            } catch {
+                refusals[index] = error.reason
+                records.append(nil)
+            }
+        }
         self.batch = batch
         self.template = template
         self.board = board
         self.reports = reports
-        self.records = BatchRecords(batch, template: template)
-        self.progress = BatchProgress(batch, isPipelined: self.records.areOrdered)
+        self.records = records
+        self.refusals = refusals
+        self.isPipelined = isPipelined
+        self.schedule = BatchSchedule(batch, keyOrder: isPipelined ? .pipelined : .oneAtATime)
     }
 
     deinit {
         // Cancelled, it has found out nothing.
-        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.progress.isDone) }
+        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.schedule.isDone) }
     }
 
     /// Delivers.
@@ -57,19 +77,19 @@ struct BatchDelivery: ~Copyable {
         while true {
             if self.reports.isCancelled { throw CancellationError() }
             self.takeReports()
-            if self.progress.isDone { return self.progress.outcomes }
+            if self.schedule.isDone { return self.schedule.outcomes }
             if let ending = self.reports.ending {
-                if self.progress.inFlight > 0 {
+                if self.schedule.inFlight > 0 {
                     // Some may have been confirmed before their producer ended.
                     await self.reports.wait(for: .anything)
                 } else {
-                    self.progress.settleRest(ending)
+                    self.schedule.settleRest(ending)
                 }
                 continue
             }
             switch self.board.admission(isSuspicious: self.isSuspicious) {
             case .refuse(let outcome):
-                self.progress.settleRest(outcome)
+                self.schedule.settleRest(outcome)
             case .wait:
                 await self.reports.wait(for: .anything)
             case .send(let producer):
@@ -87,14 +107,14 @@ struct BatchDelivery: ~Copyable {
             self.producer = producer
             self.fruitlessProducers += 1
             if self.fruitlessProducers > Self.patience {
-                return self.progress.settleRest(.unavailable("every producer failed"))
+                return self.schedule.settleRest(.unavailable("every producer failed"))
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {
-        case .done where self.progress.inFlight == 0:
+        case .done where self.schedule.inFlight == 0:
             break
         case .done:
-            await self.reports.wait(for: self.records.areOrdered ? .everything : .anything)
+            await self.reports.wait(for: self.isPipelined ? .everything : .anything)
         case .full:
             self.board.wantRoom(self.reports, roomsMade: roomsMade)
             await self.reports.wait(for: .anything)
@@ -108,12 +128,9 @@ struct BatchDelivery: ~Copyable {
         defer { if sent > 0 { self.reports.sent(sent) } }
         self.reports.retain()
         var topic: (name: String, handle: KafkaTopic)?
-        while let index = self.progress.next() {
-            let record: RecordTemplate.Record
-            do throws(RecordTemplate.Refusal) {
-                record = try self.records.record(at: index)
-            } catch {
-                self.settle(index, .reject(error.reason))
+        while let index = self.schedule.next() {
+            guard let record = self.records[index] else {
+                self.settle(index, .reject(self.refusals[index] ?? ""))
                 continue
             }
             if topic?.name != record.topic {
@@ -128,7 +145,7 @@ struct BatchDelivery: ~Copyable {
             case .taken:
                 sent += 1
             case .full:
-                self.progress.takeBack(index)
+                self.schedule.sendAgain(index)
                 return .full
             case .refused(let code):
                 let meaning = ReportMeaning(refusedLocally: code)
@@ -194,12 +211,11 @@ struct BatchDelivery: ~Copyable {
     ) {
         switch meaning {
         case .delivered:
-            self.fruitlessProducers = 0
-            self.progress.deliver(index)
+            self.settle(index, .delivered)
         case .sendAgain:
-            if let ending = self.reports.ending { self.settle(index, ending) } else { self.progress.sendAgain(index) }
+            if let ending = self.reports.ending { self.settle(index, ending) } else { self.schedule.sendAgain(index) }
         case .refused where !isAlone:
-            self.progress.sendAgain(index)
+            self.schedule.sendAgain(index)
             if self.isSuspicious { return }
             self.isSuspicious = true
             self.board.suspect()
@@ -209,7 +225,7 @@ struct BatchDelivery: ~Copyable {
         case .impossible:
             self.settle(index, .reject(errorText(code)))
         case .topicRefused:
-            let topic = (try? self.records.record(at: index))?.topic ?? ""
+            let topic = self.records[index]?.topic ?? ""
             self.settle(index, .retry("the topic “\(topic)”: \(errorText(code))"))
         case .failed:
             self.settle(index, .retry(errorText(code)))
@@ -220,6 +236,6 @@ struct BatchDelivery: ~Copyable {
 
     private mutating func settle(_ index: Int, _ outcome: Outcome) {
         self.fruitlessProducers = 0
-        self.progress.settle(index, outcome)
+        self.schedule.settle(index, outcome)
     }
 }
