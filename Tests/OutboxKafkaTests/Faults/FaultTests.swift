@@ -241,23 +241,25 @@ import Testing
     @Test func whatWasLentIsKeptAfterCancelling() async throws {
         let cluster = MockKafkaCluster()
         cluster.create("events", partitions: 1)
-        for broker in 1...3 { cluster.delay(broker, by: .milliseconds(100)) }
         try await TransportUnderTest.with(cluster) { transport in
+            #expect(try await self.delivers(self.batch(0..<1), with: transport))
+            for broker in 1...3 { cluster.delay(broker, by: .milliseconds(100)) }
             var cancelled = 0
             for round in 0..<20 {
                 let task = Task { try await transport.deliver(self.batch(round * 10..<round * 10 + 10)) }
                 for _ in 0..<round { await Task.yield() }
                 task.cancel()
                 do {
-                    // On a busy machine it may have come to its end before.
-                    #expect(try await task.value.areDelivered)
+                    // On a busy machine it may have come to its end before, one way or the other.
+                    _ = try await task.value
                 } catch is CancellationError {
                     cancelled += 1
                 }
             }
             #expect(cancelled > 0)
-            let outcomes = try await transport.deliver(self.batch(1000..<1001))
-            #expect(outcomes.areDelivered)
+            try await eventually("it delivers") {
+                try await transport.deliver(self.batch(1000..<1001)).areDelivered
+            }
         }
         // A payload that was freed too early would be no number.
         let records = await cluster.records(of: "events", partitions: 1)
