@@ -106,7 +106,7 @@ final class RedisServer: TransportFixture {
         while true {
             do {
                 if case .text = try await ask("SET", "a number", "1") { return }
-            } catch where ContinuousClock.now > deadline {
+            } catch  where ContinuousClock.now > deadline {
                 throw error
             } catch {}
             try await Task.sleep(for: .milliseconds(10))

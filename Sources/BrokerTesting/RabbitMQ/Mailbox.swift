@@ -71,7 +71,8 @@ package struct Mail: Sendable, Equatable {
         }
         var table = unsafe amqp_empty_table
         guard unsafe amqp_socket_open(socket, "127.0.0.1", CInt(self.port)) == 0,
-            unsafe outbox_amqp_login_plain(state, "/", 131072, 0, &table, "guest", "guest").reply_type == AMQP_RESPONSE_NORMAL,
+            unsafe outbox_amqp_login_plain(state, "/", 131072, 0, &table, "guest", "guest").reply_type
+                == AMQP_RESPONSE_NORMAL,
             unsafe amqp_channel_open(state, 1) != nil
         else {
             unsafe amqp_destroy_connection(state)
@@ -109,7 +110,9 @@ package struct Mail: Sendable, Equatable {
         try unsafe await self.perform("delete \(name)") { state in
             var arena = Arena()
             defer { arena.free() }
-            guard unsafe amqp_exchange_delete(state, 1, arena.bytes(name), 0) != nil else { throw Failure(what: "delete \(name)") }
+            guard unsafe amqp_exchange_delete(state, 1, arena.bytes(name), 0) != nil else {
+                throw Failure(what: "delete \(name)")
+            }
         }
     }
 
@@ -130,7 +133,8 @@ package struct Mail: Sendable, Equatable {
         try unsafe await self.perform("count \(queue)") { state in
             var arena = Arena()
             defer { arena.free() }
-            guard let reply = unsafe amqp_queue_declare(state, 1, arena.bytes(queue), 1, 1, 0, 0, amqp_empty_table) else {
+            guard let reply = unsafe amqp_queue_declare(state, 1, arena.bytes(queue), 1, 1, 0, 0, amqp_empty_table)
+            else {
                 throw Failure(what: "count \(queue)")
             }
             return unsafe Int(reply.pointee.message_count)
@@ -148,7 +152,9 @@ package struct Mail: Sendable, Equatable {
             while true {
                 let reply = unsafe amqp_basic_get(state, 1, name, 0)
                 guard unsafe reply.reply_type == AMQP_RESPONSE_NORMAL else { throw Failure(what: "take from \(queue)") }
-                guard unsafe reply.reply.id == AMQP_BASIC_GET_OK_METHOD, let decoded = unsafe reply.reply.decoded else { break }
+                guard unsafe reply.reply.id == AMQP_BASIC_GET_OK_METHOD, let decoded = unsafe reply.reply.decoded else {
+                    break
+                }
                 let found = unsafe decoded.assumingMemoryBound(to: amqp_basic_get_ok_t.self).pointee
                 unsafe last = found.delivery_tag
                 var mail = unsafe Mail(exchange: text(found.exchange), routingKey: text(found.routing_key))

@@ -38,7 +38,8 @@ package struct BrokerURL: Sendable, Hashable {
     package init(_ text: String, ports: [String: Int]) throws(TransportConfigurationError) {
         let names = ports.keys.sorted()
         guard let colon = text.firstRange(of: "://") else {
-            throw TransportConfigurationError("an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
+            throw TransportConfigurationError(
+                "an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
         }
         let scheme = text[..<colon.lowerBound].lowercased()
         guard let defaultPort = ports[scheme] else {
@@ -124,7 +125,9 @@ package struct BrokerURL: Sendable, Hashable {
             }
             name = text[text.index(after: text.startIndex)..<end]
             let rest = text[text.index(after: end)...]
-            if rest.first == ":" { port = rest.dropFirst() } else if !rest.isEmpty {
+            if rest.first == ":" {
+                port = rest.dropFirst()
+            } else if !rest.isEmpty {
                 throw TransportConfigurationError("after a host’s bracket comes a colon and the port")
             }
         } else if let colon = text.lastIndex(of: ":") {
@@ -150,7 +153,9 @@ package struct BrokerURL: Sendable, Hashable {
                 bytes.append(byte)
                 continue
             }
-            guard let digits = String(rest.prefix(2)), digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
+            guard let digits = String(rest.prefix(2)), digits.count == 2, digits.allSatisfy(\.isHexDigit),
+                let value = UInt8(digits, radix: 16)
+            else {
                 throw TransportConfigurationError("\(what): a percent sign is followed by two hexadecimal digits")
             }
             bytes.append(value)

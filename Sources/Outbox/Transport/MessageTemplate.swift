@@ -127,7 +127,8 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     private static func place(_ place: Substring, in text: String) throws(TransportConfigurationError) -> Part {
         let halves = place.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let source = Source(halves[0]) else {
-            let hint = NearestName.suggestion(for: halves[0], among: ["destination", "route", "key", "id", "header.NAME"])
+            let hint = NearestName.suggestion(
+                for: halves[0], among: ["destination", "route", "key", "id", "header.NAME"])
             throw TransportConfigurationError("“\(text)”: a message has no “\(halves[0])”; \(hint)")
         }
         return .value(source, name: halves[0], otherwise: halves.count == 2 ? halves[1] : nil)

@@ -17,8 +17,10 @@ import Testing
         let outbox = try await TestOutbox.migrated()
         try await EphemeralRabbitMQ.with { broker in
             let relay = RelayProcess([
-                "relay", "--postgres", outbox.url, "--schema", outbox.schema, "--route", "orders=\(Self.address(broker))",
-                "--initial-delay", "50ms", "--max-delay", "200ms", "--max-attempts", "1000", "--window", "2000", "--log-level",
+                "relay", "--postgres", outbox.url, "--schema", outbox.schema, "--route",
+                "orders=\(Self.address(broker))",
+                "--initial-delay", "50ms", "--max-delay", "200ms", "--max-attempts", "1000", "--window", "2000",
+                "--log-level",
                 "critical",
             ])
             do {

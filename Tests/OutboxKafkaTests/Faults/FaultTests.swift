@@ -1,5 +1,5 @@
-import CRdKafka
 import BrokerTesting
+import CRdKafka
 import Outbox
 import OutboxKafka
 import Testing

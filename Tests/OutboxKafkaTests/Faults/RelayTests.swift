@@ -82,7 +82,9 @@ import Testing
                         settled.count.load(ordering: .relaxed) >= target
                     }
                     cluster.push([errors[round % errors.count]])
-                    if faults == .everything, round % 5 == 2 { cluster.lead("events", partition: round % 4, by: 1 + round % 3) }
+                    if faults == .everything, round % 5 == 2 {
+                        cluster.lead("events", partition: round % 4, by: 1 + round % 3)
+                    }
                     if round % 7 == 4 {
                         cluster.setAll(up: false)
                         cluster.setAll(up: true)
@@ -102,7 +104,9 @@ import Testing
         var last: [Int: Int] = [:]
         var seen: Set<Int> = []
         for number in numbers where seen.insert(number).inserted {
-            if faults == .connections, let before = last[number % 23] { #expect(before < number, "\(number) after \(before)") }
+            if faults == .connections, let before = last[number % 23] {
+                #expect(before < number, "\(number) after \(before)")
+            }
             last[number % 23] = number
         }
     }

@@ -1,7 +1,8 @@
 import Logging
 import Outbox
-@testable import OutboxPostgres
 import Testing
+
+@testable import OutboxPostgres
 
 /// What happens between the question for the page after the next and its answer.
 @Suite(.schema) struct ReadingAheadTests {
@@ -19,7 +20,8 @@ import Testing
                 INSERT INTO $outbox.message (destination, payload, key)
                 SELECT 'd', convert_to(i::text, 'UTF8'), 'k' FROM generate_series(1, 40) AS i
                 """)
-            let session = try await self.bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
+            let session = try await self.bench.store.openSession(
+                subscription: "main", logger: Logger(label: "outbox.test"))
             self.session = try #require(session as? PostgresSession)
             (self.stream, self.first) = try await Self.begin(self.session, self.session.isolation)
         }
@@ -147,7 +149,9 @@ import Testing
         var configuration = RelayBench.quick
         configuration.page.messages = 50
         let writers = try await [Connection.connect(bench.postgres), Connection.connect(bench.postgres)]
-        for writer in writers { try await writer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')")) }
+        for writer in writers {
+            try await writer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
+        }
         try await bench.sql(
             """
             INSERT INTO $outbox.message (destination, payload, key)

@@ -9,9 +9,11 @@ import Testing
         let url = try BrokerURL(
             "amqps://us%40er:p%3Ass:word@one:1,[::1]:2,three/v%2Fhost?a=1&b=%26&a=", ports: Self.ports)
         #expect(url.scheme == "amqps" && url.user == "us@er" && url.password == "p:ss:word" && url.path == "v/host")
-        #expect(url.hosts == [.init(name: "one", port: 1), .init(name: "::1", port: 2), .init(name: "three", port: 5671)])
+        #expect(
+            url.hosts == [.init(name: "one", port: 1), .init(name: "::1", port: 2), .init(name: "three", port: 5671)])
         #expect(url.hosts.map(\.description) == ["one:1", "[::1]:2", "three:5671"])
-        #expect(url.parameters == [.init(name: "a", value: "1"), .init(name: "b", value: "&"), .init(name: "a", value: "")])
+        #expect(
+            url.parameters == [.init(name: "a", value: "1"), .init(name: "b", value: "&"), .init(name: "a", value: "")])
     }
 
     @Test func theLeast() throws {
@@ -22,7 +24,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "localhost:5672", "amqp:localhost", "http://localhost", "amqp://", "amqp://a,,b", "amqp://a:0", "amqp://a:70000",
+        "localhost:5672", "amqp:localhost", "http://localhost", "amqp://", "amqp://a,,b", "amqp://a:0",
+        "amqp://a:70000",
         "amqp://a:b", "amqp://::1", "amqp://[::1", "amqp://[::1]5", "amqp://a/%zz", "amqp://a?b", "amqp://a?=1",
         "amqp://s%3cret:p%ss@a", "amqp://a#b", "amqp://a/%00", "amqp://a/%+f", "amqp://a/%ff", "amqp://:1",
     ])

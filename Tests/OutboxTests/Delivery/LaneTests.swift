@@ -1,6 +1,7 @@
+import Testing
+
 @testable import Outbox
 @testable import OutboxTesting
-import Testing
 
 @Suite struct LaneTests {
     /// A run of no message: who has it is what matters.

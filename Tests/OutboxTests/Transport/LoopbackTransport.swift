@@ -78,7 +78,9 @@ final class LoopbackTransport: Transport {
     }
 
     private func send(_ batch: MessageBatch) async throws -> [Outcome] {
-        let isOrdered = self.fault != .passesFailures && self.fault != .ordersNothing && (batch.isOrderedByKey || self.fault == .alwaysOrders)
+        let isOrdered =
+            self.fault != .passesFailures && self.fault != .ordersNothing
+            && (batch.isOrderedByKey || self.fault == .alwaysOrders)
         var schedule = BatchSchedule(MessageBatch(batch.messages, isOrderedByKey: isOrdered))
         let connection = self.connect()
         while !schedule.isDone {
@@ -133,7 +135,9 @@ final class LoopbackTransport: Transport {
         self.connection.withLock { connection in
             if let connection, self.bus.isConnected(connection) { return connection }
             connection = self.bus.connect()
-            if self.fault == .leaks { self.leaked.withLock { $0.append(unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)) } }
+            if self.fault == .leaks {
+                self.leaked.withLock { $0.append(unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)) }
+            }
             return connection
         }
     }

@@ -10,7 +10,8 @@ import Testing
 
     @Test(arguments: [
         ("events", "events"), ("", ""), ("{route}", "orders"), ("{destination}.{route}", "bus.orders"),
-        ("{header.tenant}-{route}-", "acme-orders-"), ("{key|none}", "none"), ("{key|}", ""), ("{route|none}", "orders"),
+        ("{header.tenant}-{route}-", "acme-orders-"), ("{key|none}", "none"), ("{key|}", ""),
+        ("{route|none}", "orders"),
         ("{{{route}}}", "{orders}"), ("{header.other|a|b}", "a|b"),
     ])
     func text(_ template: String, _ expected: String) throws {

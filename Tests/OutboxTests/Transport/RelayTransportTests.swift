@@ -89,7 +89,8 @@ import Testing
         let transport = Scripted { batch in
             var schedule = BatchSchedule(batch)
             while let index = schedule.next() {
-                let isRefused = batch[index].key == "k1" && batch[index].attempt < 3 && batch[index].payload == [UInt8]("4".utf8)
+                let isRefused =
+                    batch[index].key == "k1" && batch[index].attempt < 3 && batch[index].payload == [UInt8]("4".utf8)
                 schedule.settle(index, isRefused ? .retry("not yet") : .delivered)
             }
             return schedule.outcomes
@@ -99,7 +100,11 @@ import Testing
         #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
         for id in Int64(1)...30 {
             let attempts = transport.calls.attempts(of: id)
-            if id == 5 { #expect(attempts == [1, 2, 3]) } else { #expect(attempts.allSatisfy { $0 == 1 }, "\(id): \(attempts)") }
+            if id == 5 {
+                #expect(attempts == [1, 2, 3])
+            } else {
+                #expect(attempts.allSatisfy { $0 == 1 }, "\(id): \(attempts)")
+            }
         }
         // Those of its key come after it, in order.
         let key = transport.calls.all.filter { $0.key == "k1" && $0.id >= 5 }

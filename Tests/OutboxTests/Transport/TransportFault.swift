@@ -10,7 +10,8 @@ enum TransportFault: String, CaseIterable, Sendable {
         case .losesSome:
             [
                 "a message arrives as it was enqueued, and is delivered", "messages of a key arrive in order",
-                "batches are delivered side by side", "connections that break in mid-batch lose nothing and change no order",
+                "batches are delivered side by side",
+                "connections that break in mid-batch lose nothing and change no order",
                 "closing finishes what is under way", "a cancelled delivery returns, and harms no other",
             ]
         case .repeats: ["a message arrives as it was enqueued, and is delivered"]

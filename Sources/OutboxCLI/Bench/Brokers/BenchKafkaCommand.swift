@@ -44,7 +44,8 @@ struct BenchKafkaCommand: Benchmark {
         var referenceName: String { "librdkafka in C" }
 
         func transport(window: Int) throws -> any Transport {
-            var configuration = KafkaConfiguration(brokers: self.servers.split(separator: ",").map(String.init), topic: "outbox-bench")
+            var configuration = KafkaConfiguration(
+                brokers: self.servers.split(separator: ",").map(String.init), topic: "outbox-bench")
             configuration.delivery.maximumInFlight = window
             return try KafkaTransport(configuration, logger: .quiet)
         }

@@ -116,7 +116,9 @@ struct CheckedTransport: Sendable {
 
     /// The numbers of the messages that have arrived; see `NewMessage.numbered`.
     func arrivedNumbers() async throws -> [Int] {
-        try await self.fixture.received().compactMap { Int(String(decoding: $0.payload.prefix { $0 != 0x20 }, as: UTF8.self)) }
+        try await self.fixture.received().compactMap {
+            Int(String(decoding: $0.payload.prefix { $0 != 0x20 }, as: UTF8.self))
+        }
     }
 }
 

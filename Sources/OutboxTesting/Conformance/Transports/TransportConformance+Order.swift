@@ -41,7 +41,9 @@ extension TransportConformance {
                 for number in 0..<30 where number != 10 {
                     try require(outcomes[number], equals: .delivered, "the outcome of message \(number)")
                 }
-                try require(Set(try await transport.arrivedNumbers()), equals: Set(0..<30).subtracting([10]), "what has arrived")
+                try require(
+                    Set(try await transport.arrivedNumbers()), equals: Set(0..<30).subtracting([10]), "what has arrived"
+                )
             }
         },
     ]

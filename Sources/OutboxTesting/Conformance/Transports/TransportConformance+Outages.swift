@@ -71,7 +71,9 @@ extension TransportConformance {
                 }
                 // Other tests of the process open and close files too. What they have open goes away, what leaks stays.
                 let most = fixture.reconnects / 4
-                try await transport.eventually("\(fixture.reconnects) connections have left less than \(most) files and threads behind") {
+                try await transport.eventually(
+                    "\(fixture.reconnects) connections have left less than \(most) files and threads behind"
+                ) {
                     OpenResources.now().growth(since: before) <= most
                 }
             }

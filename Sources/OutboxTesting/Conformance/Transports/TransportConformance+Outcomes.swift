@@ -60,7 +60,9 @@ extension TransportConformance {
                 try await withThrowingTaskGroup(of: [Outcome].self) { group in
                     for batch in 0..<8 {
                         group.addTask {
-                            let messages = (0..<100).map { NewMessage.numbered(batch * 100 + $0, key: "\(batch)-\($0 % 10)") }
+                            let messages = (0..<100).map {
+                                NewMessage.numbered(batch * 100 + $0, key: "\(batch)-\($0 % 10)")
+                            }
                             return try await transport.deliver(MessageBatch(messages))
                         }
                     }
