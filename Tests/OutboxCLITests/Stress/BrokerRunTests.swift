@@ -16,25 +16,17 @@ import Testing
     @Test func everythingIsInTheQueuesWhateverBreaks() async throws {
         let outbox = try await TestOutbox.migrated()
         try await EphemeralRabbitMQ.with { broker in
-            let relay = RelayProcess([
+            try await RelayProcess.with([
                 "relay", "--postgres", outbox.url, "--schema", outbox.schema, "--route",
                 "orders=\(Self.address(broker))",
                 "--initial-delay", "50ms", "--max-delay", "200ms", "--max-attempts", "1000", "--window", "2000",
                 "--log-level",
                 "critical",
-            ])
-            do {
-                try await Self.run(relay, broker, outbox)
-            } catch {
-                // Nobody would end it.
-                try await relay.kill()
-                throw error
-            }
+            ]) { relay in try await Self.run(relay, broker, outbox) }
         }
     }
 
     private static func run(_ relay: RelayProcess, _ broker: EphemeralRabbitMQ, _ outbox: TestOutbox) async throws {
-        try relay.start()
         let mailbox = Mailbox(port: broker.port)
         let end = Latch()
         let expected = try await withThrowingTaskGroup(of: Int.self) { group in

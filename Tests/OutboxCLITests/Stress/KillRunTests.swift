@@ -29,42 +29,49 @@ import Testing
                 case $payload in poison) kill -s KILL $PPID; exit;; slow) sleep 1;; esac
                 echo "$OUTBOX_ID $OUTBOX_KEY $payload" >>'\(file)'
                 """
-            let relay = RelayProcess(
+            try await RelayProcess.with(
                 [
                     "relay", "--postgres", server.url, "--schema", "kills", "--window", "\(self.window)", "--page",
-                    "20",
-                    "--park-after", "200ms", "--initial-delay", "10ms", "--route", "d=exec:\(command)", "--concurrency",
-                    "8",
-                    "--log-level", "critical",
-                ])
-            try relay.start()
-            let writers = try await Connection.connect(ConnectionConfiguration(server.url))
-            let deadline = ContinuousClock.now + .seconds(self.seconds)
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.write(writers, until: deadline) }
-                group.addTask { try await self.kill(relay, file, until: deadline) }
-                try await group.waitForAll()
+                    "20", "--park-after", "200ms", "--initial-delay", "10ms", "--route", "d=exec:\(command)",
+                    "--concurrency", "8", "--log-level", "critical",
+                ]
+            ) { relay in
+                try await self.writeAndKill(server.url, relay, file)
+                try await until("everything is delivered or dead") {
+                    try relay.ensureRunning()
+                    return try await self.left(admin) == 0
+                }
+                #expect(try await relay.stop() == 0)
+                try await self.check(admin, try String(contentsOfFile: file, encoding: .utf8), relay)
             }
-            try await until("everything is delivered or dead") {
-                try relay.ensureRunning()
-                return try await self.left(admin) == 0
-            }
-            #expect(try await relay.stop() == 0)
-            try await self.check(admin, try String(contentsOfFile: file, encoding: .utf8), relay)
         }
         await server.stop()
+    }
+
+    private func writeAndKill(_ url: String, _ relay: RelayProcess, _ file: String) async throws {
+        let writers = try await Connection.connect(ConnectionConfiguration(url))
+        let deadline = ContinuousClock.now + .seconds(self.seconds)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.write(writers, relay, until: deadline) }
+            group.addTask { try await self.kill(relay, file, until: deadline) }
+            try await group.waitForAll()
+        }
     }
 
     /// Messages in the order of their keys' counters, slow ones, and some that kill, at the beginning and now and then.
     ///
     /// As many as are delivered, and a few more: a relay that is killed all the time does not get far, and whatever waits at
     /// the end has to be delivered too.
-    private func write(_ connection: Connection, until deadline: ContinuousClock.Instant) async throws {
+    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant) async throws {
         var round = 0
         // However slow this machine is, one that kills is among them.
         while ContinuousClock.now < deadline || round <= 20 {
             if round.isMultiple(of: 10) {
-                try await until("it has caught up") { try await self.left(connection) < 2 * self.window }
+                try await until("it has caught up") {
+                    // One of those that kill may come when nobody else is looking any more.
+                    try relay.ensureRunning()
+                    return try await self.left(connection) < 2 * self.window
+                }
             }
             let key = "k\(Int.random(in: 1...Self.keys))"
             try await connection.execute(
@@ -104,7 +111,7 @@ import Testing
             }
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...100)))
             try await relay.kill()
-            try relay.start()
+            try relay.ensureRunning()
         } while ContinuousClock.now < deadline
     }
 

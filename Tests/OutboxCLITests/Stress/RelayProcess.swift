@@ -18,8 +18,20 @@ final class RelayProcess: Sendable {
     private let arguments: [String]
     private let guarded = Mutex(State())
 
-    init(_ arguments: [String]) {
+    private init(_ arguments: [String]) {
         self.arguments = arguments
+    }
+
+    /// Runs the relay for as long as `body` does, with the arguments of `outbox`. Nobody else would end it when `body` throws.
+    static func with(_ arguments: [String], _ body: (RelayProcess) async throws -> Void) async throws {
+        let relay = RelayProcess(arguments)
+        try relay.ensureRunning()
+        do {
+            try await body(relay)
+        } catch {
+            try await relay.kill()
+            throw error
+        }
     }
 
     /// How often it was killed or lost its session.
@@ -34,9 +46,12 @@ final class RelayProcess: Sendable {
         self.guarded.withLock { $0.disturbances += 1 }
     }
 
-    func start() throws {
+    /// Starts it, unless it runs: again as well, as a process manager would, if it has ended by itself. A message may kill it, and a
+    /// session that is lost while the program checks the schema, before it runs the relay, ends it.
+    func ensureRunning() throws {
         let arguments = self.arguments
         try self.guarded.withLock { state in
+            guard state.process?.isRunning != true else { return }
             let process = Process()
             process.executableURL = URL(fileURLWithPath: Program.path.string)
             process.arguments = arguments
@@ -47,23 +62,17 @@ final class RelayProcess: Sendable {
         }
     }
 
-    /// Starts it again if it has ended by itself, as a process manager would: a session that is lost while the program
-    /// checks the schema, before it runs the relay, ends it.
-    func ensureRunning() throws {
-        if !self.isRunning { try self.start() }
-    }
-
     private var isRunning: Bool { self.guarded.withLock { $0.process?.isRunning == true } }
 
-    /// SIGKILL. Returns when the process is gone.
+    /// SIGKILL. Returns when the process is gone; somebody else may have started another by then.
     func kill() async throws {
-        let isKilled = self.guarded.withLock { state in
-            guard let process = state.process, process.isRunning else { return false }
+        let killed: Process? = self.guarded.withLock { state in
+            guard let process = state.process, process.isRunning else { return nil }
             Foundation.kill(process.processIdentifier, SIGKILL)
             state.disturbances += 1
-            return true
+            return process
         }
-        if isKilled { try await until("the relay is dead") { !self.isRunning } }
+        if let killed { try await until("the relay is dead") { !killed.isRunning } }
     }
 
     /// SIGTERM.

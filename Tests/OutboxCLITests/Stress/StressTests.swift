@@ -19,16 +19,17 @@ import Testing
             FileManager.default.temporaryDirectory.appendingPathComponent("outbox-stress-\(UUID()).ndjson"))
         let admin = try await Connection.connect(ConnectionConfiguration(server.url))
         try await admin.execute(script: Writer.setUp)
-        let relay = RelayProcess(
+        try await RelayProcess.with(
             [
                 "relay", "--postgres", server.url, "--schema", "stress", "--no-fallback-poll",
                 "--window", "\(self.window)", "--page", "100", "--route", "d=file:\(deliveries.url.path)",
                 "--log-level", "critical",
-            ])
-        try relay.start()
-        try await self.writeAndDisturb(server.url, relay, deliveries, admin)
-        try await self.settle(relay, deliveries, admin)
-        try await self.check(relay, deliveries, admin)
+            ]
+        ) { relay in
+            try await self.writeAndDisturb(server.url, relay, deliveries, admin)
+            try await self.settle(relay, deliveries, admin)
+            try await self.check(relay, deliveries, admin)
+        }
         deliveries.remove()
         await server.stop()
     }
@@ -119,7 +120,7 @@ import Testing
             }
             if Bool.random() {
                 try await relay.kill()
-                try relay.start()
+                try relay.ensureRunning()
             } else {
                 try await admin.execute(
                     script: """
