@@ -102,6 +102,7 @@ let package = Package(
             name: "OutboxKafka",
             dependencies: [
                 "CRdKafka", "Outbox",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],

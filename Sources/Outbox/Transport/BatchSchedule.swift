@@ -15,7 +15,8 @@ import DequeModule
 ///
 /// When a message has failed, those after it of its key are not sent any more: they are ``Outcome/behind``.
 ///
-/// A value type without I/O. Each message costs a look-up in a hash table when it is sent and one when it is settled.
+/// A value type without I/O. One at a time, each message costs a look-up in a hash table when it is sent and one when it is
+/// settled; pipelined, only once something has failed.
 public struct BatchSchedule: Sendable {
     /// How many messages of one key may be on their way.
     public struct KeyOrder: Sendable, Hashable {
@@ -30,19 +31,15 @@ public struct BatchSchedule: Sendable {
         public static let pipelined = KeyOrder(isPipelined: true)
     }
 
-    /// What is known of a key of which a message was asked for and is not settled.
-    private struct KeyState {
-        /// On their way, or ready to be.
-        var sendable = 0
-        var waiting: Deque<Int> = []
-        /// The first that failed.
-        var failure: Int?
-    }
-
-    private let keys: [UInt64?]
+    private let hashOfKey: @Sendable (Int) -> UInt64?
+    /// For each message the hash of its key; nil: it is not ordered. Pipelined, empty until something has failed.
+    private var keys: [UInt64?] = []
     private let isPipelined: Bool
     private var settled: [Outcome?]
-    private var keyStates: [UInt64: KeyState] = [:]
+    /// One at a time: the keys that have a message on its way or ready, and what waits for it.
+    private var waiting: [UInt64: Deque<Int>] = [:]
+    /// By key the first message that failed.
+    private var failures: [UInt64: Int] = [:]
     /// The first message that nobody has asked for.
     private var cursor = 0
     /// Messages before the cursor that can be sent, in order.
@@ -53,15 +50,21 @@ public struct BatchSchedule: Sendable {
 
     /// Begins with nothing sent.
     public init(_ batch: MessageBatch, keyOrder: KeyOrder = .oneAtATime) {
-        self.init(keys: batch.indices.map { batch.orderingKey(at: $0) }, keyOrder: keyOrder)
+        self.init(count: batch.count, keyOrder: keyOrder) { batch.orderingKey(at: $0) }
     }
 
-    /// - Parameter keys: For each message the hash of its key; nil: it is not ordered.
-    package init(keys: [UInt64?], keyOrder: KeyOrder = .oneAtATime) {
-        self.keys = keys
+    package init(
+        count: Int, keyOrder: KeyOrder = .oneAtATime, hashOfKey: @escaping @Sendable (Int) -> UInt64?
+    ) {
+        self.hashOfKey = hashOfKey
         self.isPipelined = keyOrder.isPipelined
-        self.settled = Array(repeating: nil, count: keys.count)
-        self.unsettled = keys.count
+        self.settled = Array(repeating: nil, count: count)
+        self.unsettled = count
+        if !self.isPipelined { self.findKeys() }
+    }
+
+    private mutating func findKeys() {
+        if self.keys.isEmpty { self.keys = self.settled.indices.map(self.hashOfKey) }
     }
 
     /// Whether every message is settled.
@@ -78,7 +81,7 @@ public struct BatchSchedule: Sendable {
             self.inFlight += 1
             return index
         }
-        while self.cursor < self.keys.count {
+        while self.cursor < self.settled.count {
             let index = self.cursor
             self.cursor += 1
             if self.begin(index) { return index }
@@ -88,54 +91,68 @@ public struct BatchSchedule: Sendable {
 
     /// - Returns: Whether the message may be sent now.
     private mutating func begin(_ index: Int) -> Bool {
-        if let key = self.keys[index] {
-            var state = self.keyStates[key, default: KeyState()]
-            if state.failure != nil {
-                self.close(index, .behind)
+        if self.failure(before: index) {
+            self.close(index, .behind)
+            return false
+        }
+        if !self.isPipelined, let key = self.keys[index] {
+            if self.waiting[key] != nil {
+                self.waiting[key]?.append(index)
                 return false
             }
-            let isFree = self.isPipelined || state.sendable == 0
-            if isFree { state.sendable += 1 } else { state.waiting.append(index) }
-            self.keyStates[key] = state
-            if !isFree { return false }
+            self.waiting[key] = []
         }
         self.inFlight += 1
         return true
+    }
+
+    /// Whether one of the message's key, before it, has failed.
+    private func failure(before index: Int) -> Bool {
+        if self.failures.isEmpty { return false }
+        guard let key = self.keys[index], let failure = self.failures[key] else { return false }
+        return failure < index
     }
 
     /// A message that was on its way has an outcome.
     public mutating func settle(_ index: Int, _ outcome: Outcome) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
-        guard let key = self.keys[index], var state = self.keyStates[key] else { return self.close(index, outcome) }
-        state.sendable -= 1
         switch outcome.kind {
-        case .delivered where state.failure.map { $0 < index } ?? false:
+        case .delivered where self.failure(before: index):
             // It has overtaken one that failed, and comes again after it.
             self.close(index, .behind)
         case .delivered, .rejected:
             self.close(index, outcome)
         case .retry, .unavailable, .behind:
             self.close(index, outcome)
-            self.fail(key, after: index, &state)
+            self.findKeys()
+            if let key = self.keys[index] { self.fail(key, at: index) }
         }
-        if let next = state.waiting.popFirst() {
-            state.sendable += 1
+        if !self.isPipelined, let key = self.keys[index] { self.release(key) }
+    }
+
+    /// The key has no message on its way any more.
+    private mutating func release(_ key: UInt64) {
+        if let next = self.waiting[key]?.popFirst() {
             self.ready.append(next)
+        } else {
+            self.waiting[key] = nil
         }
-        let isOver = state.sendable == 0 && state.failure == nil
-        self.keyStates[key] = isOver ? nil : state
     }
 
     /// Nothing more of the key is sent.
-    private mutating func fail(_ key: UInt64, after index: Int, _ state: inout KeyState) {
-        state.failure = min(index, state.failure ?? index)
-        for later in state.waiting { self.close(later, .behind) }
-        state.waiting.removeAll()
+    private mutating func fail(_ key: UInt64, at index: Int) {
+        self.failures[key] = min(index, self.failures[key] ?? index)
+        for later in self.waiting[key] ?? [] { self.close(later, .behind) }
+        self.waiting[key]?.removeAll()
+        // What has overtaken it comes again after it.
+        for later in (index + 1)..<self.settled.count
+        where self.keys[later] == key && self.settled[later]?.kind == .delivered {
+            self.settled[later] = .behind
+        }
         let stopped = self.ready.filter { $0 > index && self.keys[$0] == key }
         if stopped.isEmpty { return }
         self.ready.removeAll { stopped.contains($0) }
-        state.sendable -= stopped.count
         for later in stopped { self.close(later, .behind) }
     }
 
@@ -143,10 +160,7 @@ public struct BatchSchedule: Sendable {
     public mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
-        if let key = self.keys[index], let failure = self.keyStates[key]?.failure, failure < index {
-            self.keyStates[key]?.sendable -= 1
-            return self.close(index, .behind)
-        }
+        if self.failure(before: index) { return self.close(index, .behind) }
         let place = self.ready.firstIndex { $0 > index } ?? self.ready.endIndex
         self.ready.insert(index, at: place)
     }
@@ -154,10 +168,10 @@ public struct BatchSchedule: Sendable {
     /// Nothing more is sent: all that is unsettled has that outcome, on its way or not.
     public mutating func settleRest(_ outcome: Outcome) {
         for index in self.settled.indices where self.settled[index] == nil { self.close(index, outcome) }
-        self.cursor = self.keys.count
+        self.cursor = self.settled.count
         self.inFlight = 0
         self.ready.removeAll()
-        self.keyStates.removeAll()
+        self.waiting.removeAll()
     }
 
     private mutating func close(_ index: Int, _ outcome: Outcome) {

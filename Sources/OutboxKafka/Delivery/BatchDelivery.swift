@@ -27,10 +27,7 @@ struct BatchDelivery: ~Copyable {
     private let template: RecordTemplate
     private let board: DeliveryBoard
     private let reports: BatchReports
-    /// Nil: it can be none; see `refusals`.
-    private var records: [RecordTemplate.Record?]
-    private var refusals: [Int: String]
-    private let isPipelined: Bool
+    private let records: BatchRecords
     private var schedule: BatchSchedule
     /// Whether it is to be found out which record a broker refuses.
     private var isSuspicious = false
@@ -40,29 +37,12 @@ struct BatchDelivery: ~Copyable {
     private var fruitlessProducers = 0
 
     init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
-        var records: [RecordTemplate.Record?] = []
-        var refusals: [Int: String] = [:]
-        records.reserveCapacity(batch.count)
-        var isPipelined = template.isKeyOfMessage
-        var first: RecordTemplate.Record?
-        for (index, message) in batch.enumerated() {
-            do throws(RecordTemplate.Refusal) {
-                let record = try template.record(of: message)
-                if let first { isPipelined = isPipelined && record.isOrdered(with: first) } else { first = record }
-                records.append(record)
-            } catch {
-                refusals[index] = error.reason
-                records.append(nil)
-            }
-        }
         self.batch = batch
         self.template = template
         self.board = board
         self.reports = reports
-        self.records = records
-        self.refusals = refusals
-        self.isPipelined = isPipelined
-        self.schedule = BatchSchedule(batch, keyOrder: isPipelined ? .pipelined : .oneAtATime)
+        self.records = BatchRecords(batch, template: template)
+        self.schedule = BatchSchedule(batch, keyOrder: self.records.areOrdered ? .pipelined : .oneAtATime)
     }
 
     deinit {
@@ -111,12 +91,12 @@ struct BatchDelivery: ~Copyable {
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {
-        case .done where self.schedule.inFlight == 0:
-            break
         case .done:
-            await self.reports.wait(for: self.isPipelined ? .everything : .anything)
+            self.board.passRoomOn(from: self.reports)
+            if self.schedule.inFlight == 0 { return }
+            await self.reports.wait(for: self.records.areOrdered ? .everything : .anything)
         case .full:
-            self.board.wantRoom(self.reports, roomsMade: roomsMade)
+            self.board.wantRoom(self.reports, roomsMade: roomsMade, isFirst: self.schedule.inFlight > 0)
             await self.reports.wait(for: .anything)
         case .ended, nil:
             await self.reports.wait(for: .anything)
@@ -129,8 +109,11 @@ struct BatchDelivery: ~Copyable {
         self.reports.retain()
         var topic: (name: String, handle: KafkaTopic)?
         while let index = self.schedule.next() {
-            guard let record = self.records[index] else {
-                self.settle(index, .reject(self.refusals[index] ?? ""))
+            let record: RecordTemplate.Record
+            do throws(RecordTemplate.Refusal) {
+                record = try self.records.record(at: index)
+            } catch {
+                self.settle(index, .reject(error.reason))
                 continue
             }
             if topic?.name != record.topic {
@@ -225,7 +208,7 @@ struct BatchDelivery: ~Copyable {
         case .impossible:
             self.settle(index, .reject(errorText(code)))
         case .topicRefused:
-            let topic = self.records[index]?.topic ?? ""
+            let topic = (try? self.records.record(at: index))?.topic ?? ""
             self.settle(index, .retry("the topic “\(topic)”: \(errorText(code))"))
         case .failed:
             self.settle(index, .retry(errorText(code)))

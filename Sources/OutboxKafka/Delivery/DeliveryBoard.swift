@@ -1,3 +1,4 @@
+import DequeModule
 import Outbox
 import Synchronization
 
@@ -27,7 +28,9 @@ final class DeliveryBoard: Sendable {
         var health = TransportHealth.starting
         var producer: Producer?
         var underWay: [ObjectIdentifier: BatchReports] = [:]
-        var wantsRoom: [ObjectIdentifier: BatchReports] = [:]
+        /// Those that found no room, in the order in which they are called. Only the first is called when there is some; when it
+        /// has what it needs, it calls the next.
+        var wantsRoom: Deque<BatchReports> = []
         /// Counts how often room was made, so that whoever found none can tell whether it still is so.
         var roomsMade = 0
         /// How many deliveries need a producer that has one record in a request.
@@ -85,9 +88,10 @@ final class DeliveryBoard: Sendable {
     func remove(_ reports: BatchReports) {
         let (order, producer) = self.state.withLock { state in
             state.underWay[ObjectIdentifier(reports)] = nil
-            state.wantsRoom[ObjectIdentifier(reports)] = nil
             return (state.order, state.producer)
         }
+        // It may have been called, and have made nothing of it.
+        self.passRoomOn(from: reports)
         if case .close = order { producer?.wakeThread() }
     }
 
@@ -109,13 +113,26 @@ final class DeliveryBoard: Sendable {
     var roomsMade: Int { self.state.withLock(\.roomsMade) }
 
     /// Calls a delivery when there is room again, or was since `roomsMade` was read.
-    func wantRoom(_ reports: BatchReports, roomsMade: Int) {
+    ///
+    /// - Parameter isFirst: Whether it goes before the others, because it has begun.
+    func wantRoom(_ reports: BatchReports, roomsMade: Int, isFirst: Bool) {
         let isThere = self.state.withLock { state in
             if state.roomsMade != roomsMade { return true }
-            state.wantsRoom[ObjectIdentifier(reports)] = reports
+            // What has been reported of its own lets it look, too.
+            state.wantsRoom.removeAll { $0 === reports }
+            if isFirst { state.wantsRoom.prepend(reports) } else { state.wantsRoom.append(reports) }
             return false
         }
         if isThere { reports.call() }
+    }
+
+    /// A delivery has all the room it needs, so there may be more.
+    func passRoomOn(from reports: BatchReports) {
+        let next = self.state.withLock { state in
+            state.wantsRoom.removeAll { $0 === reports }
+            return state.wantsRoom.popFirst()
+        }
+        next?.call()
     }
 
     /// A delivery has records that may be to blame for a refused request: it needs a producer that has one in a request.
@@ -174,12 +191,11 @@ final class DeliveryBoard: Sendable {
 
     /// Records have been reported, so others find room.
     func makeRoom() {
-        let waiting = self.state.withLock { state in
+        let first = self.state.withLock { state in
             state.roomsMade += 1
-            defer { state.wantsRoom.removeAll() }
-            return Array(state.wantsRoom.values)
+            return state.wantsRoom.popFirst()
         }
-        for reports in waiting { reports.call() }
+        first?.call()
     }
 
     /// The batches of which nothing was confirmed since then.

@@ -50,6 +50,12 @@ struct RecordTemplate: Sendable {
     /// Whether records have the keys that messages are ordered by.
     var isKeyOfMessage: Bool { self.key == nil || self.key?.text == "{key}" }
 
+    /// Whether a record is nothing but the message's key and payload, in a topic that is known: the one that is returned.
+    func plainTopic(of batch: MessageBatch) -> String? {
+        guard let constantTopic, self.key == nil else { return nil }
+        return batch.allSatisfy { $0.page.headersJSON(at: $0.row) == nil } ? constantTopic : nil
+    }
+
     /// The record of a message.
     func record(of message: Message) throws(Refusal) -> Record {
         var headers: [(name: String, value: String)] = []

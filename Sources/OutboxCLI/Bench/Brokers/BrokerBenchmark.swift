@@ -9,10 +9,21 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// For the latency.
     var singles: Int
 
+    private static var lanes: Int { 32 }
+
+    /// Pages of two windows, so that the transport's window, which is the program's too, is what limits it: a lane is given
+    /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
+    private var configuration: RelayConfiguration {
+        var configuration = RelayConfiguration()
+        configuration.page.messages = 2 * self.window
+        configuration.window.messages = 4 * self.window
+        return configuration
+    }
+
     func measure(_ harness: Harness) async throws -> [Comparison] {
         try await harness.server.withOutbox { outbox in
             try await outbox.fill(self.messages, size: self.size)
-            let batches = try await LogPages(outbox).batches(lanes: 32)
+            let batches = try await LogPages(outbox, page: self.configuration.page).batches(lanes: Self.lanes)
             let alone = try await harness.compare(
                 "\(self.broker.name), a transport", reference: self.broker.referenceName, unit: "messages/s",
                 goal: .ratioAtLeast(0.8)
@@ -26,7 +37,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
                 "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
             ) {
                 run += 1
-                var configuration = RelayConfiguration()
+                var configuration = self.configuration
                 configuration.subscription = "bench \(run)"
                 let route = try self.route()
                 return try await self.emptied {
@@ -55,7 +66,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
 
     private func route() throws -> BenchOutbox.Route {
         let transport = try self.broker.transport(window: self.window)
-        return { delivered in .transport(CountingTransport(transport, delivered), concurrency: 32) }
+        return { delivered in .transport(CountingTransport(transport, delivered), concurrency: Self.lanes) }
     }
 
     /// Messages a second through a transport that is connected.

@@ -4,9 +4,11 @@ import OutboxPostgres
 /// Reads all that waits into memory, as a relay gets it.
 struct LogPages {
     private let outbox: BenchOutbox
+    private let page: RelayConfiguration.Page
 
-    init(_ outbox: BenchOutbox) {
+    init(_ outbox: BenchOutbox, page: RelayConfiguration.Page) {
         self.outbox = outbox
+        self.page = page
     }
 
     /// The pages, each divided among lanes as a relay does, lane by lane.
@@ -14,7 +16,7 @@ struct LogPages {
         let store = PostgresStore(postgres: self.outbox.postgres, schema: self.outbox.schema)
         let session = try await store.openSession(subscription: "bench pages", logger: .quiet)
         return try await withCleanUp {
-            let pages = try await Self.read(session, isolation: session.isolation)
+            let pages = try await self.read(session, isolation: session.isolation)
             return (0..<lanes).map { lane in
                 pages.compactMap { page in
                     let rows = (0..<page.count).filter { page.slot(at: $0) % lanes == lane }
@@ -26,18 +28,17 @@ struct LogPages {
         }
     }
 
-    private static func read(
+    private func read(
         _ session: any RelaySession, isolation: isolated any Actor
     ) async throws -> [any MessagePage] {
         guard try await session.acquire() else {
             throw CommandFailure(.failure, "another relay reads what was enqueued")
         }
         let streams = try await session.attach([BenchOutbox.destination])
-        let page = RelayConfiguration().page
         var pages: [any MessagePage] = []
         while true {
             let requests = streams.map { stream in
-                ReadRequest(stream: stream.id, messages: page.messages, bytes: page.bytes, deferred: false)
+                ReadRequest(stream: stream.id, messages: self.page.messages, bytes: self.page.bytes, deferred: false)
             }
             let result = try await session.read(requests, until: .now)
             if result.pages.isEmpty { return pages }
