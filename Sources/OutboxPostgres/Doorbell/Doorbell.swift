@@ -15,7 +15,7 @@
 struct Doorbell: Sendable, Hashable {
     /// What to do next.
     enum Step: Hashable {
-        /// Release the bell first if `release`; try to take it if `arm`; then read.
+        /// Try to take the bell if `arm`, then read; release it meanwhile if `release`.
         case poll(release: Bool, arm: Bool)
         /// Wait that long before asking again.
         case pause(Duration)
@@ -89,7 +89,7 @@ struct Doorbell: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - found: What it found.
-    ///   - released: Whether the bell was released before.
+    ///   - released: Whether the bell was released with it.
     ///   - granted: Whether the bell was taken before; nil: not tried.
     mutating func polled(_ found: Found, released: Bool, granted: Bool?) {
         if released { self.isHeld = false }

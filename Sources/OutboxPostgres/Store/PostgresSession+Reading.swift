@@ -149,11 +149,10 @@ extension PostgresSession {
 
     func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> SentPoll {
         var plan: [(SQLStatement, Answer)] = []
-        if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
         if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
         // The snapshot must be taken after the bell, so it is another transaction's.
         let ends = plan.indices.map { $0 }
-        if !arm || self.doorbell.policy.pollsAfterArming { self.planReading(requests, &plan) }
+        if !arm || self.doorbell.policy.pollsAfterArming { self.planReading(requests, release: release, &plan) }
         let pipeline = try await self.connection.begin(plan.map(\.0), endingTransactionsAfter: ends)
         return SentPoll(requests: requests, isReleasing: release, answers: plan.map(\.1), pipeline: pipeline)
     }
@@ -192,8 +191,10 @@ extension PostgresSession {
         return result
     }
 
-    private func planReading(_ requests: [ReadRequest], _ plan: inout [(SQLStatement, Answer)]) {
+    private func planReading(_ requests: [ReadRequest], release: Bool, _ plan: inout [(SQLStatement, Answer)]) {
         plan.append((self.bound(self.statements.beginRead), .none))
+        // Who does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
+        if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
         plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
         for request in requests {
             if request.messages > 0 { self.planLog(request, &plan) }
