@@ -19,8 +19,18 @@ import Testing
         var unread = 0
         var notifications = 0
         var doorbell: Doorbell
-        /// The relay is between taking the bell and the poll that follows it (for the broken protocol).
+        /// Whether a poll follows when the bell was taken (else the protocol is broken).
         var secondPoll = true
+        /// How far a poll has come.
+        var poll = Poll.none
+
+        enum Poll: Hashable {
+            case none
+            /// It was tried to take the bell, or there was no need to; the snapshot is not taken.
+            case begun(granted: Bool?)
+            /// The snapshot is taken, the bell not released.
+            case seen(Doorbell.Found, granted: Bool?)
+        }
 
         var bellIsShared: Bool { self.producers.contains(.silent) }
         var isOver: Bool { self.producers.allSatisfy { $0 == .done } }
@@ -65,21 +75,30 @@ import Testing
                 next.notifications = 0
                 next.doorbell.rang()
             case .poll(let release, let arm):
-                if release { next.bellHeldByRelay = false }
-                var granted: Bool?
-                if arm {
-                    granted = !self.bellIsShared
-                    if granted == true { next.bellHeldByRelay = true }
-                }
-                if granted == true && !self.secondPoll {
-                    next.doorbell.polled(.nothing, released: release, granted: granted)
-                } else {
-                    let found: Doorbell.Found = self.unread > 0 ? .some : .nothing
-                    next.unread = 0
-                    next.doorbell.polled(found, released: release, granted: granted)
-                }
+                next.poll(release: release, arm: arm)
             }
             return next
+        }
+
+        /// One step of a poll, as the pipeline has them.
+        private mutating func poll(release: Bool, arm: Bool) {
+            switch self.poll {
+            case .none:
+                let granted = arm ? !self.bellIsShared : nil
+                if granted == true { self.bellHeldByRelay = true }
+                self.poll = .begun(granted: granted)
+            case .begun(let granted):
+                if granted == true && !self.secondPoll {
+                    self.poll = .seen(.nothing, granted: granted)
+                } else {
+                    self.poll = .seen(self.unread > 0 ? .some : .nothing, granted: granted)
+                    self.unread = 0
+                }
+            case .seen(let found, let granted):
+                if release { self.bellHeldByRelay = false }
+                self.doorbell.polled(found, released: release, granted: granted)
+                self.poll = .none
+            }
         }
 
         /// Whether the relay sleeps for ever on messages that have committed.
@@ -157,7 +176,7 @@ import Testing
         #expect(zip(pauses, pauses.dropFirst()).allSatisfy { $0 <= $1 })
     }
 
-    @Test func onWakingTheBellIsReleasedBeforeThePoll() {
+    @Test func onWakingTheBellIsReleasedWithThePoll() {
         var doorbell = self.asleep()
         doorbell.rang()
         #expect(doorbell.step == .poll(release: true, arm: false))
