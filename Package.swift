@@ -190,7 +190,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "KafkaWireProducer",
-            dependencies: ["Outbox", "OutboxKafka", "OutboxTesting"],
+            dependencies: [
+                "Outbox", "OutboxKafka", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/KafkaWireProducer",
             swiftSettings: settings
         ),

@@ -19,6 +19,8 @@ import Musl
         for (name, value) in properties.values { try self.set(name, to: value) }
         unsafe rd_kafka_conf_set_events(
             self.pointer, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG)
+        // Without TLS in it, librdkafka takes none, and needs none.
+        _ = unsafe rd_kafka_conf_set_ssl_cert_verify_cb(self.pointer, judgeCertificate)
     }
 
     deinit { unsafe rd_kafka_conf_destroy(self.pointer) }

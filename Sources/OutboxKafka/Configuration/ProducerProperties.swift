@@ -13,7 +13,8 @@ struct ProducerProperties: Sendable {
             ("enable.idempotence", "true"), ("acks", "all"), ("enable.gapless.guarantee", "true"),
             // Nothing is given up message by message, which would let later ones pass: patience is the transport's.
             ("message.timeout.ms", "0"),
-            ("log.queue", "true"), ("log.connection.close", "false"),
+            // Why a connection was closed is said in the log only, such as that a client's certificate is demanded.
+            ("log.queue", "true"), ("log.connection.close", "true"),
             ("client.id", "swift-outbox"),
             // Once a broker is back, it is found soon.
             ("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "1000"),

@@ -24,6 +24,7 @@ struct ProducerLoop: ~Copyable {
     private let statistics: StatisticsMetrics
 
     private var contact: Contact
+    private var explanations = Explanations()
     private var isSolitary = false
     private var requestLimit = RequestLimit()
     private var lastDelivery: Instant?
@@ -135,6 +136,7 @@ struct ProducerLoop: ~Copyable {
         case .statistics(let json):
             self.statistics.record(json)
         case .log(let level, let facility, let text):
+            if let reason = self.explanations.take(facility: facility, line: text) { self.contact.failed(reason) }
             self.logger.log(
                 level: level <= 4 ? .debug : .trace, "librdkafka says",
                 metadata: ["outbox.kafka.facility": "\(facility)", "outbox.kafka.text": "\(text)"])
@@ -153,7 +155,7 @@ struct ProducerLoop: ~Copyable {
         } else if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
             self.contact.lost(now: .now)
         } else {
-            self.contact.failed("\(errorText(code)): \(reason)")
+            self.contact.failed(self.explanations.take(code, reason))
         }
     }
 

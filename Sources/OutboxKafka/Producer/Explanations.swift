@@ -1,0 +1,39 @@
+import CRdKafka
+
+/// Why brokers are out of reach, from what librdkafka says in several places.
+///
+/// An error is handed out as an event. That a broker closed the connection is no error to librdkafka, and stands in its log only;
+/// so does what is wrong with a broker's certificate, of which the error says no more than that there is something.
+struct Explanations: Sendable {
+    /// What is wrong with the certificate that was refused last.
+    private var certificate: String?
+
+    /// - Returns: The reason for operators that a line of the log has; nil: it has none.
+    mutating func take(facility: String, line: String) -> String? {
+        switch facility {
+        case "SSLCERTVRFY":
+            self.certificate = Self.withoutThread(line).replacing(" verification callback failed", with: "")
+            return self.certificate
+        case "FAIL":
+            return self.better(than: Self.withoutThread(line))
+        default:
+            return nil
+        }
+    }
+
+    /// The reason for operators that an error has.
+    func take(_ code: rd_kafka_resp_err_t, _ reason: String) -> String {
+        self.better(than: "\(errorText(code)): \(reason)")
+    }
+
+    private func better(than reason: String) -> String {
+        // OpenSSL's words.
+        if let certificate, reason.contains("certificate verify failed") { certificate } else { reason }
+    }
+
+    /// A line begins with the name of its thread.
+    private static func withoutThread(_ line: String) -> String {
+        guard line.hasPrefix("[thrd:"), let end = line.firstRange(of: "]: ") else { return line }
+        return String(line[end.upperBound...])
+    }
+}

@@ -1,0 +1,26 @@
+import Logging
+import Outbox
+import OutboxKafka
+import OutboxTesting
+
+/// Messages on their way from an outbox in memory through a relay to a transport.
+struct WireRelay {
+    let messages: [NewMessage]
+    var handler: (KafkaTransport) -> DestinationHandler = { .transport($0) }
+
+    /// Delivers, and hands out what happens until `isOver` says that it is enough.
+    func deliver(to transport: KafkaTransport, until isOver: (RelayEvent) -> Bool) async throws {
+        let outbox = InMemoryOutbox()
+        try outbox.enqueue(self.messages)
+        var logger = Logger(label: "outbox.wire")
+        logger.logLevel = .critical
+        let relay = Relay(store: outbox, routes: ["wire": self.handler(transport)], logger: logger)
+        let events = relay.events(bufferingNewest: 1_000_000)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await relay.run() }
+            for await event in events where isOver(event) { break }
+            relay.stop()
+            try await group.waitForAll()
+        }
+    }
+}
