@@ -70,6 +70,7 @@ import Testing
         for settings in [
             EphemeralRabbitMQ.Settings(parameters: ["listeners.tcp.1": "1"]),
             .init(parameters: ["a": "b\nc"]), .init(plugins: ["a, b"]), .init(startLimit: .zero),
+            .init(encryption: .selfSigned(client: "a/CN=b")),
         ] {
             await #expect { try await EphemeralRabbitMQ.start(settings) } throws: {
                 ($0 as? EphemeralServerError)?.code == .invalidSettings
