@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import OutboxTesting
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct EphemeralRabbitMQTests {

@@ -2,6 +2,7 @@ import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// Users whom the broker knows by their certificates. The suite has a broker of its own, where the user comes and goes; the

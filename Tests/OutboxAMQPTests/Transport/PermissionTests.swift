@@ -2,6 +2,7 @@ import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// A user whose permissions come and go, while the transport stays. Each test has a user of its own at the shared broker.
