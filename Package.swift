@@ -175,15 +175,16 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
