@@ -151,6 +151,8 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // What tests of several targets share and that needs the test library.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "OutboxTests",
             dependencies: [
@@ -164,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting",
+                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -174,15 +176,16 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxTesting",
+                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxTesting",
+                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],

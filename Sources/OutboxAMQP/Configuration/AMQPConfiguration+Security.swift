@@ -13,7 +13,8 @@ extension AMQPConfiguration {
             Credentials(kind: .password(user: user, password: password))
         }
 
-        /// The client certificate (`EXTERNAL`), for brokers with `rabbitmq_auth_mechanism_ssl`.
+        /// The client certificate (`EXTERNAL`), for brokers with `rabbitmq_auth_mechanism_ssl`. The broker reads the user's name
+        /// from it.
         public static let certificate = Credentials(kind: .certificate)
     }
 

@@ -92,39 +92,6 @@ import Musl
             else { throw ConnectionLoss(reason: "the client’s certificate or key cannot be read") }
         }
     }
-
-    private static func logIn(
-        _ state: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ arena: inout ByteArena
-    ) throws(ConnectionLoss) {
-        let connection = configuration.connection
-        var timeout = timeval(connection.timeout)
-        try check(unsafe amqp_set_handshake_timeout(state, &timeout))
-        try check(unsafe amqp_set_rpc_timeout(state, &timeout))
-        // The library itself announces that it understands a refusal; without the others the broker does not send them.
-        let capabilities = unsafe arena.table([
-            (name: "publisher_confirms", value: arena.value(.flag(true))),
-            (name: "basic.nack", value: arena.value(.flag(true))),
-            (name: "connection.blocked", value: arena.value(.flag(true))),
-        ])
-        var properties = unsafe arena.table([
-            (name: "connection_name", value: arena.value(.text(connection.name))),
-            (name: "product", value: arena.value(.text("swift-outbox"))),
-            (name: "capabilities", value: arena.tableValue(capabilities)),
-        ])
-        let frameSize = CInt(connection.frameSize)
-        let heartbeat = CInt(connection.heartbeat.components.seconds)
-        let reply =
-            switch configuration.credentials.kind {
-            case .password(let user, let password):
-                unsafe outbox_amqp_login_plain(
-                    state, configuration.virtualHost, frameSize, heartbeat, &properties, user, password)
-            case .certificate:
-                unsafe outbox_amqp_login_external(
-                    state, configuration.virtualHost, frameSize, heartbeat, &properties, "")
-            }
-        if unsafe reply.reply_type == AMQP_RESPONSE_NORMAL { return }
-        throw unsafe Self.loss(reply, state)
-    }
 }
 
 extension BrokerConnection {

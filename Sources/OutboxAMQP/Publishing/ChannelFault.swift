@@ -20,13 +20,17 @@ struct ChannelFault: Error, Equatable {
     ///   - isOverride: Whether the exchange was named by the messages, and so is theirs to answer for.
     ///   - canRedeclare: Whether there is something to declare, and that has not been tried in vain.
     func remedy(unconfirmed: Int, isOverride: Bool, canRedeclare: Bool) -> Remedy {
-        if self.code == 404 {
+        if self.isOfExchange {
             if isOverride { return .settle(.retry(self.reason)) }
-            return canRedeclare ? .redeclare : .settle(.unavailable(self.reason))
+            return self.code == 404 && canRedeclare ? .redeclare : .settle(.unavailable(self.reason))
         }
         if unconfirmed > 1 { return .search }
         return .settle(self.code == 406 ? .reject(self.reason) : .retry(self.reason))
     }
+
+    /// Whether the exchange takes none of the messages: it is not there, or the user may not write to it. Where it is the
+    /// routing key that the user may not write to, others pass; only the text tells.
+    var isOfExchange: Bool { self.code == 404 || (self.code == 403 && !self.text.contains("access to topic")) }
 
     /// The broker's text, which begins with its name for the code.
     var reason: String { "\(self.code) \(self.text)" }

@@ -80,7 +80,7 @@ extension Publisher {
         case .settle(let outcome):
             // Whoever comes next may try again: the exchange may be deleted once more in the moment after it was declared.
             self.channels[number].isRedeclared = false
-            if fault.code == 404, !channel.isOverride { self.report(trouble: fault.reason) }
+            if fault.isOfExchange, !channel.isOverride { self.report(trouble: fault.reason) }
             for entry in entries { self.settle(entry.job, entry.index, outcome) }
         case .redeclare:
             let fault = try self.redeclare(on: number)

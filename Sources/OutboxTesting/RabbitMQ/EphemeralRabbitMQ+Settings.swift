@@ -25,12 +25,18 @@ extension EphemeralRabbitMQ {
         /// Whether a broker listens with TLS.
         public struct Encryption: Sendable, Hashable {
             /// No.
-            public static let none = Encryption(isOn: false)
+            public static let none = Encryption(client: "")
             /// Yes, for the name `localhost`, with an authority and certificates that `openssl` makes in the broker's folder;
-            /// see ``EphemeralRabbitMQ/Certificates``.
-            public static let selfSigned = Encryption(isOn: true)
+            /// see ``EphemeralRabbitMQ/Certificates``. The client's is for the user `guest`.
+            public static let selfSigned = Encryption.selfSigned(client: "guest")
 
-            let isOn: Bool
+            /// Yes, as with ``selfSigned``, and the client's certificate is for that user, who is not created.
+            public static func selfSigned(client user: String) -> Encryption { Encryption(client: user) }
+
+            /// Whom the client's certificate is for; empty: there is none, nor a listener.
+            let client: String
+
+            var isOn: Bool { self != .none }
         }
     }
 
@@ -38,18 +44,21 @@ extension EphemeralRabbitMQ {
     public struct Certificates: Sendable {
         /// The authority, which clients have to trust.
         public let authority: String
-        /// A client's certificate, for the user `guest`.
+        /// A client's certificate, whose common name is a user's.
         public let clientCertificate: String
         /// Its key.
         public let clientKey: String
-        /// An authority that has signed nothing here.
+        /// An authority that has signed nothing here but itself.
         public let otherAuthority: String
+        /// Its key.
+        public let otherAuthorityKey: String
 
         init(folder: String) {
             self.authority = "\(folder)/tls/authority.pem"
             self.clientCertificate = "\(folder)/tls/client.pem"
             self.clientKey = "\(folder)/tls/client-key.pem"
             self.otherAuthority = "\(folder)/tls/other.pem"
+            self.otherAuthorityKey = "\(folder)/tls/other-key.pem"
         }
     }
 }
@@ -70,6 +79,9 @@ extension EphemeralRabbitMQ.Settings {
             else {
                 throw EphemeralServerError(.invalidSettings, "“\(plugin)” is not the name of a plugin.")
             }
+        }
+        guard self.encryption.client.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"/+=,".utf8.contains($0) }) else {
+            throw EphemeralServerError(.invalidSettings, "“\(self.encryption.client)” is not a name for a certificate.")
         }
         guard self.startLimit >= .seconds(1) else {
             throw EphemeralServerError(.invalidSettings, "The start limit is under one second.")

@@ -224,7 +224,7 @@ extension EphemeralRabbitMQ {
         environment["OUTBOX_SERVER_NAME"] = "outbox-rabbitmq"
         environment["OUTBOX_RABBITMQ_SERVER"] = programs.server
         environment["OUTBOX_RABBITMQ_CONF"] = settings.configurationLines
-        environment["OUTBOX_RABBITMQ_TLS"] = settings.encryption.isOn ? "yes" : ""
+        environment["OUTBOX_RABBITMQ_TLS"] = settings.encryption.client
         environment["OUTBOX_RABBITMQ_PLUGINS"] = settings.plugins.joined(separator: ",")
         return environment
     }

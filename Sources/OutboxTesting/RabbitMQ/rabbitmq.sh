@@ -3,7 +3,7 @@
 # Environment  OUTBOX_RABBITMQ_SERVER  the program rabbitmq-server
 #              OUTBOX_RABBITMQ_CONF    the lines of rabbitmq.conf; those with ports are added
 #              OUTBOX_RABBITMQ_PLUGINS names with commas between
-#              OUTBOX_RABBITMQ_TLS     not empty: there is a listener with TLS
+#              OUTBOX_RABBITMQ_TLS     not empty: there is a listener with TLS, and a client's certificate for that user
 # A start's word is four ports with commas between: AMQP, AMQP with TLS, the Erlang node's, epmd's.
 
 graceful=TERM forced=KILL
@@ -24,9 +24,9 @@ certify() {
                 -keyout "$name-key.pem" -out "$name.pem" || return 1
         done
         echo 'subjectAltName = DNS:localhost' >extensions
-        for name in localhost guest; do
-            file=client
-            if [ "$name" = localhost ]; then file=server; fi
+        for file in server client; do
+            name=$OUTBOX_RABBITMQ_TLS
+            if [ "$file" = server ]; then name=localhost; fi
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" \
                 -keyout "$file-key.pem" -out "$file.csr" || return 1
             openssl x509 -req -in "$file.csr" -CA authority.pem -CAkey authority-key.pem -CAcreateserial -days 2 \

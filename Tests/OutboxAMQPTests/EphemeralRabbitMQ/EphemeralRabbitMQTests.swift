@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import OutboxTesting
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct EphemeralRabbitMQTests {
@@ -70,6 +71,7 @@ import Testing
         for settings in [
             EphemeralRabbitMQ.Settings(parameters: ["listeners.tcp.1": "1"]),
             .init(parameters: ["a": "b\nc"]), .init(plugins: ["a, b"]), .init(startLimit: .zero),
+            .init(encryption: .selfSigned(client: "a/CN=b")),
         ] {
             await #expect { try await EphemeralRabbitMQ.start(settings) } throws: {
                 ($0 as? EphemeralServerError)?.code == .invalidSettings

@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct ChannelTests {
     private func remedy(
-        _ code: Int, unconfirmed: Int = 1, isOverride: Bool = false, canRedeclare: Bool = false
+        _ code: Int, _ text: String = "T", unconfirmed: Int = 1, isOverride: Bool = false, canRedeclare: Bool = false
     ) -> ChannelFault.Remedy {
-        ChannelFault(code: code, text: "T").remedy(
+        ChannelFault(code: code, text: text).remedy(
             unconfirmed: unconfirmed, isOverride: isOverride, canRedeclare: canRedeclare)
     }
 
@@ -17,11 +17,25 @@ import Testing
         #expect(self.remedy(404, unconfirmed: 5) == .settle(.unavailable("404 T")))
     }
 
+    @Test func anExchangeThatMayNotBeWrittenToIsNoMessagesFault() {
+        #expect(self.remedy(403, unconfirmed: 5, isOverride: true) == .settle(.retry("403 T")))
+        #expect(self.remedy(403, unconfirmed: 5, canRedeclare: true) == .settle(.unavailable("403 T")))
+        #expect(self.remedy(403) == .settle(.unavailable("403 T")))
+    }
+
+    @Test(arguments: [
+        "ACCESS_REFUSED - access to topic 'a' in exchange 'e' in vhost '/' refused for user 'u'",
+        "ACCESS_REFUSED - write access to topic 'a' in exchange 'e' in vhost '/' refused for user 'u'",
+    ])
+    func aRoutingKeyThatMayNotBeWrittenToIsItsMessagesFault(_ text: String) {
+        #expect(self.remedy(403, text, unconfirmed: 2, canRedeclare: true) == .search)
+        #expect(self.remedy(403, text, canRedeclare: true) == .settle(.retry("403 \(text)")))
+        #expect(self.remedy(403, text, isOverride: true) == .settle(.retry("403 \(text)")))
+    }
+
     @Test func oneMessageIsToBlameForTheRest() {
         #expect(self.remedy(406, unconfirmed: 2) == .search)
-        #expect(self.remedy(403, unconfirmed: 2, isOverride: true) == .search)
         #expect(self.remedy(406) == .settle(.reject("406 T")))
-        #expect(self.remedy(403) == .settle(.retry("403 T")))
         #expect(self.remedy(500) == .settle(.retry("500 T")))
     }
 

@@ -3,6 +3,7 @@ import Logging
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// Messages on their way from an outbox in memory through a relay into a queue, while something goes wrong.

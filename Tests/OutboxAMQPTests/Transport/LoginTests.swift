@@ -2,6 +2,7 @@ import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// What keeps a transport from its broker, and what makes it find another one.

@@ -2,6 +2,7 @@ import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// Brokers that restart, crash or take nothing. The suite has a broker of its own.

@@ -2,6 +2,7 @@ import BrokerTesting
 import CRdKafka
 import Outbox
 import OutboxKafka
+import TestSupport
 import Testing
 
 /// What goes wrong at brokers, and what becomes of messages.

@@ -5,6 +5,7 @@ import Outbox
 import OutboxKafka
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
 
 /// A relay that delivers to brokers which fail in every way.

@@ -1,6 +1,7 @@
 import Foundation
 import Outbox
 import OutboxTesting
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

@@ -1,5 +1,6 @@
 import Foundation
 import OutboxTesting
+import TestSupport
 import Testing
 
 // One at a time: every test makes a server, and that is a second of work for a whole processor.

@@ -1,5 +1,6 @@
 import Foundation
 import OutboxTesting
+import TestSupport
 import Testing
 
 @Suite struct PostgresSupervisorTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Outbox
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

@@ -1,7 +1,9 @@
 import Outbox
-@testable import OutboxPostgres
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import OutboxPostgres
 
 /// Things that happen together, or that hardly ever happen.
 @Suite(.schema) struct EdgeTests {

@@ -1,8 +1,10 @@
 import Outbox
-@testable import OutboxPostgres
 import OutboxSQL
 import OutboxTesting
+import TestSupport
 import Testing
+
+@testable import OutboxPostgres
 
 /// The design broken on purpose: the tests that guard it have to notice.
 @Suite(.schema) struct MutationTests {

@@ -2,6 +2,7 @@ import Foundation
 import Outbox
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

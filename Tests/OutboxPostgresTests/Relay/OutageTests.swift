@@ -1,5 +1,6 @@
 import Outbox
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

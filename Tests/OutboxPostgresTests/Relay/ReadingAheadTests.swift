@@ -1,5 +1,6 @@
 import Logging
 import Outbox
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

@@ -1,7 +1,9 @@
 import Outbox
-@testable import OutboxPostgres
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import OutboxPostgres
 
 @Suite(.schema) struct RetryTests {
     private struct Refused: Error, CustomStringConvertible {

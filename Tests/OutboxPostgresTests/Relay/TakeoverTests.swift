@@ -1,8 +1,10 @@
 import Outbox
-@testable import OutboxPostgres
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import OutboxPostgres
 
 @Suite(.schema) struct TakeoverTests {
     @Test func aSecondRelayWaitsAndTakesOver() async throws {

@@ -1,6 +1,7 @@
 import Logging
 import Outbox
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres

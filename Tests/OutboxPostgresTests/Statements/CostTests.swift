@@ -1,8 +1,10 @@
 import Outbox
-@testable import OutboxPostgres
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import OutboxPostgres
 
 /// What a relay costs the server, in exact counts. On a server of its own, whose statistics are nobody else's.
 @Suite(.schema) struct CostTests {

@@ -1,8 +1,8 @@
-import Testing
+package import Testing
 
 /// Waits until `condition` holds; records an issue and returns `false` when it does not within `limit`.
 @discardableResult
-func eventually(
+package func eventually(
     _ what: Comment,
     within limit: Duration = .seconds(120),
     sourceLocation: SourceLocation = #_sourceLocation,
