@@ -22,8 +22,9 @@ import CRdKafka
 
     deinit { unsafe rd_kafka_event_destroy(self.pointer) }
 
-    /// Notes delivery reports where they belong, and copies everything else.
-    func take() -> Content {
+    /// Notes delivery reports where they belong, and copies everything else. What the event had is given back to librdkafka: only
+    /// from then on there is room for other records.
+    consuming func take() -> Content {
         switch unsafe rd_kafka_event_type(self.pointer) {
         case RD_KAFKA_EVENT_DR:
             return .reports(hasDelivered: self.noteReports())
