@@ -61,9 +61,7 @@ let package = Package(
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: [
-                "0001_outbox", "0002_deferred_indexes", "0003_segments_and_streams", "0004_idempotency_and_views",
-            ].flatMap { name in
+            resources: ["0001_outbox"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
             },
             swiftSettings: settings

@@ -8,12 +8,16 @@ package enum Migrations {
     package struct File: Sendable {
         package let version: Int
         package let name: String
+        /// The oldest program that works with the schema from this version on, as the newest version that such a program
+        /// knows. This version itself, unless the migration only adds what older programs do not notice.
+        package let readableBy: Int
         package let up: String
         package let down: String
 
-        package init(version: Int, name: String, up: String, down: String) {
+        package init(version: Int, name: String, readableBy: Int? = nil, up: String, down: String) {
             self.version = version
             self.name = name
+            self.readableBy = readableBy ?? version
             self.up = up
             self.down = down
         }
@@ -24,19 +28,7 @@ package enum Migrations {
         File(
             version: 1, name: "outbox",
             up: text(PackageResources._001_outbox_up_sql),
-            down: text(PackageResources._001_outbox_down_sql)),
-        File(
-            version: 2, name: "deferred_indexes",
-            up: text(PackageResources._002_deferred_indexes_up_sql),
-            down: text(PackageResources._002_deferred_indexes_down_sql)),
-        File(
-            version: 3, name: "segments_and_streams",
-            up: text(PackageResources._003_segments_and_streams_up_sql),
-            down: text(PackageResources._003_segments_and_streams_down_sql)),
-        File(
-            version: 4, name: "idempotency_and_views",
-            up: text(PackageResources._004_idempotency_and_views_up_sql),
-            down: text(PackageResources._004_idempotency_and_views_down_sql)),
+            down: text(PackageResources._001_outbox_down_sql))
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

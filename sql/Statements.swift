@@ -11,6 +11,7 @@ package struct Statements: Sendable {
 
     // session
     package var configure: Statement
+    package var fixSearchPath: Statement
     package var widen: Statement
     package var inspect: Statement
     package var version: Statement
@@ -75,6 +76,7 @@ package struct Statements: Sendable {
             Statement(name: name, text: Self.render(bytes, schema: schema, schemaText: schemaText))
         }
         self.configure = statement("configure", PackageResources.configure_sql)
+        self.fixSearchPath = statement(nil, PackageResources.fix_search_path_sql)
         self.widen = statement("widen", PackageResources.widen_sql)
         self.inspect = statement("inspect", PackageResources.inspect_sql)
         self.version = statement("version", PackageResources.version_sql)

@@ -1,11 +1,11 @@
 -- Messages of the log that will not be tried again. $1 subscription, $2 destination, $3 ids, $4 attempts, $5 reasons,
 -- $6 errors.
 INSERT INTO {{schema}}.dead_letter (
-    subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload,
+    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
     attempts, reason, last_error
 )
 SELECT
-    $1, message.id, message.slot, message.created_at, message.deliver_at, message.destination, message.route,
+    $1, message.id, message.created_at, message.deliver_at, message.destination, message.route,
     message.key, message.headers, message.options, message.payload, verdict.attempts, verdict.reason, verdict.error
 FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[]) AS verdict (id, attempts, reason, error)
 CROSS JOIN LATERAL (

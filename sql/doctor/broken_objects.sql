@@ -1,9 +1,14 @@
 -- What the outbox does not work without, or not well, and what is not there as the migrations made it: what it is, whether
 -- messages can be lost or stay behind for it, and what mends it.
-SELECT 'trigger ' || wanted.trigger_name || ' on ' || wanted.relation || CASE WHEN present.oid IS NULL THEN ' is missing' ELSE ' is disabled' END AS seen,
+SELECT
+    'trigger ' || wanted.trigger_name || ' on ' || wanted.relation || CASE
+        WHEN present.oid IS NULL THEN ' is missing'
+        WHEN present.tgenabled = 'O' THEN ' does not fire where session_replication_role is replica'
+        ELSE ' is disabled'
+    END AS seen,
     CASE
         WHEN present.oid IS NULL THEN 'Restore it from the migration that made it: outbox schema prints it.'
-        ELSE format('ALTER TABLE %s.%I ENABLE TRIGGER %I', '{{schema_text}}', wanted.relation, wanted.trigger_name)
+        ELSE format('ALTER TABLE %s.%I ENABLE ALWAYS TRIGGER %I', '{{schema_text}}', wanted.relation, wanted.trigger_name)
     END AS mend
 FROM (VALUES
     ('message', 'doorbell'), ('deferred', 'doorbell'), ('dead_letter', 'announce'), ('stream', 'doorbell'),
@@ -11,7 +16,7 @@ FROM (VALUES
 ) AS wanted (relation, trigger_name)
 LEFT JOIN pg_trigger AS present
     ON present.tgrelid = to_regclass('{{schema_text}}.' || wanted.relation) AND present.tgname = wanted.trigger_name
-WHERE present.oid IS NULL OR present.tgenabled NOT IN ('O', 'A')
+WHERE present.oid IS NULL OR present.tgenabled <> 'A'
 UNION ALL
 -- Of a partitioned table, an index is valid if those of all partitions are there and valid.
 SELECT 'index ' || wanted.index_name || CASE WHEN present.indexrelid IS NULL THEN ' is missing' ELSE ' is invalid' END,
@@ -20,7 +25,8 @@ SELECT 'index ' || wanted.index_name || CASE WHEN present.indexrelid IS NULL THE
         ELSE format('REINDEX INDEX %s.%I', '{{schema_text}}', wanted.index_name)
     END
 FROM (VALUES
-    ('message_destination'), ('message_xid'), ('stream_pkey'), ('stream_slots'), ('deferred_pkey'), ('deferred_due'),
+    ('message_destination'), ('message_xid'), ('stream_pkey'), ('stream_slots'), ('stream_destination'),
+    ('deferred_pkey'), ('deferred_due'),
     ('deferred_key'), ('dead_letter_pkey'), ('dead_letter_destination'), ('idempotency_pkey'), ('idempotency_expires_at')
 ) AS wanted (index_name)
 LEFT JOIN pg_index AS present ON present.indexrelid = to_regclass('{{schema_text}}.' || wanted.index_name)
@@ -37,9 +43,19 @@ WHERE NOT EXISTS (
 UNION ALL
 SELECT 'constraint ' || wanted.constraint_name || ' on message is missing or not validated',
     'Messages that no relay can read are not refused. Restore it from the migration that made it: outbox schema prints it.'
-FROM (VALUES ('headers_object_of_strings'), ('destination_length'), ('payload_length')) AS wanted (constraint_name)
+FROM (VALUES ('message_is_valid')) AS wanted (constraint_name)
 WHERE NOT EXISTS (
     SELECT FROM pg_constraint
     WHERE conrelid = to_regclass('{{schema_text}}.message') AND conname = wanted.constraint_name AND convalidated
 )
+UNION ALL
+-- What works with its owner's rights.
+SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role',
+    format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, or: outbox migrate up', pg_proc.oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag') AND prosecdef
+    AND EXISTS (
+        SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
+        WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
+    )
 ORDER BY 1

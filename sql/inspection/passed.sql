@@ -10,11 +10,17 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages
     FROM (
+        -- In two branches, as in stream_status.
         SELECT
         FROM {{schema}}.message
-        WHERE message.destination = stream.destination
+        WHERE stream.slot_low = 0 AND stream.slot_high = 1023 AND message.destination = stream.destination
             AND message.id > earlier.position AND message.id <= stream.position
-            AND message.slot BETWEEN stream.slot_low AND stream.slot_high
+        UNION ALL
+        SELECT
+        FROM {{schema}}.message
+        WHERE (stream.slot_low > 0 OR stream.slot_high < 1023) AND message.destination = stream.destination
+            AND message.id > earlier.position AND message.id <= stream.position
+            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
         LIMIT $2
     ) AS message
 ) AS counted

@@ -1,7 +1,7 @@
 -- The partitions of the log: their numbers, sizes on disk with indexes, and which one new messages go to.
 SELECT
     partition.number, pg_total_relation_size(partition.oid) AS bytes,
-    partition.number = pg_sequence_last_value('{{schema_text}}.segment_number') AS is_current
+    partition.number = coalesce(pg_sequence_last_value('{{schema_text}}.segment_number'), 0) AS is_current
 FROM (
     SELECT pg_class.oid, substring(pg_get_expr(relpartbound, pg_class.oid) FROM '\d+')::smallint AS number
     FROM pg_inherits

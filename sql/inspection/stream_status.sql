@@ -1,6 +1,8 @@
 -- Per stream of a subscription: what it has not handled, waiting and dead messages, each counted up to a limit.
--- $1 subscription, $2 limit. The fresh part is an index only scan; the late part has the same bounds as in read_late, and
--- leaves out what a late part that is being paged through has already brought.
+-- $1 subscription, $2 limit. The fresh part in two branches, of which one is taken: of a stream that has all slots it is an
+-- index only scan, which an index with an expression serves only where the statement does not ask for the expression. The
+-- late part has the same bounds as in read_late, and leaves out what a late part that is being paged through has already
+-- brought.
 SELECT
     stream.id, stream.destination, stream.slot_low, stream.slot_high, stream.position, stream.paused_at,
     stream.committed_at,
@@ -14,8 +16,14 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT
         FROM {{schema}}.message
-        WHERE message.destination = stream.destination AND message.id > stream.position
-            AND message.slot BETWEEN stream.slot_low AND stream.slot_high
+        WHERE stream.slot_low = 0 AND stream.slot_high = 1023
+            AND message.destination = stream.destination AND message.id > stream.position
+        UNION ALL
+        SELECT
+        FROM {{schema}}.message
+        WHERE (stream.slot_low > 0 OR stream.slot_high < 1023)
+            AND message.destination = stream.destination AND message.id > stream.position
+            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
         LIMIT $2
     ) AS counted
 ) AS fresh
@@ -23,7 +31,7 @@ LEFT JOIN LATERAL (
     SELECT message.created_at
     FROM {{schema}}.message
     WHERE message.destination = stream.destination AND message.id > stream.position
-        AND message.slot BETWEEN stream.slot_low AND stream.slot_high
+        AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
     ORDER BY message.id
     LIMIT 1
 ) AS oldest ON true
@@ -32,16 +40,16 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT part.created_at
         FROM (
-            SELECT message.xid, message.id, message.slot, message.destination, message.created_at
+            SELECT message.xid, message.id, message.key, message.destination, message.created_at
             FROM {{schema}}.message
             WHERE message.xid = ANY (ARRAY(SELECT pg_snapshot_xip(stream.snapshot)))
             UNION ALL
-            SELECT message.xid, message.id, message.slot, message.destination, message.created_at
+            SELECT message.xid, message.id, message.key, message.destination, message.created_at
             FROM {{schema}}.message
             WHERE message.xid >= pg_snapshot_xmax(stream.snapshot) AND message.xid < stream.horizon
         ) AS part
         WHERE part.id + 0 <= stream.position AND part.destination IS NOT DISTINCT FROM stream.destination
-            AND part.slot::integer BETWEEN stream.slot_low AND stream.slot_high
+            AND {{schema}}.slot(part.key, part.id)::integer BETWEEN stream.slot_low AND stream.slot_high
             AND NOT coalesce(
                 part.id + 0 <= stream.catchup_position AND pg_visible_in_snapshot(part.xid, stream.catchup_snapshot),
                 false)
@@ -54,7 +62,7 @@ CROSS JOIN LATERAL (
         SELECT
         FROM {{schema}}.deferred
         WHERE deferred.subscription = stream.subscription AND deferred.destination = stream.destination
-            AND deferred.slot BETWEEN stream.slot_low AND stream.slot_high
+            AND {{schema}}.slot(deferred.key, deferred.id) BETWEEN stream.slot_low AND stream.slot_high
         LIMIT $2
     ) AS counted
 ) AS waiting
@@ -64,7 +72,7 @@ CROSS JOIN LATERAL (
         SELECT
         FROM {{schema}}.dead_letter
         WHERE dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
-            AND dead_letter.slot BETWEEN stream.slot_low AND stream.slot_high
+            AND {{schema}}.slot(dead_letter.key, dead_letter.id) BETWEEN stream.slot_low AND stream.slot_high
         LIMIT $2
     ) AS counted
 ) AS dead

@@ -8,10 +8,11 @@
 SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
 FROM (
     SELECT
-        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
+        deliver_at > now() AS scheduled,
         sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
     FROM {{schema}}.message
-    WHERE destination = $5 AND id > $4 AND id <= $2 AND slot BETWEEN $6 AND $7
+    WHERE destination = $5 AND id > $4 AND id <= $2 AND {{schema}}.slot(key, id) BETWEEN $6 AND $7
         AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)
         AND CASE
             WHEN xid < coalesce($10::xid8, pg_snapshot_xmax($3::pg_snapshot))

@@ -2,9 +2,9 @@
 -- $6 the longest payload that is returned; a longer one is null. Without a running sum, which costs as much as all the rest:
 -- that many messages of that length are no more than a page may have.
 SELECT
-    id, slot, created_at, route, key, headers, options,
+    id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options,
     CASE WHEN octet_length(payload) <= $6 THEN payload END AS payload, deliver_at > now() AS scheduled
 FROM {{schema}}.message
-WHERE destination = $2 AND id > $1 AND slot BETWEEN $3 AND $4
+WHERE destination = $2 AND id > $1 AND {{schema}}.slot(key, id) BETWEEN $3 AND $4
 ORDER BY id
 LIMIT $5

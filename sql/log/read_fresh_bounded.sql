@@ -3,10 +3,11 @@
 SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
 FROM (
     SELECT
-        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
+        deliver_at > now() AS scheduled,
         sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
     FROM {{schema}}.message
-    WHERE destination = $2 AND id > $1 AND slot BETWEEN $3 AND $4
+    WHERE destination = $2 AND id > $1 AND {{schema}}.slot(key, id) BETWEEN $3 AND $4
     ORDER BY id
     LIMIT $5
 ) AS page

@@ -8,19 +8,22 @@
 SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
 FROM (
     SELECT
-        id, slot, created_at, route, key, headers, options, payload, deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
+        deliver_at > now() AS scheduled,
         sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
     FROM (
-        SELECT id, slot, created_at, route, key, headers, options, payload, deliver_at
+        SELECT id, created_at, route, key, headers, options, payload, deliver_at
         FROM {{schema}}.message
         WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
-            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4 AND slot::integer BETWEEN $5 AND $6
+            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4
+            AND {{schema}}.slot(key, id)::integer BETWEEN $5 AND $6
         UNION ALL
-        SELECT id, slot, created_at, route, key, headers, options, payload, deliver_at
+        SELECT id, created_at, route, key, headers, options, payload, deliver_at
         FROM {{schema}}.message
         WHERE xid >= pg_snapshot_xmax($1::pg_snapshot)
             AND xid < coalesce($2::xid8, pg_snapshot_xmax(pg_current_snapshot()))
-            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4 AND slot::integer BETWEEN $5 AND $6
+            AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4
+            AND {{schema}}.slot(key, id)::integer BETWEEN $5 AND $6
     ) AS late
     ORDER BY id
     LIMIT $7

@@ -1,2 +1,5 @@
--- A migration means the same whatever the session is set to: names are qualified, backslashes in literals are themselves.
-SELECT set_config('search_path', '', true), set_config('standard_conforming_strings', 'on', true)
+-- A migration means the same whatever the session is set to: names without a schema are the server's own, backslashes in
+-- literals are themselves.
+SELECT
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+    pg_catalog.set_config('standard_conforming_strings', 'on', true)

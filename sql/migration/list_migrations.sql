@@ -1,2 +1,2 @@
 -- What has been applied.
-SELECT version, name, checksum, applied_at FROM {{schema}}.migration ORDER BY version
+SELECT version, name, checksum, readable_by, applied_at FROM {{schema}}.migration ORDER BY version

@@ -7,5 +7,5 @@ SELECT
     EXISTS (
         SELECT FROM pg_constraint
         WHERE conrelid = to_regclass('{{schema_text}}.message')
-            AND conname = 'headers_object_of_strings' AND convalidated
+            AND conname = 'message_is_valid' AND convalidated
     ) AS headers_verified

@@ -9,7 +9,7 @@ FROM (VALUES
 WHERE NOT has_table_privilege('{{schema_text}}.' || needed.relation, needed.privilege)
 UNION ALL
 SELECT needed.privilege || ' ON segment', true
-FROM (VALUES ('SELECT'), ('UPDATE')) AS needed (privilege)
+FROM (VALUES ('SELECT'), ('INSERT'), ('UPDATE')) AS needed (privilege)
 WHERE NOT has_table_privilege('{{schema_text}}.segment', needed.privilege)
 UNION ALL
 SELECT needed.privilege || ' ON SEQUENCE segment_number', true

@@ -46,8 +46,8 @@ extension MessageOptions {
         for (name, value) in members {
             switch name {
             case "max_attempts":
-                guard let attempts = Int(exactly: value), attempts > 0 else {
-                    throw MessageDefect("options: max_attempts is not a positive whole number")
+                guard let attempts = Int32(exactly: value).map(Int.init), attempts > 0 else {
+                    throw MessageDefect("options: max_attempts is not a whole number from 1 to 2147483647")
                 }
                 self.maximumAttempts = attempts
             case "max_delay":

@@ -41,7 +41,7 @@ extension CommandFailure {
         switch error.code {
         case .privilege: self.init(.noPermission, error.description)
         case .unknownVersion: self.init(.usage, error.description)
-        case .schemaMissing, .schemaOccupied, .schemaOutdated, .schemaNewer, .drift:
+        case .schemaMissing, .schemaOccupied, .schemaUnversioned, .schemaOutdated, .schemaNewer, .drift:
             self.init(.wrongSchema, error.description)
         default: self.init(.failure, error.description)
         }
@@ -50,6 +50,8 @@ extension CommandFailure {
     private init(_ error: RelayStoreError) {
         if let cause = error.underlying as? PostgresError {
             self.init(Self.status(of: cause), error.description)
+        } else if let cause = error.underlying as? OutboxError {
+            self.init(cause)
         } else {
             // The schema was checked before the relay began, so what is left and does not pass is a privilege.
             self.init(error.isRetriable ? .unavailable : .noPermission, error.description)

@@ -32,7 +32,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
         }
         let steps = try await self.server.withConnection(application: "migrate") { connection in
             try await migrator.down(to: self.to, on: connection) { step in
-                if !self.json { Terminal.output.print("undone \(step.version) \(step.name)") }
+                if !self.json { Terminal.output.print(MigrationOutput.line(step)) }
             }
         }
         if self.json {

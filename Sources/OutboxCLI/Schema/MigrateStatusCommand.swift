@@ -7,8 +7,8 @@ struct MigrateStatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Show which versions of the schema are applied.",
         discussion: """
-            Ends with \(ExitStatus.wrongSchema.rawValue) when the schema is missing, older or newer than this program, or a \
-            version was applied with another text, so that a deployment can wait for it.
+            Ends with \(ExitStatus.wrongSchema.rawValue) when the schema is missing, older than this program, newer than what this \
+            program works with, or a version was applied with another text, so that a deployment can wait for it.
 
             EXAMPLES:
               outbox migrate status
@@ -30,7 +30,8 @@ struct MigrateStatusCommand: AsyncParsableCommand {
         let isCurrent = history.allSatisfy { migration in
             switch migration.state {
             case .applied: true
-            case .drifted, .pending, .unknown: false
+            case .unknown: migration.isReadable
+            case .drifted, .pending: false
             }
         }
         if !isCurrent { throw ExitCode(ExitStatus.wrongSchema.rawValue) }

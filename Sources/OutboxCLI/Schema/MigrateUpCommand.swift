@@ -25,7 +25,7 @@ struct MigrateUpCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let steps = try await self.server.withConnection(application: "migrate") { connection in
             try await Migrator(schema: schema).up(to: self.to, on: connection) { step in
-                if !self.json { Terminal.output.print("applied \(step.version) \(step.name)") }
+                if !self.json { Terminal.output.print(MigrationOutput.line(step)) }
             }
         }
         if self.json {

@@ -8,6 +8,17 @@ import Foundation
 
 /// How migrations are printed.
 enum MigrationOutput {
+    /// What was done, for a person: "applied 1 outbox".
+    static func line(_ step: MigrationStep) -> String {
+        let verb =
+            switch step.direction {
+            case .up: "applied"
+            case .down: "undone"
+            case .restored: "restored"
+            }
+        return "\(verb) \(step.version) \(step.name)" + (step.detail.map { ": \($0)" } ?? "")
+    }
+
     /// Prints what was done as a JSON array.
     static func print(_ steps: [MigrationStep]) {
         var json = JSONWriter()
@@ -20,6 +31,8 @@ enum MigrationOutput {
             json.string(step.name)
             json.name("direction")
             json.string(step.direction.rawValue)
+            json.name("detail")
+            json.string(step.detail)
             json.endObject()
         }
         json.endArray()
@@ -38,6 +51,8 @@ enum MigrationOutput {
             json.string(migration.name)
             json.name("state")
             json.string(migration.stateName)
+            json.name("readable")
+            json.bool(migration.isReadable)
             json.name("applied_at")
             json.string(migration.appliedAt.map(Timestamp.text))
             json.endObject()
@@ -51,7 +66,7 @@ enum MigrationOutput {
         var table = Table(("VERSION", .right), ("NAME", .left), ("STATE", .left), ("APPLIED AT", .left))
         for migration in history {
             table.add(
-                String(migration.version), migration.name, migration.stateName,
+                String(migration.version), migration.name, migration.stateName + (migration.isReadable ? "" : ", not readable"),
                 migration.appliedAt.map(Timestamp.text) ?? "-")
         }
         return table

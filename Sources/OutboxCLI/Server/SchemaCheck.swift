@@ -1,28 +1,42 @@
 import OutboxPostgres
 
 extension OutboxSchema {
-    /// Makes sure that the outbox is there and of the version that this program works with.
+    /// Makes sure that the outbox is there and that this program works with its version.
     ///
     /// - Throws: A ``CommandFailure`` that says which command helps.
     func check(on connection: Connection) async throws {
-        let history = try await Migrator(schema: self).status(on: connection)
-        let isEmpty = history.allSatisfy { if case .pending = $0.state { true } else { false } }
-        if isEmpty { throw self.missing }
-        if let newer = history.last(where: { if case .unknown = $0.state { true } else { false } }) {
-            throw CommandFailure(
-                .wrongSchema,
-                """
-                the schema “\(self.name)” is newer than this program, which knows no version \(newer.version); update the \
-                program
-                """)
+        do {
+            try await self.checkVersion(on: connection)
+        } catch let error as OutboxError {
+            throw self.failure(error) ?? error
         }
-        if let missing = history.first(where: { if case .pending = $0.state { true } else { false } }) {
-            throw CommandFailure(
+    }
+
+    /// The same failure with the command that helps; nil: none does.
+    private func failure(_ error: OutboxError) -> CommandFailure? {
+        switch error.code {
+        case .schemaMissing:
+            self.missing
+        case .schemaUnversioned:
+            CommandFailure(
                 .wrongSchema,
                 """
-                the schema “\(self.name)” is older than this program: version \(missing.version) is missing; bring it up to \
-                date with: outbox migrate up\(self.option)
+                the schema “\(self.name)” holds an outbox without the rows that say of which version: it came with a dump of the \
+                structure alone, or the rows were removed; restore them with: outbox migrate up\(self.option)
                 """)
+        case .schemaOutdated:
+            CommandFailure(
+                .wrongSchema,
+                "the schema “\(self.name)” is older than this program; bring it up to date with: outbox migrate up\(self.option)")
+        case .schemaNewer:
+            CommandFailure(
+                .wrongSchema,
+                """
+                the schema “\(self.name)” is newer than this program, which knows no more than version \
+                \(OutboxSchema.currentVersion); update the program
+                """)
+        default:
+            nil
         }
     }
 

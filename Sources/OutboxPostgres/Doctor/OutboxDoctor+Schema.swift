@@ -7,7 +7,7 @@ extension OutboxDoctor {
         let statuses: [MigrationStatus]
         do {
             statuses = try await Migrator(schema: self.schema).status(on: connection)
-        } catch let error as OutboxError where error.code == .schemaOccupied {
+        } catch let error as OutboxError where [.schemaOccupied, .schemaUnversioned].contains(error.code) {
             return [DoctorFinding("schema", .error, error.message)]
         }
         let known = OutboxSchema.currentVersion
@@ -26,6 +26,9 @@ extension OutboxDoctor {
             case .pending:
                 return DoctorFinding(
                     "schema", .error, "\(what) is missing", advice: "Apply it: outbox migrate up\(self.option)")
+            case .unknown where status.isReadable:
+                return DoctorFinding(
+                    "schema", .ok, "\(what) is newer than this program, which knows \(known) and works with it")
             case .unknown:
                 return DoctorFinding(
                     "schema", .error, "\(what) is newer than this program, which knows \(known)",

@@ -82,7 +82,10 @@ public struct OutboxDoctor: Sendable {
     public func examine(_ postgres: ConnectionConfiguration) async throws -> [DoctorFinding] {
         let connection = try await Connection.connect(postgres, logger: self.logger)
         let result: Result<[DoctorFinding], any Error>
-        do { result = .success(try await self.examine(postgres, connection)) } catch { result = .failure(error) }
+        do {
+            try await connection.query(SQLStatement(self.schema.statements.fixSearchPath.text, [.bool(false)]))
+            result = .success(try await self.examine(postgres, connection))
+        } catch { result = .failure(error) }
         await connection.close()
         return try result.get()
     }

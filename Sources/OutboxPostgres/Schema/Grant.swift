@@ -68,12 +68,26 @@ extension Grant {
         Grant("EXECUTE", on: .function, "enqueue(text, bytea, text, text, jsonb, timestamptz, jsonb, text, interval)"),
         Grant("EXECUTE", on: .function, "enqueue(text, text, text, text, jsonb, timestamptz, jsonb, text, interval)"),
         Grant("EXECUTE", on: .function, "enqueue(text, jsonb, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+        Grant("EXECUTE", on: .function, "enqueue(text, json, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+        // These say what to cast.
+        Grant(
+            "EXECUTE", on: .function,
+            "enqueue(text, anyelement, anycompatible, text, jsonb, timestamptz, jsonb, text, interval)"),
+        Grant(
+            "EXECUTE", on: .function, "enqueue(text, text, anyelement, text, jsonb, timestamptz, jsonb, text, interval)"),
+        // What the constraint and the index of the log call. Every role may, unless an administrator has revoked that.
+        Grant("EXECUTE", on: .function, "message_is_valid(text, text, text, jsonb, jsonb, timestamptz, bytea)"),
+        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
     ]
+
+    /// What every role could call after a restore without privileges, and only those may that are granted it.
+    static let closed = ["truncate_segment(smallint)", "stream_lag()"]
 
     /// What a relay or an operator needs.
     static let relay: [Grant] = [
         Grant("USAGE", on: .schema),
         Grant("SELECT", on: .table, "message"),
+        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
         Grant("SELECT", on: .table, "migration"),
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "stream"),
         Grant("SELECT", "INSERT", "UPDATE", "DELETE", on: .table, "deferred"),
@@ -81,8 +95,9 @@ extension Grant {
         // UPDATE (expires_at): who locks rows to remove them has to be allowed to update them.
         Grant("SELECT", "DELETE", Privilege("UPDATE", "expires_at"), on: .table, "idempotency", isEssential: false),
         // Without these it delivers, and what was delivered stays.
-        Grant("SELECT", "UPDATE", on: .table, "segment", isEssential: false),
+        Grant("SELECT", "INSERT", "UPDATE", on: .table, "segment", isEssential: false),
         Grant("SELECT", "UPDATE", on: .sequence, "segment_number", isEssential: false),
+        Grant("EXECUTE", on: .function, "segment_is_passed(smallint)", isEssential: false),
         Grant("EXECUTE", on: .function, "truncate_segment(smallint)", isEssential: false),
     ]
 
@@ -93,12 +108,15 @@ extension Grant {
         Grant("SELECT", on: .table, "lag"),
         // Who reads a view has to be allowed to call what it calls.
         Grant("EXECUTE", on: .function, "stream_lag()"),
+        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
+        Grant("EXECUTE", on: .function, "segment_is_passed(smallint)"),
         Grant("SELECT", on: .table, "stream"),
         Grant("SELECT", on: .table, "migration"),
         Grant("SELECT", on: .table, "segment"),
-        Grant(Privilege("SELECT", "xid", "id", "segment", "slot", "created_at", "destination"), on: .table, "message"),
-        Grant(Privilege("SELECT", "subscription", "destination", "slot"), on: .table, "deferred"),
-        Grant(Privilege("SELECT", "subscription", "destination", "slot"), on: .table, "dead_letter"),
+        // The key and the id say the slot.
+        Grant(Privilege("SELECT", "xid", "id", "segment", "created_at", "destination", "key"), on: .table, "message"),
+        Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "deferred"),
+        Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "dead_letter"),
         Grant("SELECT", on: .sequence, "segment_number"),
     ]
 }

@@ -10,19 +10,11 @@ import Foundation
 ///
 /// A value type without I/O.
 struct MigrationHistory: Sendable {
-    /// A migration as the schema's table of versions has it.
-    struct Applied: Sendable, Hashable {
-        var version: Int
-        var name: String
-        var checksum: String
-        var date: Date
-    }
-
     let schema: OutboxSchema
     /// What this program knows, the oldest first.
     let known: [Migrations.File]
     /// What was applied, the oldest first.
-    let applied: [Applied]
+    let applied: [AppliedMigration]
 
     /// One status per known or applied version, the oldest first.
     var statuses: [MigrationStatus] {
@@ -32,12 +24,14 @@ struct MigrationHistory: Sendable {
             let name = known[version]?.name ?? applied[version]?.name ?? ""
             let state: MigrationStatus.State =
                 switch (known[version], applied[version]) {
-                case (let file?, let applied?) where file.checksum == applied.checksum: .applied(at: applied.date)
-                case (_?, let applied?): .drifted(at: applied.date)
-                case (nil, let applied?): .unknown(at: applied.date)
+                case (let file?, let applied?) where file.checksum == applied.checksum: .applied(at: applied.date ?? .distantPast)
+                case (_?, let applied?): .drifted(at: applied.date ?? .distantPast)
+                case (nil, let applied?): .unknown(at: applied.date ?? .distantPast)
                 case (_, nil): .pending
                 }
-            return MigrationStatus(version: version, name: name, state: state)
+            let newest = self.known.last?.version ?? 0
+            let isReadable = known[version] != nil || (applied[version]?.readableBy ?? version) <= newest
+            return MigrationStatus(version: version, name: name, state: state, isReadable: isReadable)
         }
     }
 
@@ -45,12 +39,13 @@ struct MigrationHistory: Sendable {
     func nextUp(to target: Int?) throws(OutboxError) -> Migrations.File? {
         let target = target ?? self.known.last?.version ?? 0
         try self.checkKnown(target)
-        try self.checkNotNewer()
+        try self.checkReadable()
         for (file, applied) in self.pairs {
             guard let applied else { continue }
             if applied.checksum != file.checksum { throw self.drift(file) }
         }
         guard let next = self.pairs.first(where: { $0.1 == nil })?.0 else { return nil }
+        // Something newer, which this program works with, has been built upon what is missing.
         if let later = self.applied.last, later.version > next.version {
             throw OutboxError(
                 .drift,
@@ -71,7 +66,7 @@ struct MigrationHistory: Sendable {
         return self.known.first { $0.version == last.version }
     }
 
-    private var pairs: [(Migrations.File, Applied?)] {
+    private var pairs: [(Migrations.File, AppliedMigration?)] {
         self.known.map { file in (file, self.applied.first { $0.version == file.version }) }
     }
 
@@ -79,6 +74,14 @@ struct MigrationHistory: Sendable {
         if self.known.contains(where: { $0.version == version }) { return }
         let known = self.known.map { "\($0.version)" }.joined(separator: ", ")
         throw OutboxError(.unknownVersion, "There is no migration \(version). Known versions: \(known).")
+    }
+
+    /// A newer schema that this program works with has nothing for it to do.
+    private func checkReadable() throws(OutboxError) {
+        let newest = self.known.last?.version ?? 0
+        guard let last = self.applied.last, let readableBy = self.applied.map(\.readableBy).max(), readableBy > newest
+        else { return }
+        throw OutboxError.newer(self.schema, version: last.version, known: newest)
     }
 
     private func checkNotNewer() throws(OutboxError) {

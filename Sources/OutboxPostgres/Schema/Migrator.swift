@@ -37,16 +37,24 @@ public struct Migrator: Sendable {
     /// What has been applied and what has not: one status per version that this program knows or that was applied.
     ///
     /// - Throws: ``OutboxError/Code/schemaOccupied`` where tables of others are in the place of an outbox's,
-    ///   ``OutboxError/Code/privilege``.
+    ///   ``OutboxError/Code/schemaUnversioned``, ``OutboxError/Code/privilege``.
     public func status(on connection: Connection) async throws -> [MigrationStatus] {
         do {
-            return try await self.history { statement in try await connection.query(statement) }.statuses
+            return try await connection.withTransaction(readOnly: true) { transaction in
+                try await transaction.query(SQLStatement(self.statements.configure))
+                switch try await self.contents(transaction) {
+                case .history(let history): return history.statuses
+                case .unversioned: throw OutboxError.unversioned(self.schema)
+                }
+            }
         } catch {
             throw OutboxError.explaining(error, schema: self.schema, task: "read the versions of")
         }
     }
 
-    /// Applies what has not been applied.
+    /// Applies what has not been applied. First it restores what a dump or a restore has left out: the rows that say what was
+    /// applied, which a dump of the structure alone does not have, and the privileges that a restore without them opened to
+    /// every role. Where a step replaces an object, it gives roles back what they were granted on the one before.
     ///
     /// - Parameters:
     ///   - version: Where to stop. Default: the newest version that this program knows. A schema that is newer than this
@@ -61,8 +69,11 @@ public struct Migrator: Sendable {
     public func up(
         to version: Int? = nil, on connection: Connection, progress: (MigrationStep) -> Void = { _ in }
     ) async throws -> [MigrationStep] {
-        try await self.run(.up, on: connection, progress: progress) { history in
-            try history.nextUp(to: version).map { file in (file, self.schema.up(file)) }
+        try await self.run(on: connection, progress: progress) { transaction, contents in
+            if let step = try await self.restore(contents, transaction) { return step }
+            guard case .history(let history) = contents, let file = try history.nextUp(to: version) else { return nil }
+            try await self.execute(self.schema.up(file, of: self.migrations), transaction)
+            return MigrationStep(version: file.version, name: file.name, direction: .up)
         }
     }
 
@@ -74,22 +85,25 @@ public struct Migrator: Sendable {
     ///   - connection: A connection that is not in a transaction.
     ///   - progress: Called after each step that was committed.
     /// - Returns: The steps that this call has made.
-    /// - Throws: As ``up(to:on:progress:)``, except that a drift is no obstacle.
+    /// - Throws: As ``up(to:on:progress:)``, except that a drift is no obstacle, and ``OutboxError/Code/schemaUnversioned``.
     @discardableResult
     public func down(
         to version: Int, on connection: Connection, progress: (MigrationStep) -> Void = { _ in }
     ) async throws -> [MigrationStep] {
-        try await self.run(.down, on: connection, progress: progress) { history in
-            try history.nextDown(to: version).map { file in (file, self.schema.down(file)) }
+        try await self.run(on: connection, progress: progress) { transaction, contents in
+            guard case .history(let history) = contents else { throw OutboxError.unversioned(self.schema) }
+            guard let file = try history.nextDown(to: version) else { return nil }
+            try await self.execute(self.schema.down(file, of: self.migrations), transaction)
+            return MigrationStep(version: file.version, name: file.name, direction: .down)
         }
     }
 
     // MARK: - Steps
 
-    /// Takes step after step, each under the lock and after another look at what has been applied.
+    /// Takes step after step, each in a transaction of its own, under the lock and after another look at what has been applied.
     private func run(
-        _ direction: MigrationStep.Direction, on connection: Connection, progress: (MigrationStep) -> Void,
-        next: (MigrationHistory) throws -> (Migrations.File, script: String)?
+        on connection: Connection, progress: (MigrationStep) -> Void,
+        step take: (borrowing Transaction, Contents) async throws -> MigrationStep?
     ) async throws -> [MigrationStep] {
         var steps: [MigrationStep] = []
         do {
@@ -97,10 +111,7 @@ public struct Migrator: Sendable {
                 let step: MigrationStep? = try await connection.withTransaction { transaction in
                     try await transaction.query(SQLStatement(self.statements.configure))
                     try await transaction.query(SQLStatement(self.statements.lock))
-                    let history = try await self.history { statement in try await connection.query(statement) }
-                    guard let (file, script) = try next(history) else { return nil }
-                    try await transaction.execute(script: script)
-                    return MigrationStep(version: file.version, name: file.name, direction: direction)
+                    return try await take(transaction, try await self.contents(transaction))
                 }
                 guard let step else { return steps }
                 steps.append(step)
@@ -111,20 +122,72 @@ public struct Migrator: Sendable {
         }
     }
 
-    private func history(_ query: (SQLStatement) async throws -> QueryResult) async throws -> MigrationHistory {
-        let facts = try await query(SQLStatement(self.statements.facts))[0]
-        let relations = try facts.decode("relations", as: [String].self)
-        if relations.isEmpty { return MigrationHistory(schema: self.schema, known: self.migrations, applied: []) }
-        guard try facts.decode("has_versions", as: Bool.self) else { throw self.occupied(by: relations) }
-        let applied = try await query(SQLStatement(self.statements.list)).map { row in
-            MigrationHistory.Applied(
-                version: try row.decode("version", as: Int.self), name: try row.decode("name", as: String.self),
-                checksum: try row.decode("checksum", as: String.self), date: try row.decode("applied_at", as: Date.self)
-            )
+    /// Runs a migration's script, and gives roles back what they had been granted on objects that it has replaced.
+    private func execute(_ script: String, _ transaction: borrowing Transaction) async throws {
+        let privileges = SQLStatement(self.statements.privileges)
+        let before = try PrivilegeSnapshot(try await transaction.query(privileges))
+        try await transaction.execute(script: script)
+        let grants = before.grants(after: try PrivilegeSnapshot(try await transaction.query(privileges)))
+        if !grants.isEmpty { try await transaction.execute(script: grants.joined(separator: "\n")) }
+    }
+
+    /// - Returns: What was restored; nil: nothing was missing.
+    private func restore(_ contents: Contents, _ transaction: borrowing Transaction) async throws -> MigrationStep? {
+        switch contents {
+        case .unversioned(let applied):
+            try await transaction.query(
+                SQLStatement(
+                    self.statements.restoreVersions,
+                    [
+                        .int4Array(applied.map { Int32($0.version) }), .textArray(applied.map(\.name)),
+                        .textArray(applied.map(\.checksum)), .int4Array(applied.map { Int32($0.readableBy) }),
+                    ]))
+            return self.restored(applied.last, "what says that it was applied")
+        case .history(let history):
+            if history.applied.isEmpty { return nil }
+            let open = try await transaction.query(SQLStatement(self.statements.openFunctions))
+            if open.isEmpty { return nil }
+            let names = try open.map { row in try row.decode("name", as: String.self) }
+            let closing = try open.map { row in try row.decode("close", as: String.self) + ";" }
+            try await transaction.execute(script: closing.joined(separator: "\n"))
+            return self.restored(
+                history.applied.last, "only roles that were granted it may call \(names.joined(separator: ", "))")
         }
-        // A table of versions beside nothing that is applied: somebody else's.
-        if applied.isEmpty { throw self.occupied(by: relations) }
-        return MigrationHistory(schema: self.schema, known: self.migrations, applied: applied)
+    }
+
+    private func restored(_ migration: AppliedMigration?, _ detail: String) -> MigrationStep? {
+        migration.map { MigrationStep(version: $0.version, name: $0.name, direction: .restored, detail: detail) }
+    }
+
+    // MARK: - What is there
+
+    /// What is in the schema.
+    private enum Contents {
+        /// What has been applied; nothing, where nothing is there.
+        case history(MigrationHistory)
+        /// The structure of an outbox, without the rows that say of which version: what its comment says was applied.
+        case unversioned([AppliedMigration])
+    }
+
+    private func contents(_ transaction: borrowing Transaction) async throws -> Contents {
+        let facts = try await transaction.query(SQLStatement(self.statements.facts))[0]
+        let relations = try facts.decode("relations", as: [String].self)
+        if relations.isEmpty { return .history(MigrationHistory(schema: self.schema, known: self.migrations, applied: [])) }
+        guard try facts.decode("has_versions", as: Bool.self) else { throw self.occupied(by: relations) }
+        let applied = try await transaction.query(SQLStatement(self.statements.list)).map { row in
+            AppliedMigration(
+                version: try row.decode("version", as: Int.self), name: try row.decode("name", as: String.self),
+                checksum: try row.decode("checksum", as: String.self),
+                readableBy: try row.decode("readable_by", as: Int.self),
+                date: try row.decode("applied_at", as: Date.self))
+        }
+        if applied.isEmpty {
+            let comment = try facts.decode("comment", as: String?.self)
+            // Without a comment that says so, it may be the table of something else.
+            guard let noted = comment.flatMap(AppliedMigration.parse) else { throw self.occupied(by: relations) }
+            return .unversioned(noted)
+        }
+        return .history(MigrationHistory(schema: self.schema, known: self.migrations, applied: applied))
     }
 
     private func occupied(by relations: [String]) -> OutboxError {

@@ -3,7 +3,8 @@ public struct OutboxError: Error, Sendable {
     /// What kind of failure it is.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String {
-            case schemaMissing, schemaOccupied, schemaOutdated, schemaNewer, drift, unknownVersion, privilege
+            case schemaMissing, schemaOccupied, schemaUnversioned, schemaOutdated, schemaNewer, drift, unknownVersion
+            case privilege
             case streamMissing
         }
 
@@ -13,9 +14,12 @@ public struct OutboxError: Error, Sendable {
         public static let schemaMissing = Code(kind: .schemaMissing)
         /// The schema holds tables that have the names of an outbox's and are none.
         public static let schemaOccupied = Code(kind: .schemaOccupied)
+        /// The tables of an outbox are there, and none of the rows that say which version they are: they came with a dump of
+        /// the structure alone, or the rows were removed. ``Migrator/up(to:on:progress:)`` restores them.
+        public static let schemaUnversioned = Code(kind: .schemaUnversioned)
         /// The schema is older than this program needs.
         public static let schemaOutdated = Code(kind: .schemaOutdated)
-        /// The schema is newer than this program knows.
+        /// The schema is newer than this program works with.
         public static let schemaNewer = Code(kind: .schemaNewer)
         /// What was applied to the schema is not what this program would have applied.
         public static let drift = Code(kind: .drift)
@@ -110,12 +114,21 @@ extension OutboxError {
             """, underlying: underlying)
     }
 
-    static func outdated(_ schema: OutboxSchema, version: Int) -> OutboxError {
+    static func unversioned(_ schema: OutboxSchema) -> OutboxError {
+        OutboxError(
+            .schemaUnversioned,
+            """
+            The table \(schema.identifier).migration is empty, so the version of the outbox is not known: it came with a dump of \
+            the structure alone, or its rows were removed. Restore them with "outbox migrate up".
+            """)
+    }
+
+    static func outdated(_ schema: OutboxSchema, version: Int, needed: Int) -> OutboxError {
         OutboxError(
             .schemaOutdated,
             """
-            The schema \(schema.identifier) is at version \(version), older than this program, which needs \
-            \(OutboxSchema.currentVersion). Bring it up to date with "outbox migrate up".
+            The schema \(schema.identifier) is at version \(version), older than this program, which needs \(needed). Bring it \
+            up to date with "outbox migrate up".
             """)
     }
 
@@ -123,8 +136,8 @@ extension OutboxError {
         OutboxError(
             .schemaNewer,
             """
-            The schema \(schema.identifier) is at version \(version), newer than this program, which knows \(known). \
-            Update the program.
+            The schema \(schema.identifier) is at version \(version), which works with newer programs only; this one knows \
+            \(known). Update the program.
             """)
     }
 }

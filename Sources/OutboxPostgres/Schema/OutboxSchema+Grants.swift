@@ -11,17 +11,21 @@ extension OutboxSchema {
     ///
     /// A producer sees idempotency keys, those of other producers too, and could end their windows: they are no secrets.
     ///
+    /// First it revokes what a restore without privileges (`pg_restore --no-acl`) leaves open to every role: the functions that
+    /// work with their owner's rights.
+    ///
     /// - Parameters:
     ///   - producer: The role of an application that enqueues; nil: none.
     ///   - relay: The role of a relay or an operator; nil: none.
     ///   - monitor: The role of whoever watches; nil: none.
     public func grants(producer: String? = nil, relay: String? = nil, monitor: String? = nil) -> String {
-        [(producer, Grant.producer), (relay, Grant.relay), (monitor, Grant.monitor)]
-            .map { role, grants in
-                guard let role else { return "" }
+        let closed = Grant.closed.map { "\(self.identifier).\($0)" }.joined(separator: ", ")
+        let revoke = "REVOKE ALL ON FUNCTION \(closed) FROM PUBLIC;\n"
+        return [(producer, Grant.producer), (relay, Grant.relay), (monitor, Grant.monitor)]
+            .reduce(into: revoke) { sql, part in
+                guard let role = part.0 else { return }
                 let quoted = SQLIdentifier(role).quoted
-                return grants.map { $0.statement(to: quoted, in: self) + "\n" }.joined()
+                for grant in part.1 { sql += grant.statement(to: quoted, in: self) + "\n" }
             }
-            .joined()
     }
 }

@@ -1,7 +1,8 @@
 import OutboxSQL
 
 extension OutboxSchema {
-    /// Runs `body` in a transaction, once it is clear that the schema is one that this program knows.
+    /// Runs `body` in a transaction, once it is clear that the schema is one that this program works with. Names without a
+    /// schema mean the server's own in it.
     ///
     /// - Parameter task: What for, in the words of an error: "inspect".
     func inTransaction<Result>(
@@ -10,6 +11,7 @@ extension OutboxSchema {
     ) async throws -> Result {
         do {
             return try await connection.withTransaction(isolation: isolation, readOnly: readOnly) { transaction in
+                try await transaction.query(SQLStatement(self.statements.fixSearchPath.text, [.bool(true)]))
                 try await self.checkVersion(transaction)
                 return try await body(transaction)
             }
@@ -18,21 +20,20 @@ extension OutboxSchema {
         }
     }
 
-    /// Makes sure that the schema is one that this program knows.
-    func checkVersion(on connection: Connection) async throws {
+    /// Makes sure that the schema is one that this program works with.
+    ///
+    /// - Throws: ``OutboxError/Code/schemaMissing`` and those of ``SchemaVersion/check(_:program:)``.
+    package func checkVersion(on connection: Connection) async throws {
         try await self.inTransaction(on: connection, readOnly: true, task: "inspect") { _ in }
     }
 
     private func checkVersion(_ transaction: borrowing Transaction) async throws {
-        let version: Int
+        let version: SchemaVersion
         do {
-            version = try await transaction.query(SQLStatement(self.inspectionStatements.version))[0].decode(0)
+            version = try SchemaVersion(try await transaction.query(SQLStatement(self.inspectionStatements.version))[0])
         } catch {
             throw OutboxError.explainingUse(error, schema: self, task: "inspect")
         }
-        let known = OutboxSchema.currentVersion
-        if version == 0 { throw OutboxError.missing(self) }
-        if version < known { throw OutboxError.outdated(self, version: version) }
-        if version > known { throw OutboxError.newer(self, version: version, known: known) }
+        try version.check(self)
     }
 }

@@ -39,17 +39,20 @@ public struct OutboxSchema: Sendable, Hashable {
         self.name = name
     }
 
-    /// The newest version of the schema that this library knows, which is the one that it works with.
+    /// The newest version of the schema that this library knows. It works with newer ones too, if their migrations say so.
     public static let currentVersion = Migrations.all.last?.version ?? 0
+
+    /// The oldest version of the schema that this library works with.
+    public static let oldestVersion = 1
 
     /// What creates the schema at its newest version: one script, to be run in one transaction.
     public var sql: String {
-        Migrations.all.map(self.up).joined(separator: "\n")
+        Migrations.all.map { self.up($0) }.joined(separator: "\n")
     }
 
     /// What removes the outbox and everything in it. What others have put into the schema stays, and with it the schema.
     public var down: String {
-        Migrations.all.reversed().map(self.down).joined(separator: "\n")
+        Migrations.all.reversed().map { self.down($0) }.joined(separator: "\n")
     }
 
     /// The name quoted as an identifier.
@@ -84,19 +87,34 @@ public struct OutboxSchema: Sendable, Hashable {
     }
 
     /// What brings the schema to a migration's version, and notes that it did.
-    package func up(_ migration: Migrations.File) -> String {
+    ///
+    /// - Parameter migrations: All that are known, the oldest first.
+    package func up(_ migration: Migrations.File, of migrations: [Migrations.File] = Migrations.all) -> String {
         """
         \(self.render(migration.up))
-        INSERT INTO \(self.identifier).migration (version, name, checksum)
-        VALUES (\(migration.version), '\(migration.name)', '\(migration.checksum)');
+        INSERT INTO \(self.identifier).migration (version, name, checksum, readable_by)
+        VALUES (\(migration.version), '\(migration.name)', '\(migration.checksum)', \(migration.readableBy));
+        \(self.comment(upTo: migration.version, of: migrations))
 
         """
     }
 
     /// What undoes a migration. The first takes the note of itself with it.
-    package func down(_ migration: Migrations.File) -> String {
-        let forget = "DELETE FROM \(self.identifier).migration WHERE version = \(migration.version);\n"
+    ///
+    /// - Parameter migrations: All that are known, the oldest first.
+    package func down(_ migration: Migrations.File, of migrations: [Migrations.File] = Migrations.all) -> String {
+        let forget = """
+            DELETE FROM \(self.identifier).migration WHERE version = \(migration.version);
+            \(self.comment(upTo: migration.version - 1, of: migrations))
+
+            """
         return (migration.version == 1 ? "" : forget) + self.render(migration.down)
+    }
+
+    /// Notes what has been applied where a dump of the structure alone takes it along.
+    private func comment(upTo version: Int, of migrations: [Migrations.File]) -> String {
+        let applied = migrations.filter { $0.version <= version }.map(AppliedMigration.init)
+        return "COMMENT ON TABLE \(self.identifier).migration IS '\(AppliedMigration.comment(applied))';"
     }
 
     /// Puts the schema's name into a text.

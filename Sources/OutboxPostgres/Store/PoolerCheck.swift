@@ -52,8 +52,9 @@ struct PoolerCheck {
     private func place() async throws -> Place {
         let row = try await self.connection.query(
             """
-            SELECT pid, split_part(virtualtransaction, '/', 2)::bigint FROM pg_locks
-            WHERE pid = pg_backend_pid() AND locktype = 'virtualxid'
+            SELECT pid, pg_catalog.split_part(virtualtransaction, '/', 2)::pg_catalog.int8 FROM pg_catalog.pg_locks
+            WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+                AND locktype OPERATOR(pg_catalog.=) 'virtualxid'
             """)[0]
         return Place(process: try row.decode(0), transaction: try row.decode(1))
     }
@@ -62,7 +63,7 @@ struct PoolerCheck {
     private func processOfAnother() async throws -> Int32? {
         let second = try await Connection.connect(self.configuration, logger: self.logger)
         let process = try await withThrowingTaskGroup(of: Int32?.self) { group in
-            group.addTask { try await second.query("SELECT pg_backend_pid()")[0].decode(0, as: Int32.self) }
+            group.addTask { try await second.query("SELECT pg_catalog.pg_backend_pid()")[0].decode(0, as: Int32.self) }
             group.addTask {
                 try await Task.sleep(for: .seconds(2))
                 await second.close()

@@ -45,21 +45,10 @@ extension PostgresSession {
 
     private func checkVersion() async throws {
         let result = try await self.connection.query(SQLStatement(self.statements.version.text, []))
-        let version = Int(try result[0].decode(0, as: Int32.self))
-        let known = OutboxSchema.currentVersion
-        if version < known {
-            throw RelayStoreError(
-                """
-                The schema \(self.schema.identifier) is at version \(version), older than this program, which needs \
-                \(known). Bring it up to date with "outbox migrate up".
-                """, isRetriable: false)
-        }
-        if version > known {
-            throw RelayStoreError(
-                """
-                The schema \(self.schema.identifier) is at version \(version), newer than this program, which knows \
-                \(known). Update the program.
-                """, isRetriable: false)
+        do {
+            try SchemaVersion(result[0]).check(self.schema)
+        } catch let error as OutboxError {
+            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
         }
     }
 

@@ -95,8 +95,8 @@ import Testing
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
             """
-            INSERT INTO {{schema}}.dead_letter (id, slot, created_at, destination, payload, attempts, reason, last_error)
-            VALUES (1, 0, now(), 'd', '', 1, 'rejected', 'no')
+            INSERT INTO {{schema}}.dead_letter (id, created_at, destination, payload, attempts, reason, last_error)
+            VALUES (1, now(), 'd', '', 1, 'rejected', 'no')
             """)
         try await Program.outbox(arguments + ["--postgres", outbox.url, "--schema", outbox.schema], status: 64)
         #expect(try await outbox.count("dead_letter") == 1)

@@ -13,9 +13,9 @@ import Testing
             try await test.connection.execute(
                 script: """
                     INSERT INTO \(test.name).dead_letter (
-                        subscription, id, slot, created_at, destination, route, key, headers, payload, attempts, reason,
+                        subscription, id, created_at, destination, route, key, headers, payload, attempts, reason,
                         last_error, died_at)
-                    SELECT CASE number WHEN 10 THEN 'other' ELSE 'main' END, number, number, now() - interval '1 day',
+                    SELECT CASE number WHEN 10 THEN 'other' ELSE 'main' END, number, now() - interval '1 day',
                         CASE WHEN number <= 6 THEN 'here' ELSE 'there' END, 'r', 'k', '{"a":"b"}', '\\x0001', number,
                         CASE WHEN number % 2 = 0 THEN 'rejected' ELSE 'exhausted' END, '100% of error ' || number,
                         now() - (10 - number) * interval '1 hour'

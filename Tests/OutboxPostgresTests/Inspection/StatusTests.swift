@@ -109,11 +109,11 @@ import Testing
             try await self.addStream(test, "here", position: 0, slots: 33...1023)
             try await test.connection.execute(
                 script: """
-                    INSERT INTO \(test.name).deferred (id, slot, created_at, destination, payload)
-                    SELECT id, slot, created_at, destination, payload FROM \(test.name).message;
+                    INSERT INTO \(test.name).deferred (id, created_at, destination, payload)
+                    SELECT id, created_at, destination, payload FROM \(test.name).message;
                     INSERT INTO \(test.name).dead_letter
-                        (id, slot, created_at, destination, payload, attempts, reason)
-                    SELECT id, slot, created_at, destination, payload, 1, 'rejected' FROM \(test.name).message;
+                        (id, created_at, destination, payload, attempts, reason)
+                    SELECT id, created_at, destination, payload, 1, 'rejected' FROM \(test.name).message;
                     UPDATE \(test.name).stream SET paused_at = now() WHERE slot_low = 33
                     """)
             let status = try await OutboxInspector(schema: test.schema).status(on: test.connection)
@@ -264,7 +264,7 @@ import Testing
                     relay.stop()
                     try await group.waitForAll()
                 }
-                for column in ["payload", "headers", "key", "options"] {
+                for column in ["payload", "headers", "route", "options"] {
                     for table in ["message", "deferred", "dead_letter"] {
                         let text = "SELECT \(column) FROM \(test.name).\(table)"
                         let error = await #expect(throws: PostgresError.self) {
@@ -306,7 +306,9 @@ import Testing
             #expect(empty?.code == .schemaMissing)
             try await Migrator(schema: test.schema).up(on: test.connection)
             try await test.connection.execute(
-                script: "INSERT INTO \(test.name).migration (version, name, checksum) VALUES (99, 'future', '')")
+                script: "INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (99, 'future', '', 1)")
+            _ = try await inspector.status(on: test.connection)
+            try await test.connection.execute(script: "UPDATE \(test.name).migration SET readable_by = 2 WHERE version = 99")
             let newer = await #expect(throws: OutboxError.self) { try await inspector.status(on: test.connection) }
             #expect(newer?.code == .schemaNewer)
         }

@@ -261,7 +261,7 @@ import Testing
                 #expect(try await query("TABLE $.pending").rowCount == 102)
                 for statement in [
                     "SELECT payload FROM $.message", "SELECT headers FROM $.message", "TABLE $.message_0",
-                    "TABLE $.message", "SELECT key FROM $.message", "TABLE $.deferred", "TABLE $.dead_letter",
+                    "TABLE $.message", "SELECT route FROM $.message", "TABLE $.deferred", "TABLE $.dead_letter",
                     "SELECT last_error FROM $.dead_letter", "UPDATE $.stream SET paused_at = now()",
                     "TABLE $.idempotency", "DELETE FROM $.pending",
                     "UPDATE $.lag SET messages = 0",

@@ -156,11 +156,11 @@ import Testing
         try await bench.script(
             """
             INSERT INTO $outbox.deferred (
-                id, slot, created_at, destination, key, payload, attempts, next_attempt_at, ordered)
+                id, created_at, destination, key, payload, attempts, next_attempt_at, ordered)
             VALUES
-                (1, 7, now(), 'd', 'k', '1', 1, now() - interval '1 minute', true),
-                (2, 7, now(), 'd', 'k', '2', 1, now() - interval '2 minutes', true),
-                (3, 7, now(), 'd', 'k', '3', 0, 'infinity', true);
+                (1, now(), 'd', 'k', '1', 1, now() - interval '1 minute', true),
+                (2, now(), 'd', 'k', '2', 1, now() - interval '2 minutes', true),
+                (3, now(), 'd', 'k', '3', 0, 'infinity', true);
             """)
         var configuration = RelayBench.quick
         configuration.page.messages = 1

@@ -111,8 +111,8 @@ import Testing
             try await bench.admin.execute(script: bench.schema.down + bench.schema.sql)
             try await bench.sql(
                 """
-                INSERT INTO $outbox.deferred (id, slot, created_at, destination, payload)
-                VALUES (7, 0, now(), 'd', convert_to('new', 'UTF8'))
+                INSERT INTO $outbox.deferred (id, created_at, destination, payload)
+                VALUES (7, now(), 'd', convert_to('new', 'UTF8'))
                 """)
             try await eventually("it notices") { isDisconnected.load(ordering: .relaxed) }
         }

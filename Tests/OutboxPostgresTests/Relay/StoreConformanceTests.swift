@@ -70,8 +70,8 @@ struct PostgresFixture: StoreFixture {
             """
             WITH gone AS (DELETE FROM $outbox.dead_letter WHERE id = $1 RETURNING *)
             INSERT INTO $outbox.deferred (
-                subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload)
-            SELECT subscription, id, slot, created_at, deliver_at, destination, route, key, headers, options, payload
+                subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload)
+            SELECT subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload
             FROM gone
             """, [.int8(id)])
     }

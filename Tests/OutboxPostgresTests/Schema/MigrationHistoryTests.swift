@@ -10,12 +10,13 @@ import Testing
         Migrations.File(version: version, name: "step\(version)", up: "up \(version)", down: "down \(version)")
     }
 
-    private func history(_ versions: [Int], drifted: Int? = nil) -> MigrationHistory {
+    private func history(_ versions: [Int], drifted: Int? = nil, readableBy: Int? = nil) -> MigrationHistory {
         let applied = versions.map { version in
             let file = Self.files.first { $0.version == version }
             let checksum = version == drifted ? "another" : file?.checksum ?? "unknown"
-            return MigrationHistory.Applied(
-                version: version, name: "step\(version)", checksum: checksum, date: Date(timeIntervalSince1970: 0))
+            return AppliedMigration(
+                version: version, name: "step\(version)", checksum: checksum, readableBy: readableBy ?? version,
+                date: Date(timeIntervalSince1970: 0))
         }
         return MigrationHistory(schema: OutboxSchema(), known: Self.files, applied: applied)
     }
@@ -59,6 +60,48 @@ import Testing
         }
         #expect { try self.history([1, 2, 3, 4]).nextDown(to: 0) } throws: { error in
             (error as? OutboxError)?.code == .schemaNewer
+        }
+    }
+
+    /// A later version that this program works with is no error, and nothing to undo.
+    @Test func aNewerSchemaThatIsReadableIsUpToDate() throws {
+        #expect(try self.history([1, 2, 3, 4], readableBy: 3).nextUp(to: nil) == nil)
+        #expect(self.history([1, 2, 3, 4], readableBy: 3).statuses.allSatisfy { $0.isReadable })
+        #expect(self.history([1, 2, 3, 4]).statuses.map(\.isReadable) == [true, true, true, false])
+        #expect { try self.history([1, 2, 3, 4], readableBy: 3).nextDown(to: 0) } throws: { error in
+            (error as? OutboxError)?.code == .schemaNewer
+        }
+    }
+
+    /// What a dump of the structure takes along says what the rows say.
+    @Test func theCommentSaysWhatWasApplied() {
+        let applied = Self.files.map(AppliedMigration.init)
+        #expect(AppliedMigration.parse(AppliedMigration.comment(applied)) == applied)
+        for other in ["", "our versions", "1 outbox x readable by", "1 outbox x readable by y", "2 b x readable by 2\n1 a x readable by 1"] {
+            #expect(AppliedMigration.parse(other) == nil, "\(other)")
+        }
+    }
+
+    /// Every pair of a schema and a program.
+    @Test func aProgramWorksWithASchemaOfItsRange() {
+        for newest in 0...5 {
+            for readableBy in 0...newest {
+                for known in 1...5 {
+                    for oldest in 1...known {
+                        let version = SchemaVersion(newest: newest, readableBy: readableBy)
+                        var code: OutboxError.Code?
+                        do throws(OutboxError) {
+                            try version.check(OutboxSchema(), program: .init(newest: known, oldest: oldest))
+                        } catch {
+                            code = error.code
+                        }
+                        let expected: OutboxError.Code? =
+                            newest == 0 ? .schemaUnversioned
+                            : newest < oldest ? .schemaOutdated : known < readableBy ? .schemaNewer : nil
+                        #expect(code == expected, "\(version), \(known), \(oldest)")
+                    }
+                }
+            }
         }
     }
 

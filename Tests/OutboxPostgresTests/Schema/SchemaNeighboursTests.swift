@@ -20,8 +20,8 @@ import Testing
             let id = try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self)
             #expect(id == 1)
             try await outbox.connection.execute(
-                script: "INSERT INTO \(outbox.name).deferred (id, slot, created_at, destination, payload) "
-                    + "VALUES (1, 0, now(), 'there', '')")
+                script: "INSERT INTO \(outbox.name).deferred (id, created_at, destination, payload) "
+                    + "VALUES (1, now(), 'there', '')")
             try await migrator.down(to: 0, on: outbox.connection)
         }
     }
@@ -66,8 +66,8 @@ import Testing
                 try await Migrator(schema: outbox.schema).down(to: 0, on: outbox.connection)
             }
             #expect(error?.sqlState == "2BP01")
-            // Each step is a transaction: the later ones are undone, the first is not.
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).first?.version == 2)
+            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
+            #expect(try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self) == 1)
         }
     }
 

@@ -134,8 +134,8 @@ import Testing
         let bench = try await RelayBench.make()
         try await bench.sql(
             """
-            INSERT INTO $outbox.deferred (id, slot, created_at, destination, key, payload, ordered, next_attempt_at)
-            SELECT i, 0, now(), 'd' || i % 3, 'k' || i % 1000, '', true, 'infinity' FROM generate_series(1, 20000) AS i
+            INSERT INTO $outbox.deferred (id, created_at, destination, key, payload, ordered, next_attempt_at)
+            SELECT i, now(), 'd' || i % 3, 'k' || i % 1000, '', true, 'infinity' FROM generate_series(1, 20000) AS i
             """)
         if isAnalysed { try await bench.sql("ANALYZE $outbox.deferred") }
         let statements = bench.schema.statements

@@ -83,8 +83,8 @@ import Testing
         try await bench.sql("SELECT $outbox.enqueue('d', 'in the log')")
         try await bench.sql(
             """
-            INSERT INTO $outbox.deferred (id, slot, created_at, destination, key, payload, ordered)
-            VALUES (1, 7, now(), 'd', 'k', 'deferred', true)
+            INSERT INTO $outbox.deferred (id, created_at, destination, key, payload, ordered)
+            VALUES (1, now(), 'd', 'k', 'deferred', true)
             """)
         try await bench.run(self.relay(bench, deliveries, marks, wakeup: .notify(fallback: nil))) {
             try await self.mark(bench, marks)
