@@ -33,6 +33,9 @@ extension PostgresOutbox {
         // More than that after now Postgres has no time.
         let longest = 1000 * 365.25 * 24 * 60 * 60
         let seconds = min(max(self.idempotencyWindow.seconds, 0), longest)
-        return .text("\(Int64(seconds * 1_000_000)) microseconds")
+        // In parts: PostgreSQL 14 takes no number above 2,147,483,647 in an interval.
+        let microseconds = Int64(seconds * 1_000_000)
+        let minute: Int64 = 60_000_000
+        return .text("\(microseconds / minute) minutes \(microseconds % minute) microseconds")
     }
 }

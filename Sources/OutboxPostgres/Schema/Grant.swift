@@ -27,8 +27,10 @@ struct Grant: Sendable, Hashable {
 
     var privileges: [Privilege]
     var kind: Kind
-    /// The object's name in the schema; of a function, with its parameters' types; of the schema, nothing.
+    /// The object's name in the schema; of the schema, nothing.
     var object: String
+    /// The types of a function's parameters, as they are called in `pg_catalog`.
+    var parameters: [String] = []
     /// Whether the role cannot do its work without it.
     var isEssential: Bool
 
@@ -39,9 +41,21 @@ struct Grant: Sendable, Hashable {
         self.isEssential = isEssential
     }
 
-    /// The object's whole name.
+    /// To call a function.
+    init(execute function: String, _ parameters: String..., isEssential: Bool = true) {
+        self.init("EXECUTE", on: .function, function, isEssential: isEssential)
+        self.parameters = parameters
+    }
+
+    /// The object's whole name. Types are qualified: the script is run by others, with a search_path of theirs.
     func name(in schema: OutboxSchema) -> String {
-        self.kind == .schema ? schema.identifier : "\(schema.identifier).\(self.object)"
+        switch self.kind {
+        case .schema: return schema.identifier
+        case .table, .sequence: return "\(schema.identifier).\(self.object)"
+        case .function:
+            let parameters = self.parameters.map { "pg_catalog.\($0)" }.joined(separator: ", ")
+            return "\(schema.identifier).\(self.object)(\(parameters))"
+        }
     }
 
     /// The statement that grants it to a role, whose name is quoted.
@@ -65,29 +79,30 @@ extension Grant {
         Grant(
             "SELECT", Privilege("INSERT", "destination", "key", "expires_at"),
             Privilege("UPDATE", "message_id", "expires_at"), on: .table, "idempotency"),
-        Grant("EXECUTE", on: .function, "enqueue(text, bytea, text, text, jsonb, timestamptz, jsonb, text, interval)"),
-        Grant("EXECUTE", on: .function, "enqueue(text, text, text, text, jsonb, timestamptz, jsonb, text, interval)"),
-        Grant("EXECUTE", on: .function, "enqueue(text, jsonb, text, text, jsonb, timestamptz, jsonb, text, interval)"),
-        Grant("EXECUTE", on: .function, "enqueue(text, json, text, text, jsonb, timestamptz, jsonb, text, interval)"),
+        Grant(
+            execute: "enqueue", "text", "bytea", "text", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
+        Grant(execute: "enqueue", "text", "text", "text", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
+        Grant(
+            execute: "enqueue", "text", "jsonb", "text", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
+        Grant(execute: "enqueue", "text", "json", "text", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
         // These say what to cast.
         Grant(
-            "EXECUTE", on: .function,
-            "enqueue(text, anyelement, anycompatible, text, jsonb, timestamptz, jsonb, text, interval)"),
+            execute: "enqueue", "text", "anyelement", "anycompatible", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
         Grant(
-            "EXECUTE", on: .function, "enqueue(text, text, anyelement, text, jsonb, timestamptz, jsonb, text, interval)"),
+            execute: "enqueue", "text", "text", "anyelement", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
         // What the constraint and the index of the log call. Every role may, unless an administrator has revoked that.
-        Grant("EXECUTE", on: .function, "message_is_valid(text, text, text, jsonb, jsonb, timestamptz, bytea)"),
-        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
+        Grant(execute: "message_is_valid", "text", "text", "text", "jsonb", "jsonb", "timestamptz", "bytea"),
+        Grant(execute: "slot", "text", "int8"),
     ]
 
     /// What every role could call after a restore without privileges, and only those may that are granted it.
-    static let closed = ["truncate_segment(smallint)", "stream_lag()"]
+    static let closed = [Grant(execute: "truncate_segment", "int2"), Grant(execute: "stream_lag")]
 
     /// What a relay or an operator needs.
     static let relay: [Grant] = [
         Grant("USAGE", on: .schema),
         Grant("SELECT", on: .table, "message"),
-        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
+        Grant(execute: "slot", "text", "int8"),
         Grant("SELECT", on: .table, "migration"),
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "stream"),
         Grant("SELECT", "INSERT", "UPDATE", "DELETE", on: .table, "deferred"),
@@ -97,8 +112,8 @@ extension Grant {
         // Without these it delivers, and what was delivered stays.
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "segment", isEssential: false),
         Grant("SELECT", "UPDATE", on: .sequence, "segment_number", isEssential: false),
-        Grant("EXECUTE", on: .function, "segment_is_passed(smallint)", isEssential: false),
-        Grant("EXECUTE", on: .function, "truncate_segment(smallint)", isEssential: false),
+        Grant(execute: "segment_is_passed", "int2", isEssential: false),
+        Grant(execute: "truncate_segment", "int2", isEssential: false),
     ]
 
     /// What whoever watches needs: the views, and what the status counts by.
@@ -107,9 +122,9 @@ extension Grant {
         Grant("SELECT", on: .table, "pending"),
         Grant("SELECT", on: .table, "lag"),
         // Who reads a view has to be allowed to call what it calls.
-        Grant("EXECUTE", on: .function, "stream_lag()"),
-        Grant("EXECUTE", on: .function, "slot(text, bigint)"),
-        Grant("EXECUTE", on: .function, "segment_is_passed(smallint)"),
+        Grant(execute: "stream_lag"),
+        Grant(execute: "slot", "text", "int8"),
+        Grant(execute: "segment_is_passed", "int2"),
         Grant("SELECT", on: .table, "stream"),
         Grant("SELECT", on: .table, "migration"),
         Grant("SELECT", on: .table, "segment"),

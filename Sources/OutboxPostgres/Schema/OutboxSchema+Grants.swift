@@ -19,7 +19,7 @@ extension OutboxSchema {
     ///   - relay: The role of a relay or an operator; nil: none.
     ///   - monitor: The role of whoever watches; nil: none.
     public func grants(producer: String? = nil, relay: String? = nil, monitor: String? = nil) -> String {
-        let closed = Grant.closed.map { "\(self.identifier).\($0)" }.joined(separator: ", ")
+        let closed = Grant.closed.map { $0.name(in: self) }.joined(separator: ", ")
         let revoke = "REVOKE ALL ON FUNCTION \(closed) FROM PUBLIC;\n"
         return [(producer, Grant.producer), (relay, Grant.relay), (monitor, Grant.monitor)]
             .reduce(into: revoke) { sql, part in

@@ -47,8 +47,9 @@ public struct Janitor: Sendable {
     func pass(on connection: Connection) async throws -> JanitorReport {
         let facts = try await connection.withTransaction { transaction in
             try await transaction.pipeline([
-                SQLStatement(self.statements.noteSegments.text), SQLStatement(self.statements.listSegments.text),
-            ])[1].map { row in try SegmentFacts(row) }
+                self.fixSearchPath, SQLStatement(self.statements.noteSegments.text),
+                SQLStatement(self.statements.listSegments.text),
+            ])[2].map { row in try SegmentFacts(row) }
         }
         let plan = SegmentPlan(facts, policy: self.policy)
         var report = JanitorReport(segments: facts.map(JanitorReport.Segment.init), next: plan.next)
@@ -75,6 +76,9 @@ public struct Janitor: Sendable {
         return report
     }
 
+    /// For what follows in a transaction. What empties a segment and removes keys needs it not.
+    private var fixSearchPath: SQLStatement { SQLStatement(self.statements.fixSearchPath.text, [.bool(true)]) }
+
     private func empty(_ number: Int, on connection: Connection) async throws -> JanitorReport.Outcome {
         let statement = SQLStatement(self.statements.emptySegment.text, [.int2(Int16(number))])
         let answer: String = try await connection.withTransaction { transaction in
@@ -83,14 +87,14 @@ public struct Janitor: Sendable {
         return JanitorReport.Outcome(rawValue: answer) ?? .busy
     }
 
-    /// - Returns: The new current segment; nil: the next one is not empty, or somebody else was faster.
+    /// - Returns: The new current segment; nil: no other one is empty, or another janitor was faster.
     private func advance(from number: Int, on connection: Connection) async throws -> Int? {
         try await connection.withTransaction { transaction in
             let results = try await transaction.pipeline([
-                SQLStatement(self.statements.advanceSegment.text, [.int4(Int32(number))]),
+                self.fixSearchPath, SQLStatement(self.statements.advanceSegment.text, [.int4(Int32(number))]),
                 SQLStatement(self.statements.noteSegments.text),
             ])
-            return try results[0].first.map { row in try row.decode(0, as: Int.self) }
+            return try results[1].first.map { row in try row.decode(0, as: Int.self) }
         }
     }
 }

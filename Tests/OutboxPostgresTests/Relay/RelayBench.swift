@@ -11,10 +11,10 @@ struct RelayBench: Sendable {
     let admin: Connection
 
     /// Creates the outbox in the running test's schema.
-    static func make(postgres: ConnectionConfiguration? = nil) async throws -> RelayBench {
+    static func make(postgres: ConnectionConfiguration? = nil, suffix: String = "") async throws -> RelayBench {
         let scope = SchemaScope.current
         let postgres = try postgres ?? ConnectionConfiguration(scope.url)
-        let schema = try OutboxSchema(name: scope.name)
+        let schema = try OutboxSchema(name: scope.name + suffix)
         let admin = try await Connection.connect(postgres)
         try await admin.execute(script: schema.sql)
         return RelayBench(postgres: postgres, schema: schema, admin: admin)

@@ -1,4 +1,7 @@
+import Logging
+import Outbox
 import OutboxMigrations
+import OutboxSQL
 import Testing
 
 @testable import OutboxPostgres
@@ -103,7 +106,112 @@ import Testing
         }
     }
 
+    /// A migration that drops an object and creates another of its name takes the privileges with it, and gets them back: on a
+    /// function with other parameters, on a view, on columns that are still there, with the right to grant them on.
+    @Test func rolesKeepWhatTheyMayDoWithWhatIsReplaced() async throws {
+        try await withTestOutbox(prefix: "it's \"granted\"") { outbox in
+            try await outbox.withRole { role in
+                try await outbox.withRole { other in
+                    let name = outbox.name
+                    try await outbox.connection.execute(
+                        script: """
+                            \(outbox.schema.grants(producer: role, monitor: other))
+                            REVOKE ALL ON ALL FUNCTIONS IN SCHEMA \(name) FROM PUBLIC;
+                            CREATE TABLE \(name).price (colour text, size int, gone int);
+                            GRANT SELECT (colour), UPDATE (size, gone) ON \(name).price TO "\(role)" WITH GRANT OPTION;
+                            GRANT INSERT ON \(name).price TO "\(other)";
+                            """)
+                    let privileges = SQLStatement(outbox.schema.migrationStatements.privileges)
+                    func granted() async throws -> Set<String> {
+                        let snapshot = try PrivilegeSnapshot(try await outbox.connection.query(privileges))
+                        return Set(
+                            snapshot.states.flatMap { state in
+                                state.entries.map { "\(state.object.name) \(state.object.column ?? "") \($0)" }
+                            })
+                    }
+                    let before = try await granted()
+                    let migrator = Migrator(schema: outbox.schema, migrations: Migrations.all + [Self.replacing])
+                    try await migrator.up(on: outbox.connection)
+                    let lost = before.filter { $0.contains("price gone") }
+                    #expect(lost.count == 1)
+                    #expect(try await granted() == before.subtracting(lost))
+                    // And on the way back.
+                    try await migrator.down(to: Self.newest, on: outbox.connection)
+                    #expect(try await granted() == before.subtracting(lost))
+                    // What every role may is the migration's to say.
+                    let open = try await outbox.value(
+                        """
+                        SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                        WHERE pronamespace = '\(outbox.schema.identifierText)'::regnamespace AND proname = 'stream_lag' AND grantee = 0
+                        """, as: Int.self)
+                    #expect(open == 0)
+                    let connection = try await outbox.connect(as: role)
+                    let enqueued = PostgresOutbox(schema: outbox.schema)
+                    try await connection.withTransaction { transaction in
+                        _ = try await enqueued.enqueue(NewMessage(to: "d", text: "x"), in: transaction)
+                    }
+                    await connection.close()
+                }
+            }
+        }
+    }
+
+    /// The program of the version before goes on with a schema that was only added to, and refuses another.
+    @Test(arguments: [true, false]) func anAdditiveMigrationIsNoEndForTheVersionBefore(isAdditive: Bool) async throws {
+        try await withTestOutbox { outbox in
+            let addition = Migrations.File(
+                version: Self.newest + 1, name: "addition", readableBy: isAdditive ? Self.newest : nil,
+                up: Self.addingColumn.up, down: Self.addingColumn.down)
+            try await Migrator(schema: outbox.schema, migrations: Migrations.all + [addition]).up(on: outbox.connection)
+            let store = PostgresStore(postgres: try await outbox.configuration(), schema: outbox.schema)
+            let uses: [@Sendable () async throws -> Void] = [
+                { _ = try await Migrator(schema: outbox.schema).up(on: outbox.connection) },
+                { _ = try await OutboxInspector(schema: outbox.schema).status(on: outbox.connection) },
+                { _ = try await Janitor(schema: outbox.schema).run(on: outbox.connection) },
+                {
+                    do {
+                        let session = try await store.openSession(subscription: "main", logger: Logger(label: "test"))
+                        await session.close()
+                    } catch let error as RelayStoreError {
+                        throw error.underlying ?? error
+                    }
+                },
+            ]
+            for use in uses {
+                if isAdditive {
+                    try await use()
+                } else {
+                    let error = await #expect(throws: OutboxError.self) { try await use() }
+                    #expect(error?.code == .schemaNewer)
+                }
+            }
+            let statuses = try await Migrator(schema: outbox.schema).status(on: outbox.connection)
+            #expect(statuses.last?.isUnknown == true && statuses.last?.isReadable == isAdditive)
+        }
+    }
+
     private static let newest = OutboxSchema.currentVersion
+
+    private static let replacing = Migrations.File(
+        version: newest + 1, name: "replacing",
+        up: """
+            DROP FUNCTION {{schema}}.enqueue(text, text, text, text, jsonb, timestamptz, jsonb, text, interval);
+            CREATE FUNCTION {{schema}}.enqueue(destination text, payload text, colour integer) RETURNS bigint
+            LANGUAGE sql RETURN 1;
+            DROP VIEW {{schema}}.lag; DROP FUNCTION {{schema}}.stream_lag();
+            CREATE FUNCTION {{schema}}.stream_lag() RETURNS bigint LANGUAGE sql SECURITY DEFINER RETURN 1;
+            REVOKE ALL ON FUNCTION {{schema}}.stream_lag() FROM PUBLIC;
+            REVOKE ALL ON FUNCTION {{schema}}.enqueue(text, text, integer) FROM PUBLIC;
+            CREATE VIEW {{schema}}.lag AS SELECT 1 AS one;
+            DROP TABLE {{schema}}.price; CREATE TABLE {{schema}}.price (size int, colour text);
+
+            """,
+        down: """
+            DROP FUNCTION {{schema}}.enqueue(text, text, integer);
+            CREATE FUNCTION {{schema}}.enqueue(destination text, payload text) RETURNS bigint LANGUAGE sql RETURN 1;
+            DROP VIEW {{schema}}.lag; CREATE VIEW {{schema}}.lag AS SELECT 2 AS two;
+
+            """)
 
     private static let addingColumn = Migrations.File(
         version: newest + 1, name: "colour", up: "ALTER TABLE {{schema}}.stream ADD COLUMN colour text;\n",

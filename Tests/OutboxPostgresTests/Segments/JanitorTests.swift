@@ -90,6 +90,57 @@ import Testing
         #expect(report.advancedTo == 0)
     }
 
+    /// A message to a destination that no relay has a route for keeps its segment. The ring goes on without that one, and the
+    /// log does not grow.
+    @Test func oneSegmentThatIsNeverPassedDoesNotStopTheRing() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.sql("SELECT $outbox.enqueue('mistyped', 'x')")
+        let deliveries = Deliveries()
+        var visited: [Int] = []
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
+            for round in 1...7 {
+                try await bench.deliver("\(round)")
+                let report = try await bench.clean()
+                if let next = report.advancedTo { visited.append(next) }
+                #expect(report.outcome(0) == (round == 1 ? .current : .unread))
+                #expect(try await bench.count("SELECT count(*) FROM $outbox.message") <= 4)
+            }
+        }
+        #expect(visited == [1, 2, 3, 1, 2, 3, 1])
+        #expect(deliveries.texts.count == 7)
+    }
+
+    /// What is looked at of the streams grows with the destinations, not with their square.
+    @Test func whetherASegmentIsPassedIsLinearInDestinations() async throws {
+        func rowsRead(_ destinations: Int) async throws -> Int {
+            let bench = try await RelayBench.make(suffix: "\(destinations)")
+            try await bench.script(
+                """
+                INSERT INTO $outbox.message (destination, payload) SELECT 'd' || i, '' FROM generate_series(1, \(destinations)) AS i;
+                INSERT INTO $outbox.stream (destination, snapshot, position, horizon)
+                SELECT 'd' || i, pg_current_snapshot(), 1000000, pg_current_xact_id() FROM generate_series(1, \(destinations)) AS i
+                """)
+            // Of streams that have not passed what their own transaction wrote; all are looked at until one is found.
+            try await bench.script("UPDATE $outbox.stream SET snapshot = pg_current_snapshot(), horizon = pg_current_xact_id()")
+            return try await bench.admin.withTransaction { transaction in
+                let passed = try await transaction.query(
+                    SQLStatement(bench.render("SELECT $outbox.segment_is_passed(0::smallint)")))[0].decode(0, as: Bool.self)
+                #expect(passed)
+                let rows = try await transaction.query(
+                    SQLStatement(
+                        bench.render(
+                            """
+                            SELECT (seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_user_tables
+                            WHERE relid = '$outbox.stream'::regclass
+                            """)))
+                return try rows[0].decode(0, as: Int.self)
+            }
+        }
+        let few = try await rowsRead(100)
+        let many = try await rowsRead(400)
+        #expect(few > 0 && many <= 4 * few, "\(few) rows of streams for 100 destinations, \(many) for 400")
+    }
+
     /// A transaction that was read past: its messages are in a segment that is old, and nobody has seen them.
     @Test(arguments: [false, true]) func anOpenTransactionKeepsItsSegment(isPrepared: Bool) async throws {
         let bench = try await RelayBench.make()

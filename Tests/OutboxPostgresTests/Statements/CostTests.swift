@@ -20,7 +20,11 @@ import Testing
             .init(parameters: ["autovacuum": "off", "shared_preload_libraries": "pg_stat_statements", "fsync": "off"])
         ) { server in
             let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
-            try await bench.sql(fill)
+            // A backend flushes its statistics when it ends, so that those of filling the log are there before they are reset.
+            let producer = try await Connection.connect(bench.postgres)
+            try await producer.execute(script: bench.render(fill))
+            await producer.close()
+            try await self.isAlone(bench)
             try await bench.script("VACUUM ANALYZE; ")
             try await bench.script("CREATE EXTENSION pg_stat_statements; CHECKPOINT")
             let delivered = Atomic(0)
@@ -31,11 +35,7 @@ import Testing
             try await bench.run(bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], configuration: configuration)) {
                 try await eventually("all are delivered") { delivered.load(ordering: .relaxed) >= count }
             }
-            // A backend flushes its statistics when it ends.
-            try await eventually("the relay's session has ended") {
-                try await bench.count(
-                    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == 1
-            }
+            try await self.isAlone(bench)
             var cost = Cost()
             cost.walBytes = try await self.position(bench) - before
             cost.rowsWritten = try await bench.count(
@@ -48,6 +48,12 @@ import Testing
             #expect(delivered.load(ordering: .relaxed) == count)
             #expect(try await bench.pendingCount() == 0)
             return cost
+        }
+    }
+
+    private func isAlone(_ bench: RelayBench) async throws {
+        try await eventually("all other sessions have ended") {
+            try await bench.count("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == 1
         }
     }
 

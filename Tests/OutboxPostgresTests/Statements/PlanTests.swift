@@ -97,6 +97,36 @@ import Testing
             })
     }
 
+    /// Of a destination that eight streams split, the rows of other slots are not read: the slot is a condition on the index,
+    /// with the expression that is in it, wherever a statement that runs all the time asks for it.
+    @Test(arguments: State.allCases) func theSlotIsAConditionOnTheIndex(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let statements = bench.schema.statements
+        for (text, arguments, types) in [
+            (
+                statements.readFresh.text, "1000, 'd1', 128::smallint, 255::smallint, 1000, 8000",
+                "bigint, text, smallint, smallint, bigint, integer"
+            ),
+            (
+                statements.readFreshBounded.text, "1000, 'd1', 128::smallint, 255::smallint, 1000, 8000000",
+                "bigint, text, smallint, smallint, bigint, bigint"
+            ),
+            (
+                statements.readCatchup.text,
+                """
+                pg_current_snapshot(), 1000, pg_current_snapshot(), 10, 'd1', 128::smallint, 255::smallint, 1000, 8000000, NULL
+                """, "pg_snapshot, bigint, pg_snapshot, bigint, text, smallint, smallint, bigint, bigint, xid8"
+            ),
+        ] {
+            let plan = try await self.plan(bench, text, arguments, types: types)
+            let conditions = plan.filter { $0.contains("Index Cond") }
+            #expect(conditions.count == 4)
+            #expect(conditions.allSatisfy { $0.contains("hashtext(key)") && $0.contains(">= $") && $0.contains("<= $") }, "\(plan)")
+            #expect(!plan.contains { $0.contains("Filter") && $0.contains("hashtext") }, "\(plan)")
+        }
+    }
+
     @Test(arguments: State.allCases) func catchingUpIsServedInOrderByTheIndexOnDestination(state: State) async throws {
         let bench = try await RelayBench.make()
         try await self.prepare(bench, state)
