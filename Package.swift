@@ -131,7 +131,7 @@ let package = Package(
             path: "Benchmarks/Designs",
             resources: [
                 "notify_per_row", "status_table", "status_claim", "status_finish", "lease_table", "lease_claim",
-                "lease_finish",
+                "lease_finish", "plain_table", "notify_table", "old_table", "insert_loop",
             ].map { .embedInCode("\($0).sql") },
             swiftSettings: settings
         ),

@@ -23,7 +23,8 @@ DROP SEQUENCE {{schema}}.segment_number;
 DROP FUNCTION
     {{schema}}.ring(), {{schema}}.ring_deferred(), {{schema}}.ring_stream(), {{schema}}.count_generation(),
     {{schema}}.announce_dead_letter(), {{schema}}.slot(text, bigint),
-    {{schema}}.message_is_valid(text, text, text, jsonb, jsonb, timestamptz, bytea);
+    {{schema}}.message_is_valid(text, text, text, jsonb, jsonb, bytea),
+    {{schema}}.examine_message(text, text, text, jsonb, jsonb, bytea);
 
 DO $outbox$
 BEGIN

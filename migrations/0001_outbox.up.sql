@@ -38,80 +38,59 @@ SELECT setval('{{schema_text}}.segment_number', 0);
 -- the planner puts the expression in the place of the call.
 CREATE FUNCTION {{schema}}.slot(key text, id bigint) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ((CASE WHEN key IS NULL THEN id ELSE hashtext(key) END) & 1023)::smallint;
+RETURN (coalesce(hashtext(key), id) & 1023)::smallint;
 
 -- Whether a message is one that a relay can read and deliver; otherwise an error that names the field and says what is
--- allowed, without the value. The log has this as its one CHECK: Postgres prepares each constraint again for each statement,
--- and the body of a function once a session.
-CREATE FUNCTION {{schema}}.message_is_valid(
-    destination text, route text, key text, headers jsonb, options jsonb, deliver_at timestamptz, payload bytea
-) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $outbox$
+-- allowed, without the value. The log has message_is_valid as its one CHECK: Postgres reads and prepares each constraint again
+-- for each statement, and the body of a function once a session. So it has no more parameters than it needs, and one
+-- expression, which is true for a message that is right and has no options. For all others it calls examine_message, which has
+-- the same limits.
+CREATE FUNCTION {{schema}}.examine_message(
+    destination text, route text, key text, headers jsonb, options jsonb, payload bytea
+) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $outbox$
 DECLARE
-    field  pg_catalog.text;
-    reason pg_catalog.text;
-    number pg_catalog."numeric";
+    field  text;
+    reason text;
+    number numeric;
 BEGIN
-    IF pg_catalog.octet_length(destination) OPERATOR(pg_catalog.<) 1
-        OR pg_catalog.octet_length(destination) OPERATOR(pg_catalog.>) 255
-    THEN
+    IF octet_length(destination) NOT BETWEEN 1 AND 255 THEN
         field := 'destination';
-        reason := pg_catalog.format('has %s bytes; 1 to 255 are allowed', pg_catalog.octet_length(destination));
-    ELSIF pg_catalog.octet_length(route) OPERATOR(pg_catalog.<) 1
-        OR pg_catalog.octet_length(route) OPERATOR(pg_catalog.>) 1024
-    THEN
+        reason := format('has %s bytes; 1 to 255 are allowed', octet_length(destination));
+    ELSIF octet_length(route) NOT BETWEEN 1 AND 1024 THEN
         field := 'route';
-        reason := pg_catalog.format('has %s bytes; 1 to 1024 are allowed, or null', pg_catalog.octet_length(route));
-    ELSIF pg_catalog.octet_length(key) OPERATOR(pg_catalog.<) 1
-        OR pg_catalog.octet_length(key) OPERATOR(pg_catalog.>) 1024
-    THEN
+        reason := format('has %s bytes; 1 to 1024 are allowed, or null', octet_length(route));
+    ELSIF octet_length(key) NOT BETWEEN 1 AND 1024 THEN
         field := 'key';
-        reason := pg_catalog.format('has %s bytes; 1 to 1024 are allowed, or null', pg_catalog.octet_length(key));
-    ELSIF pg_catalog.octet_length(payload) OPERATOR(pg_catalog.>) 67108864 THEN
+        reason := format('has %s bytes; 1 to 1024 are allowed, or null', octet_length(key));
+    ELSIF octet_length(payload) > 67108864 THEN
         field := 'payload';
-        reason := pg_catalog.format('has %s bytes; at most 67108864 are allowed', pg_catalog.octet_length(payload));
-    ELSIF NOT pg_catalog.isfinite(deliver_at) THEN
-        field := 'deliver_at';
-        reason := 'is infinite; a time or null is allowed';
-    ELSIF headers IS NOT NULL THEN
-        IF pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.<>) 'object'
-            OR pg_catalog.jsonb_path_exists(headers, 'strict $.* ? (@.type() != "string")')
-        THEN
-            field := 'headers';
-            reason := 'is not an object of strings';
-        ELSIF pg_catalog.octet_length(headers::pg_catalog.text) OPERATOR(pg_catalog.>) 65536 THEN
-            field := 'headers';
-            reason := pg_catalog.format(
-                'has %s bytes as text; at most 65536 are allowed', pg_catalog.octet_length(headers::pg_catalog.text));
-        END IF;
+        reason := format('has %s bytes; at most 67108864 are allowed', octet_length(payload));
+    ELSIF jsonb_typeof(headers) <> 'object' OR jsonb_path_exists(headers, 'strict $.* ? (@.type() != "string")') THEN
+        field := 'headers';
+        reason := 'is not an object of strings';
+    ELSIF octet_length(headers::text) > 65536 THEN
+        field := 'headers';
+        reason := format('has %s bytes as text; at most 65536 are allowed', octet_length(headers::text));
+    ELSIF jsonb_typeof(options) <> 'object' OR options - 'max_attempts' - 'max_delay' <> '{}' THEN
+        field := 'options';
+        reason := 'is not an object that has no other names than max_attempts and max_delay';
+    ELSIF octet_length(options::text) > 1024 THEN
+        field := 'options';
+        reason := 'has more than 1024 bytes as text';
     END IF;
 
-    IF field IS NULL AND options IS NOT NULL THEN
-        field := 'options';
-        IF pg_catalog.jsonb_typeof(options) OPERATOR(pg_catalog.<>) 'object'
-            OR (options OPERATOR(pg_catalog.-) 'max_attempts' OPERATOR(pg_catalog.-) 'max_delay')
-                OPERATOR(pg_catalog.<>) '{}'
-        THEN
-            reason := 'is not an object that has no other names than max_attempts and max_delay';
-        ELSIF pg_catalog.octet_length(options::pg_catalog.text) OPERATOR(pg_catalog.>) 1024 THEN
-            reason := 'has more than 1024 bytes as text';
-        ELSIF options OPERATOR(pg_catalog.?) 'max_attempts' THEN
-            IF pg_catalog.jsonb_typeof(options OPERATOR(pg_catalog.->) 'max_attempts') OPERATOR(pg_catalog.=) 'number' THEN
-                number := (options OPERATOR(pg_catalog.->) 'max_attempts')::pg_catalog."numeric";
-            END IF;
-            IF number IS NULL OR number OPERATOR(pg_catalog.<) 1 OR number OPERATOR(pg_catalog.>) 2147483647
-                OR number OPERATOR(pg_catalog.<>) pg_catalog.trunc(number)
-            THEN
-                reason := 'has a max_attempts that is not a whole number from 1 to 2147483647';
-            END IF;
+    IF reason IS NULL AND options ? 'max_attempts' THEN
+        number := CASE jsonb_typeof(options -> 'max_attempts') WHEN 'number' THEN options ->> 'max_attempts' END;
+        IF number IS NULL OR number NOT BETWEEN 1 AND 2147483647 OR number <> trunc(number) THEN
+            field := 'options';
+            reason := 'has a max_attempts that is not a whole number from 1 to 2147483647';
         END IF;
-        IF reason IS NULL AND options OPERATOR(pg_catalog.?) 'max_delay' THEN
-            number := NULL;
-            IF pg_catalog.jsonb_typeof(options OPERATOR(pg_catalog.->) 'max_delay') OPERATOR(pg_catalog.=) 'number' THEN
-                number := (options OPERATOR(pg_catalog.->) 'max_delay')::pg_catalog."numeric";
-            END IF;
-            IF number IS NULL OR number OPERATOR(pg_catalog.<) 0 OR number OPERATOR(pg_catalog.>) 1000000000 THEN
-                reason := 'has a max_delay that is not a number of seconds from 0 to 1000000000';
-            END IF;
+    END IF;
+    IF reason IS NULL AND options ? 'max_delay' THEN
+        number := CASE jsonb_typeof(options -> 'max_delay') WHEN 'number' THEN options ->> 'max_delay' END;
+        IF number IS NULL OR number NOT BETWEEN 0 AND 1000000000 THEN
+            field := 'options';
+            reason := 'has a max_delay that is not a number of seconds from 0 to 1000000000';
         END IF;
     END IF;
 
@@ -119,8 +98,37 @@ BEGIN
         RETURN true;
     END IF;
     RAISE EXCEPTION 'invalid message: % %', field, reason USING
-        ERRCODE = '23514', SCHEMA = (pg_catalog.parse_ident('{{schema_text}}'))[1], TABLE = 'message', COLUMN = field,
+        ERRCODE = 'check_violation', SCHEMA = (parse_ident('{{schema_text}}'))[1], TABLE = 'message', COLUMN = field,
         CONSTRAINT = 'message_is_valid';
+END
+$outbox$;
+
+CREATE FUNCTION {{schema}}.message_is_valid(
+    destination text, route text, key text, headers jsonb, options jsonb, payload bytea
+) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $outbox$
+BEGIN
+    RETURN
+        pg_catalog.octet_length(destination) OPERATOR(pg_catalog.>=) 1
+        AND pg_catalog.octet_length(destination) OPERATOR(pg_catalog.<=) 255
+        AND (
+            route IS NULL
+            OR pg_catalog.octet_length(route) OPERATOR(pg_catalog.>=) 1
+            AND pg_catalog.octet_length(route) OPERATOR(pg_catalog.<=) 1024
+        )
+        AND (
+            key IS NULL
+            OR pg_catalog.octet_length(key) OPERATOR(pg_catalog.>=) 1
+            AND pg_catalog.octet_length(key) OPERATOR(pg_catalog.<=) 1024
+        )
+        AND pg_catalog.octet_length(payload) OPERATOR(pg_catalog.<=) 67108864
+        AND (
+            headers IS NULL
+            OR pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.=) 'object'
+            AND NOT pg_catalog.jsonb_path_exists(headers, 'strict $.* ? (@.type() != "string")')
+            AND pg_catalog.octet_length(headers::pg_catalog.text) OPERATOR(pg_catalog.<=) 65536
+        )
+        AND options IS NULL
+        OR {{schema}}.examine_message(destination, route, key, headers, options, payload);
 END
 $outbox$;
 
@@ -159,7 +167,7 @@ CREATE TABLE {{schema}}.message (
     options     jsonb,
     payload     bytea       NOT NULL,
     CONSTRAINT message_is_valid CHECK (
-        {{schema}}.message_is_valid(destination, route, key, headers, options, deliver_at, payload)
+        {{schema}}.message_is_valid(destination, route, key, headers, options, payload)
     )
 ) PARTITION BY LIST (segment);
 
@@ -290,7 +298,7 @@ CREATE INDEX idempotency_expires_at ON {{schema}}.idempotency (expires_at);
 -- do not fire, and a relay would not hear of what it wrote.
 
 -- The doorbell: NOTIFY only while the relay sleeps. A producer takes the bell, the advisory lock (oid of message, 0), shared
--- until its transaction ends; a relay holds it exclusively while it sleeps. Postgres prepares the WHEN clause for each
+-- until its transaction ends; a relay holds it exclusively while it sleeps. Postgres reads and prepares the WHEN clause for each
 -- statement and runs it in C, so it is no longer than it has to be, and a busy system never enters the function.
 --
 -- A transaction that is to be prepared cannot NOTIFY; SET LOCAL outbox.doorbell = 'off' keeps it from trying, and its
@@ -305,7 +313,7 @@ END
 $outbox$;
 
 CREATE TRIGGER doorbell BEFORE INSERT ON {{schema}}.message FOR EACH STATEMENT
-    WHEN (NOT pg_try_advisory_xact_lock_shared('{{schema_text}}.message'::regclass::oid::integer, 0))
+    WHEN (NOT pg_try_advisory_xact_lock_shared('{{schema_text}}.message'::regclass::integer, 0))
     EXECUTE FUNCTION {{schema}}.ring();
 ALTER TABLE {{schema}}.message ENABLE ALWAYS TRIGGER doorbell;
 
@@ -417,7 +425,7 @@ BEGIN
                 COLUMN = field, CONSTRAINT = 'idempotency_key_length';
         END IF;
         -- The key would be noted for a message that is refused afterwards, and the error would come as one of that table.
-        PERFORM {{schema}}.message_is_valid(destination, route, key, headers, options, deliver_at, payload);
+        PERFORM {{schema}}.message_is_valid(destination, route, key, headers, options, payload);
 
         LOOP
             -- Most repetitions end here: nothing is written or locked for them.

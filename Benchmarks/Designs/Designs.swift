@@ -30,5 +30,17 @@ package struct Design: Sendable {
     /// Replaces the outbox's own trigger by one that notifies for each row.
     package static let notifyPerRow = text(PackageResources.notify_per_row_sql)
 
+    /// A table of five columns, `plain_message`.
+    package static let plainTable = text(PackageResources.plain_table_sql)
+
+    /// The same with a NOTIFY for each row, `notify_message`.
+    package static let notifyTable = text(PackageResources.notify_table_sql)
+
+    /// The outbox's log before its baseline was written again, `old_message`.
+    package static let oldTable = text(PackageResources.old_table_sql)
+
+    /// A function that inserts in a loop; `{{table}}` stands for the table.
+    package static let insertLoop = text(PackageResources.insert_loop_sql)
+
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }

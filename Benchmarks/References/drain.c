@@ -11,7 +11,7 @@ static int prepare(PGconn *connection, const char *log, int page, reference_resu
     char text[1024];
     snprintf(
         text, sizeof text,
-        "SELECT id, slot, created_at, route, key, headers, options, payload FROM %s"
+        "SELECT id, created_at, route, key, headers, options, payload FROM %s"
         " WHERE destination = $2 AND id > $1 ORDER BY id LIMIT %d",
         log, page);
     return reference_execute(result, connection, settings) &&
@@ -32,7 +32,7 @@ static void read_all(PGconn *connection, const char *destination, reference_resu
             return;
         }
         int count = PQntuples(rows);
-        for (int row = 0; row < count; row++) result->bytes += PQgetlength(rows, row, 7);
+        for (int row = 0; row < count; row++) result->bytes += PQgetlength(rows, row, 6);
         result->messages += count;
         if (count > 0) position = reference_get64(PQgetvalue(rows, count - 1, 0));
         PQclear(rows);

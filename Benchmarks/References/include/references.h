@@ -30,10 +30,12 @@ int64_t reference_resident_bytes(void);
 reference_result reference_drain(const char *conninfo, const char *log, const char *destination, int page);
 
 /*
- * Inserts messages of one length into a log with COPY, in binary and in one transaction. The connection is not in the time.
+ * Inserts messages of one length into a table with COPY, in binary and in one transaction. The connection is not in the time.
+ *
+ * has_segment: whether the table is a log, whose column segment is given.
  */
 reference_result reference_copy(
-    const char *conninfo, const char *log, const char *destination, int64_t messages, int size);
+    const char *conninfo, const char *table, int has_segment, const char *destination, int64_t messages, int size);
 
 /*
  * Commits one statement again and again over a number of connections, in one thread: until a time is over or a number of

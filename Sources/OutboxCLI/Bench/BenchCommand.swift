@@ -20,7 +20,7 @@ struct BenchCommand: ParsableCommand {
               outbox bench soak --duration 30m --rate 2000 --svg soak.svg
             """,
         subcommands: [
-            BenchDrainCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self, BenchLatencyCommand.self,
+            BenchDrainCommand.self, BenchInsertCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self, BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
             BenchWritesCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
             BenchSoakCommand.self, BenchAllCommand.self,

@@ -91,7 +91,8 @@ extension Grant {
         Grant(
             execute: "enqueue", "text", "text", "anyelement", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
         // What the constraint and the index of the log call. Every role may, unless an administrator has revoked that.
-        Grant(execute: "message_is_valid", "text", "text", "text", "jsonb", "jsonb", "timestamptz", "bytea"),
+        Grant(execute: "message_is_valid", "text", "text", "text", "jsonb", "jsonb", "bytea"),
+        Grant(execute: "examine_message", "text", "text", "text", "jsonb", "jsonb", "bytea"),
         Grant(execute: "slot", "text", "int8"),
     ]
 

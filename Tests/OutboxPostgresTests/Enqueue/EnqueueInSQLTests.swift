@@ -100,8 +100,6 @@ import Testing
         ("'d', 'x', key => repeat('é', 513)", "key", "has 1026 bytes; 1 to 1024"),
         ("'d', 'x', route => ''", "route", "has 0 bytes; 1 to 1024"),
         ("'d', 'x', route => repeat('r', 1025)", "route", "has 1025 bytes; 1 to 1024"),
-        ("'d', 'x', deliver_at => 'infinity'", "deliver_at", "is infinite"),
-        ("'d', 'x', deliver_at => '-infinity'", "deliver_at", "is infinite"),
         ("'d', 'x', headers => '[]'", "headers", "an object of strings"),
         ("'d', 'x', headers => '\"a\"'", "headers", "an object of strings"),
         ("'d', 'x', headers => 'null'", "headers", "an object of strings"),
@@ -139,7 +137,7 @@ import Testing
         "'d', 'x', headers => '{}'", "'d', 'x', headers => jsonb_build_object('a', repeat('b', 65527))",
         "'d', 'x', options => '{}'", "'d', 'x', options => '{\"max_attempts\":3.0,\"max_delay\":0.5}'",
         "'d', 'x', options => '{\"max_attempts\":2147483647,\"max_delay\":1000000000}'",
-        "'d', 'x', deliver_at => '294276-12-31 23:59:59Z'", "'d', 'x', deliver_at => '4713-01-01 BC'",
+        "'d', 'x', deliver_at => '294276-12-31 23:59:59Z'", "'d', 'x', deliver_at => '4713-01-01 BC'", "'d', 'x', deliver_at => 'infinity'",
         "'d', decode(repeat('00', 67108864), 'hex')",
     ])
     func whatIsValidIsTaken(arguments: String) async throws {

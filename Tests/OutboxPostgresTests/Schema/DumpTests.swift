@@ -130,7 +130,7 @@ import Testing
             #expect(try await Migrator().up(on: connection).isEmpty)
             #expect(try await Migrator().status(on: connection).allSatisfy { $0.isApplied })
             let deliveries = try await self.deliver(OutboxSchema(), copy, until: "SELECT true")
-            #expect(deliveries.all.map(\.id) == [1, 2])
+            #expect(deliveries.all.map(\.id).sorted() == [1, 2])
             // The rows of the segments are made by whoever looks first, and the ring turns.
             #expect(try await Janitor(policy: .eager).run(on: connection).advancedTo == 1)
             #expect(try await connection.query("SELECT FROM outbox.segment").rowCount == 4)
@@ -230,12 +230,12 @@ import Testing
         }
     }
 
-    /// Before version 15 a database cannot have a collation of ICU's, and not every server is built with it.
+    /// Before version 15 a database cannot have a collation of ICU's, and a server that is built without it knows one at most.
     private func hasICU() async throws -> Bool {
         let server = try await TestServer.shared
         let version = try #require(try await server.psql("SHOW server_version_num").first.flatMap { Int($0) })
         let collations = try await server.psql("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'")
-        return version >= 150_000 && collations != ["0"]
+        return version >= 150_000 && collations != ["0"] && collations != ["1"]
     }
 
     /// Each table in turn, under a relay at work: what it costs, and that the relay goes on.

@@ -172,7 +172,15 @@ import Testing
                 try await connection.execute(script: "SELECT outbox.enqueue(\(call))")
             }
             // What is refused says so and nothing else.
-            for (call, state) in [("'', 'x'", "23514"), ("'d', 42", "42804"), ("NULL, 'x'", "23502")] {
+            for (call, state) in [
+                ("'', 'x'", "23514"), ("'d', 'x', ''", "23514"), ("'d', 'x', route => ''", "23514"),
+                ("'d', 'x', headers => '[]'", "23514"), ("'d', 'x', options => '[]'", "23514"),
+                ("'d', 'x', options => '{\"max_attempts\":0}'", "23514"),
+                ("'d', 'x', options => '{\"max_attempts\":1,\"max_delay\":-1}'", "23514"),
+                ("'d', pg_catalog.decode(pg_catalog.repeat('00', 67108865), 'hex')", "23514"),
+                ("'d', 'x', idempotency_key => ''", "23514"), ("'d', 42", "42804"), ("'d', 'x', 42", "42804"),
+                ("NULL, 'x'", "23502"),
+            ] {
                 let error = await #expect(throws: PostgresError.self) {
                     try await connection.execute(script: "SELECT outbox.enqueue(\(call))")
                 }

@@ -268,6 +268,8 @@ import Testing
         let outbox = InMemoryOutbox()
         try self.fill(outbox, 300, keys: 300)
         let reads = ReadCounter()
+        let begun = Atomic(0)
+        let isFirstPageBegun = Latch()
         let relay = self.relay(
             CountingStore(store: outbox, counter: reads),
             [
@@ -276,8 +278,13 @@ import Testing
                     breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))
                 ) { message in
                     // The first page is done, but for one that is deferred, and due while the destination is down.
-                    if message.id == 1, message.attempt == 1 { throw Refused() }
-                    if message.id <= 100 { return }
+                    if message.id <= 100 {
+                        if begun.add(1, ordering: .relaxed).newValue == 100 { isFirstPageBegun.open() }
+                        if message.id == 1, message.attempt == 1 { throw Refused() }
+                        return
+                    }
+                    // Otherwise the destination may be down before a lane has come to the first page's last message.
+                    try await isFirstPageBegun.pass()
                     if reads.calls.add(1, ordering: .relaxed).newValue == 200 { reads.done() }
                     throw DeliveryFailure.unavailable("down")
                 }

@@ -7,10 +7,11 @@ import OutboxPostgres
 struct BenchCommitsCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "commits",
-        abstract: "Transactions of one message, beside a table without a trigger and one that notifies for each row.",
+        abstract: "Transactions of one message, beside a plain table, the same table without a trigger, and one that notifies.",
         discussion: """
             A relay delivers meanwhile, to a closure that does nothing. Beside the table without a trigger, it looks every \
-            20 ms; beside the one that notifies, it listens. The producers are one thread in C.
+            20 ms; beside the one that notifies, it listens; nothing reads the plain table of five columns. The producers are one \
+            thread in C.
 
             EXAMPLES:
               outbox bench commits
@@ -46,6 +47,7 @@ struct BenchCommitsCommand: Benchmark {
                 try await harness.server.withOutbox { loud in
                     try await silent.execute("DROP TRIGGER doorbell ON {{schema}}.message")
                     try await loud.execute(Design.notifyPerRow)
+                    try await silent.execute(Design.plainTable)
                     var comparisons: [Comparison] = []
                     for clients in self.clients.numbers {
                         comparisons += try await self.measure(harness, clients, bell, silent, loud)
@@ -66,6 +68,7 @@ struct BenchCommitsCommand: Benchmark {
                 { try await self.commits(clients, bell, .notify()) },
                 { try await self.commits(clients, silent, .polling(every: .milliseconds(20))) },
                 { try await self.commits(clients, loud, .notify()) },
+                { try await self.plainCommits(clients, silent) },
             ])
         func comparison(_ reference: String, _ goal: Comparison.Goal, _ values: [Double]) -> Comparison {
             Comparison(
@@ -74,8 +77,17 @@ struct BenchCommitsCommand: Benchmark {
         // Between a few producers the lock on the cluster is no crowd: the goal is for many.
         return [
             comparison("no trigger, a relay that polls", .ratioAtLeast(0.95), samples[1]),
+            // With few producers each waits for the network and the disk; with many the server's own work is what counts.
+            comparison("a plain table, no relay", clients == 32 ? .ratioAtLeast(0.6) : .none, samples[3]),
             comparison("NOTIFY for each row", clients >= 32 ? .ratioAtLeast(5) : .none, samples[2]),
         ]
+    }
+
+    /// Commits a second into a table that nothing reads.
+    private func plainCommits(_ clients: Int, _ outbox: BenchOutbox) async throws -> Double {
+        try await outbox.execute("TRUNCATE {{schema}}.plain_message")
+        let load = Load(clients: clients, seconds: self.seconds, messages: self.messages)
+        return try await load(outbox.insert(size: self.size, table: "plain_message"), on: outbox.server).rate
     }
 
     /// Commits a second, while a relay delivers.

@@ -67,7 +67,7 @@ struct BenchEnqueueCommand: Benchmark {
     private func reference(_ outbox: BenchOutbox) async throws -> Double {
         let outcome = try await Reference.run("COPY in C") {
             unsafe reference_copy(
-                outbox.server.connectionString, outbox.log, BenchOutbox.destination.name, Int64(self.messages),
+                outbox.server.connectionString, outbox.log, 1, BenchOutbox.destination.name, Int64(self.messages),
                 Int32(self.size))
         }
         try await self.check(outbox)
