@@ -45,6 +45,11 @@ struct Doorbell: Sendable, Hashable {
     struct Policy: Sendable, Hashable {
         /// The first pause after a poll that did not fill its page.
         var shortestPause: Duration = .milliseconds(1)
+        /// From how many messages in a poll on the next pause doubles: so many come anyway, and each poll takes processor time
+        /// from those who enqueue.
+        var manyMessages = 16
+        /// What such a pause never exceeds.
+        var longestBusyPause: Duration = .milliseconds(4)
         /// What a pause, doubling while nothing is found, never exceeds.
         var longestPause: Duration = .milliseconds(20)
         /// How many polls in a row find nothing before the bell is taken.
@@ -89,9 +94,10 @@ struct Doorbell: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - found: What it found.
+    ///   - messages: How many.
     ///   - released: Whether the bell was released with it.
     ///   - granted: Whether the bell was taken before; nil: not tried.
-    mutating func polled(_ found: Found, released: Bool, granted: Bool?) {
+    mutating func polled(_ found: Found, messages: Int = 0, released: Bool, granted: Bool?) {
         if released { self.isHeld = false }
         if granted == true { self.isHeld = true }
         switch found {
@@ -100,8 +106,9 @@ struct Doorbell: Sendable, Hashable {
             self.pause = self.policy.shortestPause
             self.state = .due
         case .some:
+            let isBusy = messages >= self.policy.manyMessages && self.emptyPolls == 0
+            self.pause = isBusy ? min(self.pause * 2, self.policy.longestBusyPause) : self.policy.shortestPause
             self.emptyPolls = 0
-            self.pause = self.policy.shortestPause
             self.state = self.isHeld ? .due : .pausing
         case .nothing:
             if self.isHeld {

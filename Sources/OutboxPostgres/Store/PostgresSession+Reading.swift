@@ -187,7 +187,8 @@ extension PostgresSession {
         if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
         self.pauseEnd = nil
         if found != .nothing { self.janitorSchedule?.messagesWereRead() }
-        self.doorbell.polled(found, released: poll.isReleasing, granted: granted)
+        let messages = result.pages.reduce(0) { $0 + $1.count }
+        self.doorbell.polled(found, messages: messages, released: poll.isReleasing, granted: granted)
         return result
     }
 

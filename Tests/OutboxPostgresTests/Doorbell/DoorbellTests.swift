@@ -137,6 +137,23 @@ import Testing
         #expect(self.explore(world).lost != nil)
     }
 
+    /// Where many come, a relay looks less often, and at once as often as before when fewer come.
+    @Test func pausesGrowWithWhatComes() {
+        var doorbell = Doorbell()
+        var pauses: [Duration] = []
+        for messages in [1, 15, 16, 100, 1000, 1000, 15, 16, 16] {
+            doorbell.polled(.some, messages: messages, released: false, granted: nil)
+            guard case .pause(let pause) = doorbell.step else { Issue.record("no pause"); return }
+            pauses.append(pause)
+            doorbell.pauseEnded()
+        }
+        #expect(pauses == [1, 1, 2, 4, 4, 4, 1, 2, 4].map { .milliseconds($0) })
+        // After a poll that found nothing it begins with the shortest.
+        doorbell.polled(.nothing, released: false, granted: nil)
+        doorbell.polled(.some, messages: 1000, released: false, granted: nil)
+        #expect(doorbell.step == .pause(.milliseconds(1)))
+    }
+
     @Test func aBusyRelayNeverTakesTheBell() {
         var doorbell = Doorbell()
         for _ in 0..<1000 {
