@@ -66,7 +66,8 @@ enum MigrationOutput {
         var table = Table(("VERSION", .right), ("NAME", .left), ("STATE", .left), ("APPLIED AT", .left))
         for migration in history {
             table.add(
-                String(migration.version), migration.name, migration.stateName + (migration.isReadable ? "" : ", not readable"),
+                String(migration.version), migration.name,
+                migration.stateName + (migration.isReadable ? "" : ", not readable"),
                 migration.appliedAt.map(Timestamp.text) ?? "-")
         }
         return table

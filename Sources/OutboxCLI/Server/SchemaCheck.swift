@@ -27,14 +27,8 @@ extension OutboxSchema {
         case .schemaOutdated:
             CommandFailure(
                 .wrongSchema,
-                "the schema “\(self.name)” is older than this program; bring it up to date with: outbox migrate up\(self.option)")
-        case .schemaNewer:
-            CommandFailure(
-                .wrongSchema,
-                """
-                the schema “\(self.name)” is newer than this program, which knows no more than version \
-                \(OutboxSchema.currentVersion); update the program
-                """)
+                "the schema “\(self.name)” is older than this program; bring it up to date with: outbox migrate up\(self.option)"
+            )
         default:
             nil
         }

@@ -87,9 +87,11 @@ extension Grant {
         Grant(execute: "enqueue", "text", "json", "text", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
         // These say what to cast.
         Grant(
-            execute: "enqueue", "text", "anyelement", "anycompatible", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
+            execute: "enqueue", "text", "anyelement", "anycompatible", "text", "jsonb", "timestamptz", "jsonb", "text",
+            "interval"),
         Grant(
-            execute: "enqueue", "text", "text", "anyelement", "text", "jsonb", "timestamptz", "jsonb", "text", "interval"),
+            execute: "enqueue", "text", "text", "anyelement", "text", "jsonb", "timestamptz", "jsonb", "text",
+            "interval"),
         // What the constraint and the index of the log call. Every role may, unless an administrator has revoked that.
         Grant(execute: "message_is_valid", "text", "text", "text", "jsonb", "jsonb", "bytea"),
         Grant(execute: "examine_message", "text", "text", "text", "jsonb", "jsonb", "bytea"),

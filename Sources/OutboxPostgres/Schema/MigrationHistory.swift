@@ -24,7 +24,8 @@ struct MigrationHistory: Sendable {
             let name = known[version]?.name ?? applied[version]?.name ?? ""
             let state: MigrationStatus.State =
                 switch (known[version], applied[version]) {
-                case (let file?, let applied?) where file.checksum == applied.checksum: .applied(at: applied.date ?? .distantPast)
+                case (let file?, let applied?) where file.checksum == applied.checksum:
+                    .applied(at: applied.date ?? .distantPast)
                 case (_?, let applied?): .drifted(at: applied.date ?? .distantPast)
                 case (nil, let applied?): .unknown(at: applied.date ?? .distantPast)
                 case (_, nil): .pending

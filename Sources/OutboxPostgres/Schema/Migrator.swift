@@ -172,7 +172,9 @@ public struct Migrator: Sendable {
     private func contents(_ transaction: borrowing Transaction) async throws -> Contents {
         let facts = try await transaction.query(SQLStatement(self.statements.facts))[0]
         let relations = try facts.decode("relations", as: [String].self)
-        if relations.isEmpty { return .history(MigrationHistory(schema: self.schema, known: self.migrations, applied: [])) }
+        if relations.isEmpty {
+            return .history(MigrationHistory(schema: self.schema, known: self.migrations, applied: []))
+        }
         guard try facts.decode("has_versions", as: Bool.self) else { throw self.occupied(by: relations) }
         let applied = try await transaction.query(SQLStatement(self.statements.list)).map { row in
             AppliedMigration(

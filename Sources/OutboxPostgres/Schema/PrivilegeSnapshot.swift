@@ -36,7 +36,9 @@ struct PrivilegeSnapshot: Sendable {
         let before = Set(self.states.map(\.oid))
         let after = Set(later.states.map(\.oid))
         var lost: [Object: Set<Entry>] = [:]
-        for state in self.states where !after.contains(state.oid) { lost[state.object, default: []].formUnion(state.entries) }
+        for state in self.states where !after.contains(state.oid) {
+            lost[state.object, default: []].formUnion(state.entries)
+        }
         return later.states.filter { !before.contains($0.oid) }
             .flatMap { state in (lost[state.object] ?? []).subtracting(state.entries).map { $0.grant(on: state) } }
             .sorted()
@@ -69,7 +71,8 @@ extension PrivilegeSnapshot {
             if let role = try row.decode("role", as: String?.self) {
                 states[place].entries.insert(
                     Entry(
-                        role: role, privilege: try row.decode("privilege"), isGrantable: try row.decode("is_grantable")))
+                        role: role, privilege: try row.decode("privilege"), isGrantable: try row.decode("is_grantable"))
+                )
             }
         }
         self.init(states: states)

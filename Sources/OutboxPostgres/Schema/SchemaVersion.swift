@@ -19,7 +19,9 @@ struct SchemaVersion: Sendable, Hashable {
     ///   ``OutboxError/Code/schemaNewer``.
     func check(_ schema: OutboxSchema, program: Program = Program()) throws(OutboxError) {
         if self.newest == 0 { throw OutboxError.unversioned(schema) }
-        if self.newest < program.oldest { throw OutboxError.outdated(schema, version: self.newest, needed: program.oldest) }
+        if self.newest < program.oldest {
+            throw OutboxError.outdated(schema, version: self.newest, needed: program.oldest)
+        }
         if self.readableBy > program.newest {
             throw OutboxError.newer(schema, version: self.newest, known: program.newest)
         }

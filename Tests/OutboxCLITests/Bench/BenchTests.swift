@@ -6,7 +6,8 @@ import Testing
 @Suite struct BenchTests {
     @Test(arguments: [
         ("drain --messages 500", 1),
-        ("commits --clients 1,4 --messages 200 --seconds 60", 4),
+        ("commits --clients 1,4 --messages 200 --seconds 60", 6),
+        ("insert --messages 200", 9),
         ("enqueue --messages 300", 1),
         ("latency --messages 5 --pause 1ms", 2),
         ("pinned --before 300 --messages 200 --singles 3", 2),

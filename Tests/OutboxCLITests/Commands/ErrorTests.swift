@@ -42,8 +42,8 @@ import Testing
 
     /// Also where versions that came before are missing: all commands say the same.
     @Test(arguments: [
-        "INSERT INTO {{schema}}.migration VALUES (9999, 'future', 'x')",
-        "UPDATE {{schema}}.migration SET version = 9999 WHERE version = 1",
+        "INSERT INTO {{schema}}.migration VALUES (9999, 'future', 'x', 9999)",
+        "UPDATE {{schema}}.migration SET version = 9999, readable_by = 9999 WHERE version = 1",
     ])
     func aNewerSchemaIs78(edit: String) async throws {
         let outbox = try await TestOutbox.migrated()
@@ -56,6 +56,37 @@ import Testing
             #expect(ending.error.contains("newer") && ending.error.contains("9999"), "\(ending.error)")
         }
         try await outbox("migrate", "status", status: 78)
+    }
+
+    /// What a newer program has only added to is no error, and every command works with it.
+    @Test func aNewerSchemaThatIsReadableIsWell() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql("INSERT INTO {{schema}}.migration VALUES (9999, 'future', 'x', 1)")
+        try await outbox("enqueue", "d", "x")
+        let relayed = try await outbox("relay", "--route", "*=stdout", "--until-empty")
+        #expect(relayed.output.contains("\"x\""))
+        try await outbox("status")
+        try await outbox("janitor")
+        try await outbox("migrate", "up")
+        try await outbox("migrate", "status")
+        try await outbox("migrate", "down", "--to", "0", "--yes", status: 78)
+    }
+
+    /// As after a dump of the structure alone.
+    @Test func aSchemaWithoutItsVersionsIs78AndIsRestored() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql("DELETE FROM {{schema}}.migration")
+        for ending in [
+            try await outbox("status", status: 78), try await outbox("relay", "--route", "*=stdout", status: 78),
+            try await outbox("migrate", "status", status: 78),
+        ] {
+            self.expectPlain(ending.error)
+            #expect(ending.error.contains("outbox migrate up"), "\(ending.error)")
+        }
+        let restored = try await outbox("migrate", "up")
+        #expect(restored.output == "restored 1 outbox: what says that it was applied\n")
+        try await outbox("migrate", "status")
+        #expect(try await outbox("migrate", "up").output.contains("is up to date"))
     }
 
     @Test func anArgumentThatIsNotUTF8Is64() async throws {

@@ -139,6 +139,8 @@ import Testing
 
     @Test func headersThatFitIntoNoEnvironmentAreRejected() async throws {
         let outbox = try await TestOutbox.migrated()
+        // More than enqueueing allows: rows from before a limit, or put in by hand.
+        try await outbox.sql("ALTER TABLE {{schema}}.message DROP CONSTRAINT message_is_valid")
         try await outbox.sql(
             """
             INSERT INTO {{schema}}.message (destination, payload, headers)

@@ -21,7 +21,8 @@ import Testing
             #expect(id == 4)
             // As it is, where jsonb is as Postgres writes it.
             #expect(
-                try await test.value("SELECT \(test.name).enqueue('there', '{\"b\":1,\"a\":2}'::json)", as: Int64.self) == 5)
+                try await test.value("SELECT \(test.name).enqueue('there', '{\"b\":1,\"a\":2}'::json)", as: Int64.self)
+                    == 5)
             let stored = try await test.messages()
             #expect(
                 stored.map(\.payload) == [
@@ -106,7 +107,10 @@ import Testing
         ("'d', 'x', headers => '{\"a\":1}'", "headers", "an object of strings"),
         ("'d', 'x', headers => '{\"a\":\"b\",\"c\":null}'", "headers", "an object of strings"),
         ("'d', 'x', headers => '{\"a\":[\"b\"]}'", "headers", "an object of strings"),
-        ("'d', 'x', headers => jsonb_build_object('a', repeat('b', 65528))", "headers", "has 65537 bytes as text; at most 65536"),
+        (
+            "'d', 'x', headers => jsonb_build_object('a', repeat('b', 65528))", "headers",
+            "has 65537 bytes as text; at most 65536"
+        ),
         ("'d', 'x', options => '3'", "options", "max_attempts and max_delay"),
         ("'d', 'x', options => '[]'", "options", "max_attempts and max_delay"),
         ("'d', 'x', options => '{\"max_atempts\":3}'", "options", "max_attempts and max_delay"),
@@ -117,7 +121,10 @@ import Testing
         ("'d', 'x', options => '{\"max_attempts\":null,\"max_delay\":1}'", "options", "a whole number from 1"),
         ("'d', 'x', options => '{\"max_attempts\":3,\"max_delay\":-1}'", "options", "a number of seconds from 0"),
         ("'d', 'x', options => '{\"max_delay\":true}'", "options", "a number of seconds from 0"),
-        ("'d', 'x', options => ('{\"max_delay\":0.' || repeat('1', 2000) || '}')::jsonb", "options", "more than 1024 bytes"),
+        (
+            "'d', 'x', options => ('{\"max_delay\":0.' || repeat('1', 2000) || '}')::jsonb", "options",
+            "more than 1024 bytes"
+        ),
         ("'d', decode(repeat('00', 67108865), 'hex')", "payload", "has 67108865 bytes; at most 67108864"),
     ])
     func whatIsNotValidIsRefusedByField(arguments: String, field: String, reason: String) async throws {
@@ -137,7 +144,8 @@ import Testing
         "'d', 'x', headers => '{}'", "'d', 'x', headers => jsonb_build_object('a', repeat('b', 65527))",
         "'d', 'x', options => '{}'", "'d', 'x', options => '{\"max_attempts\":3.0,\"max_delay\":0.5}'",
         "'d', 'x', options => '{\"max_attempts\":2147483647,\"max_delay\":1000000000}'",
-        "'d', 'x', deliver_at => '294276-12-31 23:59:59Z'", "'d', 'x', deliver_at => '4713-01-01 BC'", "'d', 'x', deliver_at => 'infinity'",
+        "'d', 'x', deliver_at => '294276-12-31 23:59:59Z'", "'d', 'x', deliver_at => '4713-01-01 BC'",
+        "'d', 'x', deliver_at => 'infinity'",
         "'d', decode(repeat('00', 67108864), 'hex')",
     ])
     func whatIsValidIsTaken(arguments: String) async throws {
@@ -151,8 +159,10 @@ import Testing
     @Test(arguments: [
         "'secret', NULL::text, 'secret', headers => '{\"secret\":\"secret\"}'", "NULL, 'secret', 'secret'",
         "'', 'secret', 'secret', headers => '{\"secret\":\"secret\"}'", "'d', 'secret', headers => '[\"secret\"]'",
-        "'d', 'secret', options => '{\"secret\":\"secret\"}'", "'d', 'secret', idempotency_key => repeat('secret', 200)",
-        "'', 'secret', idempotency_key => 'secret'", "'d', 'secret', idempotency_key => 'k', idempotency_window => NULL",
+        "'d', 'secret', options => '{\"secret\":\"secret\"}'",
+        "'d', 'secret', idempotency_key => repeat('secret', 200)",
+        "'', 'secret', idempotency_key => 'secret'",
+        "'d', 'secret', idempotency_key => 'k', idempotency_window => NULL",
         "'d', 'secret', 42", "'d', ARRAY['secret']",
     ])
     func nothingOfARefusedMessageIsInTheError(arguments: String) async throws {
@@ -187,7 +197,10 @@ import Testing
         ("'d', '{}'::json, 42::bigint", "enqueue takes no key of type bigint", "Cast the key to text"),
         ("'d', '\\x'::bytea, 42::bigint, 'r'", "enqueue takes no key of type bigint", "Cast the key to text"),
         ("'d', 42", "enqueue takes no payload of type integer", "Cast the payload to bytea, text, json or jsonb"),
-        ("'d', row(1, 2), 'k'", "enqueue takes no payload of type record", "Cast the payload to bytea, text, json or jsonb"),
+        (
+            "'d', row(1, 2), 'k'", "enqueue takes no payload of type record",
+            "Cast the payload to bytea, text, json or jsonb"
+        ),
         (
             "'d', 4.2, key => 42", "enqueue takes no payload of type numeric and no key of type integer",
             "Cast the key to text"
@@ -218,7 +231,9 @@ import Testing
                     """)
             let types = try await test.connection.query(
                 "SELECT name, parameter_types::text[] FROM pg_prepared_statements WHERE from_sql ORDER BY name"
-            ).map { row in "\(try row.decode(0, as: String.self)) \(try row.decode(1, as: [String].self).joined(separator: " "))" }
+            ).map { row in
+                "\(try row.decode(0, as: String.self)) \(try row.decode(1, as: [String].self).joined(separator: " "))"
+            }
             #expect(
                 types == [
                     "bytes text bytea text jsonb timestamp with time zone", "document text jsonb jsonb text",

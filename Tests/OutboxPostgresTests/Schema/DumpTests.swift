@@ -10,7 +10,8 @@ import Testing
 @Suite struct DumpTests {
     /// Two databases, the first with an outbox in which some messages are delivered and some wait.
     private func withDatabases(
-        template: String = "", _ body: (_ origin: TestOutbox, _ copy: ConnectionConfiguration, _ url: (String) -> String) async throws -> Void
+        template: String = "",
+        _ body: (_ origin: TestOutbox, _ copy: ConnectionConfiguration, _ url: (String) -> String) async throws -> Void
     ) async throws {
         let server = try await TestServer.shared
         let suffix = UUID().uuidString.prefix(8).lowercased()
@@ -50,7 +51,8 @@ import Testing
                 SELECT outbox.enqueue('d', 'later', key => 'l' || i) FROM generate_series(1, 3) AS i;
                 SELECT outbox.enqueue('d', 'never', idempotency_key => 'once');
                 """)
-        try await self.deliver(outbox.schema, postgres, until: "SELECT count(*) = 4 FROM (TABLE outbox.deferred_and_dead) AS x")
+        try await self.deliver(
+            outbox.schema, postgres, until: "SELECT count(*) = 4 FROM (TABLE outbox.deferred_and_dead) AS x")
         try await outbox.connection.execute(
             script: "SELECT outbox.enqueue('d', 'x', key => 'ä' || i) FROM generate_series(1, 5) AS i")
     }
@@ -76,7 +78,8 @@ import Testing
         let connection = try await Connection.connect(postgres)
         // Both tables, and everything passed.
         let text = condition.replacing(
-            "TABLE outbox.deferred_and_dead", with: "SELECT id FROM outbox.deferred UNION ALL SELECT id FROM outbox.dead_letter")
+            "TABLE outbox.deferred_and_dead",
+            with: "SELECT id FROM outbox.deferred UNION ALL SELECT id FROM outbox.dead_letter")
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await relay.run() }
             try await eventually("the relay has come so far") {
@@ -189,7 +192,8 @@ import Testing
             let deliveries = try await self.deliver(
                 OutboxSchema(), copy, until: "SELECT count(*) = 4 FROM (TABLE outbox.deferred_and_dead) AS x")
             #expect(deliveries.all.map(\.id).sorted() == Array(45...50))
-            let again = try await test.value("SELECT outbox.enqueue('d', 'x', idempotency_key => 'once')", as: Int64.self)
+            let again = try await test.value(
+                "SELECT outbox.enqueue('d', 'x', idempotency_key => 'once')", as: Int64.self)
             #expect(again == 44)
             await connection.close()
         }
@@ -284,7 +288,8 @@ import Testing
             let objects = try await OutboxDoctor(schema: test.schema).examine(postgres)
             #expect(objects.filter { ["schema", "objects"].contains($0.check) }.map(\.severity) == [.ok, .ok])
             // The ring turns on.
-            try await test.connection.execute(script: "UPDATE \(test.name).segment SET since = now() - interval '1 day'")
+            try await test.connection.execute(
+                script: "UPDATE \(test.name).segment SET since = now() - interval '1 day'")
             _ = try await test.value("SELECT \(test.name).enqueue('d', 'x')", as: Int64.self)
             #expect(try await Janitor(schema: test.schema, policy: .eager).run(on: test.connection).advancedTo != nil)
         }

@@ -77,7 +77,10 @@ import Testing
     @Test func theCommentSaysWhatWasApplied() {
         let applied = Self.files.map(AppliedMigration.init)
         #expect(AppliedMigration.parse(AppliedMigration.comment(applied)) == applied)
-        for other in ["", "our versions", "1 outbox x readable by", "1 outbox x readable by y", "2 b x readable by 2\n1 a x readable by 1"] {
+        for other in [
+            "", "our versions", "1 outbox x readable by", "1 outbox x readable by y",
+            "2 b x readable by 2\n1 a x readable by 1",
+        ] {
             #expect(AppliedMigration.parse(other) == nil, "\(other)")
         }
     }
@@ -96,7 +99,8 @@ import Testing
                             code = error.code
                         }
                         let expected: OutboxError.Code? =
-                            newest == 0 ? .schemaUnversioned
+                            newest == 0
+                            ? .schemaUnversioned
                             : newest < oldest ? .schemaOutdated : known < readableBy ? .schemaNewer : nil
                         #expect(code == expected, "\(version), \(known), \(oldest)")
                     }

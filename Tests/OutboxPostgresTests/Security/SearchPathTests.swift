@@ -67,7 +67,8 @@ import Testing
     /// Each kind of trap is there: what is not qualified falls into one.
     private static let careless = [
         "SELECT now()", "SELECT pg_notify('a', 'b')", "SELECT convert_to('a', 'UTF8')", "SELECT count(*) FROM public.t",
-        "SELECT max(n) FROM public.t", "SELECT 'a'::pg_catalog.text || 1::pg_catalog.oid", "SELECT 1 FROM public.t WHERE n = 1",
+        "SELECT max(n) FROM public.t", "SELECT 'a'::pg_catalog.text || 1::pg_catalog.oid",
+        "SELECT 1 FROM public.t WHERE n = 1",
         "SELECT 1 FROM public.t WHERE n BETWEEN 1 AND 2", "SELECT 1 FROM public.t WHERE n IS DISTINCT FROM 3",
         "SELECT NULLIF(n, 3) FROM public.t", "SELECT 'a'::text", "SELECT format('%s', 'a'::pg_catalog.text)",
         "SELECT relname FROM pg_class", "SELECT hashtext('a')", "SELECT n & 1::pg_catalog.int2 FROM public.t",
@@ -100,7 +101,8 @@ import Testing
             let path = try await trapped.owner.query("SHOW search_path")[0].decode(0, as: String.self)
             #expect(path == "traps, pg_catalog, public")
             try await trapped.owner.execute(
-                script: trapped.schema.grants(producer: trapped.producer, relay: trapped.relay, monitor: trapped.monitor))
+                script: trapped.schema.grants(
+                    producer: trapped.producer, relay: trapped.relay, monitor: trapped.monitor))
 
             let deliveries = Deliveries()
             let relay = self.relay(trapped, deliveries)
@@ -117,7 +119,8 @@ import Testing
                 }
                 try await eventually("everything is delivered", within: .seconds(60)) {
                     let status = try await OutboxInspector(schema: trapped.schema).status(on: trapped.owner)
-                    return status.streams.count == 1 && status.streams[0].lag == .init(0) && status.streams[0].deferred == .init(0)
+                    return status.streams.count == 1 && status.streams[0].lag == .init(0)
+                        && status.streams[0].deferred == .init(0)
                 }
                 relay.stop()
                 try await group.waitForAll()

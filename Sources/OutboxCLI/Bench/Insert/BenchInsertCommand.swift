@@ -56,7 +56,10 @@ struct BenchInsertCommand: Benchmark {
             }
             var comparisons: [Comparison] = []
             for (name, plainGoal, oldGoal, measure) in [
-                ("INSERT inside the server", Comparison.Goal.ratioAtMost(4.5), Comparison.Goal.ratioAtMost(0.4), self.loop),
+                (
+                    "INSERT inside the server", Comparison.Goal.ratioAtMost(4.5), Comparison.Goal.ratioAtMost(0.4),
+                    self.loop
+                ),
                 ("INSERT and COMMIT over the wire", .none, .none, self.commits),
                 ("a row by COPY", .none, .none, self.copy),
             ] as [(String, Comparison.Goal, Comparison.Goal, (Table, BenchOutbox) async throws -> Double)] {
