@@ -213,6 +213,58 @@ import Testing
         #expect(deliveries.all.allSatisfy { $0.attempt == 1 })
     }
 
+    /// The server may refuse a commit after every statement of it went well: a deferred trigger of an application, a collision, a
+    /// crash. Then nothing of it is there: what was delivered comes again, and nobody is told that a message is dead.
+    @Test(arguments: ["dead_letter", "deferred", "stream"])
+    func aCommitThatIsRefusedAtItsEndIsNone(table: String) async throws {
+        let bench = try await RelayBench.make()
+        try await bench.script(
+            """
+            CREATE TABLE $outbox.refuses (); INSERT INTO $outbox.refuses DEFAULT VALUES;
+            CREATE FUNCTION $outbox.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT FROM $outbox.refuses) THEN RAISE EXCEPTION 'refused' USING ERRCODE = '40001'; END IF;
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON $outbox.\(table) DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION $outbox.refuse();
+            SELECT $outbox.enqueue('d', 'bad'); SELECT $outbox.enqueue('d', 'good');
+            """)
+        let deliveries = Deliveries()
+        let relay = bench.relay([
+            "d": .handler(retry: .constant(.milliseconds(1))) { message in
+                deliveries.add(message)
+                if String(decoding: message.payload, as: UTF8.self) == "bad" {
+                    if table == "deferred", message.attempt > 1 { return }
+                    throw table == "deferred" ? DeliveryFailure.retry("not yet") : DeliveryFailure.reject("no")
+                }
+            }
+        ])
+        if table == "stream" { try await bench.script("TRUNCATE $outbox.refuses") }
+        let events = relay.events
+        let dead = Atomic(0)
+        let listener = Task {
+            for await event in events { if case .deadLettered = event { dead.add(1, ordering: .relaxed) } }
+        }
+        try await bench.run(relay) {
+            if table == "stream" {
+                try await eventually("both are settled") { try await bench.pendingCount() == 0 }
+                try await bench.script("INSERT INTO $outbox.refuses DEFAULT VALUES; SELECT $outbox.enqueue('d', 'good')")
+            }
+            try await eventually("what is not committed comes again") { deliveries.texts.filter { $0 == "good" }.count >= 3 }
+            #expect(try await bench.deadCount() == (table == "stream" ? 1 : 0))
+            if table != "stream" { #expect(dead.load(ordering: .relaxed) == 0) }
+            try await bench.script("TRUNCATE $outbox.refuses")
+            try await eventually("all are settled") {
+                if try await bench.pendingCount() != 0 { return false }
+                return try await bench.deferredCount() == 0
+            }
+        }
+        await listener.value
+        #expect(try await bench.deadCount() == (table == "deferred" ? 0 : 1))
+        #expect(deliveries.texts.contains("bad"))
+    }
+
     @Test func aMessageOverridesTheRetryPolicy() async throws {
         let bench = try await RelayBench.make()
         let attempts = Mutex<[String: Int]>([:])

@@ -140,7 +140,8 @@ extension Connection {
         for step in pipeline.steps {
             let index = step.statement
             if case .sync = step {
-                try await receiveSync()
+                let error = try await receiveSync()
+                firstError = firstError ?? error
                 continue
             }
             while let result = try await nextResult() {
@@ -159,21 +160,36 @@ extension Connection {
                 }
             }
         }
-        try await finishSync()
-        if let firstError { throw firstError }
+        let error = try await receiveSync()
+        // The end of the whole pipeline, after which libpq is at rest.
+        while try await nextResult() != nil {}
+        if let error = firstError ?? error { throw error }
         return results
     }
 
-    private func receiveSync() async throws(PostgresError) {
-        while let result = try await nextResult() {
-            if result.status == PGRES_PIPELINE_SYNC { break }
+    /// Reads up to the answer to a `Sync`, with which the transaction ends that the statements before it are, unless they are part
+    /// of another. What the server refuses then comes after the last of their results: a deferred constraint or trigger, a
+    /// collision with another transaction, a full queue of notifications.
+    ///
+    /// - Returns: Why the transaction was not committed; nil: it was, as far as this is for the server to say.
+    private func receiveSync() async throws(PostgresError) -> PostgresError? {
+        var error: PostgresError?
+        var isAtEnd = false
+        while true {
+            guard let result = try await nextResult() else {
+                // An error is followed by the end of its results, and that by the answer to the Sync.
+                if isAtEnd { return error }
+                isAtEnd = true
+                continue
+            }
+            isAtEnd = false
+            if result.status == PGRES_PIPELINE_SYNC { return error }
+            if result.status == PGRES_FATAL_ERROR {
+                let failure = failure(result)
+                if loss != nil { throw failure }
+                error = error ?? failure
+            }
         }
-    }
-
-    private func finishSync() async throws(PostgresError) {
-        try await receiveSync()
-        // The end of the whole pipeline, after which libpq is at rest.
-        while try await nextResult() != nil {}
     }
 
     /// Hands everything to libpq. Nothing is sent unless all of it can be.

@@ -45,6 +45,7 @@ enum SQLState {
         case "57P01": "an administrator ended the session, or the server is being shut down"
         case "57P02": "the server crashed in another session and is recovering"
         case "57P03": "the server is starting up, shutting down or recovering; try again later"
+        case "2BP01": "other objects depend on it: drop those first; DROP … in psql says which they are"
         case "23505": "a row with the same unique key exists"
         case "23503": "a foreign key was violated"
         case "23502": "a column that must have a value was left NULL"
