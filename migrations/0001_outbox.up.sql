@@ -31,7 +31,7 @@ $outbox$;
 -- a lock or a table access and changed outside of any transaction. Its value is data, which a dump of the structure alone
 -- does not have; so wherever it is read, no value means 0.
 CREATE SEQUENCE {{schema}}.segment_number AS smallint MINVALUE 0 MAXVALUE 3 START 0 CYCLE CACHE 1;
-SELECT setval('{{schema_text}}.segment_number', 0);
+SELECT setval('{{schema_text}}.segment_number', 0) WHERE pg_sequence_last_value('{{schema_text}}.segment_number') IS NULL;
 
 -- The slot of a message, 0 to 1023: messages with one key have one slot, and a stream covers a range of slots. It is stored
 -- nowhere but in the index of the log; everything else calls this. In SQL and without a search_path of its own, so that
@@ -44,7 +44,8 @@ RETURN (coalesce(hashtext(key), id) & 1023)::smallint;
 -- allowed, without the value. The log has message_is_valid as its one CHECK: Postgres reads and prepares each constraint again
 -- for each statement, and the body of a function once a session. So it has no more parameters than it needs, and one
 -- expression, which is true for a message that is right and has no options. For all others it calls examine_message, which has
--- the same limits.
+-- the same limits; and in a database that is not in UTF-8 for every message, because a relay reads texts in UTF-8, and such a
+-- database takes some that cannot be converted.
 CREATE FUNCTION {{schema}}.examine_message(
     destination text, route text, key text, headers jsonb, options jsonb, payload bytea
 ) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $outbox$
@@ -79,16 +80,32 @@ BEGIN
         reason := 'has more than 1024 bytes as text';
     END IF;
 
+    IF reason IS NULL AND getdatabaseencoding() <> 'UTF8' THEN
+        BEGIN
+            field := 'destination';
+            PERFORM convert_to(destination, 'UTF8');
+            field := 'route';
+            PERFORM convert_to(route, 'UTF8');
+            field := 'key';
+            PERFORM convert_to(key, 'UTF8');
+            field := 'headers';
+            PERFORM convert_to(headers::text, 'UTF8');
+        EXCEPTION
+            WHEN character_not_in_repertoire OR untranslatable_character THEN
+                reason := 'has a character that cannot be converted to UTF-8';
+        END;
+    END IF;
+
     IF reason IS NULL AND options ? 'max_attempts' THEN
         number := CASE jsonb_typeof(options -> 'max_attempts') WHEN 'number' THEN options ->> 'max_attempts' END;
-        IF number IS NULL OR number NOT BETWEEN 1 AND 2147483647 OR number <> trunc(number) THEN
+        IF number IS NULL OR number NOT BETWEEN 1 AND 2147483647 OR number <> trunc(number) OR scale(number) > 100 THEN
             field := 'options';
             reason := 'has a max_attempts that is not a whole number from 1 to 2147483647';
         END IF;
     END IF;
     IF reason IS NULL AND options ? 'max_delay' THEN
         number := CASE jsonb_typeof(options -> 'max_delay') WHEN 'number' THEN options ->> 'max_delay' END;
-        IF number IS NULL OR number NOT BETWEEN 0 AND 1000000000 THEN
+        IF number IS NULL OR number NOT BETWEEN 0 AND 1000000000 OR scale(number) > 100 THEN
             field := 'options';
             reason := 'has a max_delay that is not a number of seconds from 0 to 1000000000';
         END IF;
@@ -128,6 +145,7 @@ BEGIN
             AND pg_catalog.octet_length(headers::pg_catalog.text) OPERATOR(pg_catalog.<=) 65536
         )
         AND options IS NULL
+        AND pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'UTF8'
         OR {{schema}}.examine_message(destination, route, key, headers, options, payload);
 END
 $outbox$;
@@ -157,7 +175,10 @@ CREATE TABLE {{schema}}.migration (
 CREATE TABLE {{schema}}.message (
     xid         xid8        NOT NULL DEFAULT pg_current_xact_id(),
     id          bigint      NOT NULL GENERATED ALWAYS AS IDENTITY (START 1 INCREMENT 1 CACHE 1 NO CYCLE),
-    segment     smallint    NOT NULL DEFAULT coalesce(pg_sequence_last_value('{{schema_text}}.segment_number'), 0),
+    -- From PostgreSQL 18 on the value is null to a role that may not read the sequence, too; that is no 0.
+    segment     smallint    NOT NULL DEFAULT coalesce(
+                    pg_sequence_last_value('{{schema_text}}.segment_number'),
+                    CASE WHEN has_sequence_privilege('{{schema_text}}.segment_number'::regclass, 'SELECT, USAGE') THEN 0 END),
     created_at  timestamptz NOT NULL DEFAULT now(),
     deliver_at  timestamptz,
     destination text        NOT NULL COLLATE "C",
@@ -294,8 +315,8 @@ CREATE INDEX idempotency_expires_at ON {{schema}}.idempotency (expires_at);
 -- Triggers
 ---------------------------------------------------------------------------------------------------------------------------
 
--- ENABLE ALWAYS, all of them: in a session with session_replication_role = 'replica' (a bulk loader, an apply worker) others
--- do not fire, and a relay would not hear of what it wrote.
+-- ENABLE ALWAYS, all of them: in a session with session_replication_role = 'replica', as bulk loaders and some migration tools
+-- set it, others do not fire, and a relay would not hear of what it wrote.
 
 -- The doorbell: NOTIFY only while the relay sleeps. A producer takes the bell, the advisory lock (oid of message, 0), shared
 -- until its transaction ends; a relay holds it exclusively while it sleeps. Postgres reads and prepares the WHEN clause for each
@@ -603,7 +624,8 @@ BEGIN
             NOT EXISTS (SELECT FROM {{schema}}.stream WHERE stream.destination = present.destination)
             OR EXISTS (
                 SELECT FROM {{schema}}.stream WHERE stream.destination = present.destination
-                GROUP BY stream.subscription HAVING sum(stream.slot_high - stream.slot_low + 1) < 1024
+                GROUP BY stream.subscription
+                HAVING NOT range_agg(int4range(stream.slot_low, stream.slot_high + 1)) @> int4range(0, 1024)
             )
             OR EXISTS (
                 SELECT FROM {{schema}}.stream
@@ -694,11 +716,7 @@ BEGIN
     IF NOT {{schema}}.segment_is_passed(number) THEN
         RETURN 'unread';
     END IF;
-    BEGIN
-        EXECUTE 'LOCK TABLE ' || partition || ' IN ACCESS EXCLUSIVE MODE';
-    EXCEPTION WHEN lock_not_available THEN
-        RETURN 'busy';
-    END;
+    EXECUTE 'LOCK TABLE ' || partition || ' IN ACCESS EXCLUSIVE MODE';
     IF number = coalesce(pg_sequence_last_value('{{schema_text}}.segment_number'), 0) THEN
         RETURN 'current';
     END IF;
@@ -707,6 +725,10 @@ BEGIN
     END IF;
     EXECUTE 'TRUNCATE ' || partition;
     RETURN 'truncated';
+EXCEPTION
+    -- Of the partition, or of a table that is looked into.
+    WHEN lock_not_available THEN
+        RETURN 'busy';
 END
 $outbox$;
 

@@ -51,11 +51,23 @@ WHERE NOT EXISTS (
 UNION ALL
 -- What works with its owner's rights.
 SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role',
-    format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, or: outbox migrate up', pg_proc.oid::regprocedure)
+    CASE
+        WHEN acl.grantor = proowner THEN format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', pg_proc.oid::regprocedure)
+        ELSE format(
+            'SET ROLE %I; REVOKE ALL ON FUNCTION %s FROM PUBLIC; RESET ROLE', pg_get_userbyid(acl.grantor),
+            pg_proc.oid::regprocedure)
+    END
 FROM pg_proc
+CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
 WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag') AND prosecdef
-    AND EXISTS (
-        SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
-        WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
-    )
+    AND acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
+UNION ALL
+-- The bodies of functions name the schema.
+SELECT 'the functions are of an outbox in a schema of another name, so nothing can be enqueued',
+    'The schema was renamed: rename it back, or make an outbox in a new schema.'
+WHERE NOT EXISTS (
+    SELECT FROM pg_proc
+    WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname = 'message_is_valid'
+        AND strpos(prosrc, '{{schema_text}}.examine_message') > 0
+)
 ORDER BY 1

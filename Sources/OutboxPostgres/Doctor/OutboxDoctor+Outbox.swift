@@ -99,7 +99,8 @@ extension OutboxDoctor {
                 DoctorFinding("segments", .warning, "nobody has noted which segment is current", advice: Self.janitor)
             ]
         }
-        let (now, next) = (segments[current], segments[(current + 1) % segments.count])
+        let now = segments[current]
+        let others = segments.filter { $0.number != now.number }
         let hours = Int(now.age.seconds / 3600)
         if now.isEmpty || now.age <= self.limits.retention {
             return [
@@ -107,23 +108,26 @@ extension OutboxDoctor {
             ]
         }
         let seen = "segment \(now.number) has been current for \(hours) h"
-        if next.isEmpty {
-            return [DoctorFinding("segments", .warning, "\(seen), though the next one is empty", advice: Self.janitor)]
+        if let empty = others.first(where: \.isEmpty) {
+            return [
+                DoctorFinding("segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
+            ]
         }
-        let isUnpassed = try await connection.query(
-            SQLStatement(self.statements.unpassed, [.int2(next.number)]))[0].decode(0, as: Bool.self)
-        if !isUnpassed {
+        for other in others {
+            let isUnpassed = try await connection.query(
+                SQLStatement(self.statements.unpassed, [.int2(other.number)]))[0].decode(0, as: Bool.self)
+            if isUnpassed { continue }
             return [
                 DoctorFinding(
                     "segments", .warning,
-                    "\(seen), and segment \(next.number), which all streams have passed, is not emptied",
+                    "\(seen), and segment \(other.number), which all streams have passed, is not emptied",
                     advice: Self.janitor)
             ]
         }
         return [
             DoctorFinding(
                 "segments", .warning,
-                "\(seen): segment \(next.number) holds messages that a stream has not passed, so the log grows",
+                "\(seen): every other one holds messages that a stream has not passed, so the log grows",
                 advice: """
                     Find whose they are: “outbox status” names destinations without a relay, “outbox stream list” those that are \
                     paused or behind, each with --subscription.

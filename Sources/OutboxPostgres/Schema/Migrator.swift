@@ -127,7 +127,7 @@ public struct Migrator: Sendable {
         let privileges = SQLStatement(self.statements.privileges)
         let before = try PrivilegeSnapshot(try await transaction.query(privileges))
         try await transaction.execute(script: script)
-        let grants = before.grants(after: try PrivilegeSnapshot(try await transaction.query(privileges)))
+        let grants = before.statements(after: try PrivilegeSnapshot(try await transaction.query(privileges)))
         if !grants.isEmpty { try await transaction.execute(script: grants.joined(separator: "\n")) }
     }
 

@@ -21,26 +21,33 @@ struct PrivilegeSnapshot: Sendable {
 
     /// An object at one time.
     struct State: Sendable, Hashable {
-        var oid: Int64
+        /// What no other object has, of the same name neither.
+        var identity: String
         var object: Object
         /// The whole object as GRANT wants it.
         var text: String
+        /// Whether every role may call the function.
+        var isOpen = false
         var entries: Set<Entry> = []
     }
 
     var states: [State]
 
     /// What gives the roles back what they had: for each object that is new in `later`, the privileges on those of its name that
-    /// are gone from there. Sorted, so that the same change makes the same script.
-    func grants(after later: PrivilegeSnapshot) -> [String] {
-        let before = Set(self.states.map(\.oid))
-        let after = Set(later.states.map(\.oid))
-        var lost: [Object: Set<Entry>] = [:]
-        for state in self.states where !after.contains(state.oid) {
-            lost[state.object, default: []].formUnion(state.entries)
-        }
-        return later.states.filter { !before.contains($0.oid) }
-            .flatMap { state in (lost[state.object] ?? []).subtracting(state.entries).map { $0.grant(on: state) } }
+    /// are gone from there; and what closes a function to every role, if those of its name that are gone were closed. Sorted, so
+    /// that the same change makes the same script.
+    func statements(after later: PrivilegeSnapshot) -> [String] {
+        let before = Set(self.states.map(\.identity))
+        let after = Set(later.states.map(\.identity))
+        let gone = Dictionary(grouping: self.states.filter { !after.contains($0.identity) }, by: \.object)
+        return later.states.filter { !before.contains($0.identity) }
+            .flatMap { state -> [String] in
+                guard let predecessors = gone[state.object] else { return [] }
+                let lost = predecessors.reduce(into: Set()) { $0.formUnion($1.entries) }.subtracting(state.entries)
+                let isToBeClosed = state.isOpen && !predecessors.contains { $0.isOpen }
+                let closing = isToBeClosed ? ["REVOKE ALL ON \(state.object.kind) \(state.text) FROM PUBLIC;"] : []
+                return lost.map { $0.grant(on: state) } + closing
+            }
             .sorted()
     }
 }
@@ -59,13 +66,15 @@ extension PrivilegeSnapshot {
         var states: [State] = []
         var places: [String: Int] = [:]
         for row in result {
-            let oid: Int64 = try row.decode("oid")
+            let identity: String = try row.decode("identity")
             let object = Object(
                 kind: try row.decode("kind"), name: try row.decode("name"), column: try row.decode("column_name"))
-            let key = "\(object.kind) \(oid) \(object.column ?? "")"
+            let key = "\(object.kind) \(identity)"
             let place = places[key] ?? states.count
             if place == states.count {
-                states.append(State(oid: oid, object: object, text: try row.decode("text")))
+                states.append(
+                    State(
+                        identity: identity, object: object, text: try row.decode("text"), isOpen: try row.decode("is_open")))
                 places[key] = place
             }
             if let role = try row.decode("role", as: String?.self) {

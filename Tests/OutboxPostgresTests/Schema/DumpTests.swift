@@ -199,6 +199,73 @@ import Testing
         }
     }
 
+    /// What another role has opened only that role can close: the migrator leaves it, once, and the doctor says whose it is.
+    @Test func aFunctionThatAnotherRoleHasOpened() async throws {
+        try await withTestOutbox(prefix: "it's \"open\"") { test in
+            try await test.withRole { role in
+                try await test.connection.execute(
+                    script: """
+                        GRANT USAGE ON SCHEMA \(test.name) TO "\(role)";
+                        GRANT EXECUTE ON FUNCTION \(test.name).stream_lag() TO "\(role)" WITH GRANT OPTION;
+                        SET ROLE "\(role)"; GRANT EXECUTE ON FUNCTION \(test.name).stream_lag() TO PUBLIC; RESET ROLE
+                        """)
+                #expect(try await Migrator(schema: test.schema).up(on: test.connection).isEmpty)
+                let doctor = OutboxDoctor(schema: test.schema)
+                let postgres = try await test.configuration()
+                let open = try await doctor.examine(postgres).filter { $0.check == "objects" }
+                #expect(open.count == 1 && open[0].seen.contains("by every role"))
+                try await test.connection.execute(script: open[0].advice ?? "")
+                #expect(try await doctor.examine(postgres).filter { $0.check == "objects" }.map(\.severity) == [.ok])
+            }
+        }
+    }
+
+    /// The bodies of functions name the schema.
+    @Test func aSchemaThatWasRenamed() async throws {
+        try await withTestOutbox { test in
+            let other = try OutboxSchema(name: test.schema.name + " renamed")
+            try await test.connection.execute(script: "ALTER SCHEMA \(test.name) RENAME TO \(other.identifier)")
+            let found = try await OutboxDoctor(schema: other).examine(test.configuration())
+            #expect(found.contains { $0.check == "objects" && $0.severity == .error && $0.seen.contains("another name") })
+            try await test.connection.execute(script: "DROP SCHEMA \(other.identifier) CASCADE")
+        }
+    }
+
+    /// A database that is not in UTF-8 takes texts that cannot be converted, and a relay reads in UTF-8: they are refused, each by
+    /// its field, and the rest is delivered.
+    @Test(arguments: [("SQL_ASCII", "\\377"), ("WIN1252", "\\201"), ("LATIN1", nil)])
+    func anotherEncoding(encoding: String, strange: String?) async throws {
+        try await self.withDatabases(template: "TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'") {
+            _, copy, url in
+            let connection = try await Connection.connect(copy)
+            try await Migrator().up(on: connection)
+            if let strange {
+                // As a session that converts nothing sends it.
+                let value = "E'\(strange)'"
+                for (call, field) in [
+                    ("\(value), 'x'::bytea", "destination"), ("'d', 'x'::bytea, \(value)", "key"),
+                    ("'d', 'x'::bytea, 'k', \(value)", "route"),
+                    ("'d', 'x'::bytea, headers => jsonb_build_object('a', \(value))", "headers"),
+                ] {
+                    let failure = await #expect(throws: Program.Failure.self) {
+                        _ = try await self.run(
+                            "psql",
+                            [
+                                "-X", "-v", "ON_ERROR_STOP=1", "-c", "SET client_encoding = '\(encoding)'", "-c",
+                                "SELECT outbox.enqueue(\(call))", url("copy"),
+                            ])
+                    }
+                    #expect(failure?.output.contains("\(field) has a character that cannot be converted") == true, "\(call)")
+                }
+            }
+            try await connection.query("SELECT outbox.enqueue('d', 'x', key => 'k', headers => '{\"a\":\"b\"}')")
+            if encoding == "LATIN1" { try await connection.query("SELECT outbox.enqueue('d', 'x', key => 'ä', route => 'ö')") }
+            let deliveries = try await self.deliver(OutboxSchema(), copy, until: "SELECT true")
+            #expect(deliveries.count == (encoding == "LATIN1" ? 2 : 1))
+            await connection.close()
+        }
+    }
+
     /// Into a database with another collation, another encoding, or both: the order of texts is other, the outbox's is not.
     @Test(arguments: [
         "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",

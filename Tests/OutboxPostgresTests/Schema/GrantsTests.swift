@@ -37,6 +37,32 @@ import Testing
         }
     }
 
+    /// Without the privilege to read which segment is current nothing is enqueued, rather than into another one.
+    @Test func aProducerThatMayNotReadTheSequenceIsRefused() async throws {
+        try await withTestOutbox { test in
+            try await test.withRole { role in
+                try await test.connection.execute(script: test.schema.grants(producer: role))
+                try await test.connection.execute(
+                    script: """
+                        SELECT setval('\(test.schema.identifierText).segment_number', 1);
+                        REVOKE SELECT ON SEQUENCE \(test.name).segment_number FROM "\(role)"
+                        """)
+                let connection = try await test.connect(as: role)
+                let outbox = PostgresOutbox(schema: test.schema)
+                _ = await #expect(throws: (any Error).self) {
+                    try await connection.execute(script: "SELECT \(test.name).enqueue('d', 'x')")
+                }
+                _ = await #expect(throws: (any Error).self) {
+                    try await connection.withTransaction { transaction in
+                        _ = try await outbox.copy([NewMessage(to: "d", text: "x")], in: transaction)
+                    }
+                }
+                #expect(try await test.messages().isEmpty)
+                await connection.close()
+            }
+        }
+    }
+
     @Test func aProducerUsesIdempotencyKeysInEveryWay() async throws {
         try await withTestOutbox(prefix: "a\"b it's") { test in
             try await test.withRole { role in

@@ -107,6 +107,36 @@ import Testing
         #expect(visited == [1, 2, 3, 1, 2, 3, 1])
     }
 
+    /// Slots that two streams of a subscription both have do not make up for those that none has.
+    @Test func overlappingStreamsDoNotHideAGap() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.sql("SELECT $outbox.enqueue('d', 'x', key => 'k' || i) FROM generate_series(1, 3000) AS i")
+        try await bench.script(
+            """
+            INSERT INTO $outbox.stream (destination, slot_low, slot_high, snapshot, position, horizon)
+            SELECT 'd', low, high, pg_current_snapshot(), 1000000, pg_current_xact_id()
+            FROM (VALUES (0, 900), (200, 1000)) AS slots (low, high)
+            """)
+        func isPassed() async throws -> Bool {
+            try await bench.sql("SELECT $outbox.segment_is_passed(0::smallint)")[0].decode(0)
+        }
+        #expect(try await !isPassed())
+        try await bench.script("UPDATE $outbox.stream SET slot_high = 1023 WHERE slot_low = 200")
+        #expect(try await isPassed())
+    }
+
+    /// What is locked by an operator is looked at another time, and the rest of the pass is made.
+    @Test func aLockOnTheStreamsIsBusy() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.deliver("passed", turningTo: 1)
+        let other = try await Connection.connect(bench.postgres)
+        try await other.execute(script: bench.render("BEGIN; LOCK TABLE $outbox.stream IN ACCESS EXCLUSIVE MODE"))
+        #expect(try await bench.clean().outcome(0) == .busy)
+        try await other.execute(script: "ROLLBACK")
+        #expect(try await bench.clean().outcome(0) == .truncated)
+        await other.close()
+    }
+
     /// What is looked at grows with the destinations, not with their square: an index has the streams of each. On a server of
     /// its own: a snapshot names the transactions that run beside it, and each is looked for.
     @Test func whetherASegmentIsPassedIsLinearInDestinations() async throws {
