@@ -44,8 +44,7 @@ RETURN (coalesce(hashtext(key), id) & 1023)::smallint;
 -- allowed, without the value. The log has message_is_valid as its one CHECK: Postgres reads and prepares each constraint again
 -- for each statement, and the body of a function once a session. So it has no more parameters than it needs, and one
 -- expression, which is true for a message that is right and has no options. For all others it calls examine_message, which has
--- the same limits; and in a database that is not in UTF-8 for every message, because a relay reads texts in UTF-8, and such a
--- database takes some that cannot be converted.
+-- the same limits.
 CREATE FUNCTION {{schema}}.examine_message(
     destination text, route text, key text, headers jsonb, options jsonb, payload bytea
 ) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $outbox$
@@ -145,7 +144,6 @@ BEGIN
             AND pg_catalog.octet_length(headers::pg_catalog.text) OPERATOR(pg_catalog.<=) 65536
         )
         AND options IS NULL
-        AND pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'UTF8'
         OR {{schema}}.examine_message(destination, route, key, headers, options, payload);
 END
 $outbox$;
@@ -191,6 +189,17 @@ CREATE TABLE {{schema}}.message (
         {{schema}}.message_is_valid(destination, route, key, headers, options, payload)
     )
 ) PARTITION BY LIST (segment);
+
+-- A relay reads texts in UTF-8, and a database that is in another encoding takes some that cannot be converted. There every
+-- message is examined.
+DO $outbox$
+BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        ALTER TABLE {{schema}}.message ADD CONSTRAINT message_is_convertible CHECK (
+            {{schema}}.examine_message(destination, route, key, headers, options, payload));
+    END IF;
+END
+$outbox$;
 
 CREATE TABLE {{schema}}.message_0 PARTITION OF {{schema}}.message FOR VALUES IN (0);
 CREATE TABLE {{schema}}.message_1 PARTITION OF {{schema}}.message FOR VALUES IN (1);

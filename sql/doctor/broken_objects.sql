@@ -49,6 +49,17 @@ WHERE NOT EXISTS (
     WHERE conrelid = to_regclass('{{schema_text}}.message') AND conname = wanted.constraint_name AND convalidated
 )
 UNION ALL
+-- A dump of a database in UTF-8 does not have it.
+SELECT 'constraint message_is_convertible on message is missing, in a database that is not in UTF-8',
+    format(
+        'ALTER TABLE %1$s.message ADD CONSTRAINT message_is_convertible CHECK (%1$s.examine_message(destination, route, key, headers, options, payload))',
+        '{{schema_text}}')
+WHERE getdatabaseencoding() <> 'UTF8'
+    AND NOT EXISTS (
+        SELECT FROM pg_constraint
+        WHERE conrelid = to_regclass('{{schema_text}}.message') AND conname = 'message_is_convertible' AND convalidated
+    )
+UNION ALL
 -- What works with its owner's rights.
 SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role',
     CASE

@@ -74,7 +74,8 @@ extension PrivilegeSnapshot {
             if place == states.count {
                 states.append(
                     State(
-                        identity: identity, object: object, text: try row.decode("text"), isOpen: try row.decode("is_open")))
+                        identity: identity, object: object, text: try row.decode("text"),
+                        isOpen: try row.decode("is_open")))
                 places[key] = place
             }
             if let role = try row.decode("role", as: String?.self) {

@@ -226,7 +226,8 @@ import Testing
             let other = try OutboxSchema(name: test.schema.name + " renamed")
             try await test.connection.execute(script: "ALTER SCHEMA \(test.name) RENAME TO \(other.identifier)")
             let found = try await OutboxDoctor(schema: other).examine(test.configuration())
-            #expect(found.contains { $0.check == "objects" && $0.severity == .error && $0.seen.contains("another name") })
+            #expect(
+                found.contains { $0.check == "objects" && $0.severity == .error && $0.seen.contains("another name") })
             try await test.connection.execute(script: "DROP SCHEMA \(other.identifier) CASCADE")
         }
     }
@@ -235,7 +236,8 @@ import Testing
     /// its field, and the rest is delivered.
     @Test(arguments: [("SQL_ASCII", "\\377"), ("WIN1252", "\\201"), ("LATIN1", nil)])
     func anotherEncoding(encoding: String, strange: String?) async throws {
-        try await self.withDatabases(template: "TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'") {
+        try await self.withDatabases(template: "TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'")
+        {
             _, copy, url in
             let connection = try await Connection.connect(copy)
             try await Migrator().up(on: connection)
@@ -255,11 +257,15 @@ import Testing
                                 "SELECT outbox.enqueue(\(call))", url("copy"),
                             ])
                     }
-                    #expect(failure?.output.contains("\(field) has a character that cannot be converted") == true, "\(call)")
+                    #expect(
+                        failure?.output.contains("\(field) has a character that cannot be converted") == true, "\(call)"
+                    )
                 }
             }
             try await connection.query("SELECT outbox.enqueue('d', 'x', key => 'k', headers => '{\"a\":\"b\"}')")
-            if encoding == "LATIN1" { try await connection.query("SELECT outbox.enqueue('d', 'x', key => 'ä', route => 'ö')") }
+            if encoding == "LATIN1" {
+                try await connection.query("SELECT outbox.enqueue('d', 'x', key => 'ä', route => 'ö')")
+            }
             let deliveries = try await self.deliver(OutboxSchema(), copy, until: "SELECT true")
             #expect(deliveries.count == (encoding == "LATIN1" ? 2 : 1))
             await connection.close()
@@ -295,6 +301,10 @@ import Testing
                 OutboxSchema(), copy, until: "SELECT count(*) = 4 FROM (TABLE outbox.deferred_and_dead) AS x")
             #expect(deliveries.all.map(\.id).sorted() == Array(45...49))
             #expect(deliveries.all.map(\.key).contains("ä1"))
+            // Where not all texts can be converted to UTF-8 each is looked at, which the dump does not say.
+            let missing = try await OutboxDoctor().examine(copy).filter { $0.check == "objects" && $0.severity != .ok }
+            #expect(missing.count == (template.contains("LATIN1") ? 1 : 0))
+            for finding in missing { try await connection.execute(script: finding.advice ?? "") }
             let objects = try await OutboxDoctor().examine(copy).filter { ["schema", "objects"].contains($0.check) }
             #expect(objects.map(\.severity) == [.ok, .ok])
             await connection.close()
