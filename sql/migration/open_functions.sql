@@ -1,6 +1,6 @@
 -- Functions of the outbox that work with their owner's rights and that every role may call, as after a restore without
--- privileges: their names, and what closes them. Those of which this role is the owner, and that nobody else has opened: what
--- another role has granted only that role can revoke, and the doctor says which.
+-- privileges: their names, and what closes them. Those of which this role is the owner, and that it has opened: what another role
+-- has granted only that role can revoke, and the doctor says which.
 SELECT
     pg_proc.oid::regprocedure::text AS name, format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', pg_proc.oid::regprocedure) AS close
 FROM pg_proc
