@@ -157,7 +157,7 @@ struct RelayLoop: ~Copyable {
         async throws
     {
         let now = self.clock.now
-        for request in requests where request.deferred { self.streams[request.stream]?.deferredDue = nil }
+        // Of a stream that is not among these nobody has looked: it is asked for again.
         for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {
             self.waiting += result.pages

@@ -121,7 +121,8 @@ public struct ReadRequest: Sendable, Hashable {
 public struct ReadResult: Sendable {
     /// The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
     public var pages: [any MessagePage]
-    /// For the streams whose deferred messages were read: how long until the next is due; nil: there is none.
+    /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
+    /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     public var nextDue: [StreamID: Duration?]
     /// Whether somebody else has changed deferred messages.
     public var deferredChanged: Bool

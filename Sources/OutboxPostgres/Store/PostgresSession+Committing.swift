@@ -96,7 +96,7 @@ extension PostgresSession {
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int4(stream.generation),
+                .transactionID(cursor.storedHorizon), .int4(stream.generation),
             ])
     }
 

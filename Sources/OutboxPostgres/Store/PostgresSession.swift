@@ -32,6 +32,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var characters = StorableCharacters.all
     /// When the current pause ends.
     var pauseEnd: ContinuousClock.Instant?
+    /// When to look without having been rung for; nil: something was looked for since that was last asked.
+    var fallbackDue: ContinuousClock.Instant?
     /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
     var watched: Set<StreamID> = []
     /// When to look after the segments; nil: never.
