@@ -20,6 +20,7 @@ package struct Statements: Sendable {
     package var join: Statement
     package var own: Statement
     package var sameLog: Statement
+    package var numbers: Statement
 
     // doorbell
     package var arm: Statement
@@ -85,6 +86,7 @@ package struct Statements: Sendable {
         self.join = statement("join", PackageResources.join_sql)
         self.own = statement("own", PackageResources.own_sql)
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
+        self.numbers = statement("numbers", PackageResources.numbers_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)
         self.beginRead = statement("begin_read", PackageResources.begin_read_sql)

@@ -70,7 +70,7 @@ SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role
     END
 FROM pg_proc
 CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
-WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag') AND prosecdef
+WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
     AND acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
 UNION ALL
 -- The bodies of functions name the schema.

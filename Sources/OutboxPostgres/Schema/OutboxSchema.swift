@@ -43,7 +43,7 @@ public struct OutboxSchema: Sendable, Hashable {
     public static let currentVersion = Migrations.all.last?.version ?? 0
 
     /// The oldest version of the schema that this library works with.
-    public static let oldestVersion = 1
+    public static let oldestVersion = 2
 
     /// What creates the schema at its newest version: one script, to be run in one transaction.
     public var sql: String {

@@ -116,36 +116,34 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
         let names = SQLValue.textArray(destinations.map(\.name))
         let subscription = SQLValue.text(self.subscription)
-        do throws(PostgresError) {
+        do {
             if self.wakeup.pollingInterval == nil {
                 try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
             }
             let nothing = ActivityReport([:])
+            let numbers = try await self.checkNumbers()
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.register, [subscription, names]),
-                self.bound(self.statements.restart, [subscription, names]),
+                self.bound(
+                    self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
                 self.bound(self.statements.promoteAll, [subscription]),
                 self.bound(self.statements.load, [subscription, names]),
                 self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
             ])
             self.activitySchedule = ActivitySchedule(announced: nothing)
-            for row in results[1] {
-                let destination = try row.decode(0, as: String.self)
-                self.logger.warning(
-                    "The log's numbers have begun anew; what came since then is read",
-                    metadata: ["outbox.destination": "\(destination)"])
-            }
+            for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
             for row in results[3] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
             }
-        } catch {
+        } catch let error as PostgresError {
             throw RelayStoreError(error)
         }
         let keys = try await self.deferredKeys()
         return self.streams.values.map { stream in
             AttachedStream(
-                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:], start: stream.start)
+                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
+                start: stream.start)
         }
     }
 
