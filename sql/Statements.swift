@@ -21,6 +21,7 @@ package struct Statements: Sendable {
     package var own: Statement
     package var sameLog: Statement
     package var numbers: Statement
+    package var lockHolders: Statement
 
     // doorbell
     package var arm: Statement
@@ -86,6 +87,7 @@ package struct Statements: Sendable {
         self.join = statement("join", PackageResources.join_sql)
         self.own = statement("own", PackageResources.own_sql)
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
+        self.lockHolders = statement(nil, PackageResources.lock_holders_sql)
         self.numbers = statement("numbers", PackageResources.numbers_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)

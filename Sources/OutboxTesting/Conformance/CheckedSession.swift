@@ -123,7 +123,8 @@ struct CheckedSession: Sendable {
     private static func commit(
         _ session: any RelaySession, _ settlements: [Settlement], _: isolated any Actor
     ) async throws {
-        try await session.commit(settlements)
+        let refused = try await session.commit(settlements)
+        try require(refused.isEmpty, "a commit was refused: \(refused.values.map(\.message))")
     }
 
     private static func deferredKeys(
