@@ -11,7 +11,8 @@ FROM (
     SELECT
         id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
         deliver_at > now() AS scheduled,
-        sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
+        sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
+            OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM {{schema}}.message
     WHERE destination = $5 AND id > $4 AND id <= $2 AND {{schema}}.slot(key, id) BETWEEN $6 AND $7
         AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot)
@@ -22,5 +23,5 @@ FROM (
     ORDER BY id
     LIMIT $8
 ) AS page
-WHERE bytes_before < $9
+WHERE coalesce(bytes_before, 0) < $9
 ORDER BY id

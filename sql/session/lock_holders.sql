@@ -8,7 +8,7 @@ SELECT
             'server process %s%s%s%s (SELECT pg_terminate_backend(%s) ends it)',
             holder.pid,
             ' of ' || activity.usename,
-            ' “' || nullif(activity.application_name, '') || '”',
+            ' (' || nullif(activity.application_name, '') || ')',
             ', ' || activity.state
                 || coalesce(', for ' || ceil(extract(epoch FROM clock_timestamp() - activity.xact_start))::bigint || ' s', ''),
             holder.pid)

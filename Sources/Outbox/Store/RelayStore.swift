@@ -98,7 +98,7 @@ public struct ReadRequest: Sendable, Hashable {
     public var stream: StreamID
     /// At most that many messages of the log; 0 for none.
     public var messages: Int
-    /// A page ends with the message that reaches that many bytes of payload.
+    /// A page ends with the message that reaches that many bytes of payload and headers.
     public var bytes: Int
     /// Whether to read the deferred messages that are due, and to say at once when the next one is. Not asked for again
     /// before a page of them that was returned has been committed.

@@ -43,6 +43,15 @@ struct Cursor: Sendable, Hashable {
         return snapshot[12..<20].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// A snapshot as text: "xmin:xmax:", and the running ones with commas.
+    static func text(of snapshot: Snapshot) -> String {
+        func number(_ index: Int) -> UInt64 {
+            snapshot.dropFirst(4 + 8 * index).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        let count = snapshot.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        return "\(number(0)):\(number(1)):" + (0..<count).map { "\(number(2 + $0))" }.joined(separator: ",")
+    }
+
     /// What a poll has to read.
     enum Read: Hashable {
         case lateAndFresh

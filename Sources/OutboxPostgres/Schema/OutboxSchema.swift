@@ -104,7 +104,7 @@ public struct OutboxSchema: Sendable, Hashable {
     /// - Parameter migrations: All that are known, the oldest first.
     package func down(_ migration: Migrations.File, of migrations: [Migrations.File] = Migrations.all) -> String {
         let forget = """
-            DELETE FROM \(self.identifier).migration WHERE version = \(migration.version);
+            DELETE FROM \(self.identifier).migration WHERE version OPERATOR(pg_catalog.=) \(migration.version);
             \(self.comment(upTo: migration.version - 1, of: migrations))
 
             """

@@ -55,8 +55,12 @@ extension PostgresSession {
         self.sessionName = await self.connection.parameterStatus("application_name") ?? ""
         try await self.checkVersion()
         try await self.checkPrivileges()
-        _ = try await self.connection.query(
+        let joined = try await self.connection.query(
             self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
+        if try !joined[0].decode(0, as: Bool.self) {
+            self.logger.warning(
+                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is")
+        }
     }
 
     private func checkVersion() async throws {

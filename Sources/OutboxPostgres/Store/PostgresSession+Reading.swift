@@ -31,7 +31,7 @@ extension PostgresSession {
 
     private func poll(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
-    ) async throws(PostgresError) -> ReadResult {
+    ) async throws -> ReadResult {
         if let result = try await self.takeNews() { return result }
         // Once it is known which are paused.
         var requests = self.unpaused(requests)
@@ -51,6 +51,10 @@ extension PostgresSession {
                 }
             case .pause(let duration):
                 if let result = try await self.readDeferred(&requests) { return result }
+                if try await self.lookBackOnce() {
+                    self.doorbell.pauseEnded()
+                    continue
+                }
                 let end = self.pauseEnd ?? self.clock.now + duration
                 self.pauseEnd = end
                 if let result = try await self.wait(until: [end, deadline], reads) { return result }
@@ -68,6 +72,7 @@ extension PostgresSession {
                     continue
                 }
                 if let result = try await self.readDeferred(&requests) { return result }
+                if try await self.lookBackOnce() { continue }
                 let other = [deadline, self.janitorDue, self.reloadDue].compactMap { $0 }.min()
                 if let result = try await self.wait(until: [other, fallback], reads) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }

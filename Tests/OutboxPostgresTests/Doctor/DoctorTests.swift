@@ -41,7 +41,7 @@ import Testing
                 #expect(findings.allSatisfy { $0.severity == .ok && $0.advice == nil }, "\(findings)")
                 #expect(
                     findings.map(\.check) == [
-                        "pooler", "clock", "queue", "schema", "objects", "privileges", "doorbell", "autovacuum",
+                        "pooler", "clock", "queue", "schema", "objects", "privileges", "numbers", "locks", "doorbell", "autovacuum",
                         "segments", "relay",
                     ])
                 relay.stop()

@@ -101,6 +101,45 @@ import Testing
         #expect(try await self.deliver(bench, 303).count == 303)
     }
 
+    /// As above, but nothing shows it any more than the messages themselves, behind more than anybody looks at at once.
+    @Test func idsThatWereDrawnInAdvanceLongAgo() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
+        let first = try await Connection.connect(bench.postgres)
+        func enqueue(_ connection: Connection, _ text: String, _ count: Int) async throws {
+            try await connection.execute(
+                script: bench.render(
+                    "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '\(text)' FROM generate_series(1, \(count))"))
+        }
+        try await enqueue(first, "first", 1)
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 1")
+        let second = try await Connection.connect(bench.postgres)
+        try await enqueue(second, "second", 500)
+        #expect(try await self.deliver(bench, 501).count == 501)
+        // More than two slices, one of them a transaction alone.
+        for _ in 1...20 { try await enqueue(second, "third", 100) }
+        try await enqueue(second, "third", 25_000)
+        // The server may let a session keep what it has drawn, or not.
+        try await bench.script(
+            """
+            INSERT INTO $outbox.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (2, 'd', 'first'), (3, 'd', 'first')
+            """)
+        try await enqueue(second, "fourth", 50)
+        let texts = try await self.deliver(bench, 27_052)
+        #expect(texts.filter { $0 == "first" }.count == 2)
+        #expect(texts.count <= 2 * 27_052, "once more at most")
+        #expect(try await self.deliver(bench, 0) == [])
+    }
+
+    @Test func snapshotsAsText() async throws {
+        let bench = try await RelayBench.make()
+        for text in ["3:3:", "100:200:101,105,199", "5000000000:9000000000:5000000001"] {
+            let row = try await bench.sql("SELECT '\(text)'::pg_snapshot")[0]
+            #expect(Cursor.text(of: row.bytes(0) ?? []) == text)
+            #expect(Cursor.maximum(of: row.bytes(0) ?? []) == UInt64(text.split(separator: ":")[1]))
+        }
+    }
+
     @Test func idsThatFallAreRefused() async throws {
         let bench = try await RelayBench.make()
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET INCREMENT BY -1 SET MINVALUE -1000")
