@@ -59,7 +59,8 @@ extension PostgresSession {
             self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
         if try !joined[0].decode(0, as: Bool.self) {
             self.logger.warning(
-                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is")
+                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is"
+            )
         }
     }
 

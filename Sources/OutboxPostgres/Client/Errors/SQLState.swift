@@ -39,7 +39,7 @@ enum SQLState {
         case "40P01": "the transaction was part of a deadlock; run it again"
         case "25P02": "an earlier statement of the transaction failed, so all that remains is to roll it back"
         case "25006": "the transaction is read-only, or the server is a standby"
-        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it"
+        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it, or SET outbox.doorbell = 'off' where you enqueue"
         case "53300": "the server has no connection left; raise max_connections or use fewer"
         case "53100": "the server's disk is full"
         case "53200": "the server is out of memory"
