@@ -99,11 +99,16 @@ extension Publisher {
                     message, as: publication, exchange: exchange, isMandatory: settings.unroutable.kind != .dropped,
                     on: channel)
             }
-            self.channels[channel].window.append(Unconfirmed(job: job, index: index, since: self.now))
+            self.channels[channel].window.append(
+                Unconfirmed(
+                    job: job, index: index, isAddressFixed: self.fixedAddress.includes(publication),
+                    since: self.now))
         } catch {
             switch error {
             case .connection(let loss): throw loss
-            case .channel(let fault): return self.settle(job, index, .retry(fault.reason))
+            case .channel(let fault):
+                let isOwn = publication.exchange != nil
+                return self.settle(job, index, isOwn ? .retry(fault.reason) : .unavailable(fault.reason))
             }
         }
         self.unconfirmed += 1

@@ -10,6 +10,7 @@ final class Publisher {
     let configuration: AMQPConfiguration
     let desk: Desk
     let logger: Logger
+    let fixedAddress: FixedAddress
 
     /// nil: there is none at the moment.
     var connection: BrokerConnection?
@@ -53,6 +54,7 @@ final class Publisher {
         self.configuration = configuration
         self.desk = desk
         self.logger = logger
+        self.fixedAddress = FixedAddress(configuration)
         self.reconnects = ReconnectSchedule(configuration.connection)
     }
 

@@ -9,8 +9,8 @@ extension KafkaConfiguration {
     ///
     /// `kafka+ssl://` and `kafkas://` are with TLS. A user logs in with SASL, by the mechanism PLAIN unless `sasl.mechanism`
     /// is given. The topic can stand in the path as well: `kafka://host/events`. Parameters are `topic`, `key` (templates, see
-    /// `MessageTemplate`), `id-header` (empty: none), `timeout`, `contact-timeout`, `topic-timeout` (seconds), and every
-    /// property of librdkafka. The port is 9092, with TLS 9093, where none is given.
+    /// `MessageTemplate`), `id-header`, `enqueued-at-header` (empty: none), `timestamp` (`produced`, `enqueued`), `timeout`,
+    /// `contact-timeout`, `topic-timeout` (seconds), and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
     ///
     /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
     public init(url: String) throws(TransportConfigurationError) {
@@ -36,10 +36,20 @@ extension KafkaConfiguration {
         case "topic": self.topic = try MessageTemplate(value)
         case "key": self.key = try MessageTemplate(value)
         case "id-header": self.record.idHeader = value.isEmpty ? nil : value
+        case "enqueued-at-header": self.record.enqueuedAtHeader = value.isEmpty ? nil : value
+        case "timestamp": self.record.timestamp = try Self.timestamp(value)
         case "timeout": self.delivery.timeout = try Self.seconds(value, name)
         case "contact-timeout": self.delivery.contactTimeout = try Self.seconds(value, name)
         case "topic-timeout": self.delivery.topicTimeout = try Self.seconds(value, name)
         default: self.properties[name] = value
+        }
+    }
+
+    private static func timestamp(_ text: String) throws(TransportConfigurationError) -> Timestamp {
+        switch text {
+        case "produced": return .produced
+        case "enqueued": return .enqueued
+        default: throw TransportConfigurationError("“timestamp” is one of enqueued, produced")
         }
     }
 

@@ -38,6 +38,7 @@ struct BatchRecords {
     /// - Throws: Why the message can be no record.
     func record(at index: Int) throws(RecordTemplate.Refusal) -> RecordTemplate.Record {
         guard let plainTopic else { return try self.records[index].get() }
-        return RecordTemplate.Record(topic: plainTopic, partition: nil, key: self.batch[index].key, headers: [])
+        return RecordTemplate.Record(
+            topic: plainTopic, partition: nil, key: self.batch[index].key, headers: [], isAddressFixed: true)
     }
 }
