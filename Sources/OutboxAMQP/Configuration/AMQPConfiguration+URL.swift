@@ -6,7 +6,7 @@ extension AMQPConfiguration {
 
     /// Reads an address: `amqp://user:password@host:port,host/vhost?exchange=orders&type=topic`, or `amqps://` for TLS.
     ///
-    /// Without a path the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and
+    /// Without a path, or with one that is empty, the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and
     /// bound to the exchange with the `binding_key`: by default the routing key if it is the same for every message, else
     /// `#`. With a `queue` and no `exchange`, messages go to that queue through the default exchange.
     ///
@@ -23,7 +23,8 @@ extension AMQPConfiguration {
         let address = try BrokerURL(url, ports: Self.ports)
         var parameters = try AMQPParameters(address.parameters)
         self.init(hosts: address.hosts.map { Host($0.name, port: $0.port) })
-        self.virtualHost = address.path ?? "/"
+        // An empty one is what a slash before the parameters gives, and no virtual host that there is.
+        self.virtualHost = address.path.flatMap { $0.isEmpty ? nil : $0 } ?? "/"
         self.credentials = .password(user: address.user ?? "guest", password: address.password ?? "guest")
         try self.applyTopology(&parameters)
         try self.applyPublishing(&parameters)
@@ -49,10 +50,10 @@ extension AMQPConfiguration {
             }
         }
         if let key = parameters.text("routing_key") {
-            self.publishing.routingKey = try MessageTemplate(key)
+            self.publishing.routingKey = try MessageTemplate(key, of: "routing_key")
         } else if name.isEmpty, let queueName {
             self.publishing.routingKey = try MessageTemplate(
-                queueName.replacing("{", with: "{{").replacing("}", with: "}}"))
+                queueName.replacing("{", with: "{{").replacing("}", with: "}}"), of: "queue")
         }
         let bindingKey = parameters.text("binding_key")
         let queueType = parameters.text("queue_type")
@@ -76,8 +77,12 @@ extension AMQPConfiguration {
         let unroutable: [String: Unroutable] = ["retry": .retried, "reject": .rejected, "drop": .dropped]
         if let choice = try parameters.choice("unroutable", unroutable) { self.publishing.unroutable = choice }
         if let flag = try parameters.flag("persistent") { self.publishing.isPersistent = flag }
-        if let text = parameters.text("message_id") { self.publishing.messageID = try MessageTemplate(text) }
-        if let text = parameters.text("message_type") { self.publishing.type = try MessageTemplate(text) }
+        if let text = parameters.text("message_id") {
+            self.publishing.messageID = try MessageTemplate(text, of: "message_id")
+        }
+        if let text = parameters.text("message_type") {
+            self.publishing.type = try MessageTemplate(text, of: "message_type")
+        }
         if let text = parameters.text("content_type") { self.publishing.contentType = text }
         if let text = parameters.text("app_id") { self.publishing.applicationID = text }
         if let number = try parameters.number("priority", 0...255) { self.publishing.priority = UInt8(number) }

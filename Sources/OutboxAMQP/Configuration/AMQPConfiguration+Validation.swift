@@ -17,6 +17,7 @@ extension AMQPConfiguration {
             try require(!host.name.isEmpty && !host.name.utf8.contains(0), "a host has no name")
             try require(host.port.map { (1...65535).contains($0) } ?? true, "a port is a number from 1 to 65535")
         }
+        try require(!self.virtualHost.isEmpty, "the virtual host has no name; the default one is “/”")
         try Self.requireShort(self.virtualHost, "the virtual host")
         switch self.credentials.kind {
         case .password(let user, let password):

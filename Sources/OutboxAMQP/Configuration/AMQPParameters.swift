@@ -17,8 +17,11 @@ struct AMQPParameters {
         let known = Self.known + Self.knownWithTLS
         for parameter in parameters {
             guard known.contains(parameter.name) else {
-                let hint = NearestName.suggestion(for: parameter.name, among: known)
-                throw TransportConfigurationError("there is no parameter “\(parameter.name)”; \(hint)")
+                guard let (name, nearest) = Redaction.misspelling(parameter.name, of: known) else {
+                    throw TransportConfigurationError(
+                        "there is a parameter that is not known; known are \(known.joined(separator: ", "))")
+                }
+                throw TransportConfigurationError("there is no parameter “\(name)”; did you mean “\(nearest)”?")
             }
             guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
                 throw TransportConfigurationError("the parameter “\(parameter.name)” is given twice")

@@ -17,11 +17,12 @@ extension KafkaConfiguration {
         let url = try BrokerURL(url, ports: Self.ports)
         self.init(brokers: url.hosts.map(\.description))
         if url.scheme != "kafka" { self.security.tls = TLS() }
-        if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path) }
+        if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path, of: "topic") }
         var given: Set<String> = []
         for parameter in url.parameters {
             guard given.insert(parameter.name).inserted else {
-                throw TransportConfigurationError("“\(parameter.name)” is given twice")
+                throw TransportConfigurationError(
+                    "“\(Redaction.shown(parameter.name))” is given twice")
             }
             try self.set(parameter.name, to: parameter.value)
         }
@@ -33,8 +34,8 @@ extension KafkaConfiguration {
 
     private mutating func set(_ name: String, to value: String) throws(TransportConfigurationError) {
         switch name {
-        case "topic": self.topic = try MessageTemplate(value)
-        case "key": self.key = try MessageTemplate(value)
+        case "topic": self.topic = try MessageTemplate(value, of: name)
+        case "key": self.key = try MessageTemplate(value, of: name)
         case "id-header": self.record.idHeader = value.isEmpty ? nil : value
         case "enqueued-at-header": self.record.enqueuedAtHeader = value.isEmpty ? nil : value
         case "timestamp": self.record.timestamp = try Self.timestamp(value)

@@ -75,6 +75,22 @@ import Testing
         #expect(constant.queues == [.init("q", bindingKeys: ["all"])])
     }
 
+    @Test(arguments: [
+        "amqp://h", "amqp://h/", "amqp://h?queue=q", "amqp://h/?queue=q", "amqp://h/%2F?queue=q", "amqp://h//",
+    ])
+    func anEmptyVirtualHostIsTheDefaultOne(_ url: String) throws {
+        #expect(try AMQPConfiguration(url: url).virtualHost == "/")
+        var configuration = AMQPConfiguration()
+        configuration.virtualHost = ""
+        let error = #expect(throws: TransportConfigurationError.self) { try AMQPTransport(configuration) }
+        #expect(error?.description.contains("virtual host has no name") == true)
+    }
+
+    @Test func aQueueCanBeBoundToEverything() throws {
+        let configuration = try AMQPConfiguration(url: "amqp://localhost?exchange=e&queue=q&binding_key=#")
+        #expect(configuration.queues == [.init("q", bindingKeys: ["#"])])
+    }
+
     @Test func refusesWhatItDoesNotKnow() {
         #expect(
             self.complaint("amqp://localhost?exchnage=orders")
@@ -103,7 +119,10 @@ import Testing
         #expect(
             self.complaint("amqp://localhost/\(String(repeating: "v", count: 256))").contains(
                 "the virtual host has more than 255"))
-        #expect(self.complaint("http://localhost").contains("no scheme"))
+        #expect(self.complaint("http://localhost") == "an address begins with amqp:// or amqps://")
+        #expect(
+            self.complaint("amqp://localhost?whatever=1").hasPrefix(
+                "there is a parameter that is not known; known are "))
     }
 
     @Test func secretsAreNotPrinted() throws {
