@@ -50,11 +50,12 @@ public final class KafkaTransport: Transport {
     /// Whether a broker can be reached.
     public var health: TransportHealth { self.board.health }
 
-    /// Holds a producer until ``close()`` has finished or the task is cancelled. To be called once.
+    /// Holds a producer until ``close()`` has finished or the task is cancelled. Runs once: make another transport for another relay,
+    /// and for another run.
     ///
-    /// - Throws: A `TransportConfigurationError` if the system has no thread left.
+    /// - Throws: A `TransportConfigurationError` if it runs or has run already, or the system has no thread left.
     public func run() async throws {
-        precondition(self.board.begin(), "A KafkaTransport runs once.")
+        guard self.board.begin() else { throw TransportConfigurationError("Kafka: a transport runs once") }
         let (properties, configuration, board, logger) = (
             self.properties, self.configuration, self.board, self.logger
         )

@@ -11,7 +11,8 @@ extension AMQPConfiguration {
     /// `#`. With a `queue` and no `exchange`, messages go to that queue through the default exchange.
     ///
     /// The parameters are those of the properties: `exchange`, `type`, `durable`, `auto_delete` (of the exchange and the
-    /// queue), `queue`, `queue_type`, `binding_key`, `routing_key`, `unroutable` (`retry`, `reject`, `drop`), `persistent`,
+    /// queue), `exchange.NAME` and `queue.NAME` (an argument of what is declared, such as `exchange.x-delayed-type=direct` or
+    /// `queue.x-max-length=1000`), `queue`, `queue_type`, `binding_key`, `routing_key`, `unroutable` (`retry`, `reject`, `drop`), `persistent`,
     /// `message_id`, `content_type`, `message_type`, `app_id`, `priority`, `expiration`, `max_message_size`, `window`,
     /// `key_order` (`one_at_a_time`, `pipelined`), `confirm_timeout`, `connect_timeout`, `heartbeat`, `frame_size`,
     /// `connection_name`, `host_order` (`random`, `as_given`), `initial_delay`, `maximum_delay`; with `amqps` `ca_file`,
@@ -39,10 +40,17 @@ extension AMQPConfiguration {
         let isAutoDeleted = try parameters.flag("auto_delete")
         let name = parameters.text("exchange") ?? ""
         let queueName = parameters.text("queue")
+        let exchangeArguments = parameters.arguments(of: "exchange")
+        let queueArguments = parameters.arguments(of: "queue")
         if let type = parameters.text("type") {
             self.exchange = .declared(
-                name, type: type, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
+                name, type: type, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false,
+                arguments: exchangeArguments)
         } else {
+            if !exchangeArguments.isEmpty {
+                throw TransportConfigurationError(
+                    "arguments of the exchange are for one that is declared: give its “type”")
+            }
             self.exchange = .named(name)
             if queueName == nil, isDurable != nil || isAutoDeleted != nil {
                 throw TransportConfigurationError(
@@ -58,13 +66,20 @@ extension AMQPConfiguration {
         let bindingKey = parameters.text("binding_key")
         let queueType = parameters.text("queue_type")
         guard let queueName else {
-            if bindingKey != nil || queueType != nil {
-                throw TransportConfigurationError("“binding_key” and “queue_type” need a “queue”")
+            if bindingKey != nil || queueType != nil || !queueArguments.isEmpty {
+                throw TransportConfigurationError("“binding_key”, “queue_type” and arguments of a queue need a “queue”")
             }
             return
         }
         var queue = Queue(queueName, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
-        if let queueType { queue.arguments["x-queue-type"] = .text(queueType) }
+        queue.arguments = queueArguments
+        if let queueType {
+            if queueArguments["x-queue-type"] != nil {
+                throw TransportConfigurationError(
+                    "the queue’s type is given twice, as “queue_type” and “queue.x-queue-type”")
+            }
+            queue.arguments["x-queue-type"] = .text(queueType)
+        }
         if let bindingKey {
             queue.bindingKeys = [bindingKey]
         } else if !name.isEmpty {

@@ -34,6 +34,10 @@ extension AMQPConfiguration {
             try require(!self.exchange.name.isEmpty, "the default exchange cannot be declared; give it a name")
             try require(!declaration.type.isEmpty, "the exchange’s type is empty")
             try Self.requireShort(declaration.type, "the exchange’s type")
+            try require(
+                !self.exchange.delaysMessages || declaration.arguments["x-delayed-type"] != nil,
+                "an exchange of type x-delayed-message needs the argument x-delayed-type, the type by which it routes in the end"
+                    + " (exchange.x-delayed-type=direct)")
             try require(!declaration.isInternal, "an internal exchange takes no messages from clients")
         }
         for queue in self.queues {

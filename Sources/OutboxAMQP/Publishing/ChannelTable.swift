@@ -4,6 +4,7 @@ struct Unconfirmed {
     let index: Int
     /// Whether every message of its destination goes where it was sent.
     let isAddressFixed: Bool
+    let delay: Delay
     let since: ContinuousClock.Instant
 }
 

@@ -40,10 +40,7 @@ extension Publisher {
         for confirmation in self.confirmations {
             self.unconfirmed -= 1
             let entry = confirmation.entry
-            let outcome =
-                (refusal ?? confirmation.returned.map(Refusal.returned))?.outcome(
-                    isAddressFixed: entry.isAddressFixed, unroutable: self.configuration.publishing.unroutable)
-                ?? .delivered
+            let outcome = self.outcome(of: entry, refusal ?? confirmation.returned.map(Refusal.returned))
             if case .unavailable(let reason) = outcome.kind {
                 self.report(trouble: reason)
             } else if self.trouble != nil, !self.isBlocked {
@@ -53,6 +50,27 @@ extension Publisher {
             self.settle(entry.job, entry.index, outcome)
         }
         self.confirmations.removeAll(keepingCapacity: true)
+    }
+
+    private func outcome(of entry: Unconfirmed, _ refusal: Refusal?) -> Outcome {
+        guard let refusal else { return .delivered }
+        let unroutable = self.configuration.publishing.unroutable
+        if case .returned = refusal, entry.delay == .possible, unroutable.kind == .retried {
+            self.warnOfDelay()
+            return .delivered
+        }
+        return refusal.outcome(isAddressFixed: entry.isAddressFixed, unroutable: unroutable)
+    }
+
+    private func warnOfDelay() {
+        if self.hasWarnedOfDelay { return }
+        self.hasWarnedOfDelay = true
+        self.logger.warning(
+            """
+            The broker has returned a message with the header x-delay as unroutable, which an exchange that delays messages does \
+            although it keeps them: it counts as delivered. If the exchange is of another type, such messages are lost; declare its \
+            type to have them tried again
+            """)
     }
 
     private func markReturned(_ channel: UInt16, _ messageID: String, _ reason: String) {

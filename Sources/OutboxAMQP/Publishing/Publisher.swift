@@ -11,6 +11,8 @@ final class Publisher {
     let desk: Desk
     let logger: Logger
     let fixedAddress: FixedAddress
+    /// Whether it was said that messages count as delivered which an exchange seems to delay.
+    var hasWarnedOfDelay = false
 
     /// nil: there is none at the moment.
     var connection: BrokerConnection?

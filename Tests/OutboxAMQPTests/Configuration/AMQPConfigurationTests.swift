@@ -86,6 +86,28 @@ import Testing
         #expect(error?.description.contains("virtual host has no name") == true)
     }
 
+    @Test func argumentsStandInTheAddress() throws {
+        let configuration = try AMQPConfiguration(
+            url: "amqp://h?exchange=e&type=x-delayed-message&exchange.x-delayed-type=direct&exchange.x=true"
+                + "&queue=q&queue.x-max-length=1000&queue.x-overflow=reject-publish&routing_key=k")
+        #expect(
+            configuration.exchange
+                == .declared("e", type: "x-delayed-message", arguments: ["x-delayed-type": "direct", "x": true]))
+        #expect(
+            configuration.queues == [
+                .init("q", arguments: ["x-max-length": 1000, "x-overflow": "reject-publish"], bindingKeys: ["k"])
+            ])
+        for (url, part) in [
+            ("amqp://h?exchange=e&exchange.a=b", "give its “type”"), ("amqp://h?queue.a=b", "need a “queue”"),
+            ("amqp://h?queue=q&queue.=b", "no parameter “queue.”"),
+            ("amqp://h?queue=q&queue.a=1&queue.a=1", "“queue.a” is given twice"),
+            ("amqp://h?queue=q&queue_type=quorum&queue.x-queue-type=quorum", "given twice"),
+            ("amqp://h?exchange=e&type=x-delayed-message", "x-delayed-type"),
+        ] {
+            #expect(self.complaint(url).contains(part), "\(url): \(self.complaint(url))")
+        }
+    }
+
     @Test func aQueueCanBeBoundToEverything() throws {
         let configuration = try AMQPConfiguration(url: "amqp://localhost?exchange=e&queue=q&binding_key=#")
         #expect(configuration.queues == [.init("q", bindingKeys: ["#"])])
@@ -99,7 +121,9 @@ import Testing
         #expect(
             self.complaint("amqp://localhost?durable=true").contains(
                 "“durable” and “auto_delete” are for what is declared"))
-        #expect(self.complaint("amqp://localhost?binding_key=a") == "“binding_key” and “queue_type” need a “queue”")
+        #expect(
+            self.complaint("amqp://localhost?binding_key=a")
+                == "“binding_key”, “queue_type” and arguments of a queue need a “queue”")
         #expect(
             self.complaint("amqp://localhost?ca_file=a")
                 == "the parameter “ca_file” needs an address that begins with amqps://")

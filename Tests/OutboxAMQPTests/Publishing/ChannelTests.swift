@@ -56,6 +56,23 @@ import Testing
             Refusal.nacked.outcome(isAddressFixed: true, unroutable: .rejected) == .unavailable(Refusal.nacked.reason))
     }
 
+    @Test func whatAnExchangeMayDelay() throws {
+        let delaying = AMQPConfiguration.Exchange.declared(
+            "e", type: "x-delayed-message", arguments: ["x-delayed-type": "direct"])
+        let cases: [(AMQPConfiguration.Exchange, [String: String], Delay)] = [
+            (delaying, ["x-delay": "1"], .certain), (delaying, [:], .none), (delaying, ["x-delay": "0"], .none),
+            (delaying, ["x-delay": "soon"], .none), (delaying, ["x-delay": "1", "amqp-exchange": "o"], .possible),
+            (.named("e"), ["x-delay": "1"], .possible), (.named("e"), [:], .none),
+            (.declared("e", type: "direct"), ["x-delay": "1"], .none), (.default, ["x-delay": "1"], .none),
+            (.named("e"), ["x-delay": "1", "amqp-exchange": ""], .none),
+        ]
+        for (exchange, headers, expected) in cases {
+            let batch = MessageBatch([NewMessage(to: "bus", route: "r", headers: headers, text: "")])
+            let publication = try Publication(batch[0], .init(), needsRoutingKey: false)
+            #expect(Delay(publication, exchange) == expected, "\(exchange) \(headers)")
+        }
+    }
+
     @Test func whatCountsAsAFixedAddress() throws {
         let plain = NewMessage(to: "bus", route: "r", key: "1", text: "")
         let withKey = NewMessage(to: "bus", route: "r", key: "1", headers: ["amqp-routing-key": "k"], text: "")

@@ -170,6 +170,28 @@ import Testing
         }
     }
 
+    /// What an exchange that delays a message does: it returns the message, and confirms it.
+    @Test func aMessageThatIsReturnedBecauseItIsDelayedIsNotSentAgain() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.mailbox.declareExchange(scope.name, type: "direct")
+            let delayed = NewMessage.numbered(1, headers: ["x-delay": "2000"])
+            try await scope.withTransport {
+                $0.exchange = .named(scope.name)
+                $0.queues = []
+            } _: { transport in
+                let outcomes = try await transport.deliver([delayed, .numbered(2)])
+                #expect(outcomes == [.delivered, .retry("unroutable: 312 NO_ROUTE")])
+            }
+            try await scope.withTransport {
+                $0.exchange = .declared(scope.name, type: "direct")
+                $0.queues = []
+            } _: { transport in
+                let outcomes = try await transport.deliver([delayed])
+                #expect(outcomes == [.retry("unroutable: 312 NO_ROUTE")], "an exchange that delays nothing")
+            }
+        }
+    }
+
     @Test func whatIsUnroutableAtAFixedAddressIsAnOutage() async throws {
         try await BrokerScope.with { scope in
             try await scope.withTransport { configuration in
