@@ -16,11 +16,18 @@ extension Publisher {
                 reasons.append("\(host): \(error.reason)")
             }
         }
-        let reason = reasons.joined(separator: "; ")
+        // In an order that does not change with the host that was tried first: the same reason is the same text.
+        let reason = reasons.sorted().joined(separator: "; ")
         self.trouble = reason
         self.desk.report(.down(reason))
         self.nextAttempt = .now + self.reconnects.failed(random: .random(in: 0...1))
-        self.logger.debug("No host could be reached", metadata: [LogKey.reason: "\(reason)"])
+        // Before there is a message, nothing else would say it.
+        let isNews = self.saidReason != reason
+        self.saidReason = reason
+        self.logger.log(
+            level: isNews ? .warning : .debug,
+            "RabbitMQ cannot be used; messages wait in the outbox, and it is tried again",
+            metadata: [LogKey.reason: "\(reason)"])
     }
 
     private func connect(to host: AMQPConfiguration.Host) throws(ConnectionLoss) {
@@ -36,7 +43,9 @@ extension Publisher {
         } catch {
             switch error {
             case .connection(let loss): throw loss
-            case .channel(let fault): throw ConnectionLoss(reason: fault.reason)
+            case .channel(let fault):
+                guard self.configuration.declaresSomething else { throw ConnectionLoss(reason: fault.reason) }
+                throw ConnectionLoss(reason: "what is to be declared is refused: \(fault.reason)")
             }
         }
         self.channels[ChannelTable.configured].isOpen = true
@@ -44,7 +53,10 @@ extension Publisher {
         self.hasServed = false
         self.trouble = nil
         self.desk.report(.up)
-        self.logger.debug("Connected", metadata: [LogKey.host: "\(host)"])
+        self.logger.log(
+            level: self.saidReason == nil ? .debug : .notice, "Connected to RabbitMQ",
+            metadata: [LogKey.host: "\(host)"])
+        self.saidReason = nil
     }
 
     /// The connection is of no use any more.

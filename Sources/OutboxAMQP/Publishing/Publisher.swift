@@ -26,6 +26,8 @@ final class Publisher {
     var hasServed = false
     /// Why messages cannot be delivered at the moment.
     var trouble: String?
+    /// Why no connection could be made, as it was logged; nil: there is one.
+    var saidReason: String?
     /// Whether that is the broker's wish, while the connection lasts.
     var isBlocked = false
 

@@ -36,7 +36,19 @@ struct ProducerProperties: Sendable {
             }
             self.values.append((name, value))
         }
+        for (name, value) in self.values where Self.files.contains(name) {
+            // Of the certificates alone librdkafka finds some place by itself, if it is asked to.
+            if value == "probe", name == "ssl.ca.location" { continue }
+            if let defect = ReadableFile.defect(of: value) {
+                throw TransportConfigurationError("“\(name)”: \(defect)")
+            }
+        }
     }
+
+    /// The properties that name a file, or a folder.
+    private static let files: Set = [
+        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location",
+    ]
 
     private mutating func add(_ name: String, _ value: some CustomStringConvertible) {
         self.values.append((name, "\(value)"))

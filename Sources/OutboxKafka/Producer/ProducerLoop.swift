@@ -25,6 +25,8 @@ struct ProducerLoop: ~Copyable {
 
     private var contact: Contact
     private var explanations = Explanations()
+    /// Whether it was said that nothing can be delivered.
+    private var isSaidDown = false
     private var isSolitary = false
     private var requestLimit = RequestLimit()
     private var lastDelivery: Instant?
@@ -61,7 +63,8 @@ struct ProducerLoop: ~Copyable {
                 self.work(with: handle)
             } catch {
                 // It could be made before, so this passes: no thread, no descriptor, no file with a certificate.
-                if self.contact.fallen(error.description) { self.board.report(.down(error.description)) }
+                self.contact.fallen(error.description)
+                self.sayNews()
                 DedicatedThread.sleep(.milliseconds(200))
             }
         }
@@ -160,7 +163,12 @@ struct ProducerLoop: ~Copyable {
     }
 
     private mutating func noteContact() {
-        if self.contact.reached() { self.board.report(.up) }
+        guard self.contact.reached() else { return }
+        self.board.report(.up)
+        if self.isSaidDown {
+            self.logger.notice("Connected to Kafka", metadata: ["outbox.kafka.brokers": "\(self.brokers)"])
+        }
+        self.isSaidDown = false
     }
 
     // MARK: Judging
@@ -174,10 +182,9 @@ struct ProducerLoop: ~Copyable {
         let now = Instant.now
         if case .close = self.board.order, self.closing == nil { self.closing = now }
         if self.contact.check(now: now) {
-            let reason = "no broker within reach: \(self.contact.reason)"
-            self.failure = Failure(reason: reason)
-            self.board.report(.down(reason))
+            self.failure = Failure(reason: "no broker within reach: \(self.contact.reason)")
         }
+        self.sayNews()
         let stalled = self.board.stalled(since: now - self.delivery.timeout)
         if stalled.isEmpty { return }
         let isAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
@@ -186,6 +193,16 @@ struct ProducerLoop: ~Copyable {
             reports.end(with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason))
         }
         self.failure = Failure(reason: reason)
+    }
+
+    /// Says why nothing can be delivered, when that is news. Before there is a message, nothing else would say it.
+    private mutating func sayNews() {
+        guard let reason = self.contact.news() else { return }
+        self.board.report(.down(reason))
+        self.isSaidDown = true
+        self.logger.warning(
+            "Kafka cannot be used; messages wait in the outbox, and it is tried again",
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
     }
 
     /// Whether one record in a request is called for.

@@ -54,7 +54,11 @@ import Testing
         ("compresion.type=lz4", "“compression.type”"), ("linger.ms=soon", "linger.ms"),
         ("max.in.flight=6", "max.in.flight"), ("message.max.bytes=100000000", "bytes"),
         ("topic=a%20b", "topic"), ("topic={rout}", "{rout}"), ("timeout=0", "timeout"),
-        ("ssl.key.location=/nowhere&security.protocol=ssl", "ssl.key"),
+        (
+            "ssl.key.location=/nowhere&security.protocol=ssl",
+            "ssl.key.location”: the file “/nowhere” cannot be read: No such"
+        ),
+        ("ssl.ca.location=/nowhere.pem&security.protocol=ssl", "the file “/nowhere.pem” cannot be read: No such file"),
     ])
     func whatCannotBeIsRefusedWithTheReason(_ parameters: String, _ expected: String) throws {
         let prefix = parameters.hasPrefix("topic=") ? "" : "topic=e&"

@@ -46,6 +46,30 @@ import Testing
         #expect(contact.reason == "refused")
     }
 
+    @Test func aCauseIsNewsWhenItIsAnother() {
+        var contact = Contact(patience: .seconds(5), now: self.start)
+        contact.failed(
+            "Local: Broker transport failure: a:1/bootstrap: Connect to ipv4#10.0.0.1:1 failed: Connection refused")
+        #expect(contact.news() == nil, "it is not down yet")
+        _ = contact.check(now: self.start + .seconds(5))
+        #expect(contact.news()?.hasPrefix("no broker within reach: Local: Broker transport failure: a:1/") == true)
+        #expect(contact.news() == nil)
+        // Another broker, another attempt, and the log instead of an error.
+        contact.failed("b:2/2: Connect to ipv4#10.0.0.2:2 failed: Connection refused (after 3ms in state CONNECT)")
+        #expect(contact.news() == nil)
+        contact.failed(
+            "Local: Authentication failure: a:1/bootstrap: SASL authentication error (after 300ms in state AUTH)")
+        #expect(contact.news()?.contains("SASL authentication error") == true)
+        contact.fallen("no descriptor")
+        #expect(contact.news() == "no descriptor")
+        _ = contact.reached()
+        #expect(contact.news() == nil)
+        contact.lost(now: self.start + .seconds(10))
+        contact.failed("no descriptor")
+        _ = contact.check(now: self.start + .seconds(20))
+        #expect(contact.news() == "no broker within reach: no descriptor", "it was up in between")
+    }
+
     @Test func requestsAreHalvedAsLongAsTheyAreTooLarge() {
         var limit = RequestLimit()
         limit.note(oversizedRequests: 0)

@@ -1,10 +1,32 @@
 import BrokerTesting
 import Outbox
 import OutboxKafka
+import TestSupport
 import Testing
 
 /// A transport is run, once.
 @Suite(.timeLimit(.minutes(2))) struct RunTests {
+    /// Before the first message, and with what has changed.
+    @Test func whyThereAreNoBrokersIsLoggedAtTheStart() async throws {
+        let lines = LogLines()
+        let cluster = MockKafkaCluster(brokers: 1)
+        cluster.setAll(up: false)
+        var configuration = KafkaConfiguration(brokers: cluster.addresses, topic: "events")
+        configuration.delivery.contactTimeout = .milliseconds(200)
+        configuration.properties = ["reconnect.backoff.ms": "1", "reconnect.backoff.max.ms": "50"]
+        let transport = try KafkaTransport(configuration, logger: lines.logger)
+        try await TransportUnderTest.with(transport) { transport in
+            try await eventually("it is said why") { lines.warnings.contains { $0.contains("Connection refused") } }
+            #expect(transport.health.reason?.contains("Connection refused") == true)
+            cluster.setAll(up: true)
+            try await eventually("it is up") { transport.health.isUp }
+            try await eventually("and that is said") {
+                lines.all.contains { $0.hasPrefix("notice Connected to Kafka") }
+            }
+        }
+        #expect(lines.warnings.count <= 2, "\(lines.warnings)")
+    }
+
     @Test func runningTwiceIsAnErrorThatEndsNoProcess() async throws {
         let cluster = MockKafkaCluster(brokers: 1)
         cluster.create("events", partitions: 1)
