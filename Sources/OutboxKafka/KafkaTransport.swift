@@ -83,14 +83,16 @@ public final class KafkaTransport: Transport {
     ///   broker can be reached or none confirms.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
-        let reports = BatchReports(batch)
+        let records = BatchRecords(batch, template: self.template)
+        let reports = BatchReports(batch, fixedTopic: records.fixedTopic)
         try self.board.add(reports)
         defer {
             self.board.remove(reports)
             reports.close()
         }
         return try await withTaskCancellationHandler {
-            var delivery = BatchDelivery(batch, template: self.template, board: self.board, reports: reports)
+            var delivery = BatchDelivery(
+                batch, records, template: self.template, board: self.board, reports: reports)
             return try await delivery.run()
         } onCancel: {
             reports.cancel()

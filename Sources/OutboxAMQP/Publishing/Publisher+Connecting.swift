@@ -48,6 +48,7 @@ extension Publisher {
                 throw ConnectionLoss(reason: "what is to be declared is refused: \(fault.reason)")
             }
         }
+        try self.findTopology()
         self.channels[ChannelTable.configured].isOpen = true
         self.connectedAt = .now
         self.hasServed = false
@@ -57,6 +58,31 @@ extension Publisher {
             level: self.saidReason == nil ? .debug : .notice, "Connected to RabbitMQ",
             metadata: [LogKey.host: "\(host)"])
         self.saidReason = nil
+    }
+
+    /// Says what is missing, before there is a message for it. That is no reason not to connect: a message may name another exchange,
+    /// and what is missing may be there before the first one.
+    private func findTopology() throws(ConnectionLoss) {
+        do throws(BrokerConnection.RequestError) {
+            do throws(BrokerConnection.RequestError) {
+                try self.connection!.findTopology(self.configuration, on: ChannelTable.configured)
+                self.saidMissing = nil
+            } catch {
+                guard case .channel(let fault) = error else { throw error }
+                if fault.code == 404, self.saidMissing != fault.reason {
+                    self.saidMissing = fault.reason
+                    self.logger.warning(
+                        "RabbitMQ does not have what messages go to; they wait in the outbox, or are tried again",
+                        metadata: [LogKey.reason: "\(fault.reason)"])
+                }
+                try self.connection!.openChannel(ChannelTable.configured)
+            }
+        } catch {
+            switch error {
+            case .connection(let loss): throw loss
+            case .channel(let fault): throw ConnectionLoss(reason: fault.reason)
+            }
+        }
     }
 
     /// The connection is of no use any more.

@@ -28,6 +28,8 @@ final class Publisher {
     var trouble: String?
     /// Why no connection could be made, as it was logged; nil: there is one.
     var saidReason: String?
+    /// What was missing at the broker, as it was logged; nil: nothing.
+    var saidMissing: String?
     /// Whether that is the broker's wish, while the connection lasts.
     var isBlocked = false
 

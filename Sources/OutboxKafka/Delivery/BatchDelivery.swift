@@ -30,12 +30,15 @@ struct BatchDelivery: ~Copyable {
     /// How many producers were used since a record was settled.
     private var fruitlessProducers = 0
 
-    init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
+    init(
+        _ batch: MessageBatch, _ records: BatchRecords, template: RecordTemplate, board: DeliveryBoard,
+        reports: BatchReports
+    ) {
         self.batch = batch
         self.template = template
         self.board = board
         self.reports = reports
-        self.records = BatchRecords(batch, template: template)
+        self.records = records
         self.schedule = BatchSchedule(batch, keyOrder: self.records.areOrdered ? .pipelined : .oneAtATime)
     }
 
@@ -81,7 +84,8 @@ struct BatchDelivery: ~Copyable {
             self.producer = producer
             self.fruitlessProducers += 1
             if self.fruitlessProducers > Self.patience {
-                return self.schedule.settleRest(.unavailable("every producer failed"))
+                let reason = self.board.lastFailure.map { ": \($0)" } ?? ""
+                return self.schedule.settleRest(.unavailable("every producer failed\(reason)"))
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {

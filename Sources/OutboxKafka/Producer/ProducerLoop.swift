@@ -95,6 +95,7 @@ struct ProducerLoop: ~Copyable {
             self.checkTime()
             self.checkMode()
         }
+        if let failure = self.failure { self.board.note(failure: failure.reason) }
         self.board.offer(nil)
         producer.retire()
         self.drain(handle)
@@ -187,9 +188,13 @@ struct ProducerLoop: ~Copyable {
         self.sayNews()
         let stalled = self.board.stalled(since: now - self.delivery.timeout)
         if stalled.isEmpty { return }
-        let isAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
+        let isClusterAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
         let reason = "no confirmation within \(self.delivery.timeout.seconds) s"
         for reports in stalled {
+            // That others are delivered says nothing where all of the destination goes to one topic, and they to another.
+            let isAlive =
+                reports.fixedTopic.map { self.board.hasDelivered(to: $0, since: now - self.delivery.timeout) }
+                ?? isClusterAlive
             reports.end(with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason))
         }
         self.failure = Failure(reason: reason)

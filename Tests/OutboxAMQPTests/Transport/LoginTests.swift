@@ -109,6 +109,34 @@ import Testing
         }
     }
 
+    @Test func whatIsMissingIsLoggedAtTheStart() async throws {
+        try await BrokerScope.with { scope in
+            var exchange = scope.configuration {
+                $0.exchange = .named(scope.name)
+                $0.queues = []
+            }
+            var queue = exchange
+            queue.exchange = .default
+            queue.publishing.routingKey = MessageTemplate(stringLiteral: scope.name)
+            exchange.publishing.routingKey = "k"
+            for (configuration, missing) in [(exchange, "no exchange"), (queue, "no queue")] {
+                let lines = LogLines()
+                try await scope.run(AMQPTransport(configuration, logger: lines.logger)) { transport in
+                    try await eventually("it is connected") { transport.health.isUp }
+                    #expect(lines.warnings.count == 1 && lines.warnings[0].contains("404 NOT_FOUND - \(missing)"))
+                    // It may be there by the time of the first message.
+                    try await scope.mailbox.declareQueue(scope.name)
+                    try await scope.mailbox.declareExchange(scope.name, type: "fanout")
+                    try await scope.mailbox.bind(scope.name, to: scope.name, key: "")
+                    let outcomes = try await transport.deliver([.numbered(1)])
+                    #expect(outcomes == [.delivered])
+                    try await scope.mailbox.deleteExchange(scope.name)
+                    try await scope.broker.rabbitmqctl("delete_queue", scope.name)
+                }
+            }
+        }
+    }
+
     @Test func hostsAreTriedInTurn() async throws {
         try await BrokerScope.with { scope in
             for order in [AMQPConfiguration.HostOrder.asGiven, .random] {

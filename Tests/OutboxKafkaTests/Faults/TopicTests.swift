@@ -59,6 +59,51 @@ import Testing
         }
     }
 
+    /// A topic that takes nothing is as much an outage while another topic of the same transport takes everything.
+    @Test func aTopicWithoutLeadersIsAnOutageWhileAnotherOneLives() async throws {
+        let cluster = MockKafkaCluster()
+        cluster.create("dead", partitions: 1)
+        cluster.create("alive", partitions: 1)
+        cluster.lead("dead", partition: 0, by: -1)
+        try await TransportUnderTest.with(
+            cluster,
+            {
+                $0.topic = "{destination}"
+                $0.delivery.timeout = .seconds(1)
+            }
+        ) { transport in
+            try await withThrowingTaskGroup(of: [Outcome]?.self) { group in
+                group.addTask {
+                    try await transport.deliver(MessageBatch([NewMessage(to: "dead", key: "k", text: "1")]))
+                }
+                group.addTask {
+                    while !Task.isCancelled {
+                        _ = try? await transport.deliver(MessageBatch([NewMessage(to: "alive", key: "k", text: "2")]))
+                    }
+                    return nil
+                }
+                let outcomes = try await group.next() ?? nil
+                #expect(outcomes?.allSatisfy(\.isUnavailable) == true, "\(String(describing: outcomes))")
+                group.cancelAll()
+            }
+        }
+    }
+
+    /// What keeps every producer from being one is said.
+    @Test func aClusterThatGivesNoProducerItsNumberSaysWhy() async throws {
+        let cluster = MockKafkaCluster(brokers: 1)
+        cluster.create("events", partitions: 1)
+        let code = RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+        cluster.push(Array(repeating: code, count: 100), for: .initialiseProducer)
+        try await self.withTopic("events", cluster) { transport in
+            let outcomes = try await transport.deliver(MessageBatch([.numbered(1)]))
+            #expect(outcomes[0].isUnavailable && outcomes[0].reason?.contains("Cluster authorization failed") == true)
+            cluster.clear(.initialiseProducer)
+            let again = try await transport.deliver(MessageBatch([.numbered(1)]))
+            #expect(again.areDelivered, "\(again)")
+        }
+    }
+
     /// A partition is the message's own choice, or not.
     @Test func aPartitionThatIsNotThereIsItsMessagesAffair() async throws {
         let cluster = MockKafkaCluster()
