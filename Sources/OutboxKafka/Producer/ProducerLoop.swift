@@ -24,6 +24,7 @@ struct ProducerLoop: ~Copyable {
     private let statistics: StatisticsMetrics
 
     private var contact: Contact
+    private var topicCheck: TopicCheck
     private var explanations = Explanations()
     /// Whether it was said that nothing can be delivered.
     private var isSaidDown = false
@@ -52,6 +53,8 @@ struct ProducerLoop: ~Copyable {
         self.board = board
         self.logger = logger
         self.statistics = StatisticsMetrics(cluster: self.brokers)
+        self.topicCheck = TopicCheck(
+            topic: configuration.topic.constant, patience: configuration.delivery.topicTimeout)
         self.contact = Contact(patience: configuration.delivery.contactTimeout, now: .now)
     }
 
@@ -91,7 +94,7 @@ struct ProducerLoop: ~Copyable {
         self.board.offer(producer)
         while self.failure == nil, !self.isOver {
             self.takeEvents(of: handle, within: self.contact.isInDoubt ? .milliseconds(10) : Self.pollTime)
-            if self.contact.isInDoubt { self.look(for: handle) }
+            if self.contact.isInDoubt { self.look(for: handle) } else { self.lookForTopic(handle) }
             self.checkTime()
             self.checkMode()
         }
@@ -177,6 +180,16 @@ struct ProducerLoop: ~Copyable {
     /// Asks the brokers, who otherwise say nothing as long as nothing is sent.
     private mutating func look(for handle: borrowing ProducerHandle) {
         if handle.probe(within: Self.probeTime) == nil { self.noteContact() }
+    }
+
+    /// Looks for the topic of all messages, once there is contact.
+    private mutating func lookForTopic(_ handle: borrowing ProducerHandle) {
+        guard let topic = self.topicCheck.topic else { return }
+        let defect = handle.probe(topic: topic, within: Self.probeTime)
+        guard let reason = self.topicCheck.note(defect, now: .now) else { return }
+        self.logger.warning(
+            "Kafka does not have what messages go to; they wait in the outbox",
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
     }
 
     private mutating func checkTime() {

@@ -1,3 +1,4 @@
+import CRdKafka
 import Testing
 
 @testable import OutboxKafka
@@ -68,6 +69,24 @@ import Testing
         contact.failed("no descriptor")
         _ = contact.check(now: self.start + .seconds(20))
         #expect(contact.news() == "no broker within reach: no descriptor", "it was up in between")
+    }
+
+    @Test func aTopicThatStaysUnknownIsSaidOnce() {
+        var check = TopicCheck(topic: "events", patience: .seconds(2))
+        func note(_ code: rd_kafka_resp_err_t?, after seconds: Int) -> String? {
+            check.note(code, now: self.start + .seconds(seconds))
+        }
+        let unknown = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        let early = [note(RD_KAFKA_RESP_ERR__TIMED_OUT, after: 0), note(unknown, after: 5), note(unknown, after: 6)]
+        #expect(early == [nil, nil, nil], "it may be about to be created")
+        #expect(note(unknown, after: 7)?.contains("“events”") == true)
+        #expect(check.topic == nil, "and is looked for no more")
+        check = TopicCheck(topic: "events", patience: .seconds(2))
+        #expect(note(unknown, after: 0) == nil && note(nil, after: 9) == nil && check.topic == nil)
+        check = TopicCheck(topic: "events", patience: .seconds(2))
+        for second in 0..<40 { #expect(note(RD_KAFKA_RESP_ERR__TIMED_OUT, after: second) == nil) }
+        #expect(check.topic == nil, "there is no end of answers that say nothing")
+        #expect(TopicCheck(topic: nil, patience: .zero).topic == nil)
     }
 
     @Test func requestsAreHalvedAsLongAsTheyAreTooLarge() {

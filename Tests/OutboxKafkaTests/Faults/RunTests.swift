@@ -1,4 +1,5 @@
 import BrokerTesting
+import CRdKafka
 import Outbox
 import OutboxKafka
 import TestSupport
@@ -25,6 +26,25 @@ import Testing
             }
         }
         #expect(lines.warnings.count <= 2, "\(lines.warnings)")
+    }
+
+    @Test func aMissingTopicIsLoggedAtTheStart() async throws {
+        let lines = LogLines()
+        let cluster = MockKafkaCluster(brokers: 1)
+        cluster.fail("events", with: RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        var configuration = KafkaConfiguration(brokers: cluster.addresses, topic: "events")
+        configuration.delivery.topicTimeout = .milliseconds(100)
+        let transport = try KafkaTransport(configuration, logger: lines.logger)
+        try await TransportUnderTest.with(transport) { transport in
+            try await eventually("it is said") {
+                lines.warnings.contains { $0.contains("“events”") && $0.contains("Unknown topic") }
+            }
+            cluster.fail("events", with: RD_KAFKA_RESP_ERR_NO_ERROR)
+            try await eventually("it may be there by the time of the first message") {
+                try await transport.deliver(MessageBatch([.numbered(1)])).areDelivered
+            }
+        }
+        #expect(lines.warnings.count == 1, "\(lines.warnings)")
     }
 
     @Test func runningTwiceIsAnErrorThatEndsNoProcess() async throws {
