@@ -73,7 +73,7 @@ struct Contact: Sendable {
     /// What is the same in a reason for each broker and attempt: neither their names, nor numbers, nor who reports it.
     private static func cause(of reason: String) -> String {
         reason.replacing(#/^Local: [^:]*: /#, with: "").replacing(#/[^\s]+\/(bootstrap|[0-9]+): /#, with: "")
-            .replacing(#/ \([^)]*\)/#, with: "").replacing(#/[0-9]+/#, with: "0")
+            .replacing(#/ \(after .*/#, with: "").replacing(#/[0-9]+/#, with: "0")
     }
 
     /// Time has passed.

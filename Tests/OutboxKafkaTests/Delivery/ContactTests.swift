@@ -59,6 +59,10 @@ import Testing
         contact.failed("b:2/2: Connect to ipv4#10.0.0.2:2 failed: Connection refused (after 3ms in state CONNECT)")
         #expect(contact.news() == nil)
         contact.failed(
+            "Local: Broker transport failure: a:1/bootstrap: Connect to ipv4#10.0.0.1:1 failed: Connection refused"
+                + " (after 0ms in state CONNECT, 1 identical error(s) suppressed)")
+        #expect(contact.news() == nil)
+        contact.failed(
             "Local: Authentication failure: a:1/bootstrap: SASL authentication error (after 300ms in state AUTH)")
         #expect(contact.news()?.contains("SASL authentication error") == true)
         contact.fallen("no descriptor")

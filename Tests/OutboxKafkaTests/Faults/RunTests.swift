@@ -18,6 +18,8 @@ import Testing
         let transport = try KafkaTransport(configuration, logger: lines.logger)
         try await TransportUnderTest.with(transport) { transport in
             try await eventually("it is said why") { lines.warnings.contains { $0.contains("Connection refused") } }
+            // Many more attempts fail for the same reason.
+            for _ in 0..<10 { _ = try await transport.deliver(MessageBatch([.numbered(1)])) }
             #expect(transport.health.reason?.contains("Connection refused") == true)
             cluster.setAll(up: true)
             try await eventually("it is up") { transport.health.isUp }
