@@ -54,8 +54,11 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment", "doctor"]
-                .map { .embedInCode($0) },
+            resources: [
+                "session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment",
+                "doctor",
+            ]
+            .map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
@@ -112,13 +115,17 @@ let package = Package(
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
-            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map { .embedInCode("\($0).sh") },
+            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map {
+                .embedInCode("\($0).sh")
+            },
             swiftSettings: settings
         ),
         // The other side of brokers, for our tests, benchmarks and the demonstration.
         .target(
             name: "BrokerTesting",
-            dependencies: ["CRabbitMQ", "CRdKafka", "Outbox"],
+            dependencies: [
+                "CRabbitMQ", "CRdKafka", "Outbox", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .target(

@@ -71,6 +71,13 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
         }
     }
 
+    /// Whether two messages of one destination can have different texts.
+    package var variesWithinDestination: Bool {
+        self.parts.contains { part in
+            if case .value(let source, _, _) = part { source != .destination } else { false }
+        }
+    }
+
     /// The text for a message.
     ///
     /// - Throws: ``MissingValue`` if the message has nothing for one of the places.

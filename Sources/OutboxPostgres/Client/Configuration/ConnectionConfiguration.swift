@@ -110,7 +110,8 @@ extension ConnectionConfiguration {
         }
         if let name = parsed["dbname"], name.contains("://") || name.contains("=") {
             throw PostgresError(
-                .configuration, "the connection string is invalid: dbname is a connection string itself; give that one alone")
+                .configuration,
+                "the connection string is invalid: dbname is a connection string itself; give that one alone")
         }
         return parsed
     }
@@ -167,8 +168,13 @@ extension ConnectionConfiguration {
     }
 
     private static func unknownParameter(_ name: String, known: Set<String>) -> PostgresError {
-        var message = "there is no connection parameter “\(name)”"
-        if let nearest = NearestName.of(name, among: known) { message += "; did you mean “\(nearest)”?" }
-        return PostgresError(.configuration, message)
+        // Of a URL that is none, all that precedes the first “=” is a name to libpq.
+        guard let (name, nearest) = Redaction.misspelling(name, of: known) else {
+            return PostgresError(
+                .configuration,
+                "the connection string is invalid: it names a parameter that libpq does not know, or is neither a"
+                    + " postgresql:// URL nor a list of keyword=value")
+        }
+        return PostgresError(.configuration, "there is no connection parameter “\(name)”; did you mean “\(nearest)”?")
     }
 }
