@@ -22,7 +22,7 @@ extension Connection {
         }
         guard transactionStatus == .idle else { return }
         let unlisten = activity.takeAbandonedChannels().map {
-            SQLStatement("UNLISTEN \(unescaped: quotedIdentifier($0))")
+            SQLStatement("UNLISTEN \(unescaped: SQLIdentifier($0).quoted)")
         }
         if !unlisten.isEmpty { _ = try await run(unlisten, isPipeline: true) }
     }
