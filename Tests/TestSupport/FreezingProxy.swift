@@ -128,6 +128,9 @@ package final class FreezingProxy: Sendable {
     /// How many connections were made.
     package var connectionCount: Int { self.links.withLock { $0.count } }
 
+    /// Whether a connection is frozen.
+    package var hasFrozen: Bool { self.links.withLock { $0 }.contains { $0.isFrozen } }
+
     /// How many bytes the first connection has passed.
     package var passed: (toServer: Int, toClient: Int) {
         self.links.withLock { $0.first }?.passed.withLock { $0 } ?? (0, 0)

@@ -118,3 +118,22 @@ func configuration(through proxy: FreezingProxy, limit: Duration) async throws -
 func serverOfItsOwn(_ parameters: [String: String]) async throws -> EphemeralPostgres {
     try await EphemeralPostgres.start(.init(parameters: parameters))
 }
+
+/// Lets callers pass when all have come.
+actor Meeting {
+    private var missing: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) {
+        missing = count
+    }
+
+    func pass() async {
+        missing -= 1
+        if missing > 0 {
+            await withCheckedContinuation { waiting.append($0) }
+        } else {
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+}

@@ -289,25 +289,6 @@ import Testing
     }
 }
 
-/// Lets callers pass when all have come.
-private actor Meeting {
-    private var missing: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    init(_ count: Int) {
-        missing = count
-    }
-
-    func pass() async {
-        missing -= 1
-        if missing > 0 {
-            await withCheckedContinuation { waiting.append($0) }
-        } else {
-            for continuation in waiting { continuation.resume() }
-        }
-    }
-}
-
 extension Connection {
     /// Stops a process of the server, which this connection's role may not do: the test may.
     fileprivate func stop(_ process: Int32) async throws {

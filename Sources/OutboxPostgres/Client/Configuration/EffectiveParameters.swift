@@ -32,7 +32,7 @@ struct EffectiveParameters {
         return .seconds(min(max(seconds, 2), 1_000_000)) * max(hosts.max() ?? 1, 1)
     }
 
-    private static let defaults = [
+    static let defaults = [
         "connect_timeout": "10",
         "fallback_application_name": "swift-outbox",
         "keepalives_idle": "30",

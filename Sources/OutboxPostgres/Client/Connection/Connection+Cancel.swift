@@ -5,11 +5,11 @@ extension Connection {
     /// The task of the exchange was cancelled. Does nothing if that exchange has ended.
     func cancelExchange(_ id: Int) {
         guard exchange.id == id, loss == nil, exchange.cancel.request() else { return }
+        limitCancellation()
         sendCancelRequest()
     }
 
     func sendCancelRequest() {
-        limitCancelRequest()
         let isStarted = DedicatedThread.start { [cancelKey, loop] in
             cancelKey.sendRequest()
             loop.execute { self.assumeIsolated { $0.cancelRequestEnded() } }
@@ -18,24 +18,25 @@ extension Connection {
         if !isStarted { cancelRequestEnded() }
     }
 
-    /// libpq sends a request as slowly as the network likes. While one is on its way, the connection is of no use: it would hit
-    /// the next statement.
-    private func limitCancelRequest() {
-        guard let answerTimeout else { return }
+    /// The caller has no use for the answer, so it does not wait for a server that does not end the statement, nor for a
+    /// request that the network does not take: that one would hit the next statement.
+    private func limitCancellation() {
+        let limit = min(answerTimeout ?? Self.cancellationLimit, Self.cancellationLimit)
         let id = exchange.id
         Task { [weak self] in
-            try? await Task.sleep(for: answerTimeout)
-            await self?.cancelRequestIsOverdue(id)
+            try? await Task.sleep(for: limit)
+            await self?.cancellationIsOverdue(id)
         }
     }
 
-    private func cancelRequestIsOverdue(_ id: Int) {
-        guard exchange.id == id, exchange.cancel.isSending else { return }
+    private static let cancellationLimit = Duration.seconds(5)
+
+    private func cancellationIsOverdue(_ id: Int) {
+        guard exchange.id == id else { return }
         lose(
             PostgresError(
                 .connectionLost,
-                "the server was asked to cancel the statement and did not take the request; the connection was given up"
-            ))
+                "the server was asked to cancel the statement and did not in time; the connection was given up", isSilence: true))
     }
 
     private func cancelRequestEnded() {

@@ -8,7 +8,8 @@ internal import Synchronization
 ///
 /// One statement runs at a time; callers queue in the order in which they came. If the task of a running statement is cancelled, the server
 /// is asked to cancel the statement, which then throws ``PostgresError/Code/cancelled``; a statement that was done before the
-/// request arrived returns its result. Either way the connection remains usable.
+/// request arrived returns its result. Either way the connection remains usable, unless the server does neither within 5
+/// seconds: it is lost then.
 ///
 /// Its code runs on the thread of a ``SocketLoop``. Code that is not isolated to the connection merely calls it.
 public actor Connection {

@@ -5,7 +5,7 @@
 public struct PostgresError: Error, Sendable {
     /// What kind of failure it is.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        enum Kind: String {
+        enum Kind: String, CaseIterable {
             case configuration, connect, connectionLost, server, cancelled, timeout, decoding, invalidValue
             case transactionState, poolClosed, copy
         }
@@ -38,6 +38,9 @@ public struct PostgresError: Error, Sendable {
 
         /// The kind's name.
         public var description: String { kind.rawValue }
+
+        /// All codes that there are in this version.
+        package static var all: [Code] { Kind.allCases.map { Code(kind: $0) } }
     }
 
     /// In one object, so that the error is a single word where it is thrown and caught.
