@@ -167,12 +167,12 @@ import Testing
     /// Silent for longer than the limit, and at work.
     @Test(arguments: [false, true]) func aServerAtWorkIsWaitedFor(throughTheProxy isProxied: Bool) async throws {
         let recorder = LogRecorder()
-        try await withProxy(limit: .milliseconds(900)) { _, proxied in
+        try await withProxy(limit: .seconds(10)) { _, proxied in
             var direct = try await testPostgres()
             direct.answerTimeout = proxied.answerTimeout
             let connection = try await Connection.connect(isProxied ? proxied : direct, logger: recorder.logger)
-            #expect(try await connection.value("SELECT pg_sleep(2.5)::text") == "")
-            try await connection.execute(script: "SELECT pg_sleep(2.5)")
+            #expect(try await connection.value("SELECT pg_sleep(12)::text") == "")
+            try await connection.execute(script: "SELECT pg_sleep(12)")
             await connection.close()
         }
         // Once for each.
@@ -183,7 +183,7 @@ import Testing
         let recorder = LogRecorder()
         let holder = try await connect()
         var configuration = try await testPostgres()
-        configuration.answerTimeout = .milliseconds(600)
+        configuration.answerTimeout = .seconds(4)
         let waiter = try await Connection.connect(configuration, logger: recorder.logger)
         let lock = Int64.random(in: 0 ... .max)
         try await holder.query("SELECT pg_advisory_lock(\(lock))")
@@ -203,7 +203,7 @@ import Testing
         let recorder = LogRecorder()
         let server = try await serverOfItsOwn(["synchronous_standby_names": "nowhere", "synchronous_commit": "off"])
         var own = try ConnectionConfiguration(server.url)
-        own.answerTimeout = .milliseconds(600)
+        own.answerTimeout = .seconds(4)
         let writer = try await Connection.connect(own, logger: recorder.logger)
         let watcher = try await Connection.connect(ConnectionConfiguration(server.url))
         try await writer.query("SET synchronous_commit = on")

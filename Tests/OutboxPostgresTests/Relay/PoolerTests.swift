@@ -122,9 +122,9 @@ import Testing
     @Test(arguments: ["transaction", "session"]) func aServerAtWorkBehindAPoolerIsWaitedFor(mode: String) async throws {
         try await self.withPooler(mode: mode) { _, pooled in
             var impatient = pooled
-            impatient.answerTimeout = .milliseconds(900)
+            impatient.answerTimeout = .seconds(10)
             let connection = try await Connection.connect(impatient)
-            let answer = try await connection.query("SELECT pg_sleep(2.5), 7")[0].decode(1, as: Int.self)
+            let answer = try await connection.query("SELECT pg_sleep(12), 7")[0].decode(1, as: Int.self)
             #expect(answer == 7)
             await connection.close()
         }

@@ -17,7 +17,7 @@ public struct ConnectionConfiguration: Sendable, Hashable {
 
     /// How long the server may be silent while it owes an answer, or takes no more bytes. Default 30 seconds; `nil`: as long as it likes.
     ///
-    /// When two thirds of it have passed, the server is asked over another connection to the same address what the session does. A session that
+    /// When half of it has passed, the server is asked over another connection to the same address what the session does. A session that
     /// is at work, or waits for a lock or for a synchronous standby, is waited for further, and the log says once why. Else
     /// the session counts as lost when the limit is reached (``PostgresError/Code/connectionLost``), and the server is told
     /// to end it, with the transaction and the locks that it may still have.

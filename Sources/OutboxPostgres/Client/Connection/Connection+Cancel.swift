@@ -5,8 +5,9 @@ extension Connection {
     /// The task of the exchange was cancelled. Does nothing if that exchange has ended.
     func cancelExchange(_ id: Int) {
         guard exchange.id == id, loss == nil, exchange.cancel.request() else { return }
-        limitCancellation()
+        exchange.cancellationEnd = .now + min(answerTimeout ?? Self.cancellationLimit, Self.cancellationLimit)
         sendCancelRequest()
+        rearm()
     }
 
     func sendCancelRequest() {
@@ -20,24 +21,14 @@ extension Connection {
 
     /// The caller has no use for the answer, so it does not wait for a server that does not end the statement, nor for a
     /// request that the network does not take: that one would hit the next statement.
-    private func limitCancellation() {
-        let limit = min(answerTimeout ?? Self.cancellationLimit, Self.cancellationLimit)
-        let id = exchange.id
-        Task { [weak self] in
-            try? await Task.sleep(for: limit)
-            await self?.cancellationIsOverdue(id)
-        }
-    }
-
-    private static let cancellationLimit = Duration.seconds(5)
-
-    private func cancellationIsOverdue(_ id: Int) {
-        guard exchange.id == id else { return }
+    func giveUpCancellation() {
         lose(
             PostgresError(
                 .connectionLost,
                 "the server was asked to cancel the statement and did not in time; the connection was given up", isSilence: true))
     }
+
+    static let cancellationLimit = Duration.seconds(5)
 
     private func cancelRequestEnded() {
         exchange.cancel.requestEnded(now: .now)

@@ -64,6 +64,7 @@ extension Connection {
             await suspend { continuation in
                 if exchange.cancel.isSending, loss == nil {
                     exchange.cancelWaiter = continuation
+                    rearm()
                 } else {
                     continuation.resume()
                 }
@@ -121,6 +122,8 @@ extension Connection {
         if exchange.isWaiting {
             loop.arm(
                 source, for: exchange.needsFlush ? [.readable, .writable] : .readable, until: exchange.deadline)
+        } else if exchange.cancelWaiter != nil {
+            loop.arm(source, for: .readable, until: exchange.cancellationEnd)
         } else if activity.hasWaiters {
             loop.arm(source, for: .readable, until: activity.earliestDeadline)
         } else {
@@ -137,12 +140,16 @@ extension Connection {
                 transfer(events)
             }
             if events.contains(.deadline), exchange.isWaiting {
+                if exchange.isOverdue(now: .now) { return giveUpCancellation() }
                 if exchange.cancel.timePassed(now: .now) { sendCancelRequest() }
                 silenceHasLasted()
             }
         } else {
             if events.contains(.readable) { readIdleSocket() }
-            if events.contains(.deadline) { activity.resumeExpired(now: .now) }
+            if events.contains(.deadline) {
+                if exchange.cancelWaiter != nil, exchange.isOverdue(now: .now) { return giveUpCancellation() }
+                activity.resumeExpired(now: .now)
+            }
         }
         rearm()
     }

@@ -7,6 +7,8 @@ struct Exchange {
     /// Bytes for the server are waiting until the socket takes them.
     var needsFlush = false
     var cancel = CancelSchedule()
+    /// By when a statement whose task was cancelled has to be over.
+    var cancellationEnd: ContinuousClock.Instant?
     /// Until the cancel request on its way has been dealt with.
     var cancelWaiter: CheckedContinuation<Void, Never>?
     /// How long the server has been silent; nil: there is no limit.
@@ -24,7 +26,12 @@ struct Exchange {
 
     /// When the connection wants to be called, if the socket has nothing before.
     var deadline: ContinuousClock.Instant? {
-        [cancel.deadline, silence?.deadline].compactMap { $0 }.min()
+        [cancel.deadline, cancellationEnd, silence?.deadline].compactMap { $0 }.min()
+    }
+
+    /// Whether the statement should have been cancelled by now.
+    func isOverdue(now: ContinuousClock.Instant) -> Bool {
+        cancellationEnd.map { $0 <= now } ?? false
     }
 
     mutating func wait(_ continuation: CheckedContinuation<Void, Never>, forResult: Bool) {

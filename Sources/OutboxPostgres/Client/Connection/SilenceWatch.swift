@@ -1,7 +1,7 @@
 /// When a server that owes an answer has been silent for too long. Decides; asks and sends nothing.
 ///
-/// Silence alone does not tell a server that works on a long statement from a path that swallows everything. So, when two thirds
-/// of the limit have passed, the server is asked over another connection what the session does. Only if it does not say by the end of the
+/// Silence alone does not tell a server that works on a long statement from a path that swallows everything. So, when half
+/// of the limit has passed, the server is asked over another connection what the session does. Only if it does not say by the end of the
 /// limit that the session is at work, the session counts as lost.
 struct SilenceWatch {
     enum Action: Equatable {
@@ -39,7 +39,7 @@ struct SilenceWatch {
 
     /// An answer is awaited from now on.
     mutating func begin(now: ContinuousClock.Instant) {
-        state = .listening(until: now + limit * 2 / 3)
+        state = .listening(until: now + limit / 2)
     }
 
     /// The socket had, or took, bytes. What the server was asked meanwhile does not matter any more.
@@ -61,7 +61,7 @@ struct SilenceWatch {
         switch state {
         case .listening(let deadline) where deadline <= now:
             // Counted from now: this process may have stood still.
-            let end = now + limit / 3
+            let end = now + limit / 2
             state = .asking(until: end)
             return .ask(until: end)
         case .asking(let deadline) where deadline <= now:
