@@ -20,7 +20,9 @@ struct ServerOptions: ParsableArguments {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Prepare statements and use them again; not through a pooler in transaction mode such as PgBouncer before 1.21.")
+        help:
+            "Prepare statements and use them again; not through a pooler in transaction mode such as PgBouncer before 1.21."
+    )
     var preparedStatements = true
 
     @OptionGroup

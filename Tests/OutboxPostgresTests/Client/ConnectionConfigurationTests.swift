@@ -91,7 +91,9 @@ import Testing
         for (name, value) in expected { #expect(parameters[name] == value) }
     }
 
-    @Test(arguments: ["postgresql://u:p@hunter2@h/d", "postgresql://u:p@@hunter2/d", "dbname=postgresql://u:hunter2@h/d"])
+    @Test(arguments: [
+        "postgresql://u:p@hunter2@h/d", "postgresql://u:p@@hunter2/d", "dbname=postgresql://u:hunter2@h/d",
+    ])
     func aPasswordThatIsNotEscapedIsNotShown(string: String) async {
         let error = await postgresError { try ConnectionConfiguration(string) }
         #expect(error?.code == .configuration)
@@ -130,9 +132,9 @@ private func compareRandomConfigurations() throws {
         for name in Set(ours.keys).union(theirs.keys) where name != "client_encoding" && name != "channel_binding" {
             let expected = theirs[name].flatMap { $0.isEmpty ? nil : $0 } ?? EffectiveParameters.defaults[name] ?? ""
             if ours[name] ?? "" != expected {
-                    Issue.record("\(name) is \(ours[name] ?? ""), not \(expected); seed \(seed): \(sample)")
-                    return
-                }
+                Issue.record("\(name) is \(ours[name] ?? ""), not \(expected); seed \(seed): \(sample)")
+                return
+            }
         }
     }
 }
@@ -145,15 +147,18 @@ private struct Sample: CustomStringConvertible {
 
     static let variables = [
         "host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "application_name": "PGAPPNAME",
-        "connect_timeout": "PGCONNECT_TIMEOUT", "options": "PGOPTIONS", "sslmode": "PGSSLMODE", "passfile": "PGPASSFILE",
+        "connect_timeout": "PGCONNECT_TIMEOUT", "options": "PGOPTIONS", "sslmode": "PGSSLMODE",
+        "passfile": "PGPASSFILE",
         "target_session_attrs": "PGTARGETSESSIONATTRS",
     ]
     static let values: [String: [String]] = [
-        "host": ["h", "@/tmp/x", "/srv/a@b", "h1,h2", "10.0.0.1"], "port": ["5433", "1"], "dbname": ["a=b", "d", "d d", "d'e", "100%"],
+        "host": ["h", "@/tmp/x", "/srv/a@b", "h1,h2", "10.0.0.1"], "port": ["5433", "1"],
+        "dbname": ["a=b", "d", "d d", "d'e", "100%"],
         "user": ["u", "u@v", "u:v/w"], "application_name": ["till", "a b\\c"], "connect_timeout": ["3", "0", "60"],
         "options": ["-c geqo=off"], "sslmode": ["disable", "prefer"], "passfile": ["/nowhere"],
         "target_session_attrs": ["read-write", "any"], "keepalives_idle": ["7"], "keepalives_interval": ["5"],
-        "keepalives_count": ["9"], "tcp_user_timeout": ["1"], "fallback_application_name": ["back"], "keepalives": ["0"],
+        "keepalives_count": ["9"], "tcp_user_timeout": ["1"], "fallback_application_name": ["back"],
+        "keepalives": ["0"],
     ]
 
     init(using random: inout SplitMix) {

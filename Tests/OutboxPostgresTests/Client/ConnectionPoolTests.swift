@@ -97,12 +97,14 @@ import Testing
     }
 
     /// What one user has changed in the session, the next does not find.
-    @Test(arguments: [
-        "SET search_path = pg_temp", "SET ROLE pg_monitor", "SET session_replication_role = replica",
-        "SET default_transaction_read_only = on", "CREATE TEMPORARY TABLE left_behind (a int)", "LISTEN left_behind",
-        "DO $$ BEGIN SET search_path = pg_temp; END $$", "PREPARE left_behind AS SELECT 1",
-        "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1", "SET standard_conforming_strings = off",
-    ], [false, true])
+    @Test(
+        arguments: [
+            "SET search_path = pg_temp", "SET ROLE pg_monitor", "SET session_replication_role = replica",
+            "SET default_transaction_read_only = on", "CREATE TEMPORARY TABLE left_behind (a int)",
+            "LISTEN left_behind",
+            "DO $$ BEGIN SET search_path = pg_temp; END $$", "PREPARE left_behind AS SELECT 1",
+            "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1", "SET standard_conforming_strings = off",
+        ], [false, true])
     func lendsSessionsAsNewOnesAre(change: String, asAScript isScript: Bool) async throws {
         let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
         let facts: SQLStatement = """

@@ -87,7 +87,9 @@ import Testing
     }
 
     /// A quote with a combining accent is one character to Swift, and a quote and an accent to the server.
-    @Test(arguments: ["a\"b", "a\"\u{301}b", "\"\u{301}; SELECT 1/0; --", "\u{301}"]) func anyNameIsAChannel(name: String) async throws {
+    @Test(arguments: ["a\"b", "a\"\u{301}b", "\"\u{301}; SELECT 1/0; --", "\u{301}"]) func anyNameIsAChannel(
+        name: String
+    ) async throws {
         let connection = try await connect()
         let notifications = try await connection.notifications(on: name)
         try await connection.query("SELECT pg_notify(\(name), 'x')")

@@ -210,13 +210,19 @@ import Testing
     }
 
     /// Sent by hand as well: a COMMIT that rolls back is no success.
-    @Test(arguments: ["COMMIT", "  commit work;", "END", "PREPARE TRANSACTION 'x'"]) func aCommitThatRollsBackIsAnError(text: String) async throws {
+    @Test(arguments: ["COMMIT", "  commit work;", "END", "PREPARE TRANSACTION 'x'"]) func aCommitThatRollsBackIsAnError(
+        text: String
+    ) async throws {
         let connection = try await connection()
         for isScript in [false, true] {
             try await connection.query("BEGIN")
             _ = await postgresError { try await connection.query("oops") }
             let error = await postgresError {
-                if isScript { try await connection.execute(script: text) } else { try await connection.query(SQLStatement(text)) }
+                if isScript {
+                    try await connection.execute(script: text)
+                } else {
+                    try await connection.query(SQLStatement(text))
+                }
             }
             #expect(error?.code == .transactionState)
             #expect(await connection.transactionStatus == .idle)

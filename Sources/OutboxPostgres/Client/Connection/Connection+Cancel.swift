@@ -25,7 +25,8 @@ extension Connection {
         lose(
             PostgresError(
                 .connectionLost,
-                "the server was asked to cancel the statement and did not in time; the connection was given up", isSilence: true))
+                "the server was asked to cancel the statement and did not in time; the connection was given up",
+                isSilence: true))
     }
 
     static let cancellationLimit = Duration.seconds(5)

@@ -53,8 +53,16 @@ extension Connection {
                     .transactionState, "the connection is in a transaction already; nest with withSavepoint")
             }
             let begin: SQLStatement = "BEGIN ISOLATION LEVEL \(unescaped: isolation.rawValue + access)"
-            _ = try await run([begin], isPipeline: false)
             let id = nextID()
+            do throws(PostgresError) {
+                _ = try await run([begin], isPipeline: false)
+            } catch {
+                if loss == nil, transactionStatus != .idle {
+                    currentTransaction = id
+                    abandonedTransaction.store(id, ordering: .releasing)
+                }
+                throw error
+            }
             currentTransaction = id
             isInReadOnlyTransaction = readOnly
             return id
