@@ -50,13 +50,13 @@ import Testing
         try await holder.query("BEGIN")
         try await holder.execute(script: "LOCK TABLE \(outbox.schema).message IN ACCESS EXCLUSIVE MODE")
         let ending = try await withThrowingTaskGroup(of: Program.Ending?.self) { group in
-            group.addTask { try await outbox("enqueue", "d", "p", "--answer-timeout", "4s") }
+            group.addTask { try await outbox("enqueue", "d", "p", "--answer-timeout", "12s") }
             group.addTask {
                 try await eventually("it has waited for longer than its limit") {
                     let waited: Bool = try await holder.query(
                         """
                         SELECT EXISTS (SELECT FROM pg_stat_activity WHERE \(holder.processID) = ANY (pg_blocking_pids(pid))
-                            AND clock_timestamp() - query_start > interval '5 s')
+                            AND clock_timestamp() - query_start > interval '13 s')
                         """)[0].decode(0)
                     return waited
                 }

@@ -104,8 +104,8 @@ public struct PostgresError: Error, Sendable {
     public var underlying: (any Error)? { storage.underlying }
     /// The connection was given up because the server was silent for too long.
     var isSilence: Bool { storage.isSilence }
-    /// Whether a `COMMIT` was sent and its answer never came: what the transaction did may be there, or not. Whoever does it again must
-    /// be ready to find it done.
+    /// Whether a `COMMIT` was sent and its answer never came: the transaction may have been committed, or not. Before the same is
+    /// done again, look whether it is there.
     public var isOutcomeUnknown: Bool { storage.isOutcomeUnknown }
     /// The file in which the error arose.
     public var file: String { storage.file }
