@@ -171,7 +171,7 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -208,7 +208,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],
