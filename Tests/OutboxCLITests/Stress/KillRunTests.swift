@@ -7,7 +7,7 @@ import Testing
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
 @Suite struct KillRunTests {
-    private let seconds = ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 8
+    private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 100
     private static let keys = 10
 
