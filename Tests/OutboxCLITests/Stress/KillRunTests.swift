@@ -62,7 +62,9 @@ import Testing
     ///
     /// As many as are delivered, and a few more: a relay that is killed all the time does not get far, and whatever waits at
     /// the end has to be delivered too.
-    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant) async throws {
+    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant)
+        async throws
+    {
         var round = 0
         // However slow this machine is, one that kills is among them.
         while ContinuousClock.now < deadline || round <= 20 {

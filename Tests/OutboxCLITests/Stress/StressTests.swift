@@ -78,7 +78,8 @@ import Testing
         #expect(lastNumbers == counters)
         #expect(disturbances > 0)
         print(
-            "stress: \(committed.count) messages, \(disturbances) kills, \(repeated) repeated, seed \(StressSettings.seed)")
+            "stress: \(committed.count) messages, \(disturbances) kills, \(repeated) repeated, seed \(StressSettings.seed)"
+        )
     }
 
     /// How many messages no stored cursor has passed, and whether a relay holds the bell.
@@ -104,7 +105,8 @@ import Testing
     }
 
     private func counters(_ admin: Connection) async throws -> [String: Int] {
-        let rows = try await admin.query(SQLStatement("SELECT destination || ' ' || key, n FROM public.counter WHERE n > 0"))
+        let rows = try await admin.query(
+            SQLStatement("SELECT destination || ' ' || key, n FROM public.counter WHERE n > 0"))
         return Dictionary(
             uniqueKeysWithValues: try rows.map { row in
                 (try row.decode(0, as: String.self), Int(try row.decode(1, as: Int64.self)))

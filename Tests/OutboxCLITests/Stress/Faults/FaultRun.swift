@@ -18,6 +18,12 @@ final class FaultRun: Sendable {
     private let book: DeliveryBook
     private let deadline: ContinuousClock.Instant
     private let stopped = Mutex(false)
+    /// When the last thing ended that keeps messages which were read from being delivered.
+    private let stalled = Mutex(ContinuousClock.now)
+    /// The first tag of the messages whose numbers began again with it.
+    private let epoch = Mutex<Int?>(nil)
+    /// What is lost and was said to be.
+    private let reported = Mutex<Set<Int64>>([])
 
     init(
         outbox: FaultyOutbox, proxy: PostgresProxy, relays: [RelayProcess], folder: String, deliveries: String,
@@ -135,6 +141,24 @@ final class FaultRun: Sendable {
         try await self.program.shell("\"$outbox\" \(arguments) \"$@\"")
     }
 
+    func noteStall() { self.stalled.withLock { $0 = .now } }
+
+    /// Whether it is so long ago that messages which were read were kept from being delivered that they have been.
+    var isFluent: Bool { ContinuousClock.now - self.stalled.withLock { $0 } > .seconds(3) }
+
+    /// The log's numbers have begun again. Where a relay finds out, it reads again what the log has; once for each time.
+    func beginEpoch() async throws {
+        let last = try await self.outbox.number("SELECT last_value FROM public.tag")
+        let first = self.epoch.withLock { epoch in
+            defer { epoch = last }
+            return epoch
+        }
+        if let first {
+            self.tally.expectAgain(
+                try await self.outbox.number("SELECT count(*) FROM public.committed WHERE tag > \(first)"))
+        }
+    }
+
     func delivered(of destination: String) async throws -> Int {
         try await self.book.read().counts[destination] ?? 0
     }
@@ -165,8 +189,15 @@ final class FaultRun: Sendable {
             throw error
         }
         let lost = try await self.lost()
-        #expect(lost.isEmpty, "\(lost.count) lost, after: \(self.tally.recent)")
-        if !lost.isEmpty { await self.report() }
+        let new = self.reported.withLock { reported in
+            defer { reported = lost }
+            return lost.subtracting(reported)
+        }
+        if !new.isEmpty {
+            let some = try await self.outbox.describe(new.sorted().prefix(5))
+            Issue.record("\(new.count) lost, such as \(some), after: \(self.tally.recent)")
+            await self.report()
+        }
     }
 
     private func lost() async throws -> Set<Int64> {
@@ -191,6 +222,7 @@ final class FaultRun: Sendable {
     }
 
     func check(seed: UInt64) async throws {
+        try await self.beginEpoch()
         let book = try await self.book.read()
         let committed = try await self.outbox.committed()
         let dead = try await self.outbox.dead()
@@ -198,12 +230,16 @@ final class FaultRun: Sendable {
         let doomedNumbers = try await self.outbox.doomedNumbers()
         let lost = committed.subtracting(dead).subtracting(book.tags)
         let repeated = book.count - book.tags.count
-        #expect(lost.isEmpty, "\(lost.count) lost")
-        #expect(book.tags.isSubset(of: committed), "nothing of a transaction that was rolled back")
-        #expect(dead == doomed, "what a handler refuses is dead, and nothing else")
+        let rolledBack = book.tags.subtracting(committed)
+        let innocent = dead.subtracting(doomed)
+        #expect(lost.count == 0)
+        #expect(
+            rolledBack.count == 0, "delivered of transactions that were rolled back: \(rolledBack.sorted().prefix(5))")
+        #expect(innocent.count == 0, "dead though no handler refused them: \(innocent.sorted().prefix(5))")
+        #expect(doomed.isDisjoint(with: book.tags), "what a handler refuses is not delivered")
         let order = book.order
         let outOfOrder = try await offThePool { order.outOfOrder(dead: doomedNumbers) }
-        #expect(outOfOrder == [])
+        #expect(outOfOrder.count == 0, "\(outOfOrder.prefix(5))")
         let allowed = self.tally.windows * Self.window + self.tally.ranges
         #expect(repeated <= allowed, "\(repeated) repeated, \(allowed) can be explained")
         let skips = try await offThePool { order.skipsInRepetitions(dead: doomedNumbers) }

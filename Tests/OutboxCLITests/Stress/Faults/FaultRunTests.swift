@@ -52,7 +52,8 @@ import Testing
         let deliveries = folder + "/delivered"
         let handler = FaultRun.handler(folder: folder, deliveries: deliveries)
         return [
-            "relay", "--postgres", "postgresql://postgres@127.0.0.1:\(port)/postgres?sslmode=disable&gssencmode=disable",
+            "relay", "--postgres",
+            "postgresql://postgres@127.0.0.1:\(port)/postgres?sslmode=disable&gssencmode=disable",
             "--schema", FaultyOutbox.schema, "--window", "\(FaultRun.window)", "--page", "50", "--concurrency", "4",
             "--initial-delay", "20ms", "--max-delay", "200ms", "--max-attempts", "1000000", "--retention", "3s",
             "--segment-age", "1s", "--route", "a=file:\(deliveries)", "--route", "b=file:\(deliveries)",
@@ -69,7 +70,11 @@ import Testing
             try await NewNumbers(variant: variant).strike(run, &random)
             try await run.settle()
         }
-        for relay in run.relays { #expect(try await relay.stop() == 0) }
+        for relay in run.relays {
+            // A standby that has just been started has not asked for the signal yet.
+            let status = try await relay.stop()
+            #expect(status == 0 || status == SIGTERM)
+        }
         try await run.check(seed: self.seed)
     }
 }

@@ -83,6 +83,15 @@ struct FaultyOutbox: Sendable {
         return Set(try rows.map { row in try row.decode(0, as: Int64.self) })
     }
 
+    /// Messages, for a failure's report.
+    func describe(_ tags: some Collection<Int64>) async throws -> String {
+        let rows = try await self.admin.query(
+            SQLStatement(
+                "SELECT row::text FROM public.committed AS row WHERE tag = ANY ($1::bigint[])",
+                [.int8Array(Array(tags))]))
+        return try rows.map { row in try row.decode(0, as: String.self) }.joined(separator: " ")
+    }
+
     /// The tags of all messages that were committed.
     func committed() async throws -> Set<Int64> { try await self.tags("SELECT tag FROM public.committed") }
 
@@ -100,7 +109,9 @@ struct FaultyOutbox: Sendable {
     /// The numbers of each key that a handler refuses.
     func doomedNumbers() async throws -> [String: Set<Int>] {
         let rows = try await self.admin.query(
-            SQLStatement("SELECT destination || ' ' || key, n FROM public.committed WHERE word IS NOT NULL AND n IS NOT NULL", []))
+            SQLStatement(
+                "SELECT destination || ' ' || key, n FROM public.committed WHERE word IS NOT NULL AND n IS NOT NULL", []
+            ))
         var numbers: [String: Set<Int>] = [:]
         for row in rows {
             numbers[try row.decode(0, as: String.self), default: []].insert(Int(try row.decode(1, as: Int64.self)))

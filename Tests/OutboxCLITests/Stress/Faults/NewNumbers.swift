@@ -23,6 +23,7 @@ struct NewNumbers: Disturbance {
             try await run.outbox.archiveDeadLetters()
             try await run.outbox.admin.execute(script: try await self.statements(run, &random))
             run.tally.note(self.name, windows: 1)
+            try await run.beginEpoch()
         }
         if isUnseen {
             try await self.pause(50...500, &random)

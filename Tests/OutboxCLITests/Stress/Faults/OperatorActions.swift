@@ -10,13 +10,13 @@ struct StreamPause: Disturbance {
         guard let destination = run.destinations.randomElement(using: &random) else { return }
         run.tally.note(self.name, windows: 0)
         _ = try await run.operate("stream pause \(destination)")
-        // What had been read is delivered, more often than once where sessions end.
+        // What had been read is delivered, and more often than once where sessions end.
         var count = try await run.delivered(of: destination)
         var quiet = 0
         while quiet < 20, !run.isOver {
             try await Task.sleep(for: .milliseconds(50))
             let now = try await run.delivered(of: destination)
-            quiet = now == count ? quiet + 1 : 0
+            quiet = now == count && run.isFluent ? quiet + 1 : 0
             count = now
         }
         try await self.pause(0...1000, &random)
@@ -34,7 +34,8 @@ struct StreamRewind: Disturbance {
         guard let destination = run.destinations.randomElement(using: &random) else { return }
         let distance = Int.random(in: 0...(run.isSlow(destination) ? 40 : 2000), using: &random)
         let log = "FROM \(FaultyOutbox.schema).message WHERE destination = '\(destination)'"
-        let id = try await run.outbox.number("SELECT max(id) FROM (SELECT id \(log) ORDER BY id DESC OFFSET \(distance) LIMIT 1) AS one")
+        let id = try await run.outbox.number(
+            "SELECT max(id) FROM (SELECT id \(log) ORDER BY id DESC OFFSET \(distance) LIMIT 1) AS one")
         if id == 0 { return }
         let ending = try await run.operate("stream rewind \(destination) --to-id \(id)")
         // The log may have been emptied meanwhile.
@@ -53,7 +54,10 @@ struct Outage: Disturbance {
         run.tally.note(self.name, windows: 0)
         let mark = run.folder + "/down-\(destination)"
         _ = FileManager.default.createFile(atPath: mark, contents: nil)
-        defer { try? FileManager.default.removeItem(atPath: mark) }
+        defer {
+            try? FileManager.default.removeItem(atPath: mark)
+            run.noteStall()
+        }
         try await self.pause(100...1000, &random)
     }
 }
@@ -69,7 +73,8 @@ struct OpenTransaction: Disturbance {
         let table = random.chance(1, in: 2) ? "stream" : "deferred"
         let connection = try await Connection.connect(ConnectionConfiguration(run.outbox.url))
         try await connection.execute(
-            script: "BEGIN; SELECT FROM \(FaultyOutbox.schema).\(table) WHERE destination = '\(destination)' FOR UPDATE")
+            script: "BEGIN; SELECT FROM \(FaultyOutbox.schema).\(table) WHERE destination = '\(destination)' FOR UPDATE"
+        )
         try await self.pause(100...1500, &random)
         await connection.close()
     }

@@ -60,7 +60,10 @@ struct Freeze: Disturbance {
 
     func strike(_ run: FaultRun, _ random: inout SeededGenerator) async throws {
         run.proxy.freeze()
-        defer { run.proxy.thaw() }
+        defer {
+            run.proxy.thaw()
+            run.noteStall()
+        }
         // Whatever limit a relay has for an answer, a standby may take over.
         run.tally.note(self.name, windows: 1)
         try await self.pause(100...2000, &random)

@@ -57,7 +57,9 @@ final class DeliveryFile {
             return Item(id.int64Value, destination, object["key"] as? String, payload)
         }
         let fields = text.split(separator: "|", omittingEmptySubsequences: false).suffix(4)
-        guard fields.count == 4, let first = fields.first, let id = Int64(first), let payload = fields.last else { return nil }
+        guard fields.count == 4, let first = fields.first, let id = Int64(first), let payload = fields.last else {
+            return nil
+        }
         let key = fields[fields.startIndex + 2]
         return Item(id, String(fields[fields.startIndex + 1]), key.isEmpty ? nil : String(key), String(payload))
     }

@@ -24,7 +24,9 @@ final class Writer {
         case prepared, scheduled, refused, long
 
         /// Those that every outbox and every handler can take.
-        static let plain: [Kind] = [.uncounted, .counted, .rolledBackSavepoint, .releasedSavepoint, .bulk, .silentSavepoint]
+        static let plain: [Kind] = [
+            .uncounted, .counted, .rolledBackSavepoint, .releasedSavepoint, .bulk, .silentSavepoint,
+        ]
     }
 
     private let connection: Connection
