@@ -154,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "OutboxTests",
             dependencies: [
-                "Outbox", "OutboxTesting",
+                "Outbox", "OutboxTesting", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -201,7 +201,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

@@ -1,6 +1,7 @@
 import Foundation
 import OutboxPostgres
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// A relay that is killed over and over, at random moments by somebody, and by messages whose command kills it.

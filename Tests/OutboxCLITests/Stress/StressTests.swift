@@ -1,6 +1,7 @@
 import Foundation
 import OutboxPostgres
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// Writers of every kind against a relay that is killed over and over, and that has nothing but NOTIFY to wake it.

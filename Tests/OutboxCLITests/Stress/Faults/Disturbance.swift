@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Something that goes wrong, or that an operator does, while messages are written and delivered.
 protocol Disturbance: Sendable {
     /// What it is called in the report, in the plural.

@@ -2,6 +2,7 @@ import Foundation
 import OutboxPostgres
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
 
 /// A run: writers, two relays behind a proxy, and what is known of what they did.

@@ -1,6 +1,7 @@
 import Foundation
 import OutboxPostgres
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// Everything that can go wrong between a relay and its server, at random, and everything that an operator does: commits that

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import TestSupport
 
 /// The log's numbers begin again, when everything has been delivered: the cursors stay.
 struct NewNumbers: Disturbance {

@@ -1,5 +1,6 @@
 import Foundation
 import OutboxPostgres
+import TestSupport
 import Testing
 
 /// A stream is paused and resumed; in between nothing of it is delivered that had not been read.

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import TestSupport
 
 /// SIGKILL of a relay, the one that delivers or the standby.
 struct RelayKill: Disturbance {

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import TestSupport
 
 /// One producer: transactions of every kind.
 ///

@@ -1,28 +1,34 @@
 import Foundation
 
 /// How long a randomised run takes, and which one it is.
-enum StressSettings {
+package enum StressSettings {
     /// `OUTBOX_STRESS_SECONDS`: how long to disturb; short by default.
-    static func seconds(otherwise short: Int) -> Int {
+    package static func seconds(otherwise short: Int) -> Int {
         ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? short
     }
 
+    /// The same for what is over in less than a second by default.
+    package static func milliseconds(otherwise short: Int) -> Int {
+        let seconds = self.seconds(otherwise: 0)
+        return seconds > 0 ? seconds * 1000 : short
+    }
+
     /// `OUTBOX_STRESS_SEED`: repeats the choices of a run; another one each time without it.
-    static let seed: UInt64 =
+    package static let seed: UInt64 =
         ProcessInfo.processInfo.environment["OUTBOX_STRESS_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...999_999)
 }
 
 /// Xorshift (Marsaglia, "Xorshift RNGs", 2003): reproducible choices.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     /// Different seeds begin far apart from each other.
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.state = (seed &+ 1) &* 0x9e37_79b9_7f4a_7c15 | 1
         for _ in 0..<8 { _ = self.next() }
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         self.state ^= self.state << 13
         self.state ^= self.state >> 7
         self.state ^= self.state << 17
@@ -30,7 +36,7 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// True in `count` of `total` cases.
-    mutating func chance(_ count: Int, in total: Int) -> Bool {
+    package mutating func chance(_ count: Int, in total: Int) -> Bool {
         Int.random(in: 0..<total, using: &self) < count
     }
 }
