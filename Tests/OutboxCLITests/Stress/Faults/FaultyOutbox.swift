@@ -31,7 +31,7 @@ struct FaultyOutbox: Sendable {
         DECLARE
             refused text;
         BEGIN
-            IF current_setting('outbox.relay', true) = 'on' THEN
+            IF current_setting('application_name') LIKE 'outbox relay%' THEN
                 SELECT code INTO refused FROM public.refusal WHERE random() < chance;
                 IF FOUND THEN
                     PERFORM nextval('public.refusals');
