@@ -8,11 +8,13 @@ import Testing
 /// What reads command lines and lines of JSON, with inputs that are nearly right.
 @Suite struct FuzzingTests {
     private static let documents = [
-        #"{"a": [1, -2.5e3, true, false, null, "x"], "b": {"c": {}}}"#, #""\u00e9\ud83d\ude00\n\"\\\/""#, "[]", "0", "-0.0",
+        #"{"a": [1, -2.5e3, true, false, null, "x"], "b": {"c": {}}}"#, #""\u00e9\ud83d\ude00\n\"\\\/""#, "[]", "0",
+        "-0.0",
         "[[[[[[[[1]]]]]]]]", #"{"":"","é":"ü"}"#, "1e5", " \t\r\n[ ] ", #"{"a":1,"a":2}"#,
     ]
     private static let tokens = [
-        "\"", "\\", "\\u", "\\ud800", "\\udc00", "{", "}", "[", "]", ",", ":", "true", "null", "e", "E+", "-", ".", "0", " ",
+        "\"", "\\", "\\u", "\\ud800", "\\udc00", "{", "}", "[", "]", ",", ":", "true", "null", "e", "E+", "-", ".", "0",
+        " ",
         "\u{7f}", "é", "\u{0}", "[[[[", "]]]]",
     ]
 
@@ -50,12 +52,15 @@ import Testing
 
     /// Whatever a string holds, it is written so that both readers find it.
     @Test func stringsOfJSON() async {
-        let fuzzer = Fuzzer("strings of JSON", corpus: Self.documents, tokens: Self.tokens + ["\u{1}", "\u{1f}", "\u{2028}", "😀"])
+        let fuzzer = Fuzzer(
+            "strings of JSON", corpus: Self.documents, tokens: Self.tokens + ["\u{1}", "\u{1f}", "\u{2028}", "😀"])
         let ending = await fuzzer.run(text: { text in
             var writer = JSONWriter()
             writer.string(text)
             var scanner = JSONScanner(writer.bytes[...])
-            guard (try? scanner.string()) == text, (try? scanner.end()) != nil else { return .wrong("is read as another") }
+            guard (try? scanner.string()) == text, (try? scanner.end()) != nil else {
+                return .wrong("is read as another")
+            }
             let theirs = try? JSONSerialization.jsonObject(with: Data(writer.bytes), options: [.fragmentsAllowed])
             guard let theirs = theirs as? String, theirs.utf8.elementsEqual(text.utf8) else {
                 return .wrong("is another one to Foundation")
@@ -71,11 +76,14 @@ import Testing
             "lines of messages",
             corpus: [
                 #"{"destination":"d","route":"r","key":"k","headers":{"a":"b"},"payload":"é"}"#,
-                #"{"destination":"d","payload_base64":"AP8="}"#, #"{"id":7,"destination":"d","payload_json": {"a": [1, 2]} }"#,
+                #"{"destination":"d","payload_base64":"AP8="}"#,
+                #"{"id":7,"destination":"d","payload_json": {"a": [1, 2]} }"#,
                 #"{"destination":"d","payload":"","deliver_at":"2030-01-31T12:00:00Z","max_attempts":3,"max_delay":0.5}"#,
                 #"{"destination":"d","payload":"x","idempotency_key":"i","attempt":1,"created_at":null}"#,
             ],
-            tokens: Self.tokens + ["\"payload\":", "\"key\":null,", "headers", "deliver_at", "max_attempts", "payload_json"])
+            tokens: Self.tokens + [
+                "\"payload\":", "\"key\":null,", "headers", "deliver_at", "max_attempts", "payload_json",
+            ])
         let ending = await fuzzer.run { bytes in
             guard let message = try? MessageLine.decode(bytes) else { return .refused }
             let written = Self.written(message)
@@ -145,8 +153,12 @@ import Testing
             let seconds = interval.duration.inSeconds
             guard (0...864_000_000).contains(seconds) else { return .wrong("is \(seconds) s") }
             // It is written in few characters, so nearly the same.
-            guard let again = try? Interval(parsing: interval.description) else { return .wrong("is not read as \(interval)") }
-            guard abs(again.duration.inSeconds - seconds) <= max(seconds * 0.06, 1e-6) else { return .wrong("is \(interval)") }
+            guard let again = try? Interval(parsing: interval.description) else {
+                return .wrong("is not read as \(interval)")
+            }
+            guard abs(again.duration.inSeconds - seconds) <= max(seconds * 0.06, 1e-6) else {
+                return .wrong("is \(interval)")
+            }
             return .accepted
         })
         #expect(ending.isSound, "\(ending)")
@@ -157,7 +169,8 @@ import Testing
         let fuzzer = Fuzzer(
             "timestamps",
             corpus: [
-                "2026-01-31T12:00:00Z", "2024-02-29T23:59:59.123456+14:00", "1969-12-31T23:59:59Z", "2000-02-29 00:00:00-00:30",
+                "2026-01-31T12:00:00Z", "2024-02-29T23:59:59.123456+14:00", "1969-12-31T23:59:59Z",
+                "2000-02-29 00:00:00-00:30",
                 "9999-12-31T23:59:60Z", "1600-02-29t00:00:00z", "0000-01-01T00:00:00Z",
             ],
             tokens: ["-02-29", "T24:00", ":60", "Z", "+01:00", "-", ".", "1900", "2100"], longest: 60)
@@ -170,13 +183,18 @@ import Testing
             guard let again = Timestamp.date(written) else { return .wrong("is not read as \(written)") }
             // Where it is shifted out of the years that can be written, it is the nearest one.
             let isInside = (-62_167_219_200...253_402_300_799).contains(date.timeIntervalSince1970)
-            guard !isInside || abs(again.timeIntervalSince(date)) < 1e-4 else { return .wrong("is written as \(written)") }
+            guard !isInside || abs(again.timeIntervalSince(date)) < 1e-4 else {
+                return .wrong("is written as \(written)")
+            }
             let bytes = Array(text.utf8)
             func number(_ range: Range<Int>) -> Int { bytes[range].reduce(0) { $0 * 10 + Int($1) - 48 } }
             // Foundation has the calendar of Julius Caesar before.
             if number(0..<4) > 1582, bytes.last == UInt8(ascii: "Z"), number(17..<19) < 60, isInside {
                 let parts = calendarParts(gregorian, date)
-                guard parts == [number(0..<4), number(5..<7), number(8..<10), number(11..<13), number(14..<16), number(17..<19)]
+                guard
+                    parts == [
+                        number(0..<4), number(5..<7), number(8..<10), number(11..<13), number(14..<16), number(17..<19),
+                    ]
                 else { return .wrong("is \(parts)") }
             }
             return .accepted

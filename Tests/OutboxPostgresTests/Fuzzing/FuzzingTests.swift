@@ -14,11 +14,15 @@ import Testing
         let fuzzer = Fuzzer(
             "connection strings",
             corpus: [
-                "postgresql://me:\(secret)@host:5432/db?sslmode=require", "host=a user='b c' password='\(secret)' dbname=d",
+                "postgresql://me:\(secret)@host:5432/db?sslmode=require",
+                "host=a user='b c' password='\(secret)' dbname=d",
                 "postgres:///db?host=/tmp&port=5433", "", "postgresql://[::1],h2:1/?target_session_attrs=read-write",
                 "postgresql://a%40b@/d%20b", "password=\(secret)\\'x host=h connect_timeout=3",
             ],
-            tokens: ["%40", "%2F", "%00", "%", "'", "\\", "=", "@", ":", "/", "?", "&", ",", "[", "host=", "port=", " ", "options=-c"])
+            tokens: [
+                "%40", "%2F", "%00", "%", "'", "\\", "=", "@", ":", "/", "?", "&", ",", "[", "host=", "port=", " ",
+                "options=-c",
+            ])
         let ending = await fuzzer.run(text: { text in
             let configuration: ConnectionConfiguration
             do throws(PostgresError) {
@@ -51,17 +55,26 @@ import Testing
     @Test func namesOfSessions() async {
         let fuzzer = Fuzzer(
             "names of sessions",
-            corpus: ["outbox relay [120 7:0! 3:120]", "a [0]", "x [5 1:5 +]", "outbox relay", "[1]", "é [9 2147483647:9!]", "[[1]]"],
+            corpus: [
+                "outbox relay [120 7:0! 3:120]", "a [0]", "x [5 1:5 +]", "outbox relay", "[1]", "é [9 2147483647:9!]",
+                "[[1]]",
+            ],
             tokens: ["[", "]", " ", "!", ":", "+", " +]", "-1", "9223372036854775807", "é"], longest: 120)
         let ending = await fuzzer.run(text: { text in
             let (name, report) = ActivityReport.reading(text)
             guard let report else { return name == text ? .refused : .wrong("loses something of its name") }
             let written = report.text(named: name)
-            guard written.utf8.count <= 63 || report.inFlight > 999_999_999 else { return .wrong("is written as “\(written)”") }
+            guard written.utf8.count <= 63 || report.inFlight > 999_999_999 else {
+                return .wrong("is written as “\(written)”")
+            }
             let again = ActivityReport.reading(written)
-            guard let back = again.report, back.inFlight == report.inFlight else { return .wrong("“\(written)” is no report") }
+            guard let back = again.report, back.inFlight == report.inFlight else {
+                return .wrong("“\(written)” is no report")
+            }
             guard !back.isComplete || back == report else { return .wrong("is read as another from “\(written)”") }
-            guard back.streams.allSatisfy({ report.streams[$0.key] == $0.value }) else { return .wrong("says more than there was") }
+            guard back.streams.allSatisfy({ report.streams[$0.key] == $0.value }) else {
+                return .wrong("says more than there was")
+            }
             return .accepted
         })
         #expect(ending.isSound, "\(ending)")
@@ -136,19 +149,25 @@ import Testing
         let connection = try await Connection.connect(ConnectionConfiguration(TestServer.shared.url))
         var random = SeededGenerator(seed: StressSettings.seed)
         let deadline = ContinuousClock.now + .milliseconds(StressSettings.milliseconds(otherwise: 300))
-        let characters = ["a", "\"", "\\", "/", "\n", "\u{1}", "\u{1f}", "\u{7f}", "é", "e\u{301}", "😀", "\u{2028}", "{", "}", ",", ":", " "]
+        let characters = [
+            "a", "\"", "\\", "/", "\n", "\u{1}", "\u{1f}", "\u{7f}", "é", "e\u{301}", "😀", "\u{2028}", "{", "}", ",",
+            ":", " ",
+        ]
         var count = 0
         repeat {
             var headers: [String: String] = [:]
             for _ in 0..<Int.random(in: 0...8, using: &random) {
                 func text() -> String {
-                    (0..<Int.random(in: 0...6, using: &random)).map { _ in characters.randomElement(using: &random) ?? "" }.joined()
+                    (0..<Int.random(in: 0...6, using: &random)).map { _ in
+                        characters.randomElement(using: &random) ?? ""
+                    }.joined()
                 }
                 headers[text()] = text()
             }
             let json = String(decoding: try JSONEncoder().encode(headers), as: UTF8.self)
             let rows = try await connection.query(SQLStatement("SELECT ($1::text)::jsonb::text", [.text(json)]))
-            let back = try JSONDecoder().decode([String: String].self, from: Data(rows[0].decode(0, as: String.self).utf8))
+            let back = try JSONDecoder().decode(
+                [String: String].self, from: Data(rows[0].decode(0, as: String.self).utf8))
             #expect(back == headers, "\(json)")
             count += 1
         } while ContinuousClock.now < deadline

@@ -12,8 +12,10 @@ import Testing
         let fuzzer = Fuzzer(
             "addresses of brokers",
             corpus: [
-                "amqp://me:secret@mq-1,mq-2:5673/shop?exchange=orders&type=topic&routing_key={route}", "amqps://[::1]:5671/%2f",
-                "kafka://k?topic=a%26b", "amqp://h/", "amqp://a%40b:c%3ad@h:1,[fe80::1%25eth0]?x=", "KAFKA://h?a=1&&b=2",
+                "amqp://me:secret@mq-1,mq-2:5673/shop?exchange=orders&type=topic&routing_key={route}",
+                "amqps://[::1]:5671/%2f",
+                "kafka://k?topic=a%26b", "amqp://h/", "amqp://a%40b:c%3ad@h:1,[fe80::1%25eth0]?x=",
+                "KAFKA://h?a=1&&b=2",
             ],
             tokens: ["://", "@", "%2F", "%25", "%zz", "?", "&", "=", ",", "[", "]", ":", "#", "é", "%C3%A9"])
         let ending = await fuzzer.run(text: { text in
@@ -24,7 +26,8 @@ import Testing
             }
             // With another user it is the same address.
             let other = BrokerURL.address(text, user: "a/b@c", password: "%:?#é")
-            guard let renamed = try? BrokerURL(other, ports: ports), renamed.user == "a/b@c", renamed.password == "%:?#é",
+            guard let renamed = try? BrokerURL(other, ports: ports), renamed.user == "a/b@c",
+                renamed.password == "%:?#é",
                 renamed.hosts == url.hosts, renamed.path == url.path, renamed.parameters == url.parameters
             else { return .wrong("with another user it is “\(other)”") }
             return .accepted
@@ -48,12 +51,15 @@ import Testing
         ])[0]
         let fuzzer = Fuzzer(
             "templates",
-            corpus: ["{destination}.{route|other}", "a{{b}}c", "{header.tenant}{key|}", "{id}", "", "{header.é}-{{{route}}}"],
+            corpus: [
+                "{destination}.{route|other}", "a{{b}}c", "{header.tenant}{key|}", "{id}", "", "{header.é}-{{{route}}}",
+            ],
             tokens: ["{", "}", "{{", "}}", "|", "{id}", "{key|", "header.", "é", "\u{301}", "{route}"])
         let ending = await fuzzer.run(text: { text in
             // Any text is a constant with its braces doubled, and stands around a place as it is.
             let doubled = String(
-                String.UnicodeScalarView(text.unicodeScalars.flatMap { "{}".unicodeScalars.contains($0) ? [$0, $0] : [$0] }))
+                String.UnicodeScalarView(
+                    text.unicodeScalars.flatMap { "{}".unicodeScalars.contains($0) ? [$0, $0] : [$0] }))
             guard let constant = try? MessageTemplate(doubled), constant.constant == text else {
                 return .wrong("is not the constant “\(doubled)”")
             }
@@ -79,14 +85,17 @@ import Testing
         let fuzzer = Fuzzer(
             "patterns of routes",
             corpus: [
-                "user.*\nuser.created", "user.>\nuser.a.b", "*\na", ">\na.b", "a*b*.c\naxbyb.c", "a**\na", "a.>.b\na.>.b", "\n", ".\n.",
+                "user.*\nuser.created", "user.>\nuser.a.b", "*\na", ">\na.b", "a*b*.c\naxbyb.c", "a**\na",
+                "a.>.b\na.>.b", "\n", ".\n.",
             ],
             tokens: ["*", ".", ">", ".>", "\n", "a", "**"], longest: 40)
         let ending = await fuzzer.run(text: { text in
             let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else { return .refused }
             let matches = RoutePattern(parts[0]).matches(parts[1])
-            if matches != Self.matches(parts[0], parts[1]) { return .wrong("\(matches ? "matches" : "does not match")") }
+            if matches != Self.matches(parts[0], parts[1]) {
+                return .wrong("\(matches ? "matches" : "does not match")")
+            }
             return matches ? .accepted : .refused
         })
         #expect(ending.isSound, "\(ending)")
@@ -101,7 +110,8 @@ import Testing
             }
             return text.first == first && segment(pattern.dropFirst(), text.dropFirst())
         }
-        let patterns = pattern.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(Array.init)
+        let patterns = pattern.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(
+            Array.init)
         let segments = route.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(Array.init)
         if patterns.last == [UInt8(ascii: ">")] {
             return segments.count >= patterns.count
@@ -114,14 +124,19 @@ import Testing
         let fuzzer = Fuzzer(
             "options of rows",
             corpus: [
-                #"{"max_attempts": 3, "max_delay": 60}"#, "{}", #"{"max_delay": 0.25}"#, #"{"max_attempts": 1e2}"#, "[]", "null",
+                #"{"max_attempts": 3, "max_delay": 60}"#, "{}", #"{"max_delay": 0.25}"#, #"{"max_attempts": 1e2}"#,
+                "[]", "null",
                 #"{"max_delay": 1e9}"#,
             ],
             tokens: ["max_attempts", "max_delay", "e308", "-", ".5", "2147483648", "null", "{", "}", "\"", ":", ","])
         let ending = await fuzzer.run(text: { text in
             guard let options = try? MessageOptions(json: text) else { return .refused }
-            if options.maximumAttempts.map({ $0 < 1 || $0 > Int(Int32.max) }) == true { return .wrong("has such attempts") }
-            if options.maximumDelay.map({ $0 < .zero || $0 > .seconds(1e9) }) == true { return .wrong("has such a delay") }
+            if options.maximumAttempts.map({ $0 < 1 || $0 > Int(Int32.max) }) == true {
+                return .wrong("has such attempts")
+            }
+            if options.maximumDelay.map({ $0 < .zero || $0 > .seconds(1e9) }) == true {
+                return .wrong("has such a delay")
+            }
             guard let json = options.json else { return options.isEmpty ? .accepted : .wrong("is written as nothing") }
             // As JSON's numbers are read.
             let again = try? MessageOptions(json: json)
