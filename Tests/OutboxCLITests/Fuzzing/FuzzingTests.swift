@@ -45,9 +45,12 @@ import Testing
     }
 
     private static func isBeyondFoundation(_ bytes: ArraySlice<UInt8>) -> Bool {
-        bytes.contains(0) || bytes.contains { $0 >= 0xFE } || bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.isEmpty
+        let isDigit: (UInt8) -> Bool = { (48...57).contains($0) }
+        return bytes.contains(0) || bytes.contains { $0 >= 0xFE } || bytes.starts(with: [0xEF, 0xBB, 0xBF])
+            || bytes.isEmpty
             || String(validating: bytes, as: UTF8.self) == nil
             || bytes.contains { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
+            || bytes.split(whereSeparator: { !isDigit($0) }).contains { $0.count > 300 }
     }
 
     /// Whatever a string holds, it is written so that both readers find it.
@@ -189,7 +192,7 @@ import Testing
             let bytes = Array(text.utf8)
             func number(_ range: Range<Int>) -> Int { bytes[range].reduce(0) { $0 * 10 + Int($1) - 48 } }
             // Foundation has the calendar of Julius Caesar before.
-            if number(0..<4) > 1582, bytes.last == UInt8(ascii: "Z"), number(17..<19) < 60, isInside {
+            if number(0..<4) > 1582, bytes[19] == UInt8(ascii: "Z"), number(17..<19) < 60, isInside {
                 let parts = calendarParts(gregorian, date)
                 guard
                     parts == [

@@ -10,6 +10,7 @@ final class FaultRun: Sendable {
     static let window = 500
 
     let outbox: FaultyOutbox
+    let server: EphemeralPostgres
     let proxy: PostgresProxy
     let relays: [RelayProcess]
     let folder: String
@@ -27,10 +28,12 @@ final class FaultRun: Sendable {
     private let reported = Mutex<Set<Int64>>([])
 
     init(
-        outbox: FaultyOutbox, proxy: PostgresProxy, relays: [RelayProcess], folder: String, deliveries: String,
+        outbox: FaultyOutbox, server: EphemeralPostgres, proxy: PostgresProxy, relays: [RelayProcess], folder: String,
+        deliveries: String,
         deadline: ContinuousClock.Instant
     ) {
         self.outbox = outbox
+        self.server = server
         self.proxy = proxy
         self.relays = relays
         self.folder = folder
@@ -50,7 +53,8 @@ final class FaultRun: Sendable {
         let slow = self.destinations.filter(self.isSlow)
         return Writer.Target(
             url: self.outbox.url, schema: FaultyOutbox.schema, destinations: self.destinations, refusing: Set(slow),
-            bulk: Dictionary(uniqueKeysWithValues: slow.map { ($0, 10) }), kinds: Writer.Kind.allCases, keys: 10)
+            bulk: Dictionary(uniqueKeysWithValues: slow.map { ($0, 10) }), kinds: Writer.Kind.allCases, keys: 10,
+            outlivesServers: true)
     }
 
     /// Appends what is delivered to a file, as the sink `file` does. What is to be refused is; of the others each attempt

@@ -6,7 +6,7 @@ import Testing
 
 /// Everything that can go wrong between a relay and its server, at random, and everything that an operator does: commits that
 /// the server refuses at their end, connections that end before, in and after a commit, numbers that begin again, pauses,
-/// rewinds, outages, kills.
+/// rewinds, outages, kills, crashes of the server.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says. `OUTBOX_STRESS_SEED` repeats the choices of a run.
 @Suite struct FaultRunTests {
@@ -15,7 +15,8 @@ import Testing
 
     private static let faults: [any Disturbance] =
         [
-            RelayKill(), RelayKill(), RelayEnd(), SessionTermination(), AnswerCut(), AnswerCut(), Freeze(),
+            RelayKill(), RelayKill(), RelayEnd(), SessionTermination(), ServerCrash(), AnswerCut(), AnswerCut(),
+            Freeze(),
         ] + PostgresProxy.CommitCut.allCases.flatMap { [CommitCut(moment: $0), CommitCut(moment: $0)] }
         + ["40001", "P0001", "53100", "25006"].map(CommitRefusal.init)
 
@@ -33,13 +34,12 @@ import Testing
         let proxy = try PostgresProxy(to: port)
         defer { proxy.end() }
         try await withTemporaryFolder { folder in
-            let outbox = FaultyOutbox(
-                url: server.url, admin: try await Connection.connect(ConnectionConfiguration(server.url)))
+            let outbox = FaultyOutbox(url: server.url, admin: Administrator(url: server.url))
             let arguments = Self.arguments(port: proxy.port, folder: folder)
             try await RelayProcess.with(arguments) { first in
                 try await RelayProcess.with(arguments) { second in
                     let run = FaultRun(
-                        outbox: outbox, proxy: proxy, relays: [first, second], folder: folder,
+                        outbox: outbox, server: server, proxy: proxy, relays: [first, second], folder: folder,
                         deliveries: folder + "/delivered", deadline: .now + .seconds(self.seconds))
                     try await outbox.admin.execute(script: FaultyOutbox.setUp + Writer.setUp(run.target))
                     try await self.disturb(run)

@@ -7,7 +7,7 @@ struct FaultyOutbox: Sendable {
 
     /// Past the proxy.
     let url: String
-    let admin: Connection
+    let admin: Administrator
 
     /// Not a relay's commit: those of relays alone are refused, and at their end, when all their statements have worked.
     static let setUp = """

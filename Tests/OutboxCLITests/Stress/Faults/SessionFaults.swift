@@ -1,4 +1,5 @@
 import OutboxPostgres
+import OutboxTesting
 import TestSupport
 
 /// SIGKILL of a relay, the one that delivers or the standby.
@@ -31,6 +32,20 @@ struct SessionTermination: Disturbance {
             script: """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'outbox relay%'
                 """)
+    }
+}
+
+/// All of the server's processes end at once; it is started again and recovers.
+struct ServerCrash: Disturbance {
+    let name = "crashes of the server"
+
+    func strike(_ run: FaultRun, _ random: inout SeededGenerator) async throws {
+        // What relays commit does not wait for the disk.
+        run.tally.note(self.name, windows: 2)
+        try await run.server.kill()
+        try await self.pause(0...500, &random)
+        try await run.server.startAgain()
+        run.noteStall()
     }
 }
 

@@ -1,5 +1,6 @@
 import OutboxPostgres
 import TestSupport
+import Testing
 
 /// One producer: transactions of every kind.
 ///
@@ -18,6 +19,8 @@ final class Writer {
         var bulk: [String: Int] = [:]
         var kinds = Kind.plain
         var keys = 20
+        /// Whether writers connect again when the server goes away; what they were doing is as good as rolled back.
+        var outlivesServers = false
     }
 
     enum Kind: CaseIterable, Sendable {
@@ -30,7 +33,7 @@ final class Writer {
         ]
     }
 
-    private let connection: Connection
+    private var connection: Connection
     private let target: Target
     private let number: UInt64
     private var random: SeededGenerator
@@ -70,7 +73,7 @@ final class Writer {
                     while !isOver() {
                         try await gate.pass { try await writer.write() }
                     }
-                    await connection.close()
+                    await writer.connection.close()
                 }
             }
             try await group.waitForAll()
@@ -122,21 +125,46 @@ final class Writer {
         try await self.execute(
             (["BEGIN", "SET LOCAL outbox.doorbell = 'off'"] + statements + ["PREPARE TRANSACTION \(name)"])
                 .joined(separator: ";"))
-        // The server knows what came of it, in whatever state the writer is.
-        try await self.connection.execute(script: self.sleep(0.3))
-        let isPrepared = try await self.connection.query(
-            SQLStatement("SELECT FROM pg_prepared_xacts WHERE gid = \(name)", []))
-        if isPrepared.rowCount == 0 { return }
-        try await self.connection.execute(script: "\(commits ? "COMMIT" : "ROLLBACK") PREPARED \(name)")
+        // The server knows what came of it, and keeps what is prepared when it crashes.
+        var isOver = false
+        while !isOver {
+            try await self.outliving {
+                try await self.connection.execute(script: self.sleep(0.3))
+                let found = try await self.connection.query(
+                    SQLStatement("SELECT FROM pg_prepared_xacts WHERE gid = \(name)", []))
+                if found.rowCount > 0 {
+                    try await self.connection.execute(script: "\(commits ? "COMMIT" : "ROLLBACK") PREPARED \(name)")
+                }
+                isOver = true
+            }
+        }
+    }
+
+    /// Runs `body`; if the server goes away in it, connects again.
+    private func outliving(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as PostgresError where error.isRetriable && self.target.outlivesServers {
+            await self.connection.close()
+            try await until("a writer connects again") {
+                guard let again = try? await Connection.connect(ConnectionConfiguration(self.target.url)) else {
+                    return false
+                }
+                self.connection = again
+                return true
+            }
+        }
     }
 
     /// Runs a transaction; one that is the victim of a deadlock is as good as rolled back.
     private func execute(_ script: String) async throws {
-        do throws(PostgresError) {
-            try await self.connection.execute(script: script)
-        } catch {
-            if error.sqlState != "40P01" { throw error }
-            try await self.connection.execute(script: "ROLLBACK")
+        try await self.outliving {
+            do throws(PostgresError) {
+                try await self.connection.execute(script: script)
+            } catch {
+                if error.sqlState != "40P01" { throw error }
+                try await self.connection.execute(script: "ROLLBACK")
+            }
         }
     }
 
