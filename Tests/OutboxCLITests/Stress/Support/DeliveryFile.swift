@@ -49,19 +49,19 @@ final class DeliveryFile {
 
     /// A line of the sink `file`, or one of ``handler``.
     private static func item(_ text: String) -> Item? {
-        if let start = text.range(of: #"{"id":"#, options: .backwards) {
-            let object = try? JSONSerialization.jsonObject(with: Data(text[start.lowerBound...].utf8)) as? [String: Any]
-            guard let object, let id = object["id"] as? NSNumber, let destination = object["destination"] as? String,
-                let payload = object["payload"] as? String
-            else { return nil }
+        // Of a line that another process has appended to half a line, the end counts.
+        if let start = text.range(of: #"{"id":"#, options: .backwards),
+            let object = try? JSONSerialization.jsonObject(with: Data(text[start.lowerBound...].utf8))
+                as? [String: Any],
+            let id = object["id"] as? NSNumber, let destination = object["destination"] as? String,
+            let payload = object["payload"] as? String
+        {
             return Item(id.int64Value, destination, object["key"] as? String, payload)
         }
         let fields = text.split(separator: "|", omittingEmptySubsequences: false).suffix(4)
-        guard fields.count == 4, let first = fields.first, let id = Int64(first), let payload = fields.last else {
-            return nil
-        }
+        guard fields.count == 4, let id = fields.first, let payload = fields.last else { return nil }
         let key = fields[fields.startIndex + 2]
-        return Item(id, String(fields[fields.startIndex + 1]), key.isEmpty ? nil : String(key), String(payload))
+        return Item(Int64(id) ?? 0, String(fields[fields.startIndex + 1]), key.isEmpty ? nil : String(key), String(payload))
     }
 }
 

@@ -1,10 +1,13 @@
 /// The numbers of each key in the order of their delivery: 1, 2, 3 …, going back only to repeat.
 struct KeyOrder {
     private var numbers: [String: [Int]] = [:]
+    /// The messages' ids, at the same places: for a failure's report.
+    private var ids: [String: [Int64]] = [:]
 
     mutating func note(_ item: DeliveryFile.Item) {
         guard let key = item.key, let number = item.number else { return }
         self.numbers["\(item.destination) \(key)", default: []].append(number)
+        self.ids["\(item.destination) \(key)", default: []].append(item.id)
     }
 
     /// The highest number of each key.
@@ -16,9 +19,14 @@ struct KeyOrder {
             let dead = dead[key] ?? []
             var findings: [String] = []
             var next = 1
-            for number in numbers {
+            for (index, number) in numbers.enumerated() {
                 while next < number, dead.contains(next) { next += 1 }
-                if number > next { findings.append("\(key): \(number) before \(next)") }
+                if number > next {
+                    let around = (max(index - 4, 0)..<min(index + 12, numbers.count)).map { place in
+                        "\(numbers[place]) (id \(self.ids[key]?[place] ?? 0))"
+                    }
+                    findings.append("\(key): \(number) before \(next), in \(around.joined(separator: ", "))")
+                }
                 next = max(next, number + 1)
             }
             return findings
