@@ -21,6 +21,7 @@ package struct Statements: Sendable {
     package var own: Statement
     package var sameLog: Statement
     package var numbers: Statement
+    package var idsHaveRisen: Statement
     package var lockHolders: Statement
     package var lockOwner: Statement
 
@@ -92,6 +93,7 @@ package struct Statements: Sendable {
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
         self.lockOwner = statement(nil, PackageResources.lock_owner_sql)
         self.lockHolders = statement(nil, PackageResources.lock_holders_sql)
+        self.idsHaveRisen = statement("ids_have_risen", PackageResources.ids_have_risen_sql)
         self.numbers = statement("numbers", PackageResources.numbers_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)

@@ -2,12 +2,9 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
+    @discardableResult
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
-        do throws(PostgresError) {
-            try await self.receiveAhead()
-        } catch {
-            throw self.explained(error)
-        }
+        try await self.receiveAheadExplained()
         let plans = settlements.compactMap(self.plan).filter { !$0.statements.isEmpty }
         if plans.isEmpty { return [:] }
         guard let refusal = try await self.refusal(of: plans) else { return [:] }
@@ -75,7 +72,19 @@ extension PostgresSession {
 
     private func execute(_ plans: [CommitPlan]) async throws {
         // One pipeline without BEGIN is one transaction, which ends with it.
-        var results = try await self.connection.pipeline([self.sameLog] + plans.flatMap(\.statements))[1...]
+        var statements = [self.sameLog]
+        let movesCursors = plans.contains { $0.move != nil }
+        if movesCursors { statements.append(self.idsHaveRisen) }
+        let own = statements.count
+        let all: [QueryResult]
+        do throws(PostgresError) {
+            all = try await self.connection.pipeline(statements + plans.flatMap(\.statements))
+        } catch {
+            if movesCursors, error.sqlState == SQLState.divisionByZero, error.statementIndex == 1 { throw Self.idsBeganAgain }
+            throw error
+        }
+        if movesCursors { self.lastID = try all[1][0].decode(0) }
+        var results = all[own...]
         var unmoved: [StreamID] = []
         for plan in plans {
             let own = Array(results.prefix(plan.statements.count))

@@ -10,6 +10,8 @@ extension PostgresSession {
         let lastID: Int64
         /// Whether ids rise with the numbers of transactions.
         let rise: Bool
+        /// Where their sequence is stored.
+        let filenode: Int64
     }
 
     /// Looks at the log's numbers before the cursors are trusted, and lets the ids jump ahead where the server was started since a
@@ -42,7 +44,24 @@ extension PostgresSession {
                         "ALTER TABLE \(self.schema.identifier).message ALTER id SET CACHE 1; then end the sessions that have drawn ids"
                 ])
         }
-        return Numbers(lastID: try row.decode("last_id"), rise: rise)
+        return Numbers(lastID: try row.decode("last_id"), rise: rise, filenode: try row.decode("filenode"))
+    }
+
+    /// The statement that fails where ids have begun again since the session last looked.
+    var idsHaveRisen: SQLStatement {
+        self.bound(self.statements.idsHaveRisen, [.int8(self.lastID), .int8(self.idsFilenode)])
+    }
+
+    static let idsBeganAgain = RelayStoreError(
+        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.", remedy: .retry)
+
+    /// Makes sure of that where a stream is going to be read that was not read for a while.
+    func checkIDs() async throws(RelayStoreError) {
+        do throws(PostgresError) {
+            self.lastID = try await self.connection.query(self.idsHaveRisen)[0].decode(0)
+        } catch {
+            throw error.sqlState == SQLState.divisionByZero ? Self.idsBeganAgain : RelayStoreError(error)
+        }
     }
 
     /// Tells that a cursor was mended.

@@ -4,6 +4,11 @@ import OutboxSQL
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
         var result: ReadResult
+        if self.mustCheckIDs {
+            try await self.receiveAheadExplained()
+            try await self.checkIDs()
+            self.mustCheckIDs = false
+        }
         do {
             if let ahead = try await self.takeAhead(self.unpaused(requests)) {
                 result = ahead

@@ -81,6 +81,7 @@ extension PostgresSession {
             }
         }
         if !hasChanged { return nil }
+        self.mustCheckIDs = true
         self.doorbell.rang()
         self.pauseEnd = nil
         // Of a paused stream nobody asked when its deferred messages are due.

@@ -46,6 +46,11 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     /// When the relay was last told that others have changed deferred messages, and when it is to be told again; nil: it knows.
     var deferredChangeTold: ContinuousClock.Instant?
     var deferredChangeDue: ContinuousClock.Instant?
+    /// The last id when it was last looked at, and where the ids' sequence is stored.
+    var lastID: Int64 = 0
+    var idsFilenode: Int64 = 0
+    /// Whether a stream is going to be read from a cursor that was stored some time ago.
+    var mustCheckIDs = false
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
     /// The owner that was told of last, while another session owns the streams.
@@ -158,6 +163,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             }
             let nothing = ActivityReport([:])
             let numbers = try await self.checkNumbers()
+            (self.lastID, self.idsFilenode) = (numbers.lastID, numbers.filenode)
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.register, [subscription, names]),
                 self.bound(

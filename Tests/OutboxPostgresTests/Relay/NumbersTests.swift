@@ -70,6 +70,42 @@ import Testing
         #expect(texts.filter { $0.hasPrefix("old") }.isEmpty, "their numbers are none that this server has given")
     }
 
+    /// Under a relay at work. What a paused stream has not read is not passed, neither for the janitor nor for a new session.
+    @Test(arguments: [true, false])
+    func idsThatBeginAgainUnderARelay(pausedBefore: Bool) async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        try await self.enqueue(bench, 500, "old")
+        let pause = "UPDATE $outbox.stream SET paused_at = now() WHERE destination = 'd'"
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }, "e": .handler { _ in }])) {
+            try await eventually("the old ones are stored") { try await bench.pendingCount() == 0 }
+            if pausedBefore { try await bench.script(pause) }
+            try await bench.script("TRUNCATE $outbox.message RESTART IDENTITY")
+            try await self.enqueue(bench, 10, "first")
+            try await bench.sql("SELECT $outbox.enqueue('e', 'x')")
+            if !pausedBefore {
+                try await eventually("the first are delivered") {
+                    deliveries.texts.filter { $0.hasPrefix("first") }.count >= 10
+                }
+                try await eventually("and stored") { try await bench.pendingCount() == 0 }
+                try await bench.script(pause)
+            }
+            for number in 1...10 { try await bench.sql("SELECT $outbox.enqueue('d', 'paused\(number)')") }
+            try await bench.sql(
+                "INSERT INTO $outbox.message (destination, payload) SELECT 'e', '' FROM generate_series(1, 600)")
+            try await eventually("the other stream has passed them") {
+                try await bench.count("SELECT count(*) FROM $outbox.stream WHERE destination = 'e' AND position > 600")
+                    == 1
+            }
+            for _ in 1...3 { try await Janitor(schema: bench.schema, policy: .eager).run(on: bench.admin) }
+            try await bench.script("UPDATE $outbox.stream SET paused_at = NULL WHERE destination = 'd'")
+            try await eventually("what was paused is delivered") {
+                Set(deliveries.texts.filter { $0.hasPrefix("paused") }).count == 10
+            }
+        }
+        #expect(Set(deliveries.texts.filter { $0.hasPrefix("first") }).count == 10)
+    }
+
     /// The first that come after the cursor have ids above it, so a look at a few does not tell.
     @Test func idsThatBeginAgainAfterOthersHaveCome() async throws {
         let bench = try await RelayBench.make()
@@ -109,7 +145,8 @@ import Testing
         func enqueue(_ connection: Connection, _ text: String, _ count: Int) async throws {
             try await connection.execute(
                 script: bench.render(
-                    "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '\(text)' FROM generate_series(1, \(count))"))
+                    "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '\(text)' FROM generate_series(1, \(count))"
+                ))
         }
         try await enqueue(first, "first", 1)
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 1")
