@@ -81,7 +81,7 @@ import Testing
         #expect(last["delivered"].int == last["enqueued"].int)
         #expect((1...201).contains(last["delivered"].int ?? 0), "no more than the rate allows")
         let names = last["tables"].array.compactMap { $0["name"].string }
-        #expect(names == ["dead_letter", "deferred", "idempotency", "message", "segment", "stream"])
+        #expect(names == ["dead_letter", "deferred", "idempotency", "message", "numbering", "segment", "stream"])
     }
 
     @Test(arguments: [
