@@ -210,8 +210,12 @@ extension Dispatcher {
 
     /// Gives up what waits for a destination that is down. It will be read again, by another session.
     package func abandonIfOpen() {
-        guard self.isOpen, self.isAbandoned.exchange(true, ordering: .relaxed) == false else { return }
-        self.close()
+        if self.isOpen { self.abandon() }
+    }
+
+    /// Gives up what has not been begun. It will be read again, by another session.
+    package func abandon() {
+        if self.isAbandoned.exchange(true, ordering: .relaxed) == false { self.close() }
     }
 
     /// Whether it was given up, and no handler is being called any more.
