@@ -197,6 +197,9 @@ extension Dispatcher {
     /// Whether the destination counts as down.
     package var isOpen: Bool { self.breaker?.isOpen ?? false }
 
+    /// Whether a handler is being called, or is going to be.
+    package var isCalling: Bool { self.breaker?.isProbing == true || self.lanes.contains { $0.call != nil } }
+
     /// Whether to read on: the destination is up, or everything that was read has failed to find out. A message that
     /// finds its destination down, and is alone with that, must not keep those from being read that would prove it wrong.
     package var wantsMessages: Bool {
@@ -262,6 +265,7 @@ extension Dispatcher {
     func park(_ lane: Int, _ call: UInt64) -> (page: Int, messages: [ParkedMessage])? {
         guard let run = self.lanes[lane].take(call) else { return nil }
         let page = run.sequence
+        let pass = run.pass
         let (parked, held, rest) = run.park()
         self.keep(held, of: lane)
         let wake = self.queue.withLock { queue in
@@ -270,6 +274,7 @@ extension Dispatcher {
             return queue.wakeOne()
         }
         wake?.0.resume(returning: wake?.1)
+        self.breaker?.takesLong(pass)
         return (page, parked)
     }
 

@@ -38,6 +38,8 @@ final class LaneRun: @unchecked Sendable {
     var next: Int
     /// What the handler is called with, if it takes batches; else with the message before ``next``.
     var batch: MessageBatch?
+    /// The permission with which the handler is called.
+    var pass = Breaker.Pass.call
     /// What a batch is delivered to, if it is a transport.
     var transport: (any Transport)?
 
@@ -74,6 +76,7 @@ final class LaneRun: @unchecked Sendable {
                 continue
             }
             guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
+            self.pass = pass
             if let calls = self.run.ticket.calls {
                 switch await self.beginWatched(message, target.action, calls) {
                 case .call: break
@@ -90,7 +93,7 @@ final class LaneRun: @unchecked Sendable {
             case .batch(let maximumCount, let transport, let body):
                 self.transport = transport
                 // One message is enough for a probe.
-                let batch = self.gather(message, target.index, maximumCount: pass == .probe ? 1 : maximumCount)
+                let batch = self.gather(message, target.index, maximumCount: pass == .call ? maximumCount : 1)
                 end = await self.call(body, with: batch, pass, in: lane)
             }
             if let end { return end }
@@ -204,7 +207,7 @@ final class LaneRun: @unchecked Sendable {
     /// Notes what became of a message, unless the destination is down and it stays as it was.
     private func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass) {
         // What waits for one that is held is held as well.
-        if case .behind = outcome.kind, self.isBehindHeld(message) { return self.hold(message) }
+        if case .behind = outcome.kind, pass == .call, self.isBehindHeld(message) { return self.hold(message) }
         switch self.dispatcher.judge(message, outcome, pass, isRetry: self.run.isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)

@@ -72,6 +72,17 @@ package final class DeliveryObserver: Sendable {
         self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
     }
 
+    /// Tells that the destination is down for another reason than was told last.
+    func stillDown(reason: String, retryAfter delay: Duration) {
+        self.logger.warning(
+            "The destination is still down, for another reason",
+            metadata: [
+                "outbox.destination": "\(self.destination)", "outbox.error": "\(reason)",
+                "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
+            ])
+        self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
+    }
+
     /// Tells that the destination is up again.
     func closed() {
         self.breaker(isOpen: false)

@@ -140,6 +140,8 @@ final class DemoLedger: Sendable {
             case .parked(let id, let destination): state.snapshot.note("\(destination) #\(id) takes long: others pass")
             case .opened(let destination, let reason, _):
                 state.snapshot.note("\(destination) is down: \(reason)", isImportant: true)
+            case .stillDown(let destination, let reason, _):
+                state.snapshot.note("\(destination) is still down: \(reason)", isImportant: true)
             case .closed(let destination): state.snapshot.note("\(destination) is up again", isImportant: true)
             case .disconnected(let reason, _): state.snapshot.note("relay disconnected: \(reason)")
             case .standby: state.snapshot.note("relay waits: another one works")
