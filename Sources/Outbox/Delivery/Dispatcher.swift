@@ -34,6 +34,9 @@ package final class Dispatcher: Sendable {
     private let heldCount = Atomic(0)
     private let unsettledCount = Atomic(0)
     private let isAbandoned = Atomic(false)
+    /// One for each worker that is to be started.
+    private let starts: AsyncStream<Void>
+    private let startsInput: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - onSettled: Called, from any thread, when the last message of a page is settled.
@@ -49,7 +52,8 @@ package final class Dispatcher: Sendable {
     ) {
         self.handler = handler
         self.observer = observer
-        self.queue = Mutex(Queue(lanes: handler.concurrency))
+        self.queue = Mutex(Queue(lanes: handler.concurrency, maximumWorkers: handler.concurrency))
+        (self.starts, self.startsInput) = AsyncStream.makeStream(of: Void.self)
         self.lanes = (0..<handler.concurrency).map { _ in Lane() }
         self.gate = Mutex(KeyGate(stored: deferredKeys))
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
@@ -72,22 +76,44 @@ package final class Dispatcher: Sendable {
             }
             return queue.wakeOne()
         }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
     }
 
     /// Ends the workers. What they have begun they finish; what they have not is dropped.
     package func close() {
         for waiter in self.queue.withLock({ $0.close() }) { waiter.resume(returning: nil) }
         self.breaker?.end()
+        self.startsInput.finish()
+        self.observer.tellRest()
     }
 
-    /// The body of one worker: as many as the handler's concurrency run at the same time.
-    package func work() async {
+    /// How many workers have been started.
+    package var workerCount: Int { self.queue.withLock(\.workers) }
+
+    /// Runs the workers until ``close()``. One is started when there is something for it to do and no other is idle, up to the
+    /// handler's concurrency: a destination without messages costs one task that sleeps.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            for await _ in self.starts { group.addTask { await self.work() } }
+        }
+    }
+
+    /// The body of one worker.
+    private func work() async {
+        self.queue.withLock { $0.begin() }
         var finished: Int?
         while let assignment = await self.next(finished: finished) {
             finished = await self.deliver(assignment) ? assignment.lane : nil
         }
         self.onChange()
+    }
+
+    private func perform(_ wake: Queue.Wake?) {
+        switch wake {
+        case .resume(let worker, let assignment): worker.resume(returning: assignment)
+        case .start: self.startsInput.yield()
+        case nil: break
+        }
     }
 
     /// - Returns: Whether the worker still has the lane.
@@ -126,7 +152,7 @@ package final class Dispatcher: Sendable {
         // The common case first, without making a continuation.
         switch self.queue.withLock({ $0.next(finished: finished) }) {
         case .work(let assignment, let wake):
-            wake?.0.resume(returning: wake?.1)
+            self.perform(wake)
             return assignment
         case .finished:
             return nil
@@ -141,7 +167,7 @@ package final class Dispatcher: Sendable {
             }
             switch next {
             case .work(let assignment, let wake):
-                wake?.0.resume(returning: wake?.1)
+                self.perform(wake)
                 continuation.resume(returning: assignment)
             case .finished:
                 continuation.resume(returning: nil)
@@ -151,7 +177,7 @@ package final class Dispatcher: Sendable {
         }
         // Whoever was woken wakes the next, as long as there is work.
         let wake = self.queue.withLock { $0.wakeOne() }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
         return assignment
     }
 
@@ -273,7 +299,7 @@ extension Dispatcher {
             queue.release(lane)
             return queue.wakeOne()
         }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
         self.breaker?.takesLong(pass)
         return (page, parked)
     }

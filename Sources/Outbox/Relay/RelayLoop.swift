@@ -97,7 +97,8 @@ struct RelayLoop: ~Copyable {
             let looking = deadline == nil ? self.streams.values.filter { !isCareful || !$0.isDelivering } : []
             let due = looking.compactMap(\.waitingDue).min()
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
-            var until = [commitAt, deadline, due, probe, look].compactMap { $0 }.min()
+            let telling = self.streams.values.compactMap { $0.dispatcher.observer.tell(now: now) }.min()
+            var until = [commitAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
             let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
             if isLooking { until = now }
