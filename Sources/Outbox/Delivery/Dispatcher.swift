@@ -309,19 +309,25 @@ extension Dispatcher {
     /// - Parameter crashes: How often the process has ended while it delivered them.
     func finishParked(_ messages: [Message], _ outcomes: LaneRun.Outcomes, _ pass: Breaker.Pass, crashes: Int) {
         var endings: [ParkedEnding] = []
+        // Of several that are parked together and of one key, the first that waits again is the one that the others wait for.
+        var failed: Set<UInt64> = []
         for (index, message) in messages.enumerated() {
+            let key = self.orderingKey(of: message)
+            let isBehind = key.map(failed.contains) ?? false
+            defer { if let key, endings.last?.verdict?.deferral != nil { failed.insert(key) } }
             let outcome = outcomes[index]
             let attempts = message.page.attempts(at: message.row) + crashes
             // One that is alone in calling its destination down is deferred by itself; it is in `deferred` anyway.
             switch self.judge(message, outcome, pass, isRetry: true) {
             case .settle:
-                let verdict = self.verdict(on: message, outcome, attempts: attempts)
+                let verdict = self.verdict(on: message, outcome, attempts: attempts, isBehind: isBehind)
                 endings.append((message.id, verdict))
                 if verdict != nil { continue }
                 self.observer.delivered(1, of: message.page)
                 self.noteDelivered(message)
             case .hold:
-                let held = self.deferral(message, .after(.zero), attempts: attempts, error: outcome.reason)
+                let held = self.deferral(
+                    message, isBehind ? .behindKey : .after(.zero), attempts: attempts, error: outcome.reason)
                 endings.append((message.id, .deferred(held)))
             }
         }

@@ -38,6 +38,8 @@ final class LaneRun: @unchecked Sendable {
     var next: Int
     /// What the handler is called with, if it takes batches; else with the message before ``next``.
     var batch: MessageBatch?
+    /// The last call that the relay has noted, and how many messages were held before it.
+    private var watched: (call: WatchedCalls.Call, heldCount: Int)?
     /// The permission with which the handler is called.
     var pass = Breaker.Pass.call
     /// What a batch is delivered to, if it is a transport.
@@ -206,8 +208,14 @@ final class LaneRun: @unchecked Sendable {
 
     /// Notes what became of a message, unless the destination is down and it stays as it was.
     private func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass) {
-        // What waits for one that is held is held as well.
-        if case .behind = outcome.kind, pass == .call, self.isBehindHeld(message) { return self.hold(message) }
+        // What waits for one that is held is held as well, though the destination may be up again by now: it must not be
+        // deferred, where the other one would come after it.
+        if pass == .call, self.isBehindHeld(message) {
+            switch outcome.kind {
+            case .behind, .retry, .unavailable: return self.hold(message)
+            case .delivered, .rejected: break
+            }
+        }
         switch self.dispatcher.judge(message, outcome, pass, isRetry: self.run.isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)
@@ -224,11 +232,6 @@ final class LaneRun: @unchecked Sendable {
         case over
     }
 
-    private var watchedCall: WatchedCalls.Call {
-        WatchedCalls.Call(
-            stream: self.page.stream, id: self.page.id(at: Int(self.run.rows[self.next - 1])), page: self.sequence)
-    }
-
     /// Waits for contact and then for its turn, in this order: nothing is begun before there is something to begin it with.
     private func beginWatched(
         _ message: Message, _ action: DestinationHandler.Action, _ calls: WatchedCalls
@@ -236,13 +239,18 @@ final class LaneRun: @unchecked Sendable {
         if case .batch(_, let transport?, _) = action, let health = await calls.contact(with: transport) {
             if !health.isUp { return .outOfReach(.unavailable(health.reason ?? "\(transport) is \(health)")) }
         }
-        return await calls.begin(self.watchedCall) ? .call : .over
+        self.endWatched()
+        let call = WatchedCalls.Call(stream: self.page.stream, id: message.id, page: self.sequence)
+        guard await calls.begin(call) else { return .over }
+        self.watched = (call, self.heldCount)
+        return .call
     }
 
-    /// After what it led to has been told: the relay may note the next message now.
+    /// After what the call has led to was told: the relay may note the next message now.
     private func endWatched() {
-        guard let calls = self.run.ticket.calls, self.next > self.run.rows.startIndex else { return }
-        calls.end(self.watchedCall, isHeld: self.heldCount > 0)
+        guard let watched = self.watched else { return }
+        self.watched = nil
+        self.run.ticket.calls?.end(watched.call, isHeld: self.heldCount > watched.heldCount)
     }
 
     // MARK: - Parking

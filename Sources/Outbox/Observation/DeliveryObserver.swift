@@ -205,7 +205,8 @@ extension DeliveryObserver {
             return (dead, retried, due)
         }
         if let dead {
-            self.logger.warning("More messages were not delivered and are dead letters now", metadata: self.metadata(dead))
+            self.logger.warning(
+                "More messages were not delivered and are dead letters now", metadata: self.metadata(dead))
         }
         if let retried {
             self.logger.info("More attempts have failed and are repeated", metadata: self.metadata(retried))

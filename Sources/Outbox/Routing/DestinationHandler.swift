@@ -128,7 +128,8 @@ public struct DestinationHandler: Sendable {
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
             fallback: otherwise?.fallback,
-            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), retry: retry, concurrency: concurrency, ordering: ordering,
+            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), retry: retry,
+            concurrency: concurrency, ordering: ordering,
             breaker: breaker, parkedAfter: parkedAfter)
     }
 

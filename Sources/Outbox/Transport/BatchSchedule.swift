@@ -34,14 +34,14 @@ public struct BatchSchedule: Sendable {
     private let hashOfKey: @Sendable (Int) -> UInt64?
     /// For each message the hash of its key; nil: it is not ordered. Pipelined, empty until something has failed.
     private var keys: [UInt64?] = []
+    /// By key its messages, in order; empty until something has failed.
+    private var places: [UInt64: [Int]] = [:]
     private let isPipelined: Bool
     private var settled: [Outcome?]
     /// One at a time: the keys that have a message on its way or ready, and what waits for it.
     private var waiting: [UInt64: Deque<Int>] = [:]
     /// By key the first message that failed.
     private var failures: [UInt64: Int] = [:]
-    /// By key what was to be sent again, at some time.
-    private var again: [UInt64: [Int]] = [:]
     /// What is ready to be sent again.
     private var readyAgain: Set<Int> = []
     /// The first message that nobody has asked for.
@@ -154,15 +154,32 @@ public struct BatchSchedule: Sendable {
         self.failures[key] = index
         for later in self.waiting[key] ?? [] { self.close(later, .behind) }
         self.waiting[key]?.removeAll()
-        // What has overtaken it comes again after it.
-        if index + 1 < end {
-            for later in (index + 1)..<end where self.keys[later] == key && self.settled[later]?.kind == .delivered {
-                self.settled[later] = .behind
+        if self.places.isEmpty {
+            for (place, key) in self.keys.enumerated() {
+                if let key { self.places[key, default: []].append(place) }
             }
         }
-        for later in self.again[key] ?? [] where later > index && self.readyAgain.remove(later) != nil {
-            self.close(later, .behind)
+        let own = self.places[key] ?? []
+        for place in Self.firstPlace(in: own, after: index)..<own.count {
+            let later = own[place]
+            if later >= end { break }
+            if self.settled[later]?.kind == .delivered {
+                // What has overtaken it comes again after it.
+                self.settled[later] = .behind
+            } else if self.readyAgain.remove(later) != nil {
+                self.close(later, .behind)
+            }
         }
+    }
+
+    /// Where those after an index begin.
+    private static func firstPlace(in own: [Int], after index: Int) -> Int {
+        var (low, high) = (0, own.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if own[middle] > index { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     /// A message that was on its way is to be sent again, because nobody will say what became of it.
@@ -170,11 +187,7 @@ public struct BatchSchedule: Sendable {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
         if self.failure(before: index) { return self.close(index, .behind) }
-        self.findKeys()
-        if let key = self.keys[index] {
-            self.again[key, default: []].append(index)
-            self.readyAgain.insert(index)
-        }
+        self.readyAgain.insert(index)
         let place = self.ready.last.map { $0 < index } ?? true ? nil : self.ready.firstIndex { $0 > index }
         self.ready.insert(index, at: place ?? self.ready.endIndex)
     }

@@ -128,7 +128,8 @@ struct RelayCommand: AsyncParsableCommand {
     private var delivery: DeliveryOptions {
         DeliveryOptions(
             retry: self.options.retry, concurrency: self.options.concurrency,
-            ordering: self.options.unordered ? .none : .byKey, breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
+            ordering: self.options.unordered ? .none : .byKey,
+            breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
             parkedAfter: self.options.parkAfter.duration, reportsDeliveries: self.events)
     }
 

@@ -110,7 +110,8 @@ extension OutboxDoctor {
         let seen = "segment \(now.number) has been current for \(hours) h"
         if let empty = others.first(where: \.isEmpty) {
             return [
-                DoctorFinding("segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
+                DoctorFinding(
+                    "segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
             ]
         }
         for other in others {

@@ -73,7 +73,8 @@ import Testing
     @Test func commandsThatShareAFileLoseNothing() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
-            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to('m' || i || chr(10), 'UTF8') FROM generate_series(1, 300) AS i")
+            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to('m' || i || chr(10), 'UTF8') FROM generate_series(1, 300) AS i"
+        )
         let ending = try await outbox.shell(
             """
             folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
@@ -87,7 +88,8 @@ import Testing
     @Test func untilEmptyEndsThoughEverythingFails() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
-            "INSERT INTO {{schema}}.message (destination, key, payload) SELECT 'd', i::text, '' FROM generate_series(1, 40) AS i")
+            "INSERT INTO {{schema}}.message (destination, key, payload) SELECT 'd', i::text, '' FROM generate_series(1, 40) AS i"
+        )
         try await outbox(
             "relay", "--until-empty", "--route", "d=exec:exit 1", "--max-attempts", "2", "--initial-delay", "1ms",
             "--max-delay", "1ms", status: 2)

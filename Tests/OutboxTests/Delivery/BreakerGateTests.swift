@@ -28,7 +28,8 @@ import Testing
                         let wasUp = course.isUp.load(ordering: .acquiring)
                         guard let pass = await gate.pass() else { return }
                         let attempt = Breaker.Attempt(
-                            id: Int64(round), subject: UInt64.random(in: 0..<9, using: &random), isRetry: round % 2 == 0)
+                            id: Int64(round), subject: UInt64.random(in: 0..<9, using: &random), isRetry: round % 2 == 0
+                        )
                         let outcomes: [Outcome] = [
                             .delivered, .reject("r"), .behind, .retry("a"), .unavailable("b"), .unavailable("c"),
                         ]

@@ -42,7 +42,9 @@ import Testing
         var told = 0
         for _ in 0..<1000 {
             now += .milliseconds(Int.random(in: 0...2000, using: &random))
-            if let due = budget.due, due <= now, Bool.random(using: &random) { told += budget.take(now: now)?.count ?? 0 }
+            if let due = budget.due, due <= now, Bool.random(using: &random) {
+                told += budget.take(now: now)?.count ?? 0
+            }
             if budget.note("x", now: now) { told += 1 }
         }
         told += budget.take(now: now, isLast: true)?.count ?? 0

@@ -16,16 +16,17 @@ import Testing
         let calls = Calls()
 
         init(
-            _ answer: @escaping @Sendable () async -> TransportHealth,
+            health: TransportHealth = .starting, _ answer: @escaping @Sendable () async -> TransportHealth,
             _ outcome: @escaping @Sendable (Message) async throws -> Outcome
         ) {
+            self.health = health
             self.answer = answer
             self.outcome = outcome
         }
 
         var description: String { "remote" }
-        var health: TransportHealth { .starting }
-        func run() async throws { await self.closes.wait() }
+        let health: TransportHealth
+        func run() async throws { try await self.closes.pass() }
         func close() async { self.closes.open() }
         func contact() async -> TransportHealth { await self.answer() }
 
@@ -67,7 +68,11 @@ import Testing
 
     /// Delivers all there is, and checks that nothing that happened before was counted.
     private func deliverAll(_ outbox: InMemoryOutbox, _ count: Int) async throws {
-        let remote = Remote { .up } _: { _ in .delivered }
+        let remote = Remote {
+            .up
+        } _: { _ in
+            .delivered
+        }
         let relay = RelayUnderTest.make(outbox, ["d": self.route(remote)])
         let delivered = Atomic(0)
         try await RelayUnderTest.run(relay) { event in
@@ -87,11 +92,11 @@ import Testing
         var hasAskedForContact = 0
         for _ in 0..<8 {
             let killed = Latch()
-            let asked = Atomic(false)
+            let asked = Atomic(0)
             let never = Latch()
             let remote = Remote {
-                asked.store(true, ordering: .relaxed)
-                killed.open()
+                // Once at the start, and once for a message.
+                if asked.add(1, ordering: .relaxed).newValue == 2 { killed.open() }
                 await never.wait()
                 return .starting
             } _: { _ in
@@ -100,7 +105,7 @@ import Testing
                 return .delivered
             }
             try await self.kill(store, ["d": self.route(remote)], when: killed)
-            if asked.load(ordering: .relaxed) { hasAskedForContact += 1 }
+            if asked.load(ordering: .relaxed) == 2 { hasAskedForContact += 1 }
             #expect(store.last?.suspect == nil)
         }
         #expect(hasAskedForContact == 6, "each but the first two is careful")
@@ -174,6 +179,24 @@ import Testing
         #expect(crashes == 5)
     }
 
+    /// What is parked while its transport waits for the other side was not begun, what is parked with contact was.
+    @Test(arguments: [true, false]) func whatIsParkedWithoutContactCountsNoAttempt(isUp: Bool) async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 1)
+        let never = Latch()
+        let remote = Remote(health: isUp ? .up : .starting) {
+            .up
+        } _: { _ in
+            try await never.pass()
+            return .delivered
+        }
+        let relay = RelayUnderTest.make(outbox, ["d": .transport(remote, parkedAfter: .milliseconds(2))])
+        try await RelayUnderTest.run(relay) { event in
+            if case .parked = event { .atOnce } else { nil }
+        }
+        #expect(outbox.deferred().map(\.attempts) == [isUp ? 1 : 0])
+    }
+
     /// Care ends, after as many messages as may have been on their way, although one of them is still waiting.
     @Test func careEndsThoughAContactIsWaitedFor() async throws {
         let outbox = InMemoryOutbox()
@@ -182,7 +205,9 @@ import Testing
         let never = Latch()
         for _ in 0..<2 {
             let killed = Latch()
-            let remote = Remote { .up } _: { _ in
+            let remote = Remote {
+                .up
+            } _: { _ in
                 killed.open()
                 try await never.pass()
                 return .delivered
@@ -192,7 +217,9 @@ import Testing
         let remote = Remote {
             await never.wait()
             return .starting
-        } _: { _ in .delivered }
+        } _: { _ in
+            .delivered
+        }
         let relay = RelayUnderTest.make(outbox, ["d": self.route(remote), "e": .handler { _ in }])
         let delivered = Atomic(0)
         try await RelayUnderTest.run(relay) { event in
@@ -212,7 +239,9 @@ import Testing
         // What crashed twice is careful the third time.
         for _ in 0..<2 {
             let killed = Latch()
-            let remote = Remote { .up } _: { _ in
+            let remote = Remote {
+                .up
+            } _: { _ in
                 killed.open()
                 try await never.pass()
                 return .delivered
@@ -222,7 +251,9 @@ import Testing
         let remote = Remote {
             await never.wait()
             return .starting
-        } _: { _ in .delivered }
+        } _: { _ in
+            .delivered
+        }
         let most = Calls()
         let handler = DestinationHandler.handler(retry: .constant(.zero), breaker: self.probing) { message in
             most.begin(message)

@@ -108,7 +108,9 @@ import Tracing
             #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
             // Once a change, however many messages and probes have failed.
             let lines = records.lines.filter { $0.contains("destination") }
-            #expect(lines.first?.hasPrefix("warning The destination is down; probing it until it is up: there: maint") == true)
+            #expect(
+                lines.first?.hasPrefix("warning The destination is down; probing it until it is up: there: maint")
+                    == true)
             #expect(
                 lines.dropFirst() == [
                     "warning The destination is still down, for another reason: there: no such host",

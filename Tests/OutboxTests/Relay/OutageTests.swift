@@ -391,9 +391,13 @@ import Testing
             handler = .handler(concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) { message in
                 if try isHanging(message) { try await forever.pass() }
             }
-            if shape == .routes { handler = .routes([:], otherwise: handler, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) }
+            if shape == .routes {
+                handler = .routes(
+                    [:], otherwise: handler, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2))
+            }
         case .batch:
-            handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) { messages in
+            handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) {
+                messages in
                 for message in messages where try isHanging(message) { try await forever.pass() }
                 return messages.map { _ in .delivered }
             }

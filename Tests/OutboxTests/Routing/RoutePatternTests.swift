@@ -1,5 +1,6 @@
-@testable import Outbox
 import Testing
+
+@testable import Outbox
 
 @Suite struct RoutePatternTests {
     @Test(arguments: [

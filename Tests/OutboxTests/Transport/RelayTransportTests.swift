@@ -181,4 +181,37 @@ import Testing
         let retried = events.firstIndex { if case .retried = $0 { true } else { false } }
         #expect(retried.map { $0 > first } ?? true)
     }
+
+    /// A closure that fails for whole batches, of the log and of deferred messages, and one whose batches are parked meanwhile:
+    /// those of a key wait for the first of them, whatever pauses are drawn.
+    @Test(arguments: 0..<6) func aBatchThatFailsAsAWholeKeepsTheOrder(seed: Int) async throws {
+        let count = 150
+        let outbox = try self.outbox(count, keys: 5)
+        let random = Mutex(SeededGenerator(seed: UInt64(seed)))
+        let left = Atomic(60)
+        let transport = Scripted { batch in
+            let isFailure = random.withLock { Int.random(in: 0..<3, using: &$0) } > 0
+            let fails = isFailure && left.subtract(1, ordering: .relaxed).newValue > 0
+            return batch.map { _ in fails ? .retry("all of it") : .delivered }
+        }
+        let handler = DestinationHandler.batch(
+            maximumCount: 20,
+            retry: .exponential(
+                maximumAttempts: 1000, initialDelay: .milliseconds(5), maximumDelay: .milliseconds(5)),
+            breaker: .off, parkedAfter: seed % 2 == 0 ? nil : .microseconds(200)
+        ) { messages in
+            if seed % 2 == 1 { try await Task.sleep(for: .milliseconds(1)) }
+            return try await transport.deliver(MessageBatch(messages))
+        }
+        let relay = RelayUnderTest.make(outbox, ["d": handler])
+        let events = try await RelayUnderTest.run(relay, until: Self.end(after: count))
+        let delivered = events.compactMap { event -> Int64? in
+            if case .delivered(let id, _, _) = event { id } else { nil }
+        }
+        #expect(delivered.count == count)
+        for key in 0..<5 {
+            let ids = delivered.filter { ($0 - 1) % 5 == key }
+            #expect(ids == ids.sorted())
+        }
+    }
 }
