@@ -61,7 +61,7 @@ let package = Package(
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: ["0001_outbox"].flatMap { name in
+            resources: ["0001_outbox", "0002_numbers"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
             },
             swiftSettings: settings

@@ -28,7 +28,11 @@ package enum Migrations {
         File(
             version: 1, name: "outbox",
             up: text(PackageResources._001_outbox_up_sql),
-            down: text(PackageResources._001_outbox_down_sql))
+            down: text(PackageResources._001_outbox_down_sql)),
+        File(
+            version: 2, name: "numbers", readableBy: 1,
+            up: text(PackageResources._002_numbers_up_sql),
+            down: text(PackageResources._002_numbers_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

@@ -9,6 +9,9 @@ package struct DoctorStatements: Sendable {
     package let xminHolders: String
     package let vacuumOff: String
     package let unpassed: String
+    package let locks: String
+    package let numbers: String
+    package let hiddenRows: String
 
     /// The statements for one outbox; see ``Statements``.
     package init(schema: String, schemaText: String) {
@@ -24,5 +27,8 @@ package struct DoctorStatements: Sendable {
         self.xminHolders = text(PackageResources.xmin_holders_sql)
         self.vacuumOff = text(PackageResources.vacuum_off_sql)
         self.unpassed = text(PackageResources.unpassed_sql)
+        self.locks = text(PackageResources.locks_sql)
+        self.numbers = text(PackageResources.doctor_numbers_sql)
+        self.hiddenRows = text(PackageResources.hidden_rows_sql)
     }
 }

@@ -20,6 +20,9 @@ package struct Statements: Sendable {
     package var join: Statement
     package var own: Statement
     package var sameLog: Statement
+    package var numbers: Statement
+    package var lockHolders: Statement
+    package var lockOwner: Statement
 
     // doorbell
     package var arm: Statement
@@ -37,6 +40,8 @@ package struct Statements: Sendable {
     // stream
     package var register: Statement
     package var restart: Statement
+    package var lookBack: Statement
+    package var putBack: Statement
     package var load: Statement
     package var moveCursor: Statement
     package var noteStart: Statement
@@ -85,6 +90,9 @@ package struct Statements: Sendable {
         self.join = statement("join", PackageResources.join_sql)
         self.own = statement("own", PackageResources.own_sql)
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
+        self.lockOwner = statement(nil, PackageResources.lock_owner_sql)
+        self.lockHolders = statement(nil, PackageResources.lock_holders_sql)
+        self.numbers = statement("numbers", PackageResources.numbers_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)
         self.beginRead = statement("begin_read", PackageResources.begin_read_sql)
@@ -96,6 +104,8 @@ package struct Statements: Sendable {
         self.readCatchup = statement("read_catchup", PackageResources.read_catchup_sql)
         self.register = statement("register", PackageResources.register_sql)
         self.restart = statement("restart", PackageResources.restart_sql)
+        self.lookBack = statement("look_back", PackageResources.look_back_sql)
+        self.putBack = statement(nil, PackageResources.put_back_sql)
         self.load = statement("load", PackageResources.load_sql)
         self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
         self.noteStart = statement("note_start", PackageResources.note_start_sql)

@@ -11,30 +11,36 @@ WITH due AS MATERIALIZED (
     ORDER BY destination, subscription, next_attempt_at
     LIMIT $3
 ),
+-- Key by key, and no further than a page: what waits behind a thousand keys is not looked at for each page.
 chosen AS MATERIALIZED (
-    SELECT id FROM due
-    UNION
-    SELECT follower.id
-    FROM due
-    CROSS JOIN LATERAL (
-        SELECT waiting.id
-        FROM {{schema}}.deferred AS waiting
-        WHERE waiting.ordered AND coalesce(waiting.next_attempt_at, now()) = 'infinity'
-            AND (waiting.key, waiting.destination, waiting.subscription, waiting.id) > (due.key, $2, $1, due.id)
-            AND (waiting.key, waiting.destination, waiting.subscription, waiting.id)
-                <= (due.key, $2, $1, 9223372036854775807)
-        ORDER BY waiting.key, waiting.destination, waiting.subscription, waiting.id
+    SELECT DISTINCT candidate.id
+    FROM (
+        SELECT queue.id
+        FROM due
+        CROSS JOIN LATERAL (
+            SELECT due.id
+            UNION ALL
+            (
+                SELECT waiting.id
+                FROM {{schema}}.deferred AS waiting
+                WHERE due.ordered AND waiting.ordered AND coalesce(waiting.next_attempt_at, now()) = 'infinity'
+                    AND (waiting.key, waiting.destination, waiting.subscription, waiting.id) > (due.key, $2, $1, due.id)
+                    AND (waiting.key, waiting.destination, waiting.subscription, waiting.id)
+                        <= (due.key, $2, $1, 9223372036854775807)
+                ORDER BY waiting.key, waiting.destination, waiting.subscription, waiting.id
+                LIMIT $3
+            )
+        ) AS queue
         LIMIT $3
-    ) AS follower
-    WHERE due.ordered
+    ) AS candidate
 ),
 page AS MATERIALIZED (
     SELECT *
     FROM (
         SELECT
             deferred.*,
-            sum(octet_length(payload)) OVER (ORDER BY deferred.id ROWS UNBOUNDED PRECEDING) - octet_length(payload)
-                AS bytes_before
+            sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
+                OVER (ORDER BY deferred.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
         FROM chosen
         -- One lookup each: joined openly, the whole table would be read in the order of the page.
         CROSS JOIN LATERAL (
@@ -43,7 +49,7 @@ page AS MATERIALIZED (
         ORDER BY deferred.id
         LIMIT $3
     ) AS candidates
-    WHERE bytes_before < $4
+    WHERE coalesce(bytes_before, 0) < $4
 ),
 -- Once for every key, not for every message: the first of its ordered messages that is not among them.
 missing AS MATERIALIZED (

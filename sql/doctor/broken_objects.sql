@@ -70,8 +70,31 @@ SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role
     END
 FROM pg_proc
 CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
-WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag') AND prosecdef
+WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
     AND acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
+UNION ALL
+-- Compared by bytes. By a language's rules they would have another order after an update of the operating system than their
+-- indexes.
+SELECT format('column %s of %s has the collation %s', pg_attribute.attname, pg_class.relname, pg_collation.collname),
+    format(
+        'ALTER TABLE %s.%I ALTER COLUMN %I TYPE text COLLATE "C"', '{{schema_text}}', pg_class.relname,
+        pg_attribute.attname)
+FROM pg_class
+JOIN pg_attribute ON pg_attribute.attrelid = pg_class.oid
+JOIN pg_collation ON pg_collation.oid = pg_attribute.attcollation
+WHERE pg_class.relnamespace = to_regnamespace('{{schema_text}}') AND NOT pg_class.relispartition
+    AND pg_class.relname IN ('message', 'stream', 'deferred', 'dead_letter', 'idempotency')
+    AND pg_attribute.attname IN ('destination', 'key', 'subscription')
+    AND NOT (pg_collation.collnamespace = 'pg_catalog'::regnamespace AND pg_collation.collname IN ('C', 'POSIX'))
+UNION ALL
+-- The owner of the function empties it.
+SELECT format('partition %s has another owner than the function that empties it', pg_class.relname),
+    format('ALTER TABLE %s.%I OWNER TO %I', '{{schema_text}}', pg_class.relname, pg_get_userbyid(pg_proc.proowner))
+FROM pg_inherits
+JOIN pg_class ON pg_class.oid = pg_inherits.inhrelid
+JOIN pg_proc ON pg_proc.pronamespace = to_regnamespace('{{schema_text}}') AND pg_proc.proname = 'truncate_segment'
+WHERE pg_inherits.inhparent = to_regclass('{{schema_text}}.message')
+    AND NOT pg_has_role(pg_proc.proowner, pg_class.relowner, 'USAGE')
 UNION ALL
 -- The bodies of functions name the schema.
 SELECT 'the functions are of an outbox in a schema of another name, so nothing can be enqueued',

@@ -1,8 +1,10 @@
 -- The sessions of a subscription's relays, the one that owns the streams first: it holds the lock that own.sql takes, all of
--- them hold the one of join.sql, and who holds the bell, (message, 0), exclusively is asleep. Of sessions of other roles, one
+-- them hold the one of join.sql, and who holds the bell, (message, 0), exclusively is asleep. Any role can take any advisory
+-- lock, so none counts that may not move a cursor. Of sessions of other roles, one
 -- that may not read all statistics sees no more than the name. $1 subscription.
 SELECT
     relay.pid, relay.is_owner, relay.is_asleep, activity.application_name, activity.backend_start,
+    (extract(epoch FROM clock_timestamp() - activity.state_change) * 1000000)::bigint AS silent_microseconds,
     CASE activity.client_port WHEN -1 THEN 'local' ELSE coalesce(activity.client_hostname, host(activity.client_addr)) END AS host
 FROM (
     SELECT
@@ -22,7 +24,8 @@ FROM (
                 AS member
     ) AS keys
     GROUP BY lock.pid
-    HAVING bool_or(lock.number IN (keys.owner, keys.member))
+    HAVING bool_or(lock.number = keys.member)
 ) AS relay
 LEFT JOIN pg_stat_activity AS activity ON activity.pid = relay.pid
+WHERE coalesce(has_table_privilege(activity.usesysid, '{{schema_text}}.stream', 'UPDATE'), true)
 ORDER BY relay.is_owner DESC, activity.backend_start, relay.pid

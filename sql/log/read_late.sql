@@ -10,7 +10,8 @@ FROM (
     SELECT
         id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
         deliver_at > now() AS scheduled,
-        sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes_before
+        sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
+            OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM (
         SELECT id, created_at, route, key, headers, options, payload, deliver_at
         FROM {{schema}}.message
@@ -28,5 +29,5 @@ FROM (
     ORDER BY id
     LIMIT $7
 ) AS page
-WHERE bytes_before < $8
+WHERE coalesce(bytes_before, 0) < $8
 ORDER BY id

@@ -13,9 +13,18 @@ SELECT
     pg_catalog.set_config('jit', 'off', false),
     pg_catalog.set_config('synchronous_commit', 'off', false),
     pg_catalog.set_config('statement_timeout', '0', false),
-    pg_catalog.set_config('lock_timeout', '0', false),
+    -- Who keeps a row or a table locked is named in the log, and what waits for it is tried again.
+    pg_catalog.set_config('lock_timeout', '1s', false),
     pg_catalog.set_config('idle_session_timeout', '0', false),
     pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
+    (
+        -- From PostgreSQL 17 on.
+        SELECT pg_catalog.set_config(name, '0', false)
+        FROM pg_catalog.pg_settings
+        WHERE name OPERATOR(pg_catalog.=) 'transaction_timeout'
+    ),
+    -- A policy that would hide rows is an error instead.
+    pg_catalog.set_config('row_security', 'off', false),
     pg_catalog.set_config('default_transaction_read_only', 'off', false),
     pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
     -- A relay's host that vanishes must not hold its locks for hours.

@@ -8,6 +8,10 @@ FROM (VALUES
 ) AS needed (relation, privilege)
 WHERE NOT has_table_privilege('{{schema_text}}.' || needed.relation, needed.privilege)
 UNION ALL
+SELECT 'EXECUTE ON FUNCTION ' || needed.name, false
+FROM (VALUES ('last_id'), ('skip_ids_after_restart')) AS needed (name)
+WHERE NOT has_function_privilege('{{schema_text}}.' || needed.name || '()', 'EXECUTE')
+UNION ALL
 SELECT needed.privilege || ' ON segment', true
 FROM (VALUES ('SELECT'), ('INSERT'), ('UPDATE')) AS needed (privilege)
 WHERE NOT has_table_privilege('{{schema_text}}.segment', needed.privilege)

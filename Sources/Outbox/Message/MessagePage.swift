@@ -20,7 +20,7 @@ public protocol MessagePage: AnyObject, Sendable {
     var isVerified: Bool { get }
     /// How many messages the page has.
     var count: Int { get }
-    /// The sum of the payloads' lengths in bytes.
+    /// The sum of the lengths of payloads and headers in bytes: headers as they are stored, which is about what their JSON has.
     var byteCount: Int { get }
 
     /// The message's number, unique within its outbox.

@@ -7,7 +7,7 @@ import Tracing
 ///
 /// A class, since it is asked for every message: a structure of so many references would be copied each time.
 package final class DeliveryObserver: Sendable {
-    private let destination: Destination
+    let destination: Destination
     private let events: RelayEventHub
     private let logger: Logger
     private let tracer: (any Tracer)?

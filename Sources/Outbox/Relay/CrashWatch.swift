@@ -50,6 +50,9 @@ package struct CrashWatch: Sendable {
     /// Whether as many messages were delivered alone as may have been on their way at the last crash.
     package var hasSeenEnough: Bool { self.remaining <= 0 }
 
+    /// What the store has of a stream.
+    package func stored(_ stream: StreamID) -> StreamStart? { self.streams[stream]?.stored }
+
     /// Pages are going to be delivered.
     ///
     /// - Parameter pages: The pages' numbers.

@@ -103,16 +103,26 @@ public final class Relay: Service {
         var random = SystemRandomNumberGenerator()
         var failures = 0
         var isResumed = false
+        /// Whether a session was opened before: with what it was opened, another one can be.
+        var hasWorked = false
+        /// Whether nothing is delivered before a commit has been made: the last session made none.
+        var mustTry = false
         while !self.control.isStopping {
             let progress = Progress()
             let began = clock.now
             do {
-                defer { isResumed = isResumed || progress.hasBegun }
-                try await self.runSession(progress, isResumed: isResumed)
-            } catch let error as RelayStoreError where error.isRetriable && !Task.isCancelled {
+                defer {
+                    isResumed = isResumed || progress.hasBegun
+                    hasWorked = hasWorked || progress.hasOpened
+                }
+                try await self.runSession(progress, isResumed: isResumed, mustTry: mustTry)
+            } catch let error as RelayStoreError
+                where !Task.isCancelled && error.remedy != .none && (error.remedy == .retry || hasWorked)
+            {
                 // Having connected is no success: a full disk lets everything be read, delivered and never committed.
                 let wasWell = progress.hasCommitted || clock.now - began >= self.configuration.reconnect.maximumDelay
                 failures = wasWell ? 1 : failures + 1
+                mustTry = !progress.hasCommitted
                 if self.control.isStopping {
                     self.logger.warning(
                         "The session failed while the relay ended; what it had not committed is delivered again",
@@ -130,12 +140,14 @@ public final class Relay: Service {
     }
 
     /// Runs one session until it breaks or the relay is asked to end.
-    private func runSession(_ progress: Progress, isResumed: Bool) async throws {
+    private func runSession(_ progress: Progress, isResumed: Bool, mustTry: Bool) async throws {
         guard let session = try await self.openSession() else { return }
+        progress.opened()
         do {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
-                    try await self.own(session, progress, isResumed: isResumed, isolation: session.isolation)
+                    try await self.own(
+                        session, progress, isResumed: isResumed, mustTry: mustTry, isolation: session.isolation)
                     return true
                 }
                 group.addTask {
@@ -184,7 +196,7 @@ public final class Relay: Service {
     }
 
     private func own(
-        _ session: any RelaySession, _ progress: Progress, isResumed: Bool, isolation: isolated any Actor
+        _ session: any RelaySession, _ progress: Progress, isResumed: Bool, mustTry: Bool, isolation: isolated any Actor
     ) async throws {
         var isStandby = false
         while try await !session.acquire() {
@@ -205,7 +217,8 @@ public final class Relay: Service {
         try await withThrowingDiscardingTaskGroup(returning: Void.self, isolation: isolation) { group in
             var loop = RelayLoop(
                 session: session, streams: streams, routes: self.routes, configuration: self.configuration,
-                isResumed: isResumed, control: self.control, progress: progress, events: self.hub, logger: self.logger)
+                isResumed: isResumed, mustTry: mustTry, control: self.control, progress: progress, events: self.hub,
+                logger: self.logger)
             let dispatchers = loop.dispatchers
             for dispatcher in dispatchers {
                 group.addTask { await dispatcher.run() }
@@ -234,6 +247,12 @@ public final class Relay: Service {
 final class Progress: Sendable {
     private let begins = Atomic(false)
     private let commits = Atomic(false)
+    private let opens = Atomic(false)
+
+    /// Whether the store let it in.
+    var hasOpened: Bool { self.opens.load(ordering: .relaxed) }
+
+    func opened() { self.opens.store(true, ordering: .relaxed) }
 
     /// Whether it owned the outbox and began to deliver.
     var hasBegun: Bool { self.begins.load(ordering: .relaxed) }

@@ -24,20 +24,24 @@ struct RelayLoop: ~Copyable {
     private var streams: [StreamID: StreamDelivery] = [:]
     private var schedule: CommitSchedule
     private var crashWatch: CrashWatch
+    private var mustTry: Bool
     /// The handlers' calls, while one message at a time is delivered.
     private let calls: WatchedCalls
     /// Pages that are read and not delivered, because one message at a time is.
     private var waiting = Deque<any MessagePage>()
 
-    /// - Parameter isResumed: Whether this process has delivered in a session before.
+    /// - Parameters:
+    ///   - isResumed: Whether this process has delivered in a session before.
+    ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
     init(
         session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
-        isResumed: Bool, control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
+        isResumed: Bool, mustTry: Bool, control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
     ) {
         self.session = session
         self.configuration = configuration
         self.control = control
         self.progress = progress
+        self.mustTry = mustTry
         self.logger = logger
         self.schedule = CommitSchedule(
             interval: configuration.commit.interval, messages: configuration.commit.messages,
@@ -123,7 +127,15 @@ struct RelayLoop: ~Copyable {
     /// Settles what there is, and notes that it was no crash.
     private mutating func end(isolation: isolated any Actor) async throws {
         for id in self.streams.keys { self.streams[id]?.parked.abandon() }
-        try await self.commit(starts: self.crashWatch.finish(), isolation: isolation)
+        // A stream with something that was refused has this last chance; what it has beside that is lost with the session.
+        try await self.commit(isLast: true, isolation: isolation)
+        let finished = self.crashWatch.finish().filter { self.streams[$0.key]?.refused == nil }
+        try await self.commit(starts: finished, isolation: isolation)
+        for stream in self.streams.values where stream.refused != nil {
+            self.logger.warning(
+                "Outcomes could not be stored before the end; what was delivered is delivered again",
+                metadata: ["outbox.destination": "\(self.destination(of: stream.id))"])
+        }
     }
 
     // MARK: - One message at a time
@@ -189,7 +201,7 @@ struct RelayLoop: ~Copyable {
         async throws
     {
         let now = self.clock.now
-        for request in requests where request.deferred { self.streams[request.stream]?.deferredDue = nil }
+        // Of a stream that is not among these nobody has looked: it is asked for again.
         for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {
             self.waiting += result.pages
@@ -211,7 +223,10 @@ struct RelayLoop: ~Copyable {
         for (stream, pages) in Dictionary(grouping: pages, by: \.stream) {
             let first = self.streams[stream]?.ledger.nextSequence ?? 0
             starts[stream] = self.crashWatch.begin(stream, pages: Array(first..<(first + pages.count)))
+            if self.mustTry, starts[stream] == nil { starts[stream] = self.crashWatch.stored(stream) }
         }
+        // Otherwise a window would be delivered again by each session, for as long as none can be committed.
+        if !pages.isEmpty { self.mustTry = false }
         if !starts.isEmpty { try await self.commit(starts: starts, isolation: isolation) }
     }
 
@@ -246,46 +261,95 @@ struct RelayLoop: ~Copyable {
         var isIdle = true
         var isFull = self.crashWatch.isCareful
         for stream in self.streams.values {
-            committable += stream.ledger.committable + stream.parked.committable
             // What waits for a destination to be up may wait for hours: nothing else waits for it.
             if stream.isDelivering { isIdle = false }
+            if stream.refused != nil { continue }
+            committable += stream.ledger.committable + stream.parked.committable
             if stream.ledger.committable > 0 && stream.isFull(self.configuration) { isFull = true }
         }
-        switch self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull) {
-        case .nothing:
-            return nil
-        case .at(let instant):
-            return instant
-        case .now:
+        let retry = self.streams.values.compactMap { $0.refused?.retryAt }.min()
+        let decision = self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull)
+        if decision == .now || retry.map({ $0 <= now }) ?? false {
             try await self.commit(isolation: isolation)
-            return nil
+            return self.streams.values.compactMap { $0.refused?.retryAt }.min()
+        }
+        guard case .at(let instant) = decision else { return retry }
+        return min(instant, retry ?? instant)
+    }
+
+    /// - Parameters:
+    ///   - starts: What is to be noted of this process's start, without which nothing is delivered.
+    ///   - isLast: Whether what was refused is tried once more, whenever that would be due.
+    /// - Throws: What the session throws, and why a start was refused.
+    private mutating func commit(
+        starts: [StreamID: StreamStart] = [:], isLast: Bool = false, isolation: isolated any Actor
+    ) async throws {
+        let now = self.clock.now
+        var works: [StreamID: CommitWork] = [:]
+        for id in self.streams.keys {
+            works[id] = self.takeWork(of: id, start: starts[id], now: isLast ? nil : now)
+        }
+        if works.isEmpty { return }
+        let refused = try await self.session.commit(works.values.map(\.settlement))
+        if refused.count < works.count { self.progress.committed() }
+        self.schedule.committed(at: self.clock.now)
+        for (id, work) in works {
+            if let error = refused[id] {
+                self.keep(work, of: id, refusedFor: error)
+            } else {
+                if let before = self.streams[id]?.refused, before.attempts > 0 {
+                    self.logger.notice(
+                        "Outcomes are stored again", metadata: ["outbox.destination": "\(self.destination(of: id))"])
+                }
+                self.streams[id]?.refused = nil
+                self.noteCommitted(id, work.pages, work.endings)
+            }
+        }
+        for id in starts.keys {
+            if let error = refused[id] { throw error }
         }
     }
 
-    /// - Parameter starts: What is to be noted of this process's start.
-    private mutating func commit(
-        starts: [StreamID: StreamStart] = [:], isolation: isolated any Actor
-    ) async throws {
-        var settlements: [Settlement] = []
-        var committed: [(stream: StreamID, pages: [PageTicket], endings: [ParkedMessages.Ending])] = []
-        for id in self.streams.keys {
-            guard let taken = self.streams[id]?.ledger.takeCommittable() else { continue }
-            let pages = taken.log + [taken.deferred].compactMap { $0 }
-            for ticket in pages { self.streams[id]?.parked.stored(page: ticket.sequence) }
-            let endings = self.streams[id]?.parked.take() ?? []
-            var settlement = Settlement(stream: id)
-            for ticket in pages { settlement.add(ticket) }
-            for ending in endings { settlement.add(ending) }
-            settlement.start = starts[id] ?? self.crashWatch.commit(id, pages: pages.map(\.sequence))
-            if settlement.isEmpty { continue }
-            settlements.append(settlement)
-            committed.append((id, pages, endings))
+    /// What there is to commit of a stream; nil: nothing, or nothing now.
+    ///
+    /// - Parameter now: nil: what was refused is due.
+    private mutating func takeWork(
+        of id: StreamID, start: StreamStart?, now: ContinuousClock.Instant?
+    ) -> CommitWork? {
+        if let refused = self.streams[id]?.refused {
+            var work = refused.work
+            if let start { work.settlement.start = start }
+            let isDue = now.map { refused.retryAt <= $0 } ?? true
+            return isDue || start != nil ? work : nil
         }
-        if settlements.isEmpty { return }
-        try await self.session.commit(settlements)
-        self.progress.committed()
-        self.schedule.committed(at: self.clock.now)
-        for (id, pages, endings) in committed { self.noteCommitted(id, pages, endings) }
+        guard let taken = self.streams[id]?.ledger.takeCommittable() else { return nil }
+        let pages = taken.log + [taken.deferred].compactMap { $0 }
+        for ticket in pages { self.streams[id]?.parked.stored(page: ticket.sequence) }
+        let endings = self.streams[id]?.parked.take() ?? []
+        var settlement = Settlement(stream: id)
+        for ticket in pages { settlement.add(ticket) }
+        for ending in endings { settlement.add(ending) }
+        settlement.start = start ?? self.crashWatch.commit(id, pages: pages.map(\.sequence))
+        return settlement.isEmpty ? nil : CommitWork(settlement: settlement, pages: pages, endings: endings)
+    }
+
+    /// Keeps what was refused, to be tried again.
+    private mutating func keep(_ work: CommitWork, of id: StreamID, refusedFor error: RelayStoreError) {
+        let now = self.clock.now
+        var refused = self.streams[id]?.refused ?? RefusedCommit(work, now: now)
+        let isNews = refused.refused(error.message, now: now)
+        self.streams[id]?.refused = refused
+        if !isNews { return }
+        self.logger.warning(
+            "Outcomes cannot be stored; that is tried again, and nothing more of the destination is delivered than its window has room for",
+            metadata: [
+                "outbox.destination": "\(self.destination(of: id))", "outbox.error": "\(error)",
+                "outbox.attempts": "\(refused.attempts)",
+            ])
+    }
+
+    private func destination(of id: StreamID) -> String {
+        self.streams[id]?.dispatcher.observer.destination.name ?? "\(id)"
     }
 
     private mutating func noteCommitted(

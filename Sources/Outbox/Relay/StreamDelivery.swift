@@ -6,6 +6,8 @@ struct StreamDelivery {
     var parked = ParkedMessages()
     /// Finds calls of the handler that take long; nil: they may.
     private var slowCalls: SlowCalls?
+    /// What the store has refused to make durable; nothing else of the stream is committed, and nothing deferred read, before it.
+    var refused: RefusedCommit?
     /// When to look for deferred messages; nil: there are none.
     var deferredDue: ContinuousClock.Instant?
 
@@ -25,8 +27,8 @@ struct StreamDelivery {
 
     /// What may be read now: at least half a page, so that pages do not get small when the window is nearly full.
     func room(_ configuration: RelayConfiguration) -> (messages: Int, bytes: Int)? {
-        let messages = min(configuration.page.messages, configuration.window.messages - self.ledger.messages)
-        let bytes = min(configuration.page.bytes, configuration.window.bytes - self.ledger.bytes)
+        let messages = min(configuration.page.messages, configuration.window.messages - self.messages)
+        let bytes = min(configuration.page.bytes, configuration.window.bytes - self.bytes)
         let (halfMessages, halfBytes) = (configuration.page.messages / 2, configuration.page.bytes / 2)
         guard messages > 0, bytes > 0, messages >= halfMessages, bytes >= halfBytes else { return nil }
         return (messages, bytes)
@@ -36,7 +38,7 @@ struct StreamDelivery {
     func request(_ configuration: RelayConfiguration, now: ContinuousClock.Instant) -> ReadRequest? {
         guard self.dispatcher.wantsMessages else { return nil }
         let room = self.room(configuration)
-        let deferred = !self.ledger.hasDeferred && self.deferredDue.map { $0 <= now } ?? false
+        let deferred = !self.ledger.hasDeferred && self.refused == nil && self.deferredDue.map { $0 <= now } ?? false
         guard room != nil || deferred else { return nil }
         return ReadRequest(
             stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
@@ -45,22 +47,29 @@ struct StreamDelivery {
     }
 
     private func hasRoom(forPages count: Int, _ configuration: RelayConfiguration) -> Bool {
-        self.ledger.messages + count * configuration.page.messages <= configuration.window.messages
-            && self.ledger.bytes + count * configuration.page.bytes <= configuration.window.bytes
+        self.messages + count * configuration.page.messages <= configuration.window.messages
+            && self.bytes + count * configuration.page.bytes <= configuration.window.bytes
     }
+
+    /// Messages of the log that were read and are not durable.
+    private var messages: Int { self.ledger.messages + (self.refused?.messages ?? 0) }
+    /// Their bytes.
+    private var bytes: Int { self.ledger.bytes + (self.refused?.bytes ?? 0) }
 
     /// When to look for deferred messages next, unless a page of them is on its way or none is wanted.
     var waitingDue: ContinuousClock.Instant? {
-        self.ledger.hasDeferred || !self.dispatcher.wantsMessages ? nil : self.deferredDue
+        self.ledger.hasDeferred || self.refused != nil || !self.dispatcher.wantsMessages ? nil : self.deferredDue
     }
 
     /// What is being done, for those who watch.
     var activity: StreamActivity {
-        StreamActivity(inFlight: self.ledger.messages, isDown: self.dispatcher.isOpen)
+        StreamActivity(inFlight: self.messages, isDown: self.dispatcher.isOpen)
     }
 
     /// Whether there is something that is still going to be settled.
-    var isWorking: Bool { (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning }
+    var isWorking: Bool {
+        (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning || self.refused != nil
+    }
 
     /// Whether a handler is being called with something that holds up the cursor.
     var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }

@@ -42,8 +42,13 @@ public protocol RelaySession: AnyObject, Sendable {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult
 
     /// Makes the outcomes of finished pages durable: moves cursors, inserts, updates and removes deferred messages and
-    /// dead letters, all or nothing.
-    func commit(_ settlements: [Settlement]) async throws
+    /// dead letters, of each stream all or nothing.
+    ///
+    /// - Returns: The streams of which nothing was made durable although the session goes on, and why: the store has refused it,
+    ///   or another session keeps what it needs locked. The relay brings the same settlement again later, and nothing else of that
+    ///   stream before. What is of no stream among these is durable.
+    @discardableResult
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError]
 
     /// The keys for which ordered deferred messages exist now. Called when ``ReadResult/deferredChanged`` says that
     /// somebody other than this session has changed them.
@@ -93,7 +98,7 @@ public struct ReadRequest: Sendable, Hashable {
     public var stream: StreamID
     /// At most that many messages of the log; 0 for none.
     public var messages: Int
-    /// A page ends with the message that reaches that many bytes of payload.
+    /// A page ends with the message that reaches that many bytes of payload and headers.
     public var bytes: Int
     /// Whether to read the deferred messages that are due, and to say at once when the next one is. Not asked for again
     /// before a page of them that was returned has been committed.
@@ -121,7 +126,8 @@ public struct ReadRequest: Sendable, Hashable {
 public struct ReadResult: Sendable {
     /// The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
     public var pages: [any MessagePage]
-    /// For the streams whose deferred messages were read: how long until the next is due; nil: there is none.
+    /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
+    /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     public var nextDue: [StreamID: Duration?]
     /// Whether somebody else has changed deferred messages.
     public var deferredChanged: Bool
@@ -138,19 +144,43 @@ public struct ReadResult: Sendable {
 
 /// Why a store could not do what it was asked.
 public struct RelayStoreError: Error, Sendable, CustomStringConvertible {
+    /// What a relay can do about it.
+    public enum Remedy: Sendable, Hashable {
+        /// A new session may succeed where this one failed: the server is away, restarting or full.
+        case retry
+        /// Something that was set, granted or named is not as it has to be: a password, a privilege, a database. A relay that has had
+        /// a session before tries again, for what worked once will again; one that has not ends, for it was started wrongly.
+        case retryIfItHasWorked
+        /// Nothing that comes by waiting: the relay ends.
+        case none
+    }
+
     /// What happened and what to do about it.
     public let message: String
-    /// Whether a new session may succeed where this one failed: the server is away, restarting or full.
-    public let isRetriable: Bool
+    /// What a relay can do about it.
+    public let remedy: Remedy
     /// What the store's own client said.
     public let underlying: (any Error)?
 
     /// Creates an error.
-    public init(_ message: String, isRetriable: Bool, underlying: (any Error)? = nil) {
+    ///
+    /// - Parameters:
+    ///   - message: What happened and what to do about it.
+    ///   - remedy: What a relay can do about it.
+    ///   - underlying: What the store's own client said.
+    public init(_ message: String, remedy: Remedy, underlying: (any Error)? = nil) {
         self.message = message
-        self.isRetriable = isRetriable
+        self.remedy = remedy
         self.underlying = underlying
     }
+
+    /// Creates an error that trying again helps, or does not.
+    public init(_ message: String, isRetriable: Bool, underlying: (any Error)? = nil) {
+        self.init(message, remedy: isRetriable ? .retry : .none, underlying: underlying)
+    }
+
+    /// Whether a new session may succeed where this one failed, of any relay.
+    public var isRetriable: Bool { self.remedy == .retry }
 
     /// What happened and what to do about it.
     public var description: String { self.message }

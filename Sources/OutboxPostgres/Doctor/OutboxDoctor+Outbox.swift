@@ -166,6 +166,32 @@ extension OutboxDoctor {
         for stream in status.streams where stream.pausedAt != nil {
             warn("the stream of “\(stream.destination)” is paused", "When it may go on: outbox stream resume NAME.")
         }
+        if let relay = status.relay {
+            for stream in status.streams where stream.pausedAt == nil && stream.isDown != true {
+                guard let waits = stream.lagTime, waits > self.limits.silence else { continue }
+                let silence = stream.committedAt.map { status.takenAt.timeIntervalSince($0) }
+                if let silence, silence <= self.limits.silence.seconds { continue }
+                findings.append(
+                    DoctorFinding(
+                        "relay", .error,
+                        """
+                        messages for “\(stream.destination)” wait for \(Int(waits.seconds)) s, and the relay that works has committed \
+                        none of them \(silence.map { "for \(Int($0)) s" } ?? "ever")
+                        """,
+                        advice: """
+                            See its log: a handler may take that long, or a commit be refused. If its process is frozen or its network \
+                            gone, end its session, and another relay takes over: SELECT pg_terminate_backend(\(relay.processID))
+                            """))
+            }
+            if let silence = relay.silence, silence > self.limits.silence {
+                warn(
+                    "the session of the relay that works (server process \(relay.processID)) has been silent for \(Int(silence.seconds)) s",
+                    """
+                    With the default fallback poll it asks something every 30 s: its process may be frozen or its network gone. If it \
+                    is not run with --no-fallback-poll: SELECT pg_terminate_backend(\(relay.processID)), and another one takes over.
+                    """)
+            }
+        }
         let standbys = status.relays.filter { !$0.isOwner }.count
         let seen = "one is working" + (standbys == 0 ? ", none stands by" : ", \(standbys) stand by")
         return findings.isEmpty ? [DoctorFinding("relay", .ok, seen)] : findings

@@ -58,6 +58,30 @@ extension OutboxDoctor {
             ? [DoctorFinding("objects", .ok, "triggers, indexes, partitions and constraints are in force")] : findings
     }
 
+    /// Whether ids and transaction numbers are as the cursors of streams take them to be.
+    func numbers(_ connection: Connection) async throws -> [DoctorFinding] {
+        try await self.judge(
+            "numbers", self.statements.numbers, "ids rise with the numbers of transactions, and no cursor is above them",
+            connection)
+    }
+
+    /// Whether sessions that are no relays hold the locks by which relays work.
+    func locks(_ connection: Connection) async throws -> [DoctorFinding] {
+        try await self.judge(
+            "locks", self.statements.locks, "the outbox's advisory locks are held by relays, as they should be", connection)
+    }
+
+    private func judge(
+        _ check: String, _ statement: String, _ well: String, _ connection: Connection
+    ) async throws -> [DoctorFinding] {
+        let findings = try await connection.query(SQLStatement(statement)).map { row in
+            DoctorFinding(
+                check, try row.decode("is_error", as: Bool.self) ? .error : .warning, try row.decode("seen"),
+                advice: try row.decode("mend"))
+        }
+        return findings.isEmpty ? [DoctorFinding(check, .ok, well)] : findings
+    }
+
     /// Whether roles have the privileges that they need.
     func privileges(_ connection: Connection) async throws -> [DoctorFinding] {
         var wanted: [(role: String, kind: String, grants: [Grant])] = []
@@ -92,6 +116,18 @@ extension OutboxDoctor {
                 "privileges", .error,
                 "the role “\(role)” cannot work as a \(kind): it lacks \(Self.list(hidden)), so what else it lacks is not seen",
                 advice: self.advice(granting: grants, to: role))
+        }
+        let hidden = try await connection.query(SQLStatement(self.statements.hiddenRows, [.text(role)])).map {
+            try $0.decode(0, as: String.self)
+        }
+        if !hidden.isEmpty {
+            return DoctorFinding(
+                "privileges", .error,
+                "row level security hides rows of \(hidden.joined(separator: ", ")) from the role “\(role)”",
+                advice: """
+                    Switch it off for these tables: ALTER TABLE … DISABLE ROW LEVEL SECURITY. Or ALTER ROLE \
+                    \(SQLIdentifier(role).quoted) BYPASSRLS.
+                    """)
         }
         if missing.isEmpty {
             return DoctorFinding("privileges", .ok, "the role “\(role)” has what a \(kind) needs")

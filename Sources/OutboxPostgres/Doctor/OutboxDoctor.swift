@@ -22,6 +22,8 @@ public struct OutboxDoctor: Sendable {
         public var clockSkew: Duration = .seconds(1)
         /// How full the queue of notifications may be, of 1. Default 0.1; from 0.5 on it is an error.
         public var queueUsage = 0.1
+        /// How long messages may wait at a relay that commits nothing. Default 2 min.
+        public var silence: Duration = .seconds(120)
         /// How long a ring may take. Default 5 s.
         public var ring: Duration = .seconds(5)
         /// How long new messages may go to one segment, which is what the janitor keeps, at least. Default 24 h.
@@ -150,6 +152,8 @@ struct DoctorCheck: Sendable {
     static let ofOutbox = [
         DoctorCheck(name: "objects") { try await $0.objects($2) },
         DoctorCheck(name: "privileges") { try await $0.privileges($2) },
+        DoctorCheck(name: "numbers") { try await $0.numbers($2) },
+        DoctorCheck(name: "locks") { try await $0.locks($2) },
         DoctorCheck(name: "doorbell") { try await $0.doorbell($1, $2) },
         DoctorCheck(name: "autovacuum") { try await $0.autovacuum($2) },
         DoctorCheck(name: "segments") { try await $0.segments($2) },

@@ -105,6 +105,9 @@ public struct OutboxStatus: Sendable, Hashable {
         public var host: String?
         /// When its session began; nil: this role may not know.
         public var connectedAt: Date?
+        /// For how long its session has sent nothing to the server. A relay asks something every 30 s at least, unless its fallback poll
+        /// was changed. Nil: this role may not know.
+        public var silence: Duration?
         /// Whether it has found nothing to read and waits to be notified.
         public var isAsleep: Bool
         /// Messages that it has read and not yet committed, of all streams, as it said it a second ago or sooner; nil: it says

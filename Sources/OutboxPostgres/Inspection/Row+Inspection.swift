@@ -46,7 +46,8 @@ extension OutboxStatus.RelayProcess {
     init(_ row: Row) throws(PostgresError) {
         self.init(
             processID: try row.decode("pid"), isOwner: try row.decode("is_owner"), host: try row.decode("host"),
-            connectedAt: try row.decode("backend_start"), isAsleep: try row.decode("is_asleep"))
+            connectedAt: try row.decode("backend_start"),
+            silence: try row.decode("silent_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) }, isAsleep: try row.decode("is_asleep"))
     }
 }
 

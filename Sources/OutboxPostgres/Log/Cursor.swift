@@ -26,6 +26,32 @@ struct Cursor: Sendable, Hashable {
     var horizon: UInt64?
     var catchup: Catchup?
 
+    /// The horizon to be stored with the cursor; nil: the number of the transaction that stores it, above which nothing late for
+    /// ``snapshot`` can be.
+    ///
+    /// While a late part is being paged through, that would be too high: what is late for ``snapshot`` ends where the pinned
+    /// snapshot does, and what comes after that is late for the pinned one, and is read when its turn comes.
+    var storedHorizon: UInt64? {
+        guard let catchup else { return nil }
+        return self.horizon ?? Self.maximum(of: catchup.snapshot)
+    }
+
+    /// The first transaction number that a snapshot knows nothing of, from its binary form: the count of running transactions in 4
+    /// bytes, the lowest number that was running in 8, this one in 8, then the running ones.
+    static func maximum(of snapshot: Snapshot) -> UInt64? {
+        guard snapshot.count >= 20 else { return nil }
+        return snapshot[12..<20].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// A snapshot as text: "xmin:xmax:", and the running ones with commas.
+    static func text(of snapshot: Snapshot) -> String {
+        func number(_ index: Int) -> UInt64 {
+            snapshot.dropFirst(4 + 8 * index).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        let count = snapshot.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        return "\(number(0)):\(number(1)):" + (0..<count).map { "\(number(2 + $0))" }.joined(separator: ",")
+    }
+
     /// What a poll has to read.
     enum Read: Hashable {
         case lateAndFresh

@@ -51,10 +51,12 @@ final class PostgresPage: MessagePage {
         self.byteCount = Self.byteCount(of: result)
     }
 
-    /// The sum of the payloads' lengths.
+    /// The sum of the lengths of payloads and headers.
     static func byteCount(of result: QueryResult) -> Int {
         var bytes = 0
-        for row in 0..<result.rowCount { bytes += result.length(row: row, column: Column.payload) }
+        for row in 0..<result.rowCount {
+            bytes += result.length(row: row, column: Column.payload) + result.length(row: row, column: Column.headers)
+        }
         return bytes
     }
 

@@ -99,7 +99,10 @@ extension Grant {
     ]
 
     /// What every role could call after a restore without privileges, and only those may that are granted it.
-    static let closed = [Grant(execute: "truncate_segment", "int2"), Grant(execute: "stream_lag")]
+    static let closed = [
+        Grant(execute: "truncate_segment", "int2"), Grant(execute: "stream_lag"), Grant(execute: "last_id"),
+        Grant(execute: "skip_ids_after_restart"),
+    ]
 
     /// What a relay or an operator needs.
     static let relay: [Grant] = [
@@ -110,6 +113,9 @@ extension Grant {
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "stream"),
         Grant("SELECT", "INSERT", "UPDATE", "DELETE", on: .table, "deferred"),
         Grant("SELECT", "INSERT", "DELETE", on: .table, "dead_letter"),
+        // Without these it does not see that numbers have begun again.
+        Grant(execute: "last_id"),
+        Grant(execute: "skip_ids_after_restart"),
         // UPDATE (expires_at): who locks rows to remove them has to be allowed to update them.
         Grant("SELECT", "DELETE", Privilege("UPDATE", "expires_at"), on: .table, "idempotency", isEssential: false),
         // Without these it delivers, and what was delivered stays.
@@ -126,6 +132,7 @@ extension Grant {
         Grant("SELECT", on: .table, "lag"),
         // Who reads a view has to be allowed to call what it calls.
         Grant(execute: "stream_lag"),
+        Grant(execute: "last_id"),
         Grant(execute: "slot", "text", "int8"),
         Grant(execute: "segment_is_passed", "int2"),
         Grant("SELECT", on: .table, "stream"),

@@ -43,7 +43,7 @@ public struct OutboxSchema: Sendable, Hashable {
     public static let currentVersion = Migrations.all.last?.version ?? 0
 
     /// The oldest version of the schema that this library works with.
-    public static let oldestVersion = 1
+    public static let oldestVersion = 2
 
     /// What creates the schema at its newest version: one script, to be run in one transaction.
     public var sql: String {
@@ -104,7 +104,7 @@ public struct OutboxSchema: Sendable, Hashable {
     /// - Parameter migrations: All that are known, the oldest first.
     package func down(_ migration: Migrations.File, of migrations: [Migrations.File] = Migrations.all) -> String {
         let forget = """
-            DELETE FROM \(self.identifier).migration WHERE version = \(migration.version);
+            DELETE FROM \(self.identifier).migration WHERE version OPERATOR(pg_catalog.=) \(migration.version);
             \(self.comment(upTo: migration.version - 1, of: migrations))
 
             """

@@ -2,58 +2,108 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
-    func commit(_ settlements: [Settlement]) async throws {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
         do throws(PostgresError) {
             try await self.receiveAhead()
         } catch {
             throw self.explained(error)
         }
-        var statements = [self.sameLog]
-        /// Which statement moves which stream's cursor.
-        var moves: [(index: Int, stream: StreamID)] = []
-        /// Which statement notes what of which stream.
-        var notes: [(index: Int, stream: StreamID)] = []
-        /// How many messages which statement defers.
-        var deferrals: [(index: Int, count: Int)] = []
-        for settlement in settlements {
-            guard let stream = self.streams[settlement.stream] else { continue }
-            // They come first of a stream's verdicts, after the check of the numbers.
-            if !settlement.deferred.isEmpty { deferrals.append((statements.count + 1, settlement.deferred.count)) }
-            statements += self.verdicts(settlement, stream)
-            // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
-            if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
-                page.generation == stream.generation
-            {
-                moves.append((statements.count, stream.id))
-                statements.append(self.move(stream, to: cursor))
-            }
-            if let start = settlement.start {
-                notes.append((statements.count, stream.id))
-                statements.append(self.note(start, of: stream))
-            }
+        let plans = settlements.compactMap(self.plan).filter { !$0.statements.isEmpty }
+        if plans.isEmpty { return [:] }
+        guard let refusal = try await self.refusal(of: plans) else { return [:] }
+        if plans.count == 1 { return [plans[0].stream: refusal] }
+        // The cause may lie in one of the streams: the others do not wait for it.
+        var refused: [StreamID: RelayStoreError] = [:]
+        for plan in plans {
+            // What is refused of each is refused of all.
+            refused[plan.stream] = refused.count >= 3 ? refusal : try await self.refusal(of: [plan])
         }
-        if statements.count == 1 { return }
+        return refused
+    }
+
+    /// What makes one settlement durable, and which of the statements return what is to be known.
+    private struct CommitPlan {
+        let stream: StreamID
+        var statements: [SQLStatement] = []
+        /// Which statement moves the cursor.
+        var move: Int?
+        /// Which one notes the start.
+        var note: Int?
+        /// How many messages which one defers.
+        var deferral: (index: Int, count: Int)?
+    }
+
+    private func plan(_ settlement: Settlement) -> CommitPlan? {
+        guard let stream = self.streams[settlement.stream] else { return nil }
+        var plan = CommitPlan(stream: stream.id)
+        // They come first of a stream's verdicts, after the check of the numbers.
+        if !settlement.deferred.isEmpty { plan.deferral = (1, settlement.deferred.count) }
+        plan.statements = self.verdicts(settlement, stream)
+        // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
+        if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
+            page.generation == stream.generation
+        {
+            plan.move = plan.statements.count
+            plan.statements.append(self.move(stream, to: cursor))
+        }
+        if let start = settlement.start {
+            plan.note = plan.statements.count
+            plan.statements.append(self.note(start, of: stream))
+        }
+        return plan
+    }
+
+    /// Makes settlements durable, all or nothing.
+    ///
+    /// - Returns: Why the server has refused that, though the session goes on; nil: it is done.
+    private func refusal(of plans: [CommitPlan]) async throws -> RelayStoreError? {
         do {
-            // One pipeline without BEGIN is one transaction, which ends with it.
-            let results = try await self.connection.pipeline(statements)
-            for (index, count) in deferrals where results[index].affectedRows < count {
-                self.deferredIsUncertain = true
-            }
-            var unmoved: [StreamID] = []
-            for (index, stream) in moves {
-                if results[index].rowCount == 1, let place = results[index][0].bytes(0) {
-                    self.streams[stream]?.place = place
+            try await self.execute(plans)
+            return nil
+        } catch let error as PostgresError {
+            let explained = self.explained(error)
+            guard error.isRefusalOfWork, await self.connection.isUsable else { throw explained }
+            if error.sqlState != SQLState.lockNotAvailable { return explained }
+            let holders = try await self.lockHolders()
+            if holders.isEmpty { return explained }
+            return RelayStoreError(
+                "What is to be written is locked by another session: \(holders.joined(separator: "; "))",
+                remedy: .retry,
+                underlying: error)
+        }
+    }
+
+    private func execute(_ plans: [CommitPlan]) async throws {
+        // One pipeline without BEGIN is one transaction, which ends with it.
+        var results = try await self.connection.pipeline([self.sameLog] + plans.flatMap(\.statements))[1...]
+        var unmoved: [StreamID] = []
+        for plan in plans {
+            let own = Array(results.prefix(plan.statements.count))
+            results = results.dropFirst(plan.statements.count)
+            if let (index, count) = plan.deferral, own[index].affectedRows < count { self.deferredIsUncertain = true }
+            if let move = plan.move {
+                if own[move].rowCount == 1, let place = own[move][0].bytes(0) {
+                    self.streams[plan.stream]?.place = place
                 } else {
-                    unmoved.append(stream)
+                    unmoved.append(plan.stream)
                 }
             }
             // The row has moved once more.
-            for (index, stream) in notes where results[index].rowCount == 1 {
-                if let place = results[index][0].bytes(0) { self.streams[stream]?.place = place }
+            if let note = plan.note, own[note].rowCount == 1, let place = own[note][0].bytes(0) {
+                self.streams[plan.stream]?.place = place
             }
-            if !unmoved.isEmpty { try await self.explain(unmoved) }
-        } catch let error as PostgresError {
-            throw self.explained(error)
+        }
+        if !unmoved.isEmpty { try await self.explain(unmoved) }
+    }
+
+    /// Who holds locks on the tables that a relay writes to, in words.
+    func lockHolders() async throws -> [String] {
+        do throws(PostgresError) {
+            return try await self.connection.query(SQLStatement(self.statements.lockHolders.text)).map {
+                row throws(PostgresError) in try row.decode(0, as: String.self)
+            }
+        } catch {
+            throw RelayStoreError(error)
         }
     }
 
@@ -96,7 +146,7 @@ extension PostgresSession {
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.catchup == nil ? nil : cursor.horizon), .int4(stream.generation),
+                .transactionID(cursor.storedHorizon), .int4(stream.generation),
             ])
     }
 

@@ -33,14 +33,34 @@ extension PostgresSession {
             throw RelayStoreError(
                 "The server is a standby, which is read only: connect the relay to the primary.", isRetriable: true)
         }
+        if try facts.decode("replicated", as: Bool.self) {
+            throw RelayStoreError(
+                """
+                The log in the schema \(self.schema.identifier) is written by a subscription of logical replication, so its \
+                messages have the numbers of another server. Deliver them there; here, a relay begins when the subscription \
+                has been dropped (DROP SUBSCRIPTION).
+                """, isRetriable: true)
+        }
+        if let hidden = try facts.decode("hidden", as: String?.self) {
+            throw RelayStoreError(
+                """
+                Row level security is in force for this role on tables of the schema \(self.schema.identifier): \(hidden). It \
+                would hide messages from the relay, which would pass them. Switch it off for these tables (ALTER TABLE … DISABLE \
+                ROW LEVEL SECURITY), or give the relay's role BYPASSRLS.
+                """, isRetriable: false)
+        }
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
         self.characters = StorableCharacters(encoding: await self.connection.parameterStatus("server_encoding"))
         self.sessionName = await self.connection.parameterStatus("application_name") ?? ""
         try await self.checkVersion()
         try await self.checkPrivileges()
-        _ = try await self.connection.query(
+        let joined = try await self.connection.query(
             self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
+        if try !joined[0].decode(0, as: Bool.self) {
+            self.logger.warning(
+                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is")
+        }
     }
 
     private func checkVersion() async throws {

@@ -3,9 +3,9 @@ import OutboxSQL
 
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
-        let result: ReadResult
+        var result: ReadResult
         do {
-            if let ahead = try await self.takeAhead(requests) {
+            if let ahead = try await self.takeAhead(self.unpaused(requests)) {
                 result = ahead
             } else {
                 try await self.runJanitorIfDue()
@@ -17,15 +17,24 @@ extension PostgresSession {
             throw self.explained(error)
         }
         if self.isLogReplaced { throw Self.logReplaced }
+        // Nothing is due of a paused stream until it is resumed, which is told.
+        for request in requests where request.deferred && self.streams[request.stream]?.isPaused == true {
+            result.nextDue[request.stream] = .some(nil)
+        }
         return result
+    }
+
+    /// What is asked of streams that are not paused.
+    private func unpaused(_ requests: [ReadRequest]) -> [ReadRequest] {
+        requests.filter { self.streams[$0.stream]?.isPaused == false }
     }
 
     private func poll(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
-    ) async throws(PostgresError) -> ReadResult {
+    ) async throws -> ReadResult {
         if let result = try await self.takeNews() { return result }
         // Once it is known which are paused.
-        var requests = requests.filter { self.streams[$0.stream]?.isPaused == false }
+        var requests = self.unpaused(requests)
         if !requests.contains(where: { $0.messages > 0 }) || self.isNewlyRequested(requests) {
             // Awake for another reason than an empty log: producers need not ring.
             if self.doorbell.isHeld { try await self.releaseBell() }
@@ -42,6 +51,10 @@ extension PostgresSession {
                 }
             case .pause(let duration):
                 if let result = try await self.readDeferred(&requests) { return result }
+                if try await self.lookBackOnce() {
+                    self.doorbell.pauseEnded()
+                    continue
+                }
                 let end = self.pauseEnd ?? self.clock.now + duration
                 self.pauseEnd = end
                 if let result = try await self.wait(until: [end, deadline], reads) { return result }
@@ -53,14 +66,25 @@ extension PostgresSession {
                     return ReadResult()
                 }
             case .sleep:
+                let fallback = reads ? self.fallbackPoll : nil
+                if let fallback, self.clock.now >= fallback {
+                    self.doorbell.rang()
+                    continue
+                }
                 if let result = try await self.readDeferred(&requests) { return result }
-                let fallback = reads ? self.wakeup.fallbackInterval.map { self.clock.now + $0 } : nil
+                if try await self.lookBackOnce() { continue }
                 let other = [deadline, self.janitorDue, self.reloadDue].compactMap { $0 }.min()
                 if let result = try await self.wait(until: [other, fallback], reads) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
-                if let fallback, self.clock.now >= fallback { self.doorbell.rang() }
             }
         }
+    }
+
+    /// When to look although no producer has rung; nil: never. The same for as long as nothing is looked for, however often the relay
+    /// is woken for other reasons meanwhile.
+    private var fallbackPoll: ContinuousClock.Instant? {
+        if self.fallbackDue == nil { self.fallbackDue = self.wakeup.fallbackInterval.map { self.clock.now + $0 } }
+        return self.fallbackDue
     }
 
     /// Says what the relay is doing, if that has changed and it is time.
@@ -186,6 +210,7 @@ extension PostgresSession {
         }
         if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
         self.pauseEnd = nil
+        if poll.requests.contains(where: { $0.messages > 0 }) { self.fallbackDue = nil }
         if found != .nothing { self.janitorSchedule?.messagesWereRead() }
         let messages = result.pages.reduce(0) { $0 + $1.count }
         self.doorbell.polled(found, messages: messages, released: poll.isReleasing, granted: granted)
@@ -247,7 +272,7 @@ extension PostgresSession {
             // Not read: the next poll brings it, as much as a page may have.
             freshPart = Cursor.Part(lastID: nil, isFull: true)
             self.streams[request.stream]?.boundedPages = 16
-        } else if stream.boundedPages > 0 {
+        } else if stream.boundedPages > 0, freshPart.lastID != nil {
             self.streams[request.stream]?.boundedPages -= 1
         }
         let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)

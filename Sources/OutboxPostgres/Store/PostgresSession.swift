@@ -32,6 +32,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var characters = StorableCharacters.all
     /// When the current pause ends.
     var pauseEnd: ContinuousClock.Instant?
+    /// When to look without having been rung for; nil: something was looked for since that was last asked.
+    var fallbackDue: ContinuousClock.Instant?
     /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
     var watched: Set<StreamID> = []
     /// When to look after the segments; nil: never.
@@ -41,6 +43,10 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var reloadDue: ContinuousClock.Instant?
     /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
     var deferredIsUncertain = false
+    /// What came since the cursors with which the session began, as far as it was not looked at yet.
+    var lookBack: LookBack?
+    /// The owner that was told of last, while another session owns the streams.
+    var toldOwner: (process: Int32, at: ContinuousClock.Instant)?
     /// What the session is called, without what the relay is doing.
     var sessionName = ""
     /// When to say what the relay is doing; nil: before it owns the streams.
@@ -105,45 +111,83 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             let results = try await self.connection.pipeline([
                 self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
             ])
-            return try results[1][0].decode(0, as: Bool.self)
+            if try results[1][0].decode(0, as: Bool.self) { return true }
+            try await self.tellOwner()
+            return false
         } catch {
             throw self.explained(error)
+        }
+    }
+
+    /// Tells who owns the streams, once, and again when it is another; if it is no relay, every minute.
+    private func tellOwner() async throws(PostgresError) {
+        let owner = try await self.connection.query(
+            SQLStatement(
+                self.statements.lockOwner.text, [.int8(Int64(self.logID)), .text(self.subscription)]))
+        guard let row = owner.first else { return }
+        let process = try row.decode(0, as: Int32.self)
+        let isRelay = try row.decode(3, as: Bool.self)
+        if let told = self.toldOwner, told.process == process {
+            if isRelay || self.clock.now - told.at < .seconds(60) { return }
+        }
+        self.toldOwner = (process, self.clock.now)
+        let metadata: Logger.Metadata = [
+            "outbox.process": "\(process)", "outbox.role": "\(try row.decode(1, as: String?.self) ?? "")",
+            "outbox.application": "\(ActivityReport.reading(try row.decode(2, as: String?.self) ?? "").name)",
+        ]
+        if isRelay {
+            self.logger.info("The session of the relay that owns the outbox", metadata: metadata)
+        } else {
+            self.logger.error(
+                """
+                A session that is no relay holds the lock by which one relay works, so nothing is delivered; SELECT \
+                pg_terminate_backend(\(process)) ends it
+                """, metadata: metadata)
         }
     }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
         let names = SQLValue.textArray(destinations.map(\.name))
         let subscription = SQLValue.text(self.subscription)
-        do throws(PostgresError) {
+        do {
             if self.wakeup.pollingInterval == nil {
                 try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
             }
             let nothing = ActivityReport([:])
+            let numbers = try await self.checkNumbers()
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.register, [subscription, names]),
-                self.bound(self.statements.restart, [subscription, names]),
+                self.bound(
+                    self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
                 self.bound(self.statements.promoteAll, [subscription]),
                 self.bound(self.statements.load, [subscription, names]),
                 self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
+                SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
             ])
             self.activitySchedule = ActivitySchedule(announced: nothing)
-            for row in results[1] {
-                let destination = try row.decode(0, as: String.self)
-                self.logger.warning(
-                    "The log's numbers have begun anew; what came since then is read",
-                    metadata: ["outbox.destination": "\(destination)"])
-            }
+            for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
             for row in results[3] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
             }
-        } catch {
+            let end = results[5][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+            let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
+            self.lookBack = LookBack(
+                self.streams.values.compactMap { stream in
+                    // All that is late for those that were mended is read anyway.
+                    guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else { return nil }
+                    return LookBack.Stream(
+                        id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
+                        position: stream.cursor.position, horizon: horizon)
+                }, end: end ?? 0)
+        } catch let error as PostgresError {
             throw RelayStoreError(error)
         }
         let keys = try await self.deferredKeys()
         return self.streams.values.map { stream in
             AttachedStream(
-                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:], start: stream.start)
+                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
+                start: stream.start)
         }
     }
 

@@ -93,8 +93,6 @@ public struct PostgresStore: RelayStore {
 extension RelayStoreError {
     /// What a failure of the client means for a relay.
     init(_ error: PostgresError) {
-        // A session has no statement_timeout, so a cancelled statement is an administrator's doing.
-        let isRetriable = error.isRetriable || error.sqlState == SQLState.queryCanceled
-        self.init(error.description, isRetriable: isRetriable, underlying: error)
+        self.init(error.description, remedy: error.remedy, underlying: error)
     }
 }

@@ -97,8 +97,12 @@ struct CheckedSession: Sendable {
             requests.contains { $0.stream == page.stream }, "a page of stream \(page.stream) was not asked for")
         let ids = page.ids
         try require(zip(ids, ids.dropFirst()).allSatisfy(<), "the ids of a page do not ascend: \(ids)")
-        let bytes = (0..<page.count).reduce(0) { $0 + page.payload(at: $1).count }
-        try require(page.byteCount, equals: bytes, "the byte count of a page")
+        let payloads = (0..<page.count).reduce(0) { $0 + page.payload(at: $1).count }
+        let headers = (0..<page.count).reduce(0) { $0 + (page.headersJSON(at: $1)?.utf8.count ?? 0) }
+        // Headers count in the form in which they are stored.
+        try require(
+            (payloads...(payloads + 2 * headers)).contains(page.byteCount) && (headers == 0 || page.byteCount > payloads),
+            "a page of \(payloads) bytes of payloads and \(headers) of headers counts as \(page.byteCount)")
     }
 
     // MARK: - On the session's actor
@@ -123,7 +127,8 @@ struct CheckedSession: Sendable {
     private static func commit(
         _ session: any RelaySession, _ settlements: [Settlement], _: isolated any Actor
     ) async throws {
-        try await session.commit(settlements)
+        let refused = try await session.commit(settlements)
+        try require(refused.isEmpty, "a commit was refused: \(refused.values.map(\.message))")
     }
 
     private static func deferredKeys(

@@ -131,6 +131,23 @@ extension StoreConformance {
             }
         },
 
+        Check("headers count as bytes of a page") { fixture in
+            // The first are as long as they look, the others what a database compresses.
+            let random = (0..<300).map { _ in String(UnicodeScalar(UInt8.random(in: 97...122))) }.joined()
+            let messages =
+                [random, random, random, random]
+                + (0..<8).map { _ in String(repeating: "x", count: 60_000) }
+            let ids = try await fixture.enqueue(
+                messages.map { NewMessage(to: .orders, headers: ["h": $0], payload: []) })
+            try await CheckedSession.with(fixture) { session in
+                let pages = try await session.receive(ids.count, bytes: 500)
+                try require(pages.ids, equals: ids, "the messages read")
+                for page in pages {
+                    try require(page.count <= 2, "500 bytes were asked for, but a page has \(page.count) messages with headers")
+                }
+            }
+        },
+
         Check("a page of deferred messages ends with the messages and bytes that were asked for") { fixture in
             try await CheckedSession.with(fixture) { session in
                 let messages = (0..<6).map { _ in NewMessage(to: .orders, payload: [UInt8](repeating: 7, count: 100)) }

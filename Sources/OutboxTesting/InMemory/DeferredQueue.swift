@@ -48,7 +48,7 @@ struct DeferredQueue {
             if row.isOrdered, let key = row.key, firstOrdered[key] == nil { firstOrdered[key] = row.id }
             guard isReadable else { continue }
             if page.count == limit || pageBytes >= bytes { break }
-            pageBytes += row.message.content.payload.count
+            pageBytes += row.message.size
             let isHeld = !row.isOrdered && row.key.map { firstOrdered[$0] != nil } ?? false
             page.append(
                 InMemoryPage.Row(

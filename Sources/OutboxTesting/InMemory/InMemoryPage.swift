@@ -27,7 +27,7 @@ final class InMemoryPage: MessagePage {
         self.destination = destination
         self.origin = origin
         self.rows = rows
-        self.byteCount = rows.reduce(0) { $0 + $1.message.content.payload.count }
+        self.byteCount = rows.reduce(0) { $0 + $1.message.size }
     }
 
     // Nothing gets into the store without having been validated.

@@ -42,10 +42,11 @@ actor InMemorySession: RelaySession {
         }
     }
 
-    func commit(_ settlements: [Settlement]) async throws {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
         try self.outbox.withState { state, now throws(RelayStoreError) in
             try state.settle(settlements, session: self.number, now: now)
         }
+        return [:]
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {

@@ -44,7 +44,7 @@ struct InMemoryStream {
         var rows: [InMemoryPage.Row] = []
         var pageBytes = 0
         while rows.count < messages, pageBytes < bytes, let next = self.waiting.first {
-            pageBytes += next.content.payload.count
+            pageBytes += next.size
             self.waiting.removeFirst()
             rows.append(
                 InMemoryPage.Row(message: next, isScheduled: next.deliverAt.map { $0 > now } ?? false))

@@ -9,6 +9,8 @@ final class StoredMessage: Sendable {
     /// A hash of the key, the same in every run.
     let keyHash: UInt64?
     let slot: Int
+    /// The bytes of payload and headers, the latter about as long as their JSON.
+    let size: Int
 
     init(id: Int64, content: NewMessage, createdAt: Timestamp) {
         self.id = id
@@ -19,6 +21,7 @@ final class StoredMessage: Sendable {
         self.keyHash = content.key.map { key in
             key.utf8.reduce(0xcbf2_9ce4_8422_2325) { hash, byte in (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         }
+        self.size = content.headers.reduce(content.payload.count) { $0 + $1.key.utf8.count + $1.value.utf8.count + 6 }
         self.slot = Int((self.keyHash ?? UInt64(bitPattern: id)) & 1023)
     }
 }

@@ -25,7 +25,10 @@ import Testing
         )
         let owner = try await Connection.connect(ConnectionConfiguration(outbox.url))
         try await owner.query(
-            "SELECT pg_advisory_lock(to_regclass(\("\(outbox.schema).message"))::oid::integer, -1)")
+            """
+            SELECT pg_advisory_lock(log, -1), pg_advisory_lock_shared(log, -2147483647)
+            FROM (SELECT to_regclass(\("\(outbox.schema).message"))::oid::integer AS log) AS logs
+            """)
         #expect(try await doctor(status: 0)["warnings"].int == 0)
         await owner.close()
         try await outbox.sql("ALTER TABLE {{schema}}.message DISABLE TRIGGER doorbell")

@@ -41,7 +41,7 @@ import Testing
                 #expect(findings.allSatisfy { $0.severity == .ok && $0.advice == nil }, "\(findings)")
                 #expect(
                     findings.map(\.check) == [
-                        "pooler", "clock", "queue", "schema", "objects", "privileges", "doorbell", "autovacuum",
+                        "pooler", "clock", "queue", "schema", "objects", "privileges", "numbers", "locks", "doorbell", "autovacuum",
                         "segments", "relay",
                     ])
                 relay.stop()
@@ -98,14 +98,15 @@ import Testing
             #expect(self.troubles("schema", try await self.findings(test)).contains { $0.seen.contains(".migration is empty") })
             try await Migrator(schema: test.schema).up(on: test.connection)
             // A later version that this program works with, and one that it does not.
-            for (readableBy, severity) in [(1, DoctorFinding.Severity.ok), (2, .error)] {
+            let later = OutboxSchema.currentVersion + 1
+            for (readableBy, severity) in [(later - 1, DoctorFinding.Severity.ok), (later, .error)] {
                 try await test.connection.execute(
                     script: """
-                        DELETE FROM \(test.name).migration WHERE version = 2;
-                        INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (2, 'later', 'x', \(readableBy))
+                        DELETE FROM \(test.name).migration WHERE version = \(later);
+                        INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (\(later), 'later', 'x', \(readableBy))
                         """)
                 let newer = try await self.findings(test).filter { $0.check == "schema" }
-                #expect(newer.map(\.severity) == [severity] && newer[0].seen.contains("version 2 (later) is newer"))
+                #expect(newer.map(\.severity) == [severity] && newer[0].seen.contains("version \(later) (later) is newer"))
             }
         }
     }
@@ -256,7 +257,7 @@ import Testing
             try await test.connection.execute(
                 script: """
                     INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
-                    VALUES ('here', pg_current_snapshot(), 1000, pg_current_xact_id())
+                    VALUES ('here', pg_current_snapshot(), \(test.name).last_id(), pg_current_xact_id())
                     """)
             #expect(try await segments().contains("have passed, is not emptied"))
         }

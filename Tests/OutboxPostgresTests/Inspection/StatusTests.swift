@@ -308,7 +308,7 @@ import Testing
             try await test.connection.execute(
                 script: "INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (99, 'future', '', 1)")
             _ = try await inspector.status(on: test.connection)
-            try await test.connection.execute(script: "UPDATE \(test.name).migration SET readable_by = 2 WHERE version = 99")
+            try await test.connection.execute(script: "UPDATE \(test.name).migration SET readable_by = \(OutboxSchema.currentVersion + 1) WHERE version = 99")
             let newer = await #expect(throws: OutboxError.self) { try await inspector.status(on: test.connection) }
             #expect(newer?.code == .schemaNewer)
         }

@@ -145,7 +145,7 @@ import Testing
         try await bench.run(bench.relay(routes)) {
             try await eventually("everything is delivered") { deliveries.count == 4 }
         }
-        #expect(deliveries.texts.filter { $0.hasPrefix("b") } == ["b1", "b2"])
+        #expect(deliveries.texts.filter { $0.hasPrefix("b") }.sorted() == ["b1", "b2"])
         #expect(Set(deliveries.texts) == ["a1", "a2", "b1", "b2"])
     }
 

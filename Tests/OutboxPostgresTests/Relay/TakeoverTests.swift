@@ -129,7 +129,7 @@ import Testing
         }
         #expect(deliveries.texts == ["slow"])
         #expect(try await bench.pendingCount() == 0, "committed before it ended")
-        #expect(try await bench.ownerCount() == 0, "and released")
+        try await eventually("and released") { try await bench.ownerCount() == 0 }
     }
 
     @Test func afterTheDeadlineHandlersAreCancelledAndNothingIsLost() async throws {

@@ -114,7 +114,7 @@ import Testing
         try await bench.script(
             """
             INSERT INTO $outbox.stream (destination, slot_low, slot_high, snapshot, position, horizon)
-            SELECT 'd', low, high, pg_current_snapshot(), 1000000, pg_current_xact_id()
+            SELECT 'd', low, high, pg_current_snapshot(), $outbox.last_id(), pg_current_xact_id()
             FROM (VALUES (0, 900), (200, 1000)) AS slots (low, high)
             """)
         func isPassed() async throws -> Bool {
@@ -157,7 +157,7 @@ import Testing
         try await bench.script(
             """
             INSERT INTO $outbox.stream (destination, snapshot, position, horizon)
-            SELECT 'd' || i, pg_current_snapshot(), 1000000, pg_current_xact_id() FROM generate_series(1, \(destinations)) AS i
+            SELECT 'd' || i, pg_current_snapshot(), $outbox.last_id(), pg_current_xact_id() FROM generate_series(1, \(destinations)) AS i
             """)
         try await bench.script("VACUUM ANALYZE $outbox.stream")
         let plan = try await bench.sql(

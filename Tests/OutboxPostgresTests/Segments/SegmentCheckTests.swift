@@ -92,7 +92,7 @@ import Testing
             """)
         try await bench.sql(
             """
-            UPDATE $outbox.stream SET position = 60000, snapshot = pg_current_snapshot(), horizon = pg_current_xact_id()
+            UPDATE $outbox.stream SET position = $outbox.last_id(), snapshot = pg_current_snapshot(), horizon = pg_current_xact_id()
             WHERE destination = 'd0'
             """)
         try await bench.script("BEGIN")

@@ -332,9 +332,10 @@ private actor StartsSession: RelaySession {
         try await self.session.read(requests, until: deadline)
     }
 
-    func commit(_ settlements: [Settlement]) async throws {
-        try await self.session.commit(settlements)
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+        let refused = try await self.session.commit(settlements)
         self.store.note(settlements)
+        return refused
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] { try await self.session.deferredKeys() }

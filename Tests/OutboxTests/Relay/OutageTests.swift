@@ -498,7 +498,9 @@ private actor CountingSession: RelaySession {
         return try await self.session.read(requests, until: deadline)
     }
 
-    func commit(_ settlements: [Settlement]) async throws { try await self.session.commit(settlements) }
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+        try await self.session.commit(settlements)
+    }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] { try await self.session.deferredKeys() }
 

@@ -21,7 +21,7 @@ enum Fault: String, CaseIterable, Sendable {
         case .commitsRollbacks: ["messages of a transaction that was rolled back are never read"]
         case .ignoresSchedules: ["a message that is scheduled is marked until its time has come"]
         case .ignoresMessageLimit: ["a page has at most the messages that were asked for"]
-        case .ignoresByteLimit: ["a page ends with the message that reaches the bytes that were asked for"]
+        case .ignoresByteLimit: ["a page ends with the message that reaches the bytes that were asked for", "headers count as bytes of a page"]
         case .ignoresDeferredLimits:
             ["a page of deferred messages ends with the messages and bytes that were asked for"]
         case .losesLate:

@@ -130,7 +130,7 @@ actor FaultySession: RelaySession {
         }
     }
 
-    func commit(_ settlements: [Settlement]) async throws {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
         var settlements = settlements.map(self.changed)
         if settlements.contains(where: { !$0.deferred.isEmpty || !$0.deferredDelivered.isEmpty }) {
             self.hasChanged = true
@@ -140,10 +140,11 @@ actor FaultySession: RelaySession {
         }
         if self.fault == .commitsOneStream { settlements = Array(settlements.prefix(1)) }
         do {
-            try await self.session.commit(settlements)
+            return try await self.session.commit(settlements)
         } catch let error as RelayStoreError {
             if self.fault == .commitsAfterCut { try await self.commitElsewhere(settlements) }
             if self.fault != .hidesCut { throw error }
+            return [:]
         }
     }
 

@@ -24,7 +24,9 @@ final class PageView: MessagePage {
     var isVerified: Bool { self.page.isVerified }
     var count: Int { self.rows.count }
     var byteCount: Int {
-        self.rows.reduce(0) { sum, row in sum + (unsafe self.page.withPayload(at: row) { $0.count }) }
+        self.rows.reduce(0) { sum, row in
+            sum + (unsafe self.page.withPayload(at: row) { $0.count }) + (self.page.headersJSON(at: row)?.utf8.count ?? 0)
+        }
     }
 
     func id(at row: Int) -> Int64 { self.page.id(at: self.rows[row]) }

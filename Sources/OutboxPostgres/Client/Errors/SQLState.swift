@@ -4,10 +4,12 @@ enum SQLState {
     static let divisionByZero = "22012"
     static let featureNotSupported = "0A000"
     static let invalidStatementName = "26000"
+    static let lockNotAvailable = "55P03"
+    static let readOnlyTransaction = "25006"
 
     static func isRetriable(_ state: String) -> Bool {
         switch state {
-        case "40001", "40P01", "55P03", "57P01", "57P02", "57P03": true
+        case "40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", self.readOnlyTransaction: true
         default: state.hasPrefix("08") || state.hasPrefix("53")
         }
     }
@@ -37,6 +39,7 @@ enum SQLState {
         case "40P01": "the transaction was part of a deadlock; run it again"
         case "25P02": "an earlier statement of the transaction failed, so all that remains is to roll it back"
         case "25006": "the transaction is read-only, or the server is a standby"
+        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it"
         case "53300": "the server has no connection left; raise max_connections or use fewer"
         case "53100": "the server's disk is full"
         case "53200": "the server is out of memory"

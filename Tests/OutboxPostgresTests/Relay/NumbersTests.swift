@@ -1,0 +1,224 @@
+import Outbox
+import TestSupport
+import Testing
+
+@testable import OutboxPostgres
+
+/// Ids and transaction numbers that begin again below a cursor, or do not rise together: after a restore, a switch-over, or what
+/// an administrator has done to the sequence. Nothing is lost, and nothing is truncated before it is read.
+@Suite(.schema, .timeLimit(.minutes(3))) struct NumbersTests {
+    private let quick = RelayBench.quick
+
+    /// Runs a relay until nothing is left that it has not delivered, and returns the texts that it has.
+    private func deliver(_ bench: RelayBench, _ count: Int) async throws -> [String] {
+        let deliveries = Deliveries()
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
+            try await eventually("\(count) are delivered") { deliveries.count >= count }
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+        }
+        return deliveries.texts
+    }
+
+    private func enqueue(_ bench: RelayBench, _ count: Int, _ name: String) async throws {
+        try await bench.sql("SELECT $outbox.enqueue('d', '\(name)' || i) FROM generate_series(1, \(count)) AS i")
+    }
+
+    /// As if the outbox had been taken from a server that is five million transactions further on.
+    private static let furtherOn = """
+        BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL outbox.relay = 'on';
+        UPDATE $outbox.stream SET snapshot = '5000000000:5000000000:', horizon = '5000000001'; COMMIT
+        """
+
+    private func isPassed(_ bench: RelayBench) async throws -> Bool {
+        try await bench.sql("SELECT $outbox.segment_is_passed(0::smallint)")[0].decode(0)
+    }
+
+    /// - Parameter count: How many are enqueued before a relay begins: fewer than the cursor's position, and more.
+    @Test(arguments: [3, 150, 2500], [true, false])
+    func idsThatBeginAgain(count: Int, onAnotherServer: Bool) async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 1000, "old")
+        #expect(try await self.deliver(bench, 1000).count == 1000)
+        if onAnotherServer { try await bench.script(Self.furtherOn) }
+        try await bench.script("TRUNCATE $outbox.message RESTART IDENTITY")
+        try await self.enqueue(bench, count, "new")
+        #expect(try await !self.isPassed(bench))
+        let texts = try await self.deliver(bench, count)
+        #expect(texts.filter { $0.hasPrefix("new") }.sorted() == (1...count).map { "new\($0)" }.sorted())
+        #expect(try await self.isPassed(bench))
+        // The cursor is one of this numbering by now, and the next session has nothing to mend.
+        try await self.enqueue(bench, 5, "more")
+        #expect(try await self.deliver(bench, 5).sorted() == (1...5).map { "more\($0)" })
+    }
+
+    /// Rows that were taken along keep the numbers of the other server; the sequence began again.
+    @Test func aLogThatWasRestoredWithoutItsSequence() async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 1000, "old")
+        #expect(try await self.deliver(bench, 1000).count == 1000)
+        try await bench.script(Self.furtherOn)
+        try await bench.script(
+            """
+            CREATE TEMP TABLE kept AS SELECT id, created_at, destination, payload FROM $outbox.message;
+            TRUNCATE $outbox.message RESTART IDENTITY;
+            INSERT INTO $outbox.message (xid, id, created_at, destination, payload)
+            OVERRIDING SYSTEM VALUE SELECT '4000000000', id, created_at, destination, payload FROM kept
+            """)
+        try await self.enqueue(bench, 50, "new")
+        let texts = try await self.deliver(bench, 50)
+        #expect(texts.filter { $0.hasPrefix("new") }.count == 50)
+        #expect(texts.filter { $0.hasPrefix("old") }.isEmpty, "their numbers are none that this server has given")
+    }
+
+    /// The first that come after the cursor have ids above it, so a look at a few does not tell.
+    @Test func idsThatBeginAgainAfterOthersHaveCome() async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 1000, "old")
+        #expect(try await self.deliver(bench, 1000).count == 1000)
+        try await self.enqueue(bench, 150, "more")
+        try await bench.script("ALTER TABLE $outbox.message ALTER id RESTART")
+        try await self.enqueue(bench, 50, "new")
+        let texts = try await self.deliver(bench, 200)
+        #expect(texts.sorted() == ((1...150).map { "more\($0)" } + (1...50).map { "new\($0)" }).sorted())
+    }
+
+    /// Sessions use ids later than others have passed them.
+    @Test func idsThatAreDrawnInAdvance() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
+        let first = try await Connection.connect(bench.postgres)
+        let second = try await Connection.connect(bench.postgres)
+        func enqueue(_ connection: Connection, _ count: Int) async throws {
+            try await connection.execute(
+                script: bench.render("SELECT $outbox.enqueue('d', 'x') FROM generate_series(1, \(count))"))
+        }
+        try await enqueue(first, 1)
+        try await enqueue(second, 500)
+        #expect(try await self.deliver(bench, 501).count == 501)
+        #expect(try await !self.isPassed(bench), "what a session still has may come")
+        try await enqueue(second, 300)
+        try await enqueue(first, 3)
+        #expect(try await self.deliver(bench, 303).count == 303)
+    }
+
+    /// As above, but nothing shows it any more than the messages themselves, behind more than anybody looks at at once.
+    @Test func idsThatWereDrawnInAdvanceLongAgo() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
+        let first = try await Connection.connect(bench.postgres)
+        func enqueue(_ connection: Connection, _ text: String, _ count: Int) async throws {
+            try await connection.execute(
+                script: bench.render(
+                    "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '\(text)' FROM generate_series(1, \(count))"))
+        }
+        try await enqueue(first, "first", 1)
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 1")
+        let second = try await Connection.connect(bench.postgres)
+        try await enqueue(second, "second", 500)
+        #expect(try await self.deliver(bench, 501).count == 501)
+        // More than two slices, one of them a transaction alone.
+        for _ in 1...20 { try await enqueue(second, "third", 100) }
+        try await enqueue(second, "third", 25_000)
+        // The server may let a session keep what it has drawn, or not.
+        try await bench.script(
+            """
+            INSERT INTO $outbox.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (2, 'd', 'first'), (3, 'd', 'first')
+            """)
+        try await enqueue(second, "fourth", 50)
+        let texts = try await self.deliver(bench, 27_052)
+        #expect(texts.filter { $0 == "first" }.count == 2)
+        #expect(texts.count <= 2 * 27_052, "once more at most")
+        #expect(try await self.deliver(bench, 0) == [])
+    }
+
+    @Test func snapshotsAsText() async throws {
+        let bench = try await RelayBench.make()
+        for text in ["3:3:", "100:200:101,105,199", "5000000000:9000000000:5000000001"] {
+            let row = try await bench.sql("SELECT '\(text)'::pg_snapshot")[0]
+            #expect(Cursor.text(of: row.bytes(0) ?? []) == text)
+            #expect(Cursor.maximum(of: row.bytes(0) ?? []) == UInt64(text.split(separator: ":")[1]))
+        }
+    }
+
+    @Test func idsThatFallAreRefused() async throws {
+        let bench = try await RelayBench.make()
+        try await bench.script("ALTER TABLE $outbox.message ALTER id SET INCREMENT BY -1 SET MINVALUE -1000")
+        let relay = bench.relay(["d": .handler { _ in }])
+        let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        #expect(error?.message.contains("SET INCREMENT BY 1") == true)
+    }
+
+    /// A server that was started again, or another, may give ids again that were delivered.
+    @Test func idsJumpAheadWhereTheServerWasStartedAgain() async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 10, "a")
+        #expect(try await self.deliver(bench, 10).count == 10)
+        try await self.enqueue(bench, 1, "b")
+        #expect(try await self.deliver(bench, 1) == ["b1"])
+        #expect(try await bench.count("SELECT $outbox.last_id()") == 11, "the same server")
+        for change in ["timeline = timeline - 1", "started_at = started_at - interval '1 h'", "system_identifier = 1"] {
+            try await bench.sql("UPDATE $outbox.numbering SET \(change)")
+            // Higher than what this server's sequence knows.
+            try await bench.script("UPDATE $outbox.stream SET position = position + 1000")
+            let known = try await bench.count("SELECT max(position) FROM $outbox.stream")
+            _ = try await self.deliver(bench, 0)
+            let last = try await bench.count("SELECT $outbox.last_id()")
+            #expect(last >= known + 1_000_000)
+            try await self.enqueue(bench, 1, "c")
+            #expect(try await self.deliver(bench, 1) == ["c1"])
+        }
+    }
+
+    /// Its rows have the numbers of the publisher, which say nothing here.
+    @Test func aLogThatASubscriptionWritesIsNotDelivered() async throws {
+        let bench = try await RelayBench.make()
+        let name = "sub_\(bench.schema.name)".filter { $0.isLetter || $0.isNumber || $0 == "_" }.lowercased()
+        try await bench.script(
+            "CREATE SUBSCRIPTION \(name) CONNECTION 'dbname=none' PUBLICATION none WITH (connect = false, slot_name = NONE)"
+        )
+        try await bench.script(
+            """
+            INSERT INTO pg_subscription_rel
+            SELECT oid, '$outbox.message_2'::regclass, 'r', NULL FROM pg_subscription WHERE subname = '\(name)'
+            """)
+        try await self.enqueue(bench, 1, "x")
+        let relay = bench.relay(["d": .handler { _ in Issue.record("delivered") }])
+        let events = relay.events
+        try await bench.run(relay) {
+            for await event in events {
+                guard case .disconnected(let reason, _) = event else { continue }
+                #expect(reason.contains("DROP SUBSCRIPTION"))
+                break
+            }
+        }
+        try await bench.script("DROP SUBSCRIPTION \(name)")
+        #expect(try await self.deliver(bench, 1) == ["x1"])
+    }
+
+    /// What it hides would be passed.
+    @Test(arguments: ["message", "stream", "deferred", "dead_letter", "segment", "migration"])
+    func rowLevelSecurityIsRefused(table: String) async throws {
+        let bench = try await RelayBench.make()
+        let role = "relay of \(bench.schema.name)"
+        try await bench.script(
+            """
+            CREATE ROLE "\(role)" LOGIN; \(bench.schema.grants(relay: role));
+            ALTER TABLE $outbox.\(table) ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY p ON $outbox.\(table) FOR SELECT TO "\(role)" USING (true)
+            """)
+        var postgres = bench.postgres
+        postgres.parameters["user"] = role
+        let relay = bench.relay(
+            ["d": .handler { _ in }], store: PostgresStore(postgres: postgres, schema: bench.schema))
+        await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        let inspector = try await Connection.connect(postgres)
+        if table != "segment" {
+            await #expect(throws: (any Error).self) {
+                _ = try await OutboxInspector(schema: bench.schema).status(on: inspector)
+                _ = try await OutboxInspector(schema: bench.schema).deadLetters(on: inspector)
+            }
+        }
+        await inspector.close()
+        try await bench.script("DROP OWNED BY \"\(role)\" CASCADE; DROP ROLE \"\(role)\"")
+    }
+}
