@@ -54,8 +54,11 @@ let package = Package(
         .target(
             name: "OutboxSQL",
             path: "sql",
-            resources: ["session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment", "doctor"]
-                .map { .embedInCode($0) },
+            resources: [
+                "session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment",
+                "doctor",
+            ]
+            .map { .embedInCode($0) },
             swiftSettings: settings
         ),
         .target(
@@ -112,13 +115,17 @@ let package = Package(
                 "Outbox",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
-            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map { .embedInCode("\($0).sh") },
+            resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map {
+                .embedInCode("\($0).sh")
+            },
             swiftSettings: settings
         ),
         // The other side of brokers, for our tests, benchmarks and the demonstration.
         .target(
             name: "BrokerTesting",
-            dependencies: ["CRabbitMQ", "CRdKafka", "Outbox"],
+            dependencies: [
+                "CRabbitMQ", "CRdKafka", "Outbox", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .target(
@@ -154,7 +161,7 @@ let package = Package(
         .testTarget(
             name: "OutboxTests",
             dependencies: [
-                "Outbox", "OutboxTesting",
+                "Outbox", "OutboxTesting", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -164,7 +171,7 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -201,7 +208,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

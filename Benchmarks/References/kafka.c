@@ -63,8 +63,9 @@ static void produce_all(
         char key[32], id[32];
         int key_length = snprintf(key, sizeof key, "key-%lld", (long long)(number % keys));
         int id_length = snprintf(id, sizeof id, "%lld", (long long)number);
-        rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+        rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
         rd_kafka_header_add(headers, "outbox-id", -1, id, id_length);
+        rd_kafka_header_add(headers, "outbox-enqueued-at", -1, "1700000000123", 13);
         rd_kafka_resp_err_t error = rd_kafka_producev(
             producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_VALUE(payload, (size_t)size),
             RD_KAFKA_V_KEY(key, (size_t)key_length), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);

@@ -18,11 +18,18 @@ public final class AMQPTransport: Transport {
 
     /// Creates a transport; nothing is connected before ``run()``.
     ///
-    /// - Throws: What ``AMQPConfiguration/validate()`` finds.
+    /// - Throws: What ``AMQPConfiguration/validate()`` finds, and what is wrong with files of certificates.
     public init(
         _ configuration: AMQPConfiguration, logger: Logger = Logger(label: "outbox.amqp")
     ) throws(TransportConfigurationError) {
         try configuration.validate()
+        if let tls = configuration.tls {
+            do throws(ConnectionLoss) {
+                try BrokerConnection.checkFiles(of: tls)
+            } catch {
+                throw TransportConfigurationError("RabbitMQ: \(error.reason)")
+            }
+        }
         self.configuration = configuration
         self.logger = logger
     }

@@ -49,11 +49,16 @@ struct OutboxCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error where self.isParsers(error) {
-            // It repeats what was wrong, which can be the address of a broker.
-            self.end(self.fullMessage(for: error).withoutPasswords, self.exitCode(for: error))
+            let message = self.message(for: error, arguments: CommandLine.arguments.dropFirst())
+            self.end(message, self.exitCode(for: error))
         } catch {
             self.end(CommandFailure(error))
         }
+    }
+
+    /// What the parser says, which repeats what was wrong: that can be the address of a broker or a server, with a password.
+    static func message(for error: any Error, arguments: some Sequence<String>) -> String {
+        Redaction.message(self.fullMessage(for: error), repeating: arguments)
     }
 
     /// Ends the process, having said why in a line.
@@ -108,14 +113,14 @@ struct OutboxCommand: AsyncParsableCommand {
     }
 
     /// Suggests the nearest name for a subcommand that does not exist, which the parser does for options only.
-    private static func checkSubcommand(of command: any ParsableCommand.Type, in arguments: ArraySlice<String>) throws {
+    static func checkSubcommand(of command: any ParsableCommand.Type, in arguments: ArraySlice<String>) throws {
         let subcommands = command.configuration.subcommands
         guard let name = arguments.first, !name.hasPrefix("-"), name != "help", !subcommands.isEmpty else { return }
         if let next = subcommands.first(where: { $0._commandName == name }) {
             return try self.checkSubcommand(of: next, in: arguments.dropFirst())
         }
         let hint = NearestName.suggestion(for: name, among: subcommands.map { $0._commandName })
-        throw CommandFailure(.usage, "there is no subcommand “\(name)”; \(hint)")
+        throw CommandFailure(.usage, "there is no subcommand “\(Redaction.shown(name))”; \(hint)")
     }
 
     /// Ends the process at once.

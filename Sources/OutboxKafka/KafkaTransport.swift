@@ -50,11 +50,12 @@ public final class KafkaTransport: Transport {
     /// Whether a broker can be reached.
     public var health: TransportHealth { self.board.health }
 
-    /// Holds a producer until ``close()`` has finished or the task is cancelled. To be called once.
+    /// Holds a producer until ``close()`` has finished or the task is cancelled. Runs once: make another transport for another relay,
+    /// and for another run.
     ///
-    /// - Throws: A `TransportConfigurationError` if the system has no thread left.
+    /// - Throws: A `TransportConfigurationError` if it runs or has run already, or the system has no thread left.
     public func run() async throws {
-        precondition(self.board.begin(), "A KafkaTransport runs once.")
+        guard self.board.begin() else { throw TransportConfigurationError("Kafka: a transport runs once") }
         let (properties, configuration, board, logger) = (
             self.properties, self.configuration, self.board, self.logger
         )
@@ -85,14 +86,16 @@ public final class KafkaTransport: Transport {
     ///   broker can be reached or none confirms.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
-        let reports = BatchReports(batch)
+        let records = BatchRecords(batch, template: self.template)
+        let reports = BatchReports(batch, fixedTopic: records.fixedTopic)
         try self.board.add(reports)
         defer {
             self.board.remove(reports)
             reports.close()
         }
         return try await withTaskCancellationHandler {
-            var delivery = BatchDelivery(batch, template: self.template, board: self.board, reports: reports)
+            var delivery = BatchDelivery(
+                batch, records, template: self.template, board: self.board, reports: reports)
             return try await delivery.run()
         } onCancel: {
             reports.cancel()

@@ -8,9 +8,10 @@ import broker
 
 def line(record):
     headers = record.headers() or []
-    if sum(name == "outbox-id" for name, _ in headers) != 1:
-        raise SystemExit(f"kafka-wire: a record has no single outbox-id: {headers}")
-    headers = [f"{name.encode().hex()}={value.hex()}" for name, value in headers if name != "outbox-id"]
+    own = {"outbox-id", "outbox-enqueued-at"}
+    if sorted(name for name, _ in headers if name in own) != sorted(own):
+        raise SystemExit(f"kafka-wire: a record has not each of {sorted(own)} once: {headers}")
+    headers = [f"{name.encode().hex()}={value.hex()}" for name, value in headers if name not in own]
     key = record.key()
     return " ".join(["-" if key is None else key.hex(), (record.value() or b"").hex(), ",".join(headers)])
 

@@ -39,4 +39,24 @@ FROM (
 ) AS held
 LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid
 WHERE held.what IS NOT NULL
+UNION ALL
+SELECT
+    format(
+        'server process %s%s%s has kept what relays write locked for %s s', holder.pid, ' of ' || activity.usename,
+        ' (' || nullif(activity.application_name, '') || ')',
+        ceil(extract(epoch FROM clock_timestamp() - activity.xact_start))::bigint),
+    format('Its transaction is to end: COMMIT or ROLLBACK there, or SELECT pg_terminate_backend(%s)', holder.pid), false
+FROM (
+    SELECT DISTINCT pg_locks.pid
+    FROM pg_locks
+    WHERE pg_locks.locktype = 'relation' AND pg_locks.granted AND pg_locks.pid <> pg_backend_pid()
+        AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND pg_locks.relation IN (
+            to_regclass('{{schema_text}}.stream'), to_regclass('{{schema_text}}.deferred'),
+            to_regclass('{{schema_text}}.dead_letter')
+        )
+        AND pg_locks.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock')
+) AS holder
+JOIN pg_stat_activity AS activity ON activity.pid = holder.pid
+WHERE activity.xact_start < clock_timestamp() - interval '1 minute'
 ORDER BY 1

@@ -1,6 +1,7 @@
 /// The address of a broker, with all its hosts: `scheme://user:password@host:port,host:port/path?name=value`.
 ///
-/// Unlike a URL it can have several hosts. What is wrong is said without repeating what could be a password.
+/// Unlike a URL it can have several hosts, and no fragment: a “#” in a parameter is one. What is wrong is said without repeating what
+/// could be a password.
 package struct BrokerURL: Sendable, Hashable {
     package struct Host: Sendable, Hashable, CustomStringConvertible {
         /// A name or an address; one of IPv6 without its brackets.
@@ -43,19 +44,31 @@ package struct BrokerURL: Sendable, Hashable {
         }
         let scheme = text[..<colon.lowerBound].lowercased()
         guard let defaultPort = ports[scheme] else {
-            let hint = NearestName.suggestion(for: scheme, among: names)
-            throw TransportConfigurationError("“\(scheme)” is no scheme of an address here; \(hint)")
+            if let (name, nearest) = Redaction.misspelling(scheme, of: names) {
+                throw TransportConfigurationError(
+                    "“\(name)” is no scheme of an address here; did you mean “\(nearest)”?")
+            }
+            throw TransportConfigurationError(
+                "an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
         }
         var rest = text[colon.upperBound...]
-        if rest.contains("#") { throw TransportConfigurationError("an address has no “#”; in a password it is %23") }
         var parameters: [Parameter] = []
         if let mark = rest.firstIndex(of: "?") {
             parameters = try Self.parameters(rest[rest.index(after: mark)...])
             rest = rest[..<mark]
         }
+        if rest.contains("#") {
+            throw TransportConfigurationError(
+                "before the parameters of an address, as in a password, “#” is written %23")
+        }
         var path: String?
         if let slash = rest.firstIndex(of: "/") {
-            path = try Self.decoded(rest[rest.index(after: slash)...], "the path")
+            let text = rest[rest.index(after: slash)...]
+            // More likely it is the end of a password that has a slash in it, and what stands before is no host.
+            if text.contains("@") {
+                throw TransportConfigurationError("in a password “/” is written %2F, and in a path “@” is written %40")
+            }
+            path = try Self.decoded(text, "the path")
             rest = rest[..<slash]
         }
         var user: String?
@@ -105,13 +118,14 @@ package struct BrokerURL: Sendable, Hashable {
 
     private static func parameters(_ text: Substring) throws(TransportConfigurationError) -> [Parameter] {
         var parameters: [Parameter] = []
-        for item in text.split(separator: "&") {
+        // They are counted, not named: a “?” in a password makes the rest of it a parameter.
+        for (index, item) in text.split(separator: "&").enumerated() {
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = try self.decoded(parts[0], "a parameter's name")
+            let name = try self.decoded(parts[0], "the name of parameter \(index + 1)")
             guard parts.count == 2, !name.isEmpty else {
-                throw TransportConfigurationError("the parameter “\(name)” has no value: NAME=VALUE")
+                throw TransportConfigurationError("parameter \(index + 1) has no name or no value: NAME=VALUE")
             }
-            parameters.append(Parameter(name: name, value: try self.decoded(parts[1], "the parameter “\(name)”")))
+            parameters.append(Parameter(name: name, value: try self.decoded(parts[1], "parameter \(index + 1)")))
         }
         return parameters
     }

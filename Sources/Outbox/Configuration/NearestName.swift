@@ -16,6 +16,11 @@ package enum NearestName {
         return "known are \(names.joined(separator: ", "))"
     }
 
+    /// How many letters have to be inserted, left out, replaced or swapped with a neighbour.
+    package static func differences(between name: String, and other: String) -> Int {
+        self.distance(Array(name.lowercased()), Array(other))
+    }
+
     /// Optimal string alignment (Damerau–Levenshtein without a second edit inside a swap).
     private static func distance(_ first: [Character], _ second: [Character]) -> Int {
         var table = [[Int]](repeating: [Int](repeating: 0, count: second.count + 1), count: first.count + 1)

@@ -71,6 +71,13 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
         }
     }
 
+    /// Whether two messages of one destination can have different texts.
+    package var variesWithinDestination: Bool {
+        self.parts.contains { part in
+            if case .value(let source, _, _) = part { source != .destination } else { false }
+        }
+    }
+
     /// The text for a message.
     ///
     /// - Throws: ``MissingValue`` if the message has nothing for one of the places.
@@ -100,12 +107,13 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     private static func parse(_ text: String) throws(TransportConfigurationError) -> [Part] {
         var parts: [Part] = []
         var literal = ""
-        var rest = text[...]
+        // By scalar: a combining mark behind a brace makes one character of the two.
+        var rest = text.unicodeScalars[...]
         while let character = rest.popFirst() {
             switch character {
             case "{" where rest.first == "{", "}" where rest.first == "}":
                 rest.removeFirst()
-                literal.append(character)
+                literal.unicodeScalars.append(character)
             case "{":
                 guard let end = rest.firstIndex(of: "}") else {
                     throw TransportConfigurationError("“\(text)”: a brace is not closed")
@@ -117,15 +125,17 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
             case "}":
                 throw TransportConfigurationError("“\(text)”: a brace is closed that was not opened; }} is one brace")
             default:
-                literal.append(character)
+                literal.unicodeScalars.append(character)
             }
         }
         if !literal.isEmpty { parts.append(.text(literal)) }
         return parts
     }
 
-    private static func place(_ place: Substring, in text: String) throws(TransportConfigurationError) -> Part {
-        let halves = place.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    private static func place(
+        _ place: Substring.UnicodeScalarView, in text: String
+    ) throws(TransportConfigurationError) -> Part {
+        let halves = place.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
         guard let source = Source(halves[0]) else {
             let hint = NearestName.suggestion(
                 for: halves[0], among: ["destination", "route", "key", "id", "header.NAME"])

@@ -51,7 +51,8 @@ extension AMQPConfiguration {
         enum Kind { case retried, rejected, dropped }
         let kind: Kind
 
-        /// It is tried again: somebody may bind a queue.
+        /// It is tried again, unless the exchange delays it (header `x-delay`). Where every message of the destination goes to the same place, that no queue is bound there is an
+        /// outage, which counts no attempt; where the routing key comes from the message, it is an attempt.
         public static let retried = Unroutable(kind: .retried)
         /// It becomes a dead letter at once.
         public static let rejected = Unroutable(kind: .rejected)

@@ -6,12 +6,13 @@ extension AMQPConfiguration {
 
     /// Reads an address: `amqp://user:password@host:port,host/vhost?exchange=orders&type=topic`, or `amqps://` for TLS.
     ///
-    /// Without a path the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and
+    /// Without a path, or with one that is empty, the virtual host is `/`. An exchange is declared if its `type` is given; a `queue` is declared, and
     /// bound to the exchange with the `binding_key`: by default the routing key if it is the same for every message, else
     /// `#`. With a `queue` and no `exchange`, messages go to that queue through the default exchange.
     ///
     /// The parameters are those of the properties: `exchange`, `type`, `durable`, `auto_delete` (of the exchange and the
-    /// queue), `queue`, `queue_type`, `binding_key`, `routing_key`, `unroutable` (`retry`, `reject`, `drop`), `persistent`,
+    /// queue), `exchange.NAME` and `queue.NAME` (an argument of what is declared, such as `exchange.x-delayed-type=direct` or
+    /// `queue.x-max-length=1000`), `queue`, `queue_type`, `binding_key`, `routing_key`, `unroutable` (`retry`, `reject`, `drop`), `persistent`,
     /// `message_id`, `content_type`, `message_type`, `app_id`, `priority`, `expiration`, `max_message_size`, `window`,
     /// `key_order` (`one_at_a_time`, `pipelined`), `confirm_timeout`, `connect_timeout`, `heartbeat`, `frame_size`,
     /// `connection_name`, `host_order` (`random`, `as_given`), `initial_delay`, `maximum_delay`; with `amqps` `ca_file`,
@@ -23,7 +24,8 @@ extension AMQPConfiguration {
         let address = try BrokerURL(url, ports: Self.ports)
         var parameters = try AMQPParameters(address.parameters)
         self.init(hosts: address.hosts.map { Host($0.name, port: $0.port) })
-        self.virtualHost = address.path ?? "/"
+        // An empty one is what a slash before the parameters gives, and no virtual host that there is.
+        self.virtualHost = address.path.flatMap { $0.isEmpty ? nil : $0 } ?? "/"
         self.credentials = .password(user: address.user ?? "guest", password: address.password ?? "guest")
         try self.applyTopology(&parameters)
         try self.applyPublishing(&parameters)
@@ -38,10 +40,17 @@ extension AMQPConfiguration {
         let isAutoDeleted = try parameters.flag("auto_delete")
         let name = parameters.text("exchange") ?? ""
         let queueName = parameters.text("queue")
+        let exchangeArguments = parameters.arguments(of: "exchange")
+        let queueArguments = parameters.arguments(of: "queue")
         if let type = parameters.text("type") {
             self.exchange = .declared(
-                name, type: type, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
+                name, type: type, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false,
+                arguments: exchangeArguments)
         } else {
+            if !exchangeArguments.isEmpty {
+                throw TransportConfigurationError(
+                    "arguments of the exchange are for one that is declared: give its “type”")
+            }
             self.exchange = .named(name)
             if queueName == nil, isDurable != nil || isAutoDeleted != nil {
                 throw TransportConfigurationError(
@@ -49,21 +58,28 @@ extension AMQPConfiguration {
             }
         }
         if let key = parameters.text("routing_key") {
-            self.publishing.routingKey = try MessageTemplate(key)
+            self.publishing.routingKey = try MessageTemplate(key, of: "routing_key")
         } else if name.isEmpty, let queueName {
             self.publishing.routingKey = try MessageTemplate(
-                queueName.replacing("{", with: "{{").replacing("}", with: "}}"))
+                queueName.replacing("{", with: "{{").replacing("}", with: "}}"), of: "queue")
         }
         let bindingKey = parameters.text("binding_key")
         let queueType = parameters.text("queue_type")
         guard let queueName else {
-            if bindingKey != nil || queueType != nil {
-                throw TransportConfigurationError("“binding_key” and “queue_type” need a “queue”")
+            if bindingKey != nil || queueType != nil || !queueArguments.isEmpty {
+                throw TransportConfigurationError("“binding_key”, “queue_type” and arguments of a queue need a “queue”")
             }
             return
         }
         var queue = Queue(queueName, isDurable: isDurable ?? true, isAutoDeleted: isAutoDeleted ?? false)
-        if let queueType { queue.arguments["x-queue-type"] = .text(queueType) }
+        queue.arguments = queueArguments
+        if let queueType {
+            if queueArguments["x-queue-type"] != nil {
+                throw TransportConfigurationError(
+                    "the queue’s type is given twice, as “queue_type” and “queue.x-queue-type”")
+            }
+            queue.arguments["x-queue-type"] = .text(queueType)
+        }
         if let bindingKey {
             queue.bindingKeys = [bindingKey]
         } else if !name.isEmpty {
@@ -76,8 +92,12 @@ extension AMQPConfiguration {
         let unroutable: [String: Unroutable] = ["retry": .retried, "reject": .rejected, "drop": .dropped]
         if let choice = try parameters.choice("unroutable", unroutable) { self.publishing.unroutable = choice }
         if let flag = try parameters.flag("persistent") { self.publishing.isPersistent = flag }
-        if let text = parameters.text("message_id") { self.publishing.messageID = try MessageTemplate(text) }
-        if let text = parameters.text("message_type") { self.publishing.type = try MessageTemplate(text) }
+        if let text = parameters.text("message_id") {
+            self.publishing.messageID = try MessageTemplate(text, of: "message_id")
+        }
+        if let text = parameters.text("message_type") {
+            self.publishing.type = try MessageTemplate(text, of: "message_type")
+        }
         if let text = parameters.text("content_type") { self.publishing.contentType = text }
         if let text = parameters.text("app_id") { self.publishing.applicationID = text }
         if let number = try parameters.number("priority", 0...255) { self.publishing.priority = UInt8(number) }

@@ -17,6 +17,7 @@ extension AMQPConfiguration {
             try require(!host.name.isEmpty && !host.name.utf8.contains(0), "a host has no name")
             try require(host.port.map { (1...65535).contains($0) } ?? true, "a port is a number from 1 to 65535")
         }
+        try require(!self.virtualHost.isEmpty, "the virtual host has no name; the default one is “/”")
         try Self.requireShort(self.virtualHost, "the virtual host")
         switch self.credentials.kind {
         case .password(let user, let password):
@@ -33,6 +34,10 @@ extension AMQPConfiguration {
             try require(!self.exchange.name.isEmpty, "the default exchange cannot be declared; give it a name")
             try require(!declaration.type.isEmpty, "the exchange’s type is empty")
             try Self.requireShort(declaration.type, "the exchange’s type")
+            try require(
+                !self.exchange.delaysMessages || declaration.arguments["x-delayed-type"] != nil,
+                "an exchange of type x-delayed-message needs the argument x-delayed-type, the type by which it routes in the end"
+                    + " (exchange.x-delayed-type=direct)")
             try require(!declaration.isInternal, "an internal exchange takes no messages from clients")
         }
         for queue in self.queues {

@@ -11,19 +11,45 @@ struct AMQPParameters {
     ]
     private static let knownWithTLS = ["auth", "ca_file", "cert_file", "key_file", "verify_host", "verify_peer"]
 
+    /// What an argument's name begins with, of the exchange or the queue: `exchange.alternate-exchange`, `queue.x-max-length`.
+    private static let argumentPrefixes = ["exchange.", "queue."]
+
     private var values: [String: String] = [:]
 
     init(_ parameters: [BrokerURL.Parameter]) throws(TransportConfigurationError) {
         let known = Self.known + Self.knownWithTLS
         for parameter in parameters {
-            guard known.contains(parameter.name) else {
-                let hint = NearestName.suggestion(for: parameter.name, among: known)
-                throw TransportConfigurationError("there is no parameter “\(parameter.name)”; \(hint)")
+            guard known.contains(parameter.name) || Self.isArgument(parameter.name) else {
+                guard let (name, nearest) = Redaction.misspelling(parameter.name, of: known) else {
+                    throw TransportConfigurationError(
+                        "there is a parameter that is not known; known are \(known.joined(separator: ", "))")
+                }
+                throw TransportConfigurationError("there is no parameter “\(name)”; did you mean “\(nearest)”?")
             }
             guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
-                throw TransportConfigurationError("the parameter “\(parameter.name)” is given twice")
+                throw TransportConfigurationError("the parameter “\(Redaction.shown(parameter.name))” is given twice")
             }
         }
+    }
+
+    private static func isArgument(_ name: String) -> Bool {
+        self.argumentPrefixes.contains { name.hasPrefix($0) && name.utf8.count > $0.utf8.count }
+    }
+
+    /// The arguments of the exchange or the queue: whole numbers, `true` and `false`, and texts.
+    mutating func arguments(of kind: String) -> [String: AMQPConfiguration.Argument] {
+        var arguments: [String: AMQPConfiguration.Argument] = [:]
+        for (name, value) in self.values where name.hasPrefix(kind + ".") {
+            self.values[name] = nil
+            let argument: AMQPConfiguration.Argument =
+                switch value {
+                case "true": true
+                case "false": false
+                default: Int64(value).map(AMQPConfiguration.Argument.integer) ?? .text(value)
+                }
+            arguments[String(name.dropFirst(kind.count + 1))] = argument
+        }
+        return arguments
     }
 
     mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }

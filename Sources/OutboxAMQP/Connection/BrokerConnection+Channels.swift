@@ -1,4 +1,5 @@
 import CRabbitMQ
+import Outbox
 
 #if canImport(Darwin)
 import Darwin
@@ -51,6 +52,24 @@ extension BrokerConnection {
                 try self.checkReply(channel)
             }
         }
+    }
+
+    /// Looks for what messages are published to and is not declared here: the exchange, or the queue that all of them go to.
+    mutating func findTopology(_ configuration: AMQPConfiguration, on channel: UInt16) throws(RequestError) {
+        self.arena.reset()
+        let exchange = configuration.exchange
+        if !exchange.name.isEmpty {
+            if exchange.declaration != nil { return }
+            unsafe _ = amqp_exchange_declare(
+                self.state, channel, self.arena.bytes(exchange.name), self.arena.bytes("direct"), 1, 0, 0, 0,
+                amqp_empty_table)
+            return try self.checkReply(channel)
+        }
+        guard let queue = configuration.publishing.routingKey.constant, !queue.isEmpty,
+            !configuration.queues.contains(where: { $0.name == queue })
+        else { return }
+        unsafe _ = amqp_queue_declare(self.state, channel, self.arena.bytes(queue), 1, 0, 0, 0, amqp_empty_table)
+        try self.checkReply(channel)
     }
 
     /// Takes leave of the broker, which may take as long as `limit`.

@@ -61,9 +61,15 @@ extension BrokerConnection {
             return ConnectionLoss(
                 reason: "the broker knows nobody by certificate here: it does not offer EXTERNAL"
                     + " (rabbitmq_auth_mechanism_ssl and auth_mechanisms)")
-        case AMQP_STATUS_SSL_ERROR.rawValue, AMQP_STATUS_SOCKET_ERROR.rawValue, AMQP_STATUS_CONNECTION_CLOSED.rawValue:
+        case AMQP_STATUS_SSL_ERROR.rawValue, AMQP_STATUS_SOCKET_ERROR.rawValue, AMQP_STATUS_CONNECTION_CLOSED.rawValue,
+            AMQP_STATUS_BAD_AMQP_DATA.rawValue, AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION.rawValue:
             // From TLS 1.3 on a client has connected before the broker looks at its certificate.
-            guard let tls = configuration.tls else { return loss }
+            guard let tls = configuration.tls else {
+                return ConnectionLoss(
+                    reason:
+                        "\(loss.reason) before the login; it may be that the port is one for TLS (amqps://), or no broker’s"
+                )
+            }
             let hint = tls.identity == nil ? "wants a client’s certificate" : "does not trust the client’s certificate"
             return ConnectionLoss(reason: "\(loss.reason) before the login; it may be that the broker \(hint)")
         default:

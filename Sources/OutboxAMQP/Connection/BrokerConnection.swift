@@ -1,4 +1,5 @@
 import CRabbitMQ
+import Outbox
 
 #if canImport(Darwin)
 import Darwin
@@ -67,8 +68,54 @@ import Musl
         }
         guard let socket = unsafe socket else { throw ConnectionLoss(reason: "no memory") }
         var timeout = timeval(configuration.connection.timeout)
-        let port = CInt(host.port ?? (configuration.tls == nil ? 5672 : 5671))
-        try check(unsafe amqp_socket_open_noblock(socket, host.name, port, &timeout))
+        let port = host.port ?? (configuration.tls == nil ? 5672 : 5671)
+        TLSErrors.clear()
+        let status = unsafe amqp_socket_open_noblock(socket, host.name, CInt(port), &timeout)
+        if status == AMQP_STATUS_OK.rawValue { return }
+        throw Self.failureToOpen(status, host.name, port, configuration)
+    }
+
+    /// What kept a host from being connected to, with what is likely to be behind it.
+    private static func failureToOpen(
+        _ status: CInt, _ host: String, _ port: Int, _ configuration: AMQPConfiguration
+    ) -> ConnectionLoss {
+        let tls = TLSErrors.last
+        let loss = ConnectionLoss(status: status)
+        switch status {
+        case AMQP_STATUS_SOCKET_ERROR.rawValue, AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED.rawValue:
+            let limit = min(configuration.connection.timeout, .seconds(1)).wholeMilliseconds
+            guard let reason = SocketDiagnosis.reason(host: host, port: port, milliseconds: limit) else { return loss }
+            return ConnectionLoss(reason: reason)
+        case AMQP_STATUS_SSL_CONNECTION_FAILED.rawValue, AMQP_STATUS_SSL_ERROR.rawValue:
+            // Where no TLS is spoken, the answer is none, or something else.
+            let hint =
+                switch tls {
+                case "wrong version number", "packet length too long", "record layer failure",
+                    "unexpected eof while reading", nil:
+                    "; does the broker speak TLS on this port? Without it an address begins with amqp://"
+                default: ""
+                }
+            return ConnectionLoss(reason: loss.reason + (tls.map { ": \($0)" } ?? "") + hint)
+        default:
+            return loss
+        }
+    }
+
+    /// Reads the files that a configuration names, without a connection.
+    ///
+    /// - Throws: What is wrong with one of them.
+    static func checkFiles(of tls: AMQPConfiguration.TLS) throws(ConnectionLoss) {
+        for path in [tls.authorities, tls.identity?.certificate, tls.identity?.key] {
+            if let path, let defect = ReadableFile.defect(of: path) { throw ConnectionLoss(reason: defect) }
+        }
+        // What the system trusts may come later.
+        guard tls.authorities != nil || tls.identity != nil else { return }
+        var given = tls
+        if given.authorities == nil { given.verifiesPeer = false }
+        guard let state = unsafe amqp_new_connection() else { return }
+        defer { unsafe _ = amqp_destroy_connection(state) }
+        guard let socket = unsafe amqp_ssl_socket_new(state) else { return }
+        try unsafe self.secure(socket, given)
     }
 
     private static func secure(_ socket: OpaquePointer, _ tls: AMQPConfiguration.TLS) throws(ConnectionLoss) {
@@ -77,7 +124,7 @@ import Musl
         try check(unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST))
         if let authorities = tls.authorities {
             guard unsafe amqp_ssl_socket_set_cacert(socket, authorities) == AMQP_STATUS_OK.rawValue else {
-                throw ConnectionLoss(reason: "the authorities in \(authorities) cannot be read")
+                throw ConnectionLoss(reason: "the authorities in \(authorities) cannot be read; is it a file in PEM?")
             }
         } else if tls.verifiesPeer {
             let found = AMQPConfiguration.TLS.systemAuthorities.contains { path in
@@ -89,7 +136,12 @@ import Musl
             if let password = identity.keyPassword { unsafe amqp_ssl_socket_set_key_passwd(socket, password) }
             guard
                 unsafe amqp_ssl_socket_set_key(socket, identity.certificate, identity.key) == AMQP_STATUS_OK.rawValue
-            else { throw ConnectionLoss(reason: "the client’s certificate or key cannot be read") }
+            else {
+                throw ConnectionLoss(
+                    reason:
+                        "the client’s certificate or key cannot be read; are they files in PEM, and do they belong together?"
+                )
+            }
         }
     }
 }
@@ -127,7 +179,11 @@ func check(_ status: CInt) throws(ConnectionLoss) {
 
 extension ConnectionLoss {
     init(status: CInt) {
-        self.reason = unsafe amqp_error_string2(status).map { unsafe String(cString: $0) } ?? "error \(status)"
+        // Before anything else is called.
+        let cause = SocketDiagnosis.lastError
+        var reason = unsafe amqp_error_string2(status).map { unsafe String(cString: $0) } ?? "error \(status)"
+        if status == AMQP_STATUS_SOCKET_ERROR.rawValue, let cause { reason += ": \(cause)" }
+        self.init(reason: reason)
     }
 }
 

@@ -35,6 +35,12 @@ enum SocketState {
         return (entries.0.revents != 0, entries.1.revents != 0)
     }
 
+    /// - Returns: Whether it is, or has failed.
+    static func waitUntilWritable(_ descriptor: CInt, milliseconds: CInt) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return unsafe systemPoll(&entry, 1, milliseconds) > 0
+    }
+
     /// Makes room for at least that many bytes to be sent, as far as the system allows it.
     static func widen(_ descriptor: CInt, to count: Int) {
         var size: CInt = 0

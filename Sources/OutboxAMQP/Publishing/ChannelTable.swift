@@ -2,6 +2,9 @@
 struct Unconfirmed {
     let job: DeliveryJob
     let index: Int
+    /// Whether every message of its destination goes where it was sent.
+    let isAddressFixed: Bool
+    let delay: Delay
     let since: ContinuousClock.Instant
 }
 

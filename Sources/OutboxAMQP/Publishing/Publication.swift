@@ -11,6 +11,8 @@ struct Publication {
     /// The exchange that the message itself names.
     var exchange: String?
     var routingKey = ""
+    /// Whether the message itself names the routing key.
+    var hasOwnRoutingKey = false
     var messageID = ""
     /// Seconds since 1970.
     var timestamp: UInt64 = 0
@@ -50,6 +52,7 @@ struct Publication {
         if !self.headers.isEmpty { overriddenKey = try self.takeOverrides() }
         if let overriddenKey {
             self.routingKey = overriddenKey
+            self.hasOwnRoutingKey = true
         } else {
             self.routingKey = try Self.text(settings.routingKey, message, "routing key")
         }

@@ -16,11 +16,18 @@ extension Publisher {
                 reasons.append("\(host): \(error.reason)")
             }
         }
-        let reason = reasons.joined(separator: "; ")
+        // In an order that does not change with the host that was tried first: the same reason is the same text.
+        let reason = reasons.sorted().joined(separator: "; ")
         self.trouble = reason
         self.desk.report(.down(reason))
         self.nextAttempt = .now + self.reconnects.failed(random: .random(in: 0...1))
-        self.logger.debug("No host could be reached", metadata: [LogKey.reason: "\(reason)"])
+        // Before there is a message, nothing else would say it.
+        let isNews = self.saidReason != reason
+        self.saidReason = reason
+        self.logger.log(
+            level: isNews ? .warning : .debug,
+            "RabbitMQ cannot be used; messages wait in the outbox, and it is tried again",
+            metadata: [LogKey.reason: "\(reason)"])
     }
 
     private func connect(to host: AMQPConfiguration.Host) throws(ConnectionLoss) {
@@ -36,15 +43,46 @@ extension Publisher {
         } catch {
             switch error {
             case .connection(let loss): throw loss
-            case .channel(let fault): throw ConnectionLoss(reason: fault.reason)
+            case .channel(let fault):
+                guard self.configuration.declaresSomething else { throw ConnectionLoss(reason: fault.reason) }
+                throw ConnectionLoss(reason: "what is to be declared is refused: \(fault.reason)")
             }
         }
+        try self.findTopology()
         self.channels[ChannelTable.configured].isOpen = true
         self.connectedAt = .now
         self.hasServed = false
         self.trouble = nil
         self.desk.report(.up)
-        self.logger.debug("Connected", metadata: [LogKey.host: "\(host)"])
+        self.logger.log(
+            level: self.saidReason == nil ? .debug : .notice, "Connected to RabbitMQ",
+            metadata: [LogKey.host: "\(host)"])
+        self.saidReason = nil
+    }
+
+    /// Says what is missing, before there is a message for it. That is no reason not to connect: a message may name another exchange,
+    /// and what is missing may be there before the first one.
+    private func findTopology() throws(ConnectionLoss) {
+        do throws(BrokerConnection.RequestError) {
+            do throws(BrokerConnection.RequestError) {
+                try self.connection!.findTopology(self.configuration, on: ChannelTable.configured)
+                self.saidMissing = nil
+            } catch {
+                guard case .channel(let fault) = error else { throw error }
+                if fault.code == 404, self.saidMissing != fault.reason {
+                    self.saidMissing = fault.reason
+                    self.logger.warning(
+                        "RabbitMQ does not have what messages go to; they wait in the outbox, or are tried again",
+                        metadata: [LogKey.reason: "\(fault.reason)"])
+                }
+                try self.connection!.openChannel(ChannelTable.configured)
+            }
+        } catch {
+            switch error {
+            case .connection(let loss): throw loss
+            case .channel(let fault): throw ConnectionLoss(reason: fault.reason)
+            }
+        }
     }
 
     /// The connection is of no use any more.

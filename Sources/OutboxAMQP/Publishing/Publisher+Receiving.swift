@@ -18,7 +18,7 @@ extension Publisher {
         case .confirmed(let channel, let tag, let isMultiple):
             self.confirm(channel, tag, isMultiple, refusal: nil)
         case .refused(let channel, let tag, let isMultiple):
-            self.confirm(channel, tag, isMultiple, refusal: .retry("nacked by the broker"))
+            self.confirm(channel, tag, isMultiple, refusal: .nacked)
         case .returned(let channel, let messageID, let reason):
             self.markReturned(channel, messageID, reason)
         case .channelClosed(let channel, let fault):
@@ -32,26 +32,45 @@ extension Publisher {
         }
     }
 
-    private func confirm(_ channel: UInt16, _ tag: UInt64, _ isMultiple: Bool, refusal: Outcome?) {
+    private func confirm(_ channel: UInt16, _ tag: UInt64, _ isMultiple: Bool, refusal: Refusal?) {
         guard self.channels.contains(channel) else { return }
         self.channels[channel].window.confirm(tag, isMultiple: isMultiple, into: &self.confirmations)
         self.channels[channel].isRedeclared = false
         self.hasServed = true
-        if self.trouble != nil, !self.isBlocked {
-            self.trouble = nil
-            self.desk.report(.up)
-        }
         for confirmation in self.confirmations {
             self.unconfirmed -= 1
-            let outcome = refusal ?? confirmation.returned.map(self.unroutable) ?? .delivered
-            self.settle(confirmation.entry.job, confirmation.entry.index, outcome)
+            let entry = confirmation.entry
+            let outcome = self.outcome(of: entry, refusal ?? confirmation.returned.map(Refusal.returned))
+            if case .unavailable(let reason) = outcome.kind {
+                self.report(trouble: reason)
+            } else if self.trouble != nil, !self.isBlocked {
+                self.trouble = nil
+                self.desk.report(.up)
+            }
+            self.settle(entry.job, entry.index, outcome)
         }
         self.confirmations.removeAll(keepingCapacity: true)
     }
 
-    private func unroutable(_ reason: String) -> Outcome {
-        let reason = "unroutable: \(reason)"
-        return self.configuration.publishing.unroutable.kind == .rejected ? .reject(reason) : .retry(reason)
+    private func outcome(of entry: Unconfirmed, _ refusal: Refusal?) -> Outcome {
+        guard let refusal else { return .delivered }
+        let unroutable = self.configuration.publishing.unroutable
+        if case .returned = refusal, entry.delay == .possible, unroutable.kind == .retried {
+            self.warnOfDelay()
+            return .delivered
+        }
+        return refusal.outcome(isAddressFixed: entry.isAddressFixed, unroutable: unroutable)
+    }
+
+    private func warnOfDelay() {
+        if self.hasWarnedOfDelay { return }
+        self.hasWarnedOfDelay = true
+        self.logger.warning(
+            """
+            The broker has returned a message with the header x-delay as unroutable, which an exchange that delays messages does \
+            although it keeps them: it counts as delivered. If the exchange is of another type, such messages are lost; declare its \
+            type to have them tried again
+            """)
     }
 
     private func markReturned(_ channel: UInt16, _ messageID: String, _ reason: String) {
@@ -75,12 +94,13 @@ extension Publisher {
         let channel = self.channels[number]
         let remedy = fault.remedy(
             unconfirmed: entries.count, isOverride: channel.isOverride,
+            isAddressFixed: entries.allSatisfy(\.isAddressFixed),
             canRedeclare: self.configuration.declaresSomething && !channel.isRedeclared)
         switch remedy {
         case .settle(let outcome):
             // Whoever comes next may try again: the exchange may be deleted once more in the moment after it was declared.
             self.channels[number].isRedeclared = false
-            if fault.isOfExchange, !channel.isOverride { self.report(trouble: fault.reason) }
+            if case .unavailable(let reason) = outcome.kind { self.report(trouble: reason) }
             for entry in entries { self.settle(entry.job, entry.index, outcome) }
         case .redeclare:
             let fault = try self.redeclare(on: number)
@@ -138,6 +158,7 @@ extension Publisher {
     }
 
     private func report(trouble reason: String) {
+        if self.trouble == reason { return }
         self.trouble = reason
         self.desk.report(.down(reason))
         self.logger.debug("The broker takes no messages", metadata: [LogKey.reason: "\(reason)"])

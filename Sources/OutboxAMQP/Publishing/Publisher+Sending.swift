@@ -92,18 +92,24 @@ extension Publisher {
         }
         let exchange = publication.exchange ?? self.configuration.exchange.name
         let number = self.channels.lookUp(exchange)
+        let delay = Delay(publication, self.configuration.exchange)
         do throws(BrokerConnection.RequestError) {
             let channel = try self.open(number)
             self.unfinished = try self.connected { () throws(ConnectionLoss) in
                 try self.connection!.publish(
-                    message, as: publication, exchange: exchange, isMandatory: settings.unroutable.kind != .dropped,
-                    on: channel)
+                    message, as: publication, exchange: exchange,
+                    isMandatory: settings.unroutable.kind != .dropped && delay != .certain, on: channel)
             }
-            self.channels[channel].window.append(Unconfirmed(job: job, index: index, since: self.now))
+            self.channels[channel].window.append(
+                Unconfirmed(
+                    job: job, index: index, isAddressFixed: self.fixedAddress.includes(publication),
+                    delay: delay, since: self.now))
         } catch {
             switch error {
             case .connection(let loss): throw loss
-            case .channel(let fault): return self.settle(job, index, .retry(fault.reason))
+            case .channel(let fault):
+                let isOwn = publication.exchange != nil
+                return self.settle(job, index, isOwn ? .retry(fault.reason) : .unavailable(fault.reason))
             }
         }
         self.unconfirmed += 1

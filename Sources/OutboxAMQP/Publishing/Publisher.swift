@@ -10,6 +10,9 @@ final class Publisher {
     let configuration: AMQPConfiguration
     let desk: Desk
     let logger: Logger
+    let fixedAddress: FixedAddress
+    /// Whether it was said that messages count as delivered which an exchange seems to delay.
+    var hasWarnedOfDelay = false
 
     /// nil: there is none at the moment.
     var connection: BrokerConnection?
@@ -23,6 +26,10 @@ final class Publisher {
     var hasServed = false
     /// Why messages cannot be delivered at the moment.
     var trouble: String?
+    /// Why no connection could be made, as it was logged; nil: there is one.
+    var saidReason: String?
+    /// What was missing at the broker, as it was logged; nil: nothing.
+    var saidMissing: String?
     /// Whether that is the broker's wish, while the connection lasts.
     var isBlocked = false
 
@@ -53,6 +60,7 @@ final class Publisher {
         self.configuration = configuration
         self.desk = desk
         self.logger = logger
+        self.fixedAddress = FixedAddress(configuration)
         self.reconnects = ReconnectSchedule(configuration.connection)
     }
 

@@ -22,7 +22,7 @@ struct BenchCommand: ParsableCommand {
         subcommands: [
             BenchDrainCommand.self, BenchInsertCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self, BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
-            BenchWritesCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
+            BenchWritesCommand.self, BenchScaleCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
             BenchSoakCommand.self, BenchAllCommand.self,
         ])
 }

@@ -22,7 +22,9 @@ extension CommandFailure {
         case let error as TransactionError:
             let cause: (any Error)? = error.beginError ?? error.bodyError ?? error.commitError ?? error.rollbackError
             let status = cause.map { CommandFailure($0).status } ?? .failure
-            self.init(status, error.description)
+            var message = error.description
+            if error.isCommitUnknown { message += "; look whether it is done before you do it again" }
+            self.init(status, message)
         case let error as RelayStoreError: self.init(error)
         case let error as OutboxError: self.init(error)
         case let error as EphemeralServerError: self.init(.unavailable, error.description)
@@ -34,45 +36,23 @@ extension CommandFailure {
     }
 
     private init(_ error: PostgresError) {
-        self.init(Self.status(of: error), error.description)
+        self.init(ExitStatus(error), error.description)
     }
 
     private init(_ error: OutboxError) {
-        switch error.code {
-        case .privilege: self.init(.noPermission, error.description)
-        case .unknownVersion: self.init(.usage, error.description)
-        case .schemaMissing, .schemaOccupied, .schemaUnversioned, .schemaOutdated, .schemaNewer, .drift:
-            self.init(.wrongSchema, error.description)
-        default: self.init(.failure, error.description)
-        }
+        self.init(ExitStatus(error.code) ?? .failure, error.description)
     }
 
     private init(_ error: RelayStoreError) {
-        if let cause = error.underlying as? PostgresError {
-            self.init(Self.status(of: cause), error.description)
-        } else if let cause = error.underlying as? OutboxError {
-            self.init(cause)
-        } else {
-            // The schema was checked before the relay began, so what is left and does not pass is a privilege.
-            self.init(error.isRetriable ? .unavailable : .noPermission, error.description)
-        }
-    }
-
-    private static func status(of error: PostgresError) -> ExitStatus {
-        switch error.sqlState {
-        case "42501": return .noPermission
-        // A setting of the session that the server does not take: PGTZ, PGOPTIONS.
-        case "42704" where error.code == .connect, "42601" where error.code == .connect: return .usage
-        case let state? where state.hasPrefix("22") && error.code == .connect: return .usage
-        case "3D000", "3F000", "42P01", "42883": return .wrongSchema
-        case let state? where state.hasPrefix("28"): return .noPermission
-        case let state? where state.hasPrefix("22") || state.hasPrefix("23"): return .badInput
-        default: break
-        }
-        switch error.code {
-        case .configuration: return .usage
-        case .connect, .connectionLost, .timeout: return .unavailable
-        default: return error.isRetriable ? .unavailable : .failure
+        switch error.underlying {
+        case let cause as PostgresError:
+            let status = ExitStatus(cause)
+            // A relay has no input that could be wrong.
+            self.init(status == .badInput ? .failure : status, error.description)
+        case let cause as OutboxError:
+            self.init(ExitStatus(cause.code) ?? .failure, error.description)
+        default:
+            self.init(error.isRetriable ? .unavailable : .failure, error.description)
         }
     }
 }

@@ -26,11 +26,3 @@ extension String {
         return result.count <= limit ? result : result.prefix(limit - 1) + "…"
     }
 }
-
-extension String {
-    /// The text with what stands before the hosts in addresses left out.
-    var withoutPasswords: String {
-        // Greedy: a password can have an @ that should have been written otherwise.
-        self.replacing(/:\/\/[^\s'"“”]*@/, with: "://…@")
-    }
-}

@@ -13,7 +13,7 @@ struct RouteArgument: Sendable, Hashable {
         guard parts.count == 2, !parts[0].isEmpty, !parts[0].contains("://") else {
             // It can have a password.
             if argument.contains("://") { throw ValidationError("before an address stands its DESTINATION=") }
-            throw ValidationError("“\(argument)” is not DESTINATION=SINK, such as event-bus=stdout")
+            throw ValidationError("“\(Redaction.shown(argument))” is not DESTINATION=SINK, such as event-bus=stdout")
         }
         guard parts[0].utf8.count <= 255 else { throw ValidationError("a destination has at most 255 bytes") }
         self.destination = parts[0] == "*" ? nil : parts[0]
@@ -33,8 +33,14 @@ struct RouteArgument: Sendable, Hashable {
         case ("exec", _): throw ValidationError("“exec” needs a command: exec:COMMAND")
         case ("stdout", _), ("discard", _): throw ValidationError("“\(parts[0])” takes nothing after a colon")
         default:
-            let hint = NearestName.suggestion(for: parts[0], among: Sink.names)
-            throw ValidationError("“\(parts[0])” is no sink; \(hint)")
+            if BrokerSink.schemes.contains(where: { text.lowercased().hasPrefix($0) }) {
+                throw ValidationError(
+                    "an address begins with \(BrokerSink.schemes.map { $0 + "://" }.joined(separator: ", "))")
+            }
+            guard let (name, nearest) = Redaction.misspelling(parts[0], of: Sink.names) else {
+                throw ValidationError("that is no sink; known are \(Sink.names.joined(separator: ", "))")
+            }
+            throw ValidationError("“\(name)” is no sink; did you mean “\(nearest)”?")
         }
     }
 }

@@ -9,6 +9,22 @@ struct ServerOptions: ParsableArguments {
             "The server: a URL or key=value pairs as for psql. Default: the PG* environment.", valueName: "connection"))
     var postgres: String = ""
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            How long the server may be silent while an answer is due, unless it says over another connection that it is \
+            at work. 0: as long as it likes.
+            """, valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var answerTimeout = Interval(.seconds(30))
+
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Prepare statements and use them again; not through a pooler in transaction mode such as PgBouncer before 1.21."
+    )
+    var preparedStatements = true
+
     @OptionGroup
     var outbox: SchemaOption
 
@@ -19,6 +35,8 @@ struct ServerOptions: ParsableArguments {
         do {
             var configuration = try ConnectionConfiguration(self.postgres)
             configuration.parameters["fallback_application_name"] = "outbox \(application)"
+            configuration.answerTimeout = self.answerTimeout.duration > .zero ? self.answerTimeout.duration : nil
+            configuration.usesPreparedStatements = self.preparedStatements
             return configuration
         } catch {
             throw CommandFailure(.usage, "--postgres: \(error.description)")
@@ -30,7 +48,7 @@ struct ServerOptions: ParsableArguments {
         application: String, _ body: (Connection) async throws -> Result
     ) async throws -> Result {
         let connection = try await Connection.connect(
-            self.configuration(application: application), logger: Logger.quiet)
+            self.configuration(application: application), logger: Logger.waits)
         do {
             let result = try await body(connection)
             await connection.close()
@@ -59,5 +77,31 @@ extension Logger {
     /// A logger for work that says by itself what went wrong.
     static var quiet: Logger {
         Logger(label: "outbox") { _ in SwiftLogNoOpLogHandler() }
+    }
+
+    /// A logger for the same that says on stderr what it waits for, where that takes long.
+    static var waits: Logger {
+        var logger = Logger(label: "outbox") { _ in WaitLogHandler() }
+        logger.logLevel = .notice
+        return logger
+    }
+}
+
+/// Writes a line for a person.
+private struct WaitLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.notice
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { self.metadata[key] }
+        set { self.metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let details = self.metadata.merging(event.metadata ?? [:]) { $1 }
+            .sorted { $0.key < $1.key }
+            .map { "\($0.key)=\($0.value)" }
+            .joined(separator: " ")
+        Terminal.error.print("outbox: \(event.message)\(details.isEmpty ? "" : " (\(details))")".plain())
     }
 }

@@ -31,12 +31,16 @@ import Musl
         case RD_KAFKA_CONF_OK:
             break
         case RD_KAFKA_CONF_UNKNOWN:
-            let nearest = NearestName.of(name, among: Self.knownNames)
-            let hint = nearest.map { "did you mean “\($0)”?" } ?? "see CONFIGURATION.md of librdkafka"
-            throw TransportConfigurationError("librdkafka has no property “\(name)”; \(hint)")
+            guard let (name, nearest) = Redaction.misspelling(name, of: Self.knownNames) else {
+                throw TransportConfigurationError(
+                    "librdkafka does not know one of the properties; see its CONFIGURATION.md, and in a password write ? as %3F, & as %26"
+                )
+            }
+            throw TransportConfigurationError("librdkafka has no property “\(name)”; did you mean “\(nearest)”?")
         default:
             // Its reasons quote the value.
-            let detail = ProducerProperties.isSecret(name) ? "" : ": \(Self.text(reason))"
+            let isShown = !ProducerProperties.isSecret(name) && Redaction.isWhole(value)
+            let detail = isShown ? ": \(Self.text(reason))" : ""
             throw TransportConfigurationError("“\(name)” has a value that librdkafka does not take\(detail)")
         }
     }

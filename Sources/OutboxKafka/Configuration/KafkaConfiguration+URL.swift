@@ -9,19 +9,20 @@ extension KafkaConfiguration {
     ///
     /// `kafka+ssl://` and `kafkas://` are with TLS. A user logs in with SASL, by the mechanism PLAIN unless `sasl.mechanism`
     /// is given. The topic can stand in the path as well: `kafka://host/events`. Parameters are `topic`, `key` (templates, see
-    /// `MessageTemplate`), `id-header` (empty: none), `timeout`, `contact-timeout`, `topic-timeout` (seconds), and every
-    /// property of librdkafka. The port is 9092, with TLS 9093, where none is given.
+    /// `MessageTemplate`), `id-header`, `enqueued-at-header` (empty: none), `timestamp` (`produced`, `enqueued`), `timeout`,
+    /// `contact-timeout`, `topic-timeout` (seconds), and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
     ///
     /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
     public init(url: String) throws(TransportConfigurationError) {
         let url = try BrokerURL(url, ports: Self.ports)
         self.init(brokers: url.hosts.map(\.description))
         if url.scheme != "kafka" { self.security.tls = TLS() }
-        if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path) }
+        if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path, of: "topic") }
         var given: Set<String> = []
         for parameter in url.parameters {
             guard given.insert(parameter.name).inserted else {
-                throw TransportConfigurationError("“\(parameter.name)” is given twice")
+                throw TransportConfigurationError(
+                    "“\(Redaction.shown(parameter.name))” is given twice")
             }
             try self.set(parameter.name, to: parameter.value)
         }
@@ -33,13 +34,23 @@ extension KafkaConfiguration {
 
     private mutating func set(_ name: String, to value: String) throws(TransportConfigurationError) {
         switch name {
-        case "topic": self.topic = try MessageTemplate(value)
-        case "key": self.key = try MessageTemplate(value)
+        case "topic": self.topic = try MessageTemplate(value, of: name)
+        case "key": self.key = try MessageTemplate(value, of: name)
         case "id-header": self.record.idHeader = value.isEmpty ? nil : value
+        case "enqueued-at-header": self.record.enqueuedAtHeader = value.isEmpty ? nil : value
+        case "timestamp": self.record.timestamp = try Self.timestamp(value)
         case "timeout": self.delivery.timeout = try Self.seconds(value, name)
         case "contact-timeout": self.delivery.contactTimeout = try Self.seconds(value, name)
         case "topic-timeout": self.delivery.topicTimeout = try Self.seconds(value, name)
         default: self.properties[name] = value
+        }
+    }
+
+    private static func timestamp(_ text: String) throws(TransportConfigurationError) -> Timestamp {
+        switch text {
+        case "produced": return .produced
+        case "enqueued": return .enqueued
+        default: throw TransportConfigurationError("“timestamp” is one of enqueued, produced")
         }
     }
 

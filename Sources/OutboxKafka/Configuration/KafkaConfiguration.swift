@@ -52,18 +52,41 @@ public struct KafkaConfiguration: Sendable, Hashable {
         public static let fnv1aRandom = Partitioner(name: "fnv1a_random")
     }
 
-    /// What a record has besides topic, key and payload. Its timestamp is when the message was enqueued, its headers are
-    /// those of the message, by name.
+    /// Which time a record's timestamp is, by which brokers count how long a topic keeps it.
+    public struct Timestamp: Sendable, Hashable {
+        enum Kind: Hashable { case produced, enqueued }
+        let kind: Kind
+
+        /// When the relay hands the record to librdkafka. A message that was scheduled, waited through an outage, is replayed or
+        /// rewound is as new as any other to the topic's retention.
+        public static let produced = Timestamp(kind: .produced)
+        /// When the transaction that enqueued the message began, and no time in the future. A topic with a retention by time
+        /// removes a message that has waited for longer than that soon after it has arrived, perhaps before a consumer has read
+        /// it, and brokers with a limit (`message.timestamp.before.max.ms`) refuse it.
+        public static let enqueued = Timestamp(kind: .enqueued)
+    }
+
+    /// What a record has besides topic, key and payload. Its headers are those of the message, by name, and the two named here.
     public struct Record: Sendable, Hashable {
         /// The name of a header with the message's id, by which a consumer knows what came twice; nil: none.
         /// Default `outbox-id`.
         public var idHeader: String?
+        /// The name of a header with the time at which the transaction that enqueued the message began, in milliseconds since
+        /// 1970; nil: none. Default `outbox-enqueued-at`.
+        public var enqueuedAtHeader: String?
+        /// Which time the record's timestamp is. Default ``Timestamp/produced``.
+        public var timestamp: Timestamp
         /// Whether an empty payload becomes a null, which deletes the key in a compacted topic. Default false.
         public var isEmptyPayloadNull: Bool
 
         /// Creates a description of records.
-        public init(idHeader: String? = "outbox-id", isEmptyPayloadNull: Bool = false) {
+        public init(
+            idHeader: String? = "outbox-id", enqueuedAtHeader: String? = "outbox-enqueued-at",
+            timestamp: Timestamp = .produced, isEmptyPayloadNull: Bool = false
+        ) {
             self.idHeader = idHeader
+            self.enqueuedAtHeader = enqueuedAtHeader
+            self.timestamp = timestamp
             self.isEmptyPayloadNull = isEmptyPayloadNull
         }
     }

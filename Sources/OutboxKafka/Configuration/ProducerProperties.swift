@@ -31,12 +31,24 @@ struct ProducerProperties: Sendable {
         }
         self.add(configuration.security)
         for (name, value) in configuration.properties.sorted(by: { $0.key < $1.key }) {
-            if let reason = Self.reason(against: name, value) {
+            if let reason = Self.reason(against: name, value) ?? Self.reason(against: name, value, delivery) {
                 throw TransportConfigurationError("“\(name)” cannot be set like that: \(reason)")
             }
             self.values.append((name, value))
         }
+        for (name, value) in self.values where Self.files.contains(name) {
+            // Of the certificates alone librdkafka finds some place by itself, if it is asked to.
+            if value == "probe", name == "ssl.ca.location" { continue }
+            if let defect = ReadableFile.defect(of: value) {
+                throw TransportConfigurationError("“\(name)”: \(defect)")
+            }
+        }
     }
+
+    /// The properties that name a file, or a folder.
+    private static let files: Set = [
+        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location",
+    ]
 
     private mutating func add(_ name: String, _ value: some CustomStringConvertible) {
         self.values.append((name, "\(value)"))
@@ -100,6 +112,13 @@ struct ProducerProperties: Sendable {
             ["all", "-1"].contains(value) ? nil : "a message is delivered when all in-sync replicas have it (all)"
         case "enable.idempotence":
             value == "true" ? nil : "without idempotence a retried request can be stored twice, or out of order (true)"
+        case "partitioner":
+            value == "random"
+                ? "messages of one key would be spread over partitions, where nothing keeps their order; any other partitioner goes by"
+                    + " the key"
+                : nil
+        case "queuing.strategy":
+            value == "lifo" ? "later messages of a key would pass earlier ones (fifo)" : nil
         case "enable.gapless.guarantee":
             value == "true" ? nil : "without it a later message of a key passes one that failed (true)"
         case "message.timeout.ms", "delivery.timeout.ms":
@@ -117,6 +136,16 @@ struct ProducerProperties: Sendable {
             "a transport delivers to real brokers"
         default: nil
         }
+    }
+
+    /// Why a property cannot have that value beside the transport's own times; nil: it can.
+    private static func reason(
+        against name: String, _ value: String, _ delivery: KafkaConfiguration.Delivery
+    ) -> String? {
+        guard ["linger.ms", "queue.buffering.max.ms", "topic.metadata.propagation.max.ms"].contains(name),
+            let milliseconds = Double(value), milliseconds >= delivery.timeout.seconds * 1000
+        else { return nil }
+        return "nothing could be confirmed within the `timeout` (\(delivery.timeout.seconds) s)"
     }
 
     /// Whether a property's value must not be shown.

@@ -1,12 +1,6 @@
 import CRdKafka
 import Outbox
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// Delivers one batch: hands its records to the producer, waits for their reports, and judges them.
 ///
 /// Records of one key are under way together. Within a partition librdkafka and the broker see to it that none passes one
@@ -36,12 +30,15 @@ struct BatchDelivery: ~Copyable {
     /// How many producers were used since a record was settled.
     private var fruitlessProducers = 0
 
-    init(_ batch: MessageBatch, template: RecordTemplate, board: DeliveryBoard, reports: BatchReports) {
+    init(
+        _ batch: MessageBatch, _ records: BatchRecords, template: RecordTemplate, board: DeliveryBoard,
+        reports: BatchReports
+    ) {
         self.batch = batch
         self.template = template
         self.board = board
         self.reports = reports
-        self.records = BatchRecords(batch, template: template)
+        self.records = records
         self.schedule = BatchSchedule(batch, keyOrder: self.records.areOrdered ? .pipelined : .oneAtATime)
     }
 
@@ -87,7 +84,8 @@ struct BatchDelivery: ~Copyable {
             self.producer = producer
             self.fruitlessProducers += 1
             if self.fruitlessProducers > Self.patience {
-                return self.schedule.settleRest(.unavailable("every producer failed"))
+                let reason = self.board.lastFailure.map { ": \($0)" } ?? ""
+                return self.schedule.settleRest(.unavailable("every producer failed\(reason)"))
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {
@@ -157,7 +155,7 @@ struct BatchDelivery: ~Copyable {
         isLent: Bool, to topic: KafkaTopic, _ producer: Producer
     ) -> Producer.Answer {
         let isNull = unsafe payload.isEmpty && self.template.isEmptyPayloadNull
-        let timestamp = Int64(message.createdAt.timeIntervalSince1970 * 1000)
+        let timestamp = RecordTime.timestamp(of: message.createdAt, self.template.timestamp)
         let opaque = unsafe self.reports.slot(index, isAlone: producer.isSolitary)
         guard var key = record.key else {
             return unsafe producer.send(
@@ -173,11 +171,16 @@ struct BatchDelivery: ~Copyable {
     }
 
     private func headers(_ record: RecordTemplate.Record, _ message: Message) -> RecordHeaders? {
-        let count = record.headers.count + (self.template.idHeader == nil ? 0 : 1)
+        let count =
+            record.headers.count + (self.template.idHeader == nil ? 0 : 1)
+            + (self.template.enqueuedAtHeader == nil ? 0 : 1)
         if count == 0 { return nil }
         let headers = RecordHeaders(capacity: count)
         for (name, value) in record.headers { headers.add(name, value) }
         if let idHeader = self.template.idHeader { headers.add(idHeader, String(message.id)) }
+        if let enqueuedAtHeader = self.template.enqueuedAtHeader {
+            headers.add(enqueuedAtHeader, String(RecordTime.milliseconds(message.createdAt)))
+        }
         return headers
     }
 
@@ -195,21 +198,25 @@ struct BatchDelivery: ~Copyable {
         switch meaning {
         case .delivered:
             self.settle(index, .delivered)
+        case .timestampRefused where self.template.timestamp == .produced:
+            // It was the time at which it was sent, so no message would fare better.
+            self.settle(index, .unavailable("\(errorText(code)); is the clock of this machine right?"))
         case .sendAgain:
             if let ending = self.reports.ending { self.settle(index, ending) } else { self.schedule.sendAgain(index) }
-        case .refused where !isAlone:
+        case .refused where !isAlone, .timestampRefused where !isAlone:
             self.schedule.sendAgain(index)
             if self.isSuspicious { return }
             self.isSuspicious = true
             self.board.suspect()
-        case .refused:
+        case .refused, .timestampRefused:
             self.hasFoundCulprit = true
             self.settle(index, .reject(errorText(code)))
         case .impossible:
             self.settle(index, .reject(errorText(code)))
         case .topicRefused:
-            let topic = (try? self.records.record(at: index))?.topic ?? ""
-            self.settle(index, .retry("the topic “\(topic)”: \(errorText(code))"))
+            let record = try? self.records.record(at: index)
+            let reason = "the topic “\(record?.topic ?? "")”: \(errorText(code))"
+            self.settle(index, record?.isAddressFixed == true ? .unavailable(reason) : .retry(reason))
         case .failed:
             self.settle(index, .retry(errorText(code)))
         case .unavailable:

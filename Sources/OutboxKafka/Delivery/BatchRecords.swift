@@ -9,6 +9,8 @@ struct BatchRecords {
     private let records: [Result<RecordTemplate.Record, RecordTemplate.Refusal>]
     /// Whether librdkafka keeps the order of the messages of a key.
     let areOrdered: Bool
+    /// The topic of all, where every message of the destination goes there.
+    let fixedTopic: String?
 
     init(_ batch: MessageBatch, template: RecordTemplate) {
         self.batch = batch
@@ -16,6 +18,7 @@ struct BatchRecords {
         if self.plainTopic != nil {
             self.records = []
             self.areOrdered = true
+            self.fixedTopic = self.plainTopic
             return
         }
         var records: [Result<RecordTemplate.Record, RecordTemplate.Refusal>] = []
@@ -33,11 +36,17 @@ struct BatchRecords {
         }
         self.records = records
         self.areOrdered = areOrdered
+        let isFixed = records.allSatisfy { record in
+            guard case .success(let record) = record else { return true }
+            return record.isAddressFixed
+        }
+        self.fixedTopic = isFixed ? first?.topic : nil
     }
 
     /// - Throws: Why the message can be no record.
     func record(at index: Int) throws(RecordTemplate.Refusal) -> RecordTemplate.Record {
         guard let plainTopic else { return try self.records[index].get() }
-        return RecordTemplate.Record(topic: plainTopic, partition: nil, key: self.batch[index].key, headers: [])
+        return RecordTemplate.Record(
+            topic: plainTopic, partition: nil, key: self.batch[index].key, headers: [], isAddressFixed: true)
     }
 }

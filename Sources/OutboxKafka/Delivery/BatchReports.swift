@@ -49,6 +49,8 @@ import Synchronization
     }
 
     private let batch: MessageBatch
+    /// The topic of all records, where every message of the destination goes there; nil: there is no such topic.
+    let fixedTopic: String?
     private let slots: UnsafeMutableBufferPointer<Slot>
     /// The numbers of reported slots, in the order of their reports, around and around: a slot is reported only once before the
     /// task sends it again.
@@ -59,8 +61,9 @@ import Synchronization
     private var written = 0
     private let state = Mutex(State())
 
-    init(_ batch: MessageBatch) {
+    init(_ batch: MessageBatch, fixedTopic: String? = nil) {
         self.batch = batch
+        self.fixedTopic = fixedTopic
         unsafe self.slots = .allocate(capacity: batch.count)
         unsafe self.ring = .allocate(capacity: batch.count)
         unsafe self.ring.initialize(repeating: 0)

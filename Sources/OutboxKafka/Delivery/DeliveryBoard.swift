@@ -27,6 +27,10 @@ final class DeliveryBoard: Sendable {
         var isRunning = false
         var health = TransportHealth.starting
         var producer: Producer?
+        /// Why the last producer had to be replaced.
+        var lastFailure: String?
+        /// When a batch, all of which goes to a topic, was delivered at least in part.
+        var deliveries: [String: ContinuousClock.Instant] = [:]
         var underWay: [ObjectIdentifier: BatchReports] = [:]
         /// Those that found no room, in the order in which they are called. Only the first is called when there is some; when it
         /// has what it needs, it calls the next.
@@ -97,6 +101,7 @@ final class DeliveryBoard: Sendable {
     func remove(_ reports: BatchReports) {
         let (order, producer) = self.state.withLock { state in
             state.underWay[ObjectIdentifier(reports)] = nil
+            if let topic = reports.fixedTopic, reports.hasDelivered { state.deliveries[topic] = .now }
             return (state.order, state.producer)
         }
         // It may have been called, and have made nothing of it.
@@ -176,6 +181,20 @@ final class DeliveryBoard: Sendable {
     var oversizedRequests: Int { self.state.withLock(\.oversizedRequests) }
 
     var isIdle: Bool { self.state.withLock(\.underWay.isEmpty) }
+
+    /// Why the last producer had to be replaced; nil: there was no reason.
+    var lastFailure: String? { self.state.withLock(\.lastFailure) }
+
+    /// Notes why a producer has to be replaced.
+    func note(failure: String) { self.state.withLock { $0.lastFailure = failure } }
+
+    /// Whether a record of a batch, all of which goes to that topic, was delivered since then.
+    func hasDelivered(to topic: String, since instant: ContinuousClock.Instant) -> Bool {
+        self.state.withLock { state in
+            if let last = state.deliveries[topic], last >= instant { return true }
+            return state.underWay.values.contains { $0.fixedTopic == topic && $0.hasDelivered }
+        }
+    }
 
     /// From now on records go to that producer; nil: they wait.
     func offer(_ producer: Producer?) {

@@ -10,6 +10,8 @@ struct RecordTemplate: Sendable {
         let key: String?
         /// In the order of their names, without the message's id.
         let headers: [(name: String, value: String)]
+        /// Whether every message of the destination goes to that topic, and chooses no partition for itself.
+        let isAddressFixed: Bool
 
         /// Whether librdkafka keeps the order of two records of one key.
         func isOrdered(with other: Record) -> Bool {
@@ -32,19 +34,28 @@ struct RecordTemplate: Sendable {
     private let key: MessageTemplate?
     /// The topic, where it is the same for all messages that do not choose for themselves.
     private let constantTopic: String?
+    private let hasFixedTopic: Bool
     let idHeader: String?
+    let enqueuedAtHeader: String?
+    let timestamp: KafkaConfiguration.Timestamp
     let isEmptyPayloadNull: Bool
 
     init(_ configuration: KafkaConfiguration) throws(TransportConfigurationError) {
         self.topic = configuration.topic
         self.key = configuration.key
         self.constantTopic = configuration.topic.constant
+        self.hasFixedTopic = !configuration.topic.variesWithinDestination
         self.idHeader = configuration.record.idHeader
+        self.enqueuedAtHeader = configuration.record.enqueuedAtHeader
+        self.timestamp = configuration.record.timestamp
         self.isEmptyPayloadNull = configuration.record.isEmptyPayloadNull
         if let constantTopic, let defect = TopicName.defect(of: constantTopic) {
             throw TransportConfigurationError(defect)
         }
         if self.idHeader?.isEmpty == true { throw TransportConfigurationError("the name of the id’s header is empty") }
+        if self.enqueuedAtHeader?.isEmpty == true {
+            throw TransportConfigurationError("the name of the header with the time of enqueueing is empty")
+        }
     }
 
     /// Whether records have the keys that messages are ordered by.
@@ -63,8 +74,11 @@ struct RecordTemplate: Sendable {
             headers = message.headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         }
         let partition = try Self.partition(&headers)
+        let hasOwnTopic = headers.contains { $0.name == Override.topic }
         let topic = try self.topic(of: message, &headers)
-        return Record(topic: topic, partition: partition, key: try self.key(of: message), headers: headers)
+        return Record(
+            topic: topic, partition: partition, key: try self.key(of: message), headers: headers,
+            isAddressFixed: self.hasFixedTopic && !hasOwnTopic && partition == nil)
     }
 
     private static func partition(_ headers: inout [(name: String, value: String)]) throws(Refusal) -> Int32? {

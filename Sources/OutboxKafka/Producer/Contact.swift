@@ -18,6 +18,10 @@ struct Contact: Sendable {
     /// What went wrong last, for operators.
     private(set) var reason: String
     private let patience: Duration
+    /// Whether it is down because of something else than silence.
+    private var isFallen = false
+    /// What was said of why it is down; nil: nothing yet.
+    private var saidCause: String?
 
     init(patience: Duration, now: Instant) {
         self.patience = patience
@@ -34,11 +38,16 @@ struct Contact: Sendable {
     mutating func reached() -> Bool {
         if self.phase == .up { return false }
         self.phase = .up
+        self.isFallen = false
+        self.saidCause = nil
         return true
     }
 
     /// Something went wrong that may explain what follows.
-    mutating func failed(_ reason: String) { self.reason = reason }
+    mutating func failed(_ reason: String) {
+        self.reason = reason
+        self.isFallen = false
+    }
 
     /// All brokers are out of sight.
     mutating func lost(now: Instant) {
@@ -46,11 +55,25 @@ struct Contact: Sendable {
     }
 
     /// Nothing can be delivered, whatever brokers answer; until one answers again.
-    mutating func fallen(_ reason: String) -> Bool {
+    mutating func fallen(_ reason: String) {
         self.reason = reason
-        if self.phase == .down { return false }
+        self.isFallen = true
         self.phase = .down
-        return true
+    }
+
+    /// Why they are down, where that is news: for the first time, or for another cause than was said.
+    mutating func news() -> String? {
+        guard self.phase == .down else { return nil }
+        let cause = Self.cause(of: self.reason)
+        if cause == self.saidCause { return nil }
+        self.saidCause = cause
+        return self.isFallen ? self.reason : "no broker within reach: \(self.reason)"
+    }
+
+    /// What is the same in a reason for each broker and attempt: neither their names, nor numbers, nor who reports it.
+    private static func cause(of reason: String) -> String {
+        reason.replacing(#/^Local: [^:]*: /#, with: "").replacing(#/[^\s]+\/(bootstrap|[0-9]+): /#, with: "")
+            .replacing(#/ \(after .*/#, with: "").replacing(#/[0-9]+/#, with: "0")
     }
 
     /// Time has passed.

@@ -17,9 +17,11 @@ import Synchronization
         case refused(rd_kafka_resp_err_t)
     }
 
-    private struct State {
+    private struct State: ~Copyable {
         var isRetired = false
         var users = 0
+        /// Signalled by the last user, when the thread waits for that.
+        var lastUser: WakePipe?
         var topics: [String: KafkaTopic] = [:]
     }
 
@@ -45,7 +47,7 @@ import Synchronization
             return true
         }
         guard isOpen else { return nil }
-        defer { self.state.withLock { $0.users -= 1 } }
+        defer { self.leave() }
         return body()
     }
 
@@ -92,16 +94,36 @@ import Synchronization
         _ = self.use { unsafe rd_kafka_queue_yield(self.events) }
     }
 
-    /// Lets nobody in any more, and returns when nobody is. On the transport's thread.
+    private func leave() {
+        self.state.withLock { state in
+            state.users -= 1
+            if state.users == 0 { state.lastUser?.signal() }
+        }
+    }
+
+    /// Lets no user in any more, and returns when there is none. On the transport's thread.
     func retire() {
-        self.state.withLock { $0.isRetired = true }
-        // What goes on in there does not wait for anything, so this is short.
-        while self.state.withLock({ $0.users > 0 }) { DedicatedThread.yield() }
+        self.waitForUsers()
         let topics = self.state.withLock { state in
             defer { state.topics = [:] }
             return state.topics.values
         }
         for topic in topics { unsafe rd_kafka_topic_destroy(topic.pointer) }
+    }
+
+    private func waitForUsers() {
+        let (users, descriptor) = self.state.withLock { state -> (Int, CInt?) in
+            state.isRetired = true
+            if state.users > 0 { state.lastUser = WakePipe() }
+            return (state.users, state.lastUser?.readDescriptor)
+        }
+        if users == 0 { return }
+        if let descriptor {
+            DedicatedThread.wait(forInput: descriptor)
+        } else {
+            // No descriptor is left. A batch is handed over without waiting for anything.
+            while self.state.withLock({ $0.users > 0 }) { DedicatedThread.sleep(.milliseconds(1)) }
+        }
     }
 }
 

@@ -49,6 +49,21 @@ import Outbox
         return nil
     }
 
+    /// Asks for a topic.
+    ///
+    /// - Returns: What is wrong with it, or what kept a broker from answering within that time; nil: nothing.
+    func probe(topic name: String, within time: Duration) -> rd_kafka_resp_err_t? {
+        guard let topic = unsafe rd_kafka_topic_new(self.client, name, nil) else { return RD_KAFKA_RESP_ERR__FAIL }
+        defer { unsafe rd_kafka_topic_destroy(topic) }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let code = unsafe rd_kafka_metadata(self.client, 0, topic, &metadata, Int32(time.seconds * 1000))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe metadata else { return code }
+        defer { unsafe rd_kafka_metadata_destroy(answer) }
+        guard unsafe answer.pointee.topic_cnt > 0 else { return RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC }
+        let defect = unsafe answer.pointee.topics[0].err
+        return defect == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : defect
+    }
+
     /// Why it is of no more use; nil: it is.
     var fatalError: (code: rd_kafka_resp_err_t, reason: String)? {
         var reason = [CChar](repeating: 0, count: 512)

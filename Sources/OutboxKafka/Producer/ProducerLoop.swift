@@ -24,7 +24,10 @@ struct ProducerLoop: ~Copyable {
     private let statistics: StatisticsMetrics
 
     private var contact: Contact
+    private var topicCheck: TopicCheck
     private var explanations = Explanations()
+    /// Whether it was said that nothing can be delivered.
+    private var isSaidDown = false
     private var isSolitary = false
     private var requestLimit = RequestLimit()
     private var lastDelivery: Instant?
@@ -50,6 +53,8 @@ struct ProducerLoop: ~Copyable {
         self.board = board
         self.logger = logger
         self.statistics = StatisticsMetrics(cluster: self.brokers)
+        self.topicCheck = TopicCheck(
+            topic: configuration.topic.constant, patience: configuration.delivery.topicTimeout)
         self.contact = Contact(patience: configuration.delivery.contactTimeout, now: .now)
     }
 
@@ -61,7 +66,8 @@ struct ProducerLoop: ~Copyable {
                 self.work(with: handle)
             } catch {
                 // It could be made before, so this passes: no thread, no descriptor, no file with a certificate.
-                if self.contact.fallen(error.description) { self.board.report(.down(error.description)) }
+                self.contact.fallen(error.description)
+                self.sayNews()
                 DedicatedThread.sleep(.milliseconds(200))
             }
         }
@@ -88,10 +94,11 @@ struct ProducerLoop: ~Copyable {
         self.board.offer(producer)
         while self.failure == nil, !self.isOver {
             self.takeEvents(of: handle, within: self.contact.isInDoubt ? .milliseconds(10) : Self.pollTime)
-            if self.contact.isInDoubt { self.look(for: handle) }
+            if self.contact.isInDoubt { self.look(for: handle) } else { self.lookForTopic(handle) }
             self.checkTime()
             self.checkMode()
         }
+        if let failure = self.failure { self.board.note(failure: failure.reason) }
         self.board.offer(nil)
         producer.retire()
         self.drain(handle)
@@ -160,7 +167,12 @@ struct ProducerLoop: ~Copyable {
     }
 
     private mutating func noteContact() {
-        if self.contact.reached() { self.board.report(.up) }
+        guard self.contact.reached() else { return }
+        self.board.report(.up)
+        if self.isSaidDown {
+            self.logger.notice("Connected to Kafka", metadata: ["outbox.kafka.brokers": "\(self.brokers)"])
+        }
+        self.isSaidDown = false
     }
 
     // MARK: Judging
@@ -170,22 +182,45 @@ struct ProducerLoop: ~Copyable {
         if handle.probe(within: Self.probeTime) == nil { self.noteContact() }
     }
 
+    /// Looks for the topic of all messages, once there is contact.
+    private mutating func lookForTopic(_ handle: borrowing ProducerHandle) {
+        guard let topic = self.topicCheck.topic else { return }
+        let defect = handle.probe(topic: topic, within: Self.probeTime)
+        guard let reason = self.topicCheck.note(defect, now: .now) else { return }
+        self.logger.warning(
+            "Kafka does not have what messages go to; they wait in the outbox",
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
+    }
+
     private mutating func checkTime() {
         let now = Instant.now
         if case .close = self.board.order, self.closing == nil { self.closing = now }
         if self.contact.check(now: now) {
-            let reason = "no broker within reach: \(self.contact.reason)"
-            self.failure = Failure(reason: reason)
-            self.board.report(.down(reason))
+            self.failure = Failure(reason: "no broker within reach: \(self.contact.reason)")
         }
+        self.sayNews()
         let stalled = self.board.stalled(since: now - self.delivery.timeout)
         if stalled.isEmpty { return }
-        let isAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
+        let isClusterAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
         let reason = "no confirmation within \(self.delivery.timeout.seconds) s"
         for reports in stalled {
+            // That others are delivered says nothing where all of the destination goes to one topic, and they to another.
+            let isAlive =
+                reports.fixedTopic.map { self.board.hasDelivered(to: $0, since: now - self.delivery.timeout) }
+                ?? isClusterAlive
             reports.end(with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason))
         }
         self.failure = Failure(reason: reason)
+    }
+
+    /// Says why nothing can be delivered, when that is news. Before there is a message, nothing else would say it.
+    private mutating func sayNews() {
+        guard let reason = self.contact.news() else { return }
+        self.board.report(.down(reason))
+        self.isSaidDown = true
+        self.logger.warning(
+            "Kafka cannot be used; messages wait in the outbox, and it is tried again",
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
     }
 
     /// Whether one record in a request is called for.

@@ -2,7 +2,7 @@
 public struct OutboxError: Error, Sendable {
     /// What kind of failure it is.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        private enum Kind: String {
+        private enum Kind: String, CaseIterable {
             case schemaMissing, schemaOccupied, schemaUnversioned, schemaOutdated, schemaNewer, drift, unknownVersion
             case privilege
             case streamMissing
@@ -32,6 +32,9 @@ public struct OutboxError: Error, Sendable {
 
         /// The kind's name.
         public var description: String { self.kind.rawValue }
+
+        /// All codes that there are in this version.
+        package static var all: [Code] { Kind.allCases.map { Code(kind: $0) } }
     }
 
     /// What kind of failure it is.

@@ -23,11 +23,8 @@ extension PostgresSession {
         guard let log = try facts.decode("message", as: Int64?.self),
             try facts.decode("migration", as: Int64?.self) != nil
         else {
-            throw RelayStoreError(
-                """
-                There is no outbox in the schema \(self.schema.identifier) of this database. Create it with \
-                "outbox migrate up", or name another schema.
-                """, isRetriable: false)
+            let error = OutboxError.missing(self.schema)
+            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
         }
         if try facts.decode("standby", as: Bool.self) {
             throw RelayStoreError(
@@ -59,7 +56,8 @@ extension PostgresSession {
             self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
         if try !joined[0].decode(0, as: Bool.self) {
             self.logger.warning(
-                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is")
+                "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is"
+            )
         }
     }
 
@@ -85,11 +83,13 @@ extension PostgresSession {
             }
         }
         if !missing.isEmpty {
-            throw RelayStoreError(
+            let error = OutboxError(
+                .privilege,
                 """
                 The relay's role lacks privileges in the schema \(self.schema.identifier): \
                 \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
-                """, isRetriable: false)
+                """)
+            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
         }
         if !missingForJanitor.isEmpty, self.janitorSchedule != nil {
             // Delivering is worth more than tidying, and an outbox that was migrated has the grants of before.

@@ -57,7 +57,9 @@ extension PostgresSession {
                 }
                 let end = self.pauseEnd ?? self.clock.now + duration
                 self.pauseEnd = end
-                if let result = try await self.wait(until: [end, deadline], reads) { return result }
+                if let result = try await self.wait(until: [end, deadline, self.deferredChangeDue], reads) {
+                    return result
+                }
                 if self.clock.now >= end {
                     self.pauseEnd = nil
                     self.doorbell.pauseEnded()
@@ -73,7 +75,7 @@ extension PostgresSession {
                 }
                 if let result = try await self.readDeferred(&requests) { return result }
                 if try await self.lookBackOnce() { continue }
-                let other = [deadline, self.janitorDue, self.reloadDue].compactMap { $0 }.min()
+                let other = [deadline, self.janitorDue, self.reloadDue, self.deferredChangeDue].compactMap { $0 }.min()
                 if let result = try await self.wait(until: [other, fallback], reads) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
@@ -155,7 +157,7 @@ extension PostgresSession {
         do throws(PostgresError) {
             results = try await self.connection.pipeline(plan.map(\.0))
         } catch {
-            guard error.sqlState == SQLState.divisionByZero else { throw error }
+            guard error.sqlState == SQLState.divisionByZero, error.statementIndex == plan.count - 1 else { throw error }
             self.isLogReplaced = true
             return ReadResult()
         }

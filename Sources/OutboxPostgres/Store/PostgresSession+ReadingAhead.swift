@@ -64,7 +64,10 @@ extension PostgresSession {
         get async {
             if self.deferredIsUncertain { return true }
             if await self.connection.hasArrivedNotifications { return true }
-            let due = [self.janitorDue, self.activitySchedule?.due, self.reloadDue].compactMap { $0 }.min()
+            let due = [self.janitorDue, self.activitySchedule?.due, self.reloadDue, self.deferredChangeDue].compactMap {
+                $0
+            }
+            .min()
             return due.map { $0 <= self.clock.now } ?? false
         }
     }

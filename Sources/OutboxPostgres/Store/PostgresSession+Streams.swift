@@ -14,6 +14,7 @@ extension PostgresSession {
             self.deferredIsUncertain = false
             return ReadResult(deferredChanged: true)
         }
+        if let due = self.deferredChangeDue, self.clock.now >= due { return self.toldOfDeferred() }
         if let reloadDue, let interval = self.wakeup.pollingInterval, self.clock.now >= reloadDue {
             self.reloadDue = self.clock.now + interval
             if let result = try await self.reloadStreams() { return result }
@@ -32,8 +33,21 @@ extension PostgresSession {
         }
         var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
         // Both may have come at once: the ring is noted either way.
-        if payloads.contains("deferred") { result = ReadResult(deferredChanged: true) }
+        if payloads.contains("deferred") {
+            let due = self.deferredChangeTold.map { $0 + Self.deferredChangeInterval } ?? self.clock.now
+            if due > self.clock.now { self.deferredChangeDue = due } else { result = self.toldOfDeferred() }
+        }
         return result
+    }
+
+    /// How long the relay is left alone after it was told that others have changed deferred messages: it looks at the keys of all of
+    /// them then, and an operator may change them one by one.
+    static let deferredChangeInterval = Duration.seconds(1)
+
+    private func toldOfDeferred() -> ReadResult {
+        self.deferredChangeDue = nil
+        self.deferredChangeTold = self.clock.now
+        return ReadResult(deferredChanged: true)
     }
 
     /// Reads the streams' rows again, and takes over what others have done to them: they are paused, resumed, or read from

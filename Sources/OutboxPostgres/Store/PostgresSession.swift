@@ -43,6 +43,9 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var reloadDue: ContinuousClock.Instant?
     /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
     var deferredIsUncertain = false
+    /// When the relay was last told that others have changed deferred messages, and when it is to be told again; nil: it knows.
+    var deferredChangeTold: ContinuousClock.Instant?
+    var deferredChangeDue: ContinuousClock.Instant?
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
     /// The owner that was told of last, while another session owns the streams.
@@ -159,23 +162,24 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
                 self.bound(self.statements.register, [subscription, names]),
                 self.bound(
                     self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
-                self.bound(self.statements.promoteAll, [subscription]),
                 self.bound(self.statements.load, [subscription, names]),
                 self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
                 SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
             ])
             self.activitySchedule = ActivitySchedule(announced: nothing)
             for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
-            for row in results[3] {
+            for row in results[2] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
             }
-            let end = results[5][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+            let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
             let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
             self.lookBack = LookBack(
                 self.streams.values.compactMap { stream in
                     // All that is late for those that were mended is read anyway.
-                    guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else { return nil }
+                    guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else {
+                        return nil
+                    }
                     return LookBack.Stream(
                         id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
                         position: stream.cursor.position, horizon: horizon)

@@ -75,6 +75,44 @@ import Testing
         #expect(constant.queues == [.init("q", bindingKeys: ["all"])])
     }
 
+    @Test(arguments: [
+        "amqp://h", "amqp://h/", "amqp://h?queue=q", "amqp://h/?queue=q", "amqp://h/%2F?queue=q", "amqp://h//",
+    ])
+    func anEmptyVirtualHostIsTheDefaultOne(_ url: String) throws {
+        #expect(try AMQPConfiguration(url: url).virtualHost == "/")
+        var configuration = AMQPConfiguration()
+        configuration.virtualHost = ""
+        let error = #expect(throws: TransportConfigurationError.self) { try AMQPTransport(configuration) }
+        #expect(error?.description.contains("virtual host has no name") == true)
+    }
+
+    @Test func argumentsStandInTheAddress() throws {
+        let configuration = try AMQPConfiguration(
+            url: "amqp://h?exchange=e&type=x-delayed-message&exchange.x-delayed-type=direct&exchange.x=true"
+                + "&queue=q&queue.x-max-length=1000&queue.x-overflow=reject-publish&routing_key=k")
+        #expect(
+            configuration.exchange
+                == .declared("e", type: "x-delayed-message", arguments: ["x-delayed-type": "direct", "x": true]))
+        #expect(
+            configuration.queues == [
+                .init("q", arguments: ["x-max-length": 1000, "x-overflow": "reject-publish"], bindingKeys: ["k"])
+            ])
+        for (url, part) in [
+            ("amqp://h?exchange=e&exchange.a=b", "give its “type”"), ("amqp://h?queue.a=b", "need a “queue”"),
+            ("amqp://h?queue=q&queue.=b", "no parameter “queue.”"),
+            ("amqp://h?queue=q&queue.a=1&queue.a=1", "“queue.a” is given twice"),
+            ("amqp://h?queue=q&queue_type=quorum&queue.x-queue-type=quorum", "given twice"),
+            ("amqp://h?exchange=e&type=x-delayed-message", "x-delayed-type"),
+        ] {
+            #expect(self.complaint(url).contains(part), "\(url): \(self.complaint(url))")
+        }
+    }
+
+    @Test func aQueueCanBeBoundToEverything() throws {
+        let configuration = try AMQPConfiguration(url: "amqp://localhost?exchange=e&queue=q&binding_key=#")
+        #expect(configuration.queues == [.init("q", bindingKeys: ["#"])])
+    }
+
     @Test func refusesWhatItDoesNotKnow() {
         #expect(
             self.complaint("amqp://localhost?exchnage=orders")
@@ -83,7 +121,9 @@ import Testing
         #expect(
             self.complaint("amqp://localhost?durable=true").contains(
                 "“durable” and “auto_delete” are for what is declared"))
-        #expect(self.complaint("amqp://localhost?binding_key=a") == "“binding_key” and “queue_type” need a “queue”")
+        #expect(
+            self.complaint("amqp://localhost?binding_key=a")
+                == "“binding_key”, “queue_type” and arguments of a queue need a “queue”")
         #expect(
             self.complaint("amqp://localhost?ca_file=a")
                 == "the parameter “ca_file” needs an address that begins with amqps://")
@@ -103,7 +143,10 @@ import Testing
         #expect(
             self.complaint("amqp://localhost/\(String(repeating: "v", count: 256))").contains(
                 "the virtual host has more than 255"))
-        #expect(self.complaint("http://localhost").contains("no scheme"))
+        #expect(self.complaint("http://localhost") == "an address begins with amqp:// or amqps://")
+        #expect(
+            self.complaint("amqp://localhost?whatever=1").hasPrefix(
+                "there is a parameter that is not known; known are "))
     }
 
     @Test func secretsAreNotPrinted() throws {

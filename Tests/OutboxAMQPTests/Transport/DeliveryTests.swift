@@ -1,6 +1,8 @@
+import Logging
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import TestSupport
 import Testing
 
 @testable import BrokerTesting
@@ -94,11 +96,116 @@ import Testing
                 let taken = outcomes.indices.filter { outcomes[$0] == .delivered }
                 #expect(taken == Array(0..<taken.count))
                 #expect(taken.count >= 10)
-                for outcome in outcomes[taken.count...] {
-                    #expect(outcome == .retry("nacked by the broker") || outcome == .behind)
+                for outcome in outcomes[taken.count...] where outcome != .behind {
+                    #expect(outcome == .retry(outcome.reason ?? ""), "its routing key comes from the message")
+                    #expect(outcome.reason?.contains("basic.nack") == true)
                 }
                 #expect(try await scope.arrived().compactMap(\.number) == taken)
                 #expect(try await transport.deliver([.numbered(100)]) == [.delivered])
+            }
+        }
+    }
+
+    @Test func aFullQueueOfAFixedAddressIsAnOutageAndKeepsTheOrder() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.withTransport { configuration in
+                configuration.exchange = .default
+                configuration.publishing.routingKey = MessageTemplate(stringLiteral: scope.name)
+                configuration.queues = [
+                    .init(scope.name, arguments: ["x-max-length": 10, "x-overflow": "reject-publish"])
+                ]
+            } _: { transport in
+                let outcomes = try await transport.deliver((0..<40).map { .numbered($0, key: "k\($0 % 2)") })
+                let taken = outcomes.indices.filter { outcomes[$0] == .delivered }
+                #expect(taken == Array(0..<taken.count))
+                #expect(outcomes[taken.count...].contains { $0 != .behind })
+                for outcome in outcomes[taken.count...] where outcome != .behind {
+                    #expect(outcome == .unavailable(outcome.reason ?? ""))
+                    #expect(transport.health == .down(outcome.reason ?? ""))
+                }
+                let own = try await transport.deliver([
+                    .numbered(99, headers: ["amqp-routing-key": scope.name])
+                ])
+                #expect(own == [.retry(own[0].reason ?? "")], "it names the queue itself")
+                #expect(try await scope.arrived().compactMap(\.number) == taken)
+                #expect(try await transport.deliver([.numbered(100)]) == [.delivered])
+                #expect(transport.health.isUp)
+            }
+        }
+    }
+
+    /// A queue that is full is an outage for as long as it takes: with two attempts only, nobody's message is dead.
+    @Test func aFullQueueMakesNoDeadLetters() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.mailbox.declareQueue(
+                scope.name, arguments: ["x-max-length": 5], texts: ["x-overflow": "reject-publish"])
+            let transport = try scope.transport { configuration in
+                configuration.exchange = .default
+                configuration.queues = []
+                configuration.publishing.routingKey = MessageTemplate(stringLiteral: scope.name)
+            }
+            let outbox = InMemoryOutbox()
+            try outbox.enqueue((0..<30).map { .numbered($0, key: "k\($0 % 3)") })
+            var logger = Logger(label: "outbox.test")
+            logger.logLevel = .critical
+            let relay = Relay(
+                store: outbox,
+                routes: [
+                    "bus": .transport(
+                        transport, retry: .constant(.milliseconds(1), maximumAttempts: 2),
+                        breaker: .opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(20)))
+                ], logger: logger)
+            var numbers: [Int] = []
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await relay.run() }
+                try await eventually("the queue was emptied often enough") {
+                    numbers += try await scope.arrived().compactMap(\.number)
+                    return numbers.count == 30
+                }
+                relay.stop()
+                try await group.waitForAll()
+            }
+            #expect(outbox.deadLetters().isEmpty)
+            for key in 0..<3 { #expect(numbers.filter { $0 % 3 == key } == Array(stride(from: key, to: 30, by: 3))) }
+        }
+    }
+
+    /// What an exchange that delays a message does: it returns the message, and confirms it.
+    @Test func aMessageThatIsReturnedBecauseItIsDelayedIsNotSentAgain() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.mailbox.declareExchange(scope.name, type: "direct")
+            let delayed = NewMessage.numbered(1, headers: ["x-delay": "2000"])
+            try await scope.withTransport {
+                $0.exchange = .named(scope.name)
+                $0.queues = []
+            } _: { transport in
+                let outcomes = try await transport.deliver([delayed, .numbered(2)])
+                #expect(outcomes == [.delivered, .retry("unroutable: 312 NO_ROUTE")])
+            }
+            try await scope.withTransport {
+                $0.exchange = .declared(scope.name, type: "direct")
+                $0.queues = []
+            } _: { transport in
+                let outcomes = try await transport.deliver([delayed])
+                #expect(outcomes == [.retry("unroutable: 312 NO_ROUTE")], "an exchange that delays nothing")
+            }
+        }
+    }
+
+    @Test func whatIsUnroutableAtAFixedAddressIsAnOutage() async throws {
+        try await BrokerScope.with { scope in
+            try await scope.withTransport { configuration in
+                configuration.exchange = .declared(scope.name, type: "fanout")
+                configuration.queues = []
+            } _: { transport in
+                let lost = try await transport.deliver([.numbered(1, key: "k"), .numbered(2, key: "k")])
+                #expect(lost == [.unavailable("unroutable: 312 NO_ROUTE"), .behind])
+                #expect(!transport.health.isUp)
+                try await scope.mailbox.declareQueue(scope.name)
+                try await scope.mailbox.bind(scope.name, to: scope.name, key: "")
+                let found = try await transport.deliver([.numbered(1, key: "k"), .numbered(2, key: "k")])
+                #expect(found == [.delivered, .delivered])
+                #expect(transport.health.isUp)
             }
         }
     }

@@ -40,6 +40,103 @@ import Testing
         }
     }
 
+    /// A file that cannot be used is no outage: it is found before anything is connected.
+    @Test func filesAreReadAtTheStart() async throws {
+        try await BrokerScope.with { scope in
+            let files = try #require(scope.broker.certificates)
+            let nowhere = AMQPConfiguration.TLS.Identity(certificate: files.clientCertificate, key: "/nowhere.pem")
+            let mixed = AMQPConfiguration.TLS.Identity(
+                certificate: files.clientCertificate, key: files.otherAuthorityKey)
+            let changes: [((inout AMQPConfiguration.TLS) -> Void, String)] = [
+                ({ $0.authorities = "/nowhere.pem" }, "“/nowhere.pem” cannot be read: No such file"),
+                (
+                    { $0.authorities = "/etc/passwd" },
+                    "the authorities in /etc/passwd cannot be read; is it a file in PEM?"
+                ),
+                ({ $0.identity = nowhere }, "“/nowhere.pem” cannot be read: No such file"),
+                ({ $0.identity = mixed }, "do they belong together?"),
+            ]
+            for (change, part) in changes {
+                let configure = try self.encrypted(scope, change)
+                let error = #expect(throws: TransportConfigurationError.self) { try scope.transport(configure) }
+                #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+            }
+        }
+    }
+
+    @Test func whyAHostCannotBeReachedIsSaid() async throws {
+        try await BrokerScope.with { scope in
+            let refused = try await self.reason(scope) { $0.hosts = [.init("127.0.0.1", port: 1)] }
+            #expect(refused == "127.0.0.1:1: Connection refused")
+            let unknown = try await self.reason(scope) { $0.hosts = [.init("name.invalid")] }
+            #expect(unknown.contains("the host is not found: "))
+            let port = try #require(scope.broker.tlsPort)
+            let plain = try await self.reason(scope) { $0.hosts = [.init("localhost", port: port)] }
+            #expect(plain.contains("it may be that the port is one for TLS (amqps://)"), "\(plain)")
+            let encrypted = try self.encrypted(scope)
+            let noTLS = try await self.reason(scope) { configuration in
+                encrypted(&configuration)
+                configuration.hosts = [.init("localhost", port: scope.broker.port)]
+            }
+            #expect(noTLS.contains("does the broker speak TLS on this port?"), "\(noTLS)")
+        }
+    }
+
+    /// Before the first message, and each reason once.
+    @Test func whyThereIsNoConnectionIsLoggedAtTheStartAndWhenItChanges() async throws {
+        try await BrokerScope.with { scope in
+            let lines = LogLines()
+            try await scope.broker.rabbitmqctl("add_vhost", scope.name)
+            var configuration = scope.configuration {
+                $0.virtualHost = scope.name
+                $0.queues = []
+                $0.exchange = .named("amq.topic")
+            }
+            configuration.credentials = .password(user: scope.name, password: "wrong")
+            let transport = try AMQPTransport(configuration, logger: lines.logger)
+            try await scope.run(transport) { _ in
+                try await eventually("the password is wrong") {
+                    lines.warnings.contains { $0.contains("403 ACCESS_REFUSED") }
+                }
+                try await scope.broker.rabbitmqctl("add_user", scope.name, "wrong")
+                try await eventually("the virtual host is closed to the user") {
+                    lines.warnings.contains { $0.contains("530 NOT_ALLOWED") }
+                }
+                try await scope.broker.rabbitmqctl("set_permissions", "-p", scope.name, scope.name, ".*", ".*", ".*")
+                try await eventually("it is up") { lines.all.contains { $0.hasPrefix("notice") } }
+            }
+            #expect(lines.warnings.count == 2, "\(lines.all)")
+        }
+    }
+
+    @Test func whatIsMissingIsLoggedAtTheStart() async throws {
+        try await BrokerScope.with { scope in
+            var exchange = scope.configuration {
+                $0.exchange = .named(scope.name)
+                $0.queues = []
+            }
+            var queue = exchange
+            queue.exchange = .default
+            queue.publishing.routingKey = MessageTemplate(stringLiteral: scope.name)
+            exchange.publishing.routingKey = "k"
+            for (configuration, missing) in [(exchange, "no exchange"), (queue, "no queue")] {
+                let lines = LogLines()
+                try await scope.run(AMQPTransport(configuration, logger: lines.logger)) { transport in
+                    try await eventually("it is connected") { transport.health.isUp }
+                    #expect(lines.warnings.count == 1 && lines.warnings[0].contains("404 NOT_FOUND - \(missing)"))
+                    // It may be there by the time of the first message.
+                    try await scope.mailbox.declareQueue(scope.name)
+                    try await scope.mailbox.declareExchange(scope.name, type: "fanout")
+                    try await scope.mailbox.bind(scope.name, to: scope.name, key: "")
+                    let outcomes = try await transport.deliver([.numbered(1)])
+                    #expect(outcomes == [.delivered])
+                    try await scope.mailbox.deleteExchange(scope.name)
+                    try await scope.broker.rabbitmqctl("delete_queue", scope.name)
+                }
+            }
+        }
+    }
+
     @Test func hostsAreTriedInTurn() async throws {
         try await BrokerScope.with { scope in
             for order in [AMQPConfiguration.HostOrder.asGiven, .random] {
@@ -159,8 +256,6 @@ import Testing
                 configuration.hosts[0].name = "127.0.0.1"
             }
             #expect(named.contains("hostname"))
-            let unreadable = try await self.reason(scope, self.encrypted(scope) { $0.authorities = "/nowhere.pem" })
-            #expect(unreadable.contains("/nowhere.pem cannot be read"))
             try await scope.withTransport(
                 self.encrypted(scope) { tls in
                     tls.authorities = other

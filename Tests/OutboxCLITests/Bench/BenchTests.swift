@@ -16,6 +16,7 @@ import Testing
         ("growth --backlogs 100,200 --sizes 100,20480 --volume 200000", 4),
         ("designs --messages 300 --commits 200 --clients 4", 6),
         ("writes --messages 300", 2),
+        ("scale --sizes 2,5", 17),
     ])
     func measures(command: String, comparisons: Int) async throws {
         let outbox = try await TestOutbox.named()

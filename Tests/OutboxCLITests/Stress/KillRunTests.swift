@@ -1,13 +1,14 @@
 import Foundation
 import OutboxPostgres
 import OutboxTesting
+import TestSupport
 import Testing
 
 /// A relay that is killed over and over, at random moments by somebody, and by messages whose command kills it.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
 @Suite struct KillRunTests {
-    private let seconds = ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 8
+    private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 100
     private static let keys = 10
 
@@ -62,7 +63,9 @@ import Testing
     ///
     /// As many as are delivered, and a few more: a relay that is killed all the time does not get far, and whatever waits at
     /// the end has to be delivered too.
-    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant) async throws {
+    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant)
+        async throws
+    {
         var round = 0
         // However slow this machine is, one that kills is among them.
         while ContinuousClock.now < deadline || round <= 20 {

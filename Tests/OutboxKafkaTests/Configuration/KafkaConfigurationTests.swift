@@ -45,13 +45,20 @@ import Testing
     }
 
     @Test(arguments: [
+        ("partitioner=random", "order"), ("queuing.strategy=lifo", "pass earlier ones"), ("linger.ms=30000", "timeout"),
+        ("queue.buffering.max.ms=31000", "timeout"), ("topic.metadata.propagation.max.ms=60000", "timeout"),
+        ("max.in.flight.requests.per.connection=6", "max.in.flight"), ("timestamp=now", "enqueued, produced"),
         ("acks=1", "replicas"), ("enable.idempotence=false", "idempotence"), ("retries=3", "timeout"),
         ("message.timeout.ms=5", "timeout"), ("enable.gapless.guarantee=false", "passes"),
         ("transactional.id=x", "transactions"), ("linger.mss=5", "“linger.ms”"),
         ("compresion.type=lz4", "“compression.type”"), ("linger.ms=soon", "linger.ms"),
         ("max.in.flight=6", "max.in.flight"), ("message.max.bytes=100000000", "bytes"),
         ("topic=a%20b", "topic"), ("topic={rout}", "{rout}"), ("timeout=0", "timeout"),
-        ("ssl.key.location=/nowhere&security.protocol=ssl", "ssl.key"),
+        (
+            "ssl.key.location=/nowhere&security.protocol=ssl",
+            "ssl.key.location”: the file “/nowhere” cannot be read: No such"
+        ),
+        ("ssl.ca.location=/nowhere.pem&security.protocol=ssl", "the file “/nowhere.pem” cannot be read: No such file"),
     ])
     func whatCannotBeIsRefusedWithTheReason(_ parameters: String, _ expected: String) throws {
         let prefix = parameters.hasPrefix("topic=") ? "" : "topic=e&"
@@ -62,6 +69,21 @@ import Testing
     @Test func propertiesOfLibrdkafkaPass() {
         let properties = "compression.type=lz4&acks=all&queue.buffering.max.ms=3&client.id=me"
         #expect(self.error("kafka://host?topic=e&\(properties)") == nil)
+    }
+
+    /// Those that go by the key, whatever they make of records without one.
+    @Test(arguments: ["consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"])
+    func aPartitionerByKeyIsTaken(_ partitioner: String) {
+        #expect(self.error("kafka://host?topic=e&partitioner=\(partitioner)") == nil)
+    }
+
+    @Test func whatARecordHasStandsInTheAddress() throws {
+        let usual = try KafkaConfiguration(url: "kafka://host?topic=e").record
+        #expect(usual == .init(idHeader: "outbox-id", enqueuedAtHeader: "outbox-enqueued-at", timestamp: .produced))
+        let other = try KafkaConfiguration(
+            url: "kafka://host?topic=e&id-header=&enqueued-at-header=t&timestamp=enqueued"
+        ).record
+        #expect(other == .init(idHeader: nil, enqueuedAtHeader: "t", timestamp: .enqueued))
     }
 
     @Test func statisticsAreRead() throws {

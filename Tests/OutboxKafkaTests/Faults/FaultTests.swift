@@ -5,6 +5,12 @@ import OutboxKafka
 import TestSupport
 import Testing
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// What goes wrong at brokers, and what becomes of messages.
 @Suite struct FaultTests {
     private func numbers(_ cluster: MockKafkaCluster, partitions: Int = 4) async -> [Int] {
@@ -25,6 +31,7 @@ import Testing
     func aRecordIsWhatTheMessageWas(isInPlace: Bool) async throws {
         let cluster = MockKafkaCluster()
         cluster.create("events", partitions: 1)
+        let begin = Self.millisecondsNow
         let messages = [
             NewMessage(
                 to: "events", route: "events", key: "ключ", headers: ["b": "ö", "a": ""], payload: [0, 1, 255]),
@@ -38,14 +45,32 @@ import Testing
         try #require(records.count == 2)
         #expect(records[0].key == Array("ключ".utf8))
         #expect(records[0].value == [0, 1, 255])
-        #expect(records[0].timestamp == 1_700_000_000_123)
+        #expect(records.allSatisfy { (begin...Self.millisecondsNow).contains($0.timestamp) })
         #expect(
             records[0].headers == [
                 .init(name: "a", value: []), .init(name: "b", value: Array("ö".utf8)),
                 .init(name: "outbox-id", value: Array("41".utf8)),
+                .init(name: "outbox-enqueued-at", value: Array("1700000000123".utf8)),
             ])
         #expect(records[1].key == nil)
         #expect(records[1].value == [], "what is empty is no null")
+    }
+
+    private static var millisecondsNow: Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
+
+    @Test func theTimestampCanBeThatOfEnqueueing() async throws {
+        let cluster = MockKafkaCluster()
+        cluster.create("events", partitions: 1)
+        let change: (inout KafkaConfiguration) -> Void = { configuration in
+            configuration.record = .init(idHeader: nil, enqueuedAtHeader: nil, timestamp: .enqueued)
+        }
+        try await TransportUnderTest.with(cluster, change) { transport in
+            let isDelivered = try await self.delivers(self.batch(0..<3), with: transport)
+            #expect(isDelivered)
+        }
+        let records = await cluster.records(of: "events", partitions: 1)
+        #expect(records.map(\.timestamp) == [1_700_000_000_123, 1_700_000_000_123, 1_700_000_000_123])
+        #expect(records.allSatisfy { $0.headers.isEmpty })
     }
 
     @Test(arguments: [

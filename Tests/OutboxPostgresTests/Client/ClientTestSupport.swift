@@ -1,7 +1,10 @@
 import Foundation
 import Logging
-import OutboxPostgres
+import OutboxTesting
 import Synchronization
+import TestSupport
+
+@testable import OutboxPostgres
 
 func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> Connection {
     try await Connection.connect(testPostgres(), logger: logger)
@@ -84,6 +87,53 @@ final class LogRecorder: Sendable {
         func log(event: LogEvent) {
             let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
             recorder.messages.withLock { $0.append(line) }
+        }
+    }
+}
+
+/// The client's part of an error, the first if a transaction has several.
+func clientError(_ error: (any Error)?) -> PostgresError? {
+    guard let error = error as? TransactionError else { return error as? PostgresError }
+    return error.beginError ?? clientError(error.bodyError) ?? error.commitError ?? error.rollbackError
+}
+
+/// The socket of the server that the tests share.
+func serverSocket() async throws -> String {
+    let parameters = try await testPostgres().resolved()
+    return "\(parameters["host"] ?? "")/.s.PGSQL.\(parameters["port"] ?? "5432")"
+}
+
+/// The server that the tests share, through a proxy.
+func configuration(through proxy: FreezingProxy, limit: Duration) async throws -> ConnectionConfiguration {
+    var configuration = try await testPostgres()
+    configuration.parameters["host"] = "127.0.0.1"
+    configuration.parameters["port"] = "\(proxy.port)"
+    configuration.parameters["sslmode"] = "disable"
+    configuration.parameters["gssencmode"] = "disable"
+    configuration.answerTimeout = limit
+    return configuration
+}
+
+/// A server that one test needs for itself. It stops when it is given up.
+func serverOfItsOwn(_ parameters: [String: String]) async throws -> EphemeralPostgres {
+    try await EphemeralPostgres.start(.init(parameters: parameters))
+}
+
+/// Lets callers pass when all have come.
+actor Meeting {
+    private var missing: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) {
+        missing = count
+    }
+
+    func pass() async {
+        missing -= 1
+        if missing > 0 {
+            await withCheckedContinuation { waiting.append($0) }
+        } else {
+            for continuation in waiting { continuation.resume() }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Logging
+import OutboxTesting
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -53,6 +54,109 @@ import Testing
         // Lost while it lay idle.
         try await killer.query("SELECT pg_terminate_backend(\(second), 60000)")
         #expect(try await pool.withConnection { try await $0.value("SELECT 1") } == 1)
+        await pool.close()
+    }
+
+    /// A session that cannot write is none for a pool of writers, however alive it is. A new one may be.
+    @Test(arguments: ["DATABASE", "ROLE"]) func replacesSessionsThatCannotWrite(setting: String) async throws {
+        let server = try await serverOfItsOwn([:])
+        let configuration = try ConnectionConfiguration(server.url)
+        let admin = try await Connection.connect(configuration)
+        try await admin.execute(script: "CREATE TABLE t (a int)")
+        let what = setting == "ROLE" ? "ROLE postgres" : "DATABASE postgres"
+        try await admin.execute(script: "ALTER \(what) SET default_transaction_read_only = on")
+        let pool = ConnectionPool(configuration, maximumConnections: 4)
+        let meeting = Meeting(4)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 { group.addTask { try await pool.withConnection { _ in await meeting.pass() } } }
+            try await group.waitForAll()
+        }
+        try await admin.execute(
+            script: "SET default_transaction_read_only = off; ALTER \(what) RESET default_transaction_read_only")
+        let refusal = await thrown { try await pool.withTransaction { try await $0.query("INSERT INTO t VALUES (1)") } }
+        #expect(clientError(refusal)?.sqlState == "25006")
+        #expect(clientError(refusal)?.description.contains("target_session_attrs") == true)
+        // One refusal is enough for all that were open.
+        for _ in 0..<4 { try await pool.withTransaction { try await $0.query("INSERT INTO t VALUES (1)") } }
+        #expect(try await admin.value("SELECT count(*) FROM t") == 4)
+        await pool.close()
+        await admin.close()
+        await server.stop()
+    }
+
+    /// The transaction was to be one that only reads: the session is as good as any.
+    @Test func keepsASessionWhoseUserAskedForReadOnly() async throws {
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let first = try await pool.withConnection { $0.processID }
+        let error = await thrown {
+            try await pool.withTransaction(readOnly: true) { try await $0.query("CREATE TABLE never (a int)") }
+        }
+        #expect(clientError(error)?.sqlState == "25006")
+        #expect(try await pool.withConnection { $0.processID } == first)
+        await pool.close()
+    }
+
+    /// What one user has changed in the session, the next does not find.
+    @Test(
+        arguments: [
+            "SET search_path = pg_temp", "SET ROLE pg_monitor", "SET session_replication_role = replica",
+            "SET default_transaction_read_only = on", "CREATE TEMPORARY TABLE left_behind (a int)",
+            "LISTEN left_behind",
+            "DO $$ BEGIN SET search_path = pg_temp; END $$", "PREPARE left_behind AS SELECT 1",
+            "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1", "SET standard_conforming_strings = off",
+        ], [false, true])
+    func lendsSessionsAsNewOnesAre(change: String, asAScript isScript: Bool) async throws {
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let facts: SQLStatement = """
+            SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('session_replication_role'),
+                current_setting('transaction_read_only'), current_setting('standard_conforming_strings'),
+                to_regclass('pg_temp.left_behind'), (SELECT count(*) FROM pg_listening_channels()),
+                (SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_behind'),
+                (SELECT count(*) FROM pg_cursors WHERE name = 'left_behind'))
+            """
+        let named = SQLStatement("SELECT 7", name: "seven")
+        let (first, before) = try await pool.withConnection { connection in
+            let before: String = try await connection.value(facts)
+            try await connection.query(named)
+            if isScript {
+                try await connection.execute(script: "BEGIN; SELECT 1; COMMIT; \(change); SELECT 2")
+            } else {
+                try await connection.query(SQLStatement(change))
+            }
+            return (connection.processID, before)
+        }
+        let (second, after) = try await pool.withConnection { connection in
+            #expect(try await connection.value(named) == 7)
+            return (connection.processID, try await connection.value(facts, as: String.self))
+        }
+        #expect(first == second)
+        #expect(before == after)
+        await pool.close()
+    }
+
+    /// It costs a round trip, and what was prepared: not for what ends with the transaction.
+    @Test func keepsWhatIsPreparedWhereNothingChanged() async throws {
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        for _ in 0..<3 {
+            try await pool.withTransaction { transaction in
+                try await transaction.query("SET LOCAL lock_timeout = '1s'")
+                try await transaction.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                try await transaction.query(SQLStatement("SELECT 7", name: "seven"))
+                try await transaction.query("NOTIFY nothing")
+            }
+        }
+        let count: Int = try await pool.withConnection { connection in
+            #expect(await !connection.hasChangedSession)
+            return try await connection.value("SELECT count(*) FROM pg_prepared_statements")
+        }
+        #expect(count == 1)
+        await pool.close()
+    }
+
+    @Test func aSequenceOfNotificationsEndsWithItsLease() async throws {
+        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let notifications = try await pool.withConnection { try await $0.notifications(on: "lease") }
+        for try await _ in notifications {}
         await pool.close()
     }
 

@@ -31,7 +31,9 @@ import Testing
 
     /// A transaction that is not begun by BEGIN ends with the pipeline. What the server refuses then comes after the results of all
     /// statements, and nothing of them is there.
-    @Test(arguments: ["UNIQUE DEFERRABLE INITIALLY DEFERRED", "REFERENCES other DEFERRABLE INITIALLY DEFERRED", "trigger"])
+    @Test(arguments: [
+        "UNIQUE DEFERRABLE INITIALLY DEFERRED", "REFERENCES other DEFERRABLE INITIALLY DEFERRED", "trigger",
+    ])
     func whatIsRefusedAtTheEndIsThrown(constraint: String) async throws {
         let connection = try await connect()
         let isTrigger = constraint == "trigger"
@@ -48,27 +50,34 @@ import Testing
         for _ in 1...2 {
             #expect(await postgresError { try await connection.query(insert) }?.sqlState == state)
             let whole = await postgresError { try await connection.pipeline([insert, "SELECT 7"]) }
-            // Of no statement of them, but of their transaction.
-            #expect(whole?.sqlState == state && whole?.statementIndex == nil)
+            // Of their transaction, which is called by its last statement.
+            #expect(whole?.sqlState == state && whole?.statementIndex == 1)
+            #expect(whole?.description.contains("refused to commit") == true)
             // In the middle of a pipeline too; what comes after that is another transaction.
             let first = await postgresError {
                 try await connection.finish(
-                    try await connection.begin([insert, "INSERT INTO other VALUES (8)", "SELECT 9"], endingTransactionsAfter: [0]))
+                    try await connection.begin(
+                        [insert, "INSERT INTO other VALUES (8)", "SELECT 9"], endingTransactionsAfter: [0]))
             }
-            #expect(first?.sqlState == state && first?.statementIndex == nil)
+            #expect(first?.sqlState == state && first?.statementIndex == 0)
             #expect(try await connection.value("DELETE FROM other RETURNING b") == 8)
             let last = await postgresError {
                 try await connection.finish(
-                    try await connection.begin(["INSERT INTO other VALUES (8)", insert, "SELECT 9"], endingTransactionsAfter: [0]))
+                    try await connection.begin(
+                        ["INSERT INTO other VALUES (8)", insert, "SELECT 9"], endingTransactionsAfter: [0]))
             }
-            #expect(last?.sqlState == state)
+            #expect(last?.sqlState == state && last?.statementIndex == 2)
             #expect(try await connection.value("DELETE FROM other RETURNING b") == 8)
             // An error of a statement is that of the whole, not what came of it at the end.
             #expect(await postgresError { try await connection.pipeline([insert, "SELECT 1/0"]) }?.sqlState == "22012")
-            #expect(await postgresError { try await connection.execute(script: "INSERT INTO late VALUES (1), (1)") }?.sqlState == state)
+            #expect(
+                await postgresError { try await connection.execute(script: "INSERT INTO late VALUES (1), (1)") }?
+                    .sqlState == state)
         }
         #expect(try await connection.value("SELECT count(*) FROM late") == 0)
-        let committed = await thrown { try await connection.withTransaction { transaction in try await transaction.query(insert) } }
+        let committed = await thrown {
+            try await connection.withTransaction { transaction in try await transaction.query(insert) }
+        }
         #expect((committed as? TransactionError)?.commitError?.sqlState == state)
         #expect(try await connection.query("SELECT 5")[0].decode(0) == 5)
     }

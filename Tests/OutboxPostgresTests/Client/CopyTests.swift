@@ -197,4 +197,21 @@ import Testing
         }
         #expect(try await count(connection) == 20)
     }
+
+    /// The text has to be one statement. One more that wants data would be asked for its result for ever.
+    @Test func severalStatementsAreRefusedAndTheConnectionGoesOn() async throws {
+        let connection = try await connect()
+        try await connection.execute(script: "CREATE TEMPORARY TABLE two (a text)")
+        for text in ["COPY two FROM STDIN; COPY two FROM STDIN", "COPY two FROM STDIN; SELECT 1/0"] {
+            let error = await postgresError { try await connection.copyIn(text) { try await $0.write("x\n") } }
+            #expect(error?.code == .copy || error?.sqlState == "22012")
+            #expect(try await connection.value("SELECT count(*) FROM two") == 0)
+        }
+        #expect(try await connection.copyIn("COPY two FROM STDIN; SELECT 1") { try await $0.write("x\ny\n") } == 2)
+        let error = await postgresError {
+            try await connection.copyIn("COPY two FROM STDIN; COPY two TO STDOUT") { try await $0.write("x\n") }
+        }
+        #expect(error?.code == .copy)
+        #expect(await connection.isUsable == false)
+    }
 }

@@ -85,4 +85,16 @@ import Testing
             #expect(await postgresError { try await connection.notifications(on: name) }?.code == .invalidValue)
         }
     }
+
+    /// A quote with a combining accent is one character to Swift, and a quote and an accent to the server.
+    @Test(arguments: ["a\"b", "a\"\u{301}b", "\"\u{301}; SELECT 1/0; --", "\u{301}"]) func anyNameIsAChannel(
+        name: String
+    ) async throws {
+        let connection = try await connect()
+        let notifications = try await connection.notifications(on: name)
+        try await connection.query("SELECT pg_notify(\(name), 'x')")
+        let iterator = notifications.makeAsyncIterator()
+        #expect(try await iterator.next()?.channel == name)
+        await connection.close()
+    }
 }

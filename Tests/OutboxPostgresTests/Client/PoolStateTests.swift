@@ -11,7 +11,7 @@ import Testing
         #expect(grants == [.connect, .connect, nil])
         let requests = [state.request(1, "a"), state.request(2, "b")]
         #expect(requests.allSatisfy(isWaiting))
-        let first = state.giveBack(10)
+        let first = state.giveBack(10, generation: 0)
         #expect(first.resume?.waiter == "a")
         #expect(first.resume?.grant == .lease(10))
         let second = state.giveUpSlot()
@@ -23,7 +23,7 @@ import Testing
     @Test func prefersTheMostRecentlyUsed() {
         var state = State(maximum: 2)
         _ = (state.requestNow(), state.requestNow())
-        _ = (state.giveBack(1), state.giveBack(2))
+        _ = (state.giveBack(1, generation: 0), state.giveBack(2, generation: 0))
         let grants = [state.requestNow(), state.requestNow()]
         #expect(grants == [.lease(2), .lease(1)])
     }
@@ -34,7 +34,7 @@ import Testing
         _ = (state.request(1, "a"), state.request(2, "b"))
         let cancelled = [state.cancel(1), state.cancel(1)]
         #expect(cancelled == ["a", nil])
-        let next = state.giveBack(7).resume?.waiter
+        let next = state.giveBack(7, generation: 0).resume?.waiter
         #expect(next == "b")
         let tooLate = state.cancel(2)
         #expect(tooLate == nil)
@@ -43,14 +43,14 @@ import Testing
     @Test func closes() {
         var state = State(maximum: 2)
         _ = (state.requestNow(), state.requestNow())
-        _ = state.giveBack(1)
+        _ = state.giveBack(1, generation: 0)
         let closed = state.close()
         #expect(closed.idle == [1])
         let grant = state.requestNow()
         #expect(grant == .closed)
         let mayKeep = state.connected()
         #expect(!mayKeep)
-        let last = state.giveBack(2)
+        let last = state.giveBack(2, generation: 0)
         #expect(last.close == 2)
         #expect(state.slotsTaken == 0)
         let again = state.close()
@@ -87,7 +87,8 @@ import Testing
                     perform(state.giveUpSlot())
                 case 4 where !leased.isEmpty:
                     let resource = leased.remove(at: Int.random(in: 0..<leased.count, using: &generator))
-                    perform(Bool.random(using: &generator) ? state.giveBack(resource) : state.giveUpSlot())
+                    perform(
+                        Bool.random(using: &generator) ? state.giveBack(resource, generation: 0) : state.giveUpSlot())
                 case 5 where !queue.isEmpty:
                     let id = queue.remove(at: Int.random(in: 0..<queue.count, using: &generator))
                     let cancelled = state.cancel(id)

@@ -22,12 +22,6 @@ import Testing
         for number in 1...12 { interpolation.appendInterpolation(number) }
         #expect(SQLStatement(stringInterpolation: interpolation).text.hasSuffix("$10$11$12"))
     }
-
-    @Test func identifiersAreQuoted() {
-        #expect(quotedIdentifier("plain") == "\"plain\"")
-        #expect(quotedIdentifier("a\"b\"\"") == "\"a\"\"b\"\"\"\"\"")
-        #expect(quotedIdentifier("") == "\"\"")
-    }
 }
 
 @Suite struct PreparedStatementsTests {

@@ -69,4 +69,38 @@ import Testing
         #expect(connection.loop === loop)
         #expect(try await connection.value("SELECT 1") == 1)
     }
+
+    @Test func theThreadEndsAndBeginsWithTheWork() async throws {
+        let loop = SocketLoop(linger: .milliseconds(1))
+        #expect(!loop.hasThread)
+        for _ in 0..<3 {
+            let counter = Counter(loop)
+            #expect(await counter.add())
+            while loop.hasThread { await Task.yield() }
+        }
+    }
+
+    /// What is given while the thread ends is done by the next.
+    @Test func nothingIsLostWhileItEnds() async {
+        let loop = SocketLoop(linger: .zero)
+        let counter = Counter(loop)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask { for _ in 0..<2000 { #expect(await counter.add()) } }
+            }
+        }
+        #expect(await counter.count == 8000)
+    }
+
+    @Test func aLoopThatIsGivenUpIsFreed() async throws {
+        weak var freed: SocketLoop?
+        do {
+            let loop = SocketLoop(linger: .milliseconds(1))
+            freed = loop
+            let connection = try await Connection.connect(testPostgres(), loop: loop)
+            #expect(try await connection.value("SELECT 1") == 1)
+            await connection.close()
+        }
+        while freed != nil { await Task.yield() }
+    }
 }

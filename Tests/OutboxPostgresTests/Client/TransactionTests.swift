@@ -208,4 +208,62 @@ import Testing
         #expect(victim?.isRetriable == true)
         try await one.rollback()
     }
+
+    /// Sent by hand as well: a COMMIT that rolls back is no success.
+    @Test(arguments: ["COMMIT", "  commit work;", "END", "PREPARE TRANSACTION 'x'"]) func aCommitThatRollsBackIsAnError(
+        text: String
+    ) async throws {
+        let connection = try await connection()
+        for isScript in [false, true] {
+            try await connection.query("BEGIN")
+            _ = await postgresError { try await connection.query("oops") }
+            let error = await postgresError {
+                if isScript {
+                    try await connection.execute(script: text)
+                } else {
+                    try await connection.query(SQLStatement(text))
+                }
+            }
+            #expect(error?.code == .transactionState)
+            #expect(await connection.transactionStatus == .idle)
+        }
+        let error = await postgresError {
+            try await connection.pipeline(["BEGIN", SQLStatement("INSERT INTO t VALUES (1)"), "ROLLBACK"])
+        }
+        #expect(error == nil)
+        #expect(try await count(connection) == 0)
+    }
+
+    /// Lost before COMMIT was sent: nothing is committed, and the same may be done again. Lost while it is on its way: nobody knows.
+    @Test func whetherItMayHaveBeenCommittedIsSaid() async throws {
+        let killer = try await connect()
+        let before = try await connect()
+        let error = await thrown {
+            try await before.withTransaction { transaction in
+                try await transaction.query("SELECT 1")
+                try await killer.terminate(before)
+                while await before.isUsable { await Task.yield() }
+            }
+        }
+        #expect((error as? TransactionError)?.isCommitUnknown == false)
+        #expect((error as? TransactionError)?.isRetriable == true)
+
+        let during = try await connect()
+        try await during.execute(
+            script: """
+                CREATE TEMP TABLE slow (a int);
+                CREATE FUNCTION pg_temp.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END $$;
+                CREATE CONSTRAINT TRIGGER s AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                    EXECUTE FUNCTION pg_temp.sleep()
+                """)
+        let committing = Task {
+            await thrown { try await during.withTransaction { try await $0.query("INSERT INTO slow VALUES (1)") } }
+        }
+        try await killer.waitUntilRunning(during.processID, "COMMIT")
+        try await killer.terminate(during)
+        let unknown = await committing.value as? TransactionError
+        #expect(unknown?.isCommitUnknown == true)
+        #expect(unknown?.isRetriable == false)
+        #expect(unknown?.commitError?.sqlState == "57P01")
+    }
 }

@@ -33,9 +33,9 @@ import Testing
     ])
     func numbersThatAreNotAsTheyShouldBe(breaking: String, seen: String) async throws {
         try await withTestOutbox { test in
+            _ = try await test.value("SELECT \(test.name).enqueue('d', 'x')", as: Int64.self)
             try await test.connection.execute(
                 script: """
-                    SELECT \(test.name).enqueue('d', 'x');
                     INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
                     VALUES ('d', pg_current_snapshot(), 1, pg_current_xact_id())
                     """)

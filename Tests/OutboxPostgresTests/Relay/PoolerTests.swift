@@ -86,6 +86,56 @@ import Testing
         }
     }
 
+    /// PgBouncer before 1.21 gives away sessions in which statements are prepared, and does not tell. One process for all makes sure of it.
+    @Test func unnamedStatementsGoThroughAnOldPooler() async throws {
+        try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
+            let outbox = PostgresOutbox(schema: bench.schema)
+            func enqueue(_ count: Int, through configuration: ConnectionConfiguration) async throws {
+                let pool = ConnectionPool(configuration, maximumConnections: 5)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<count {
+                        group.addTask {
+                            try await pool.withTransaction { transaction in
+                                _ = try await outbox.enqueue(NewMessage(to: "d", text: "x"), in: transaction)
+                                _ = try await outbox.enqueue([NewMessage(to: "d", text: "x")], in: transaction)
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                await pool.close()
+            }
+            let version = try await self.poolerVersion()
+            if version < (1, 21) {
+                let error = await #expect(throws: (any Error).self) { try await enqueue(60, through: pooled) }
+                #expect("\(error!)".contains("--no-prepared-statements"), "\(error!)")
+            }
+            var unnamed = pooled
+            unnamed.usesPreparedStatements = false
+            let before = try await bench.pendingCount()
+            try await enqueue(60, through: unnamed)
+            #expect(try await bench.pendingCount() == before + 120)
+        }
+    }
+
+    /// A statement that takes long is not taken for a dead path: the pooler's numbers are not the server's.
+    @Test(arguments: ["transaction", "session"]) func aServerAtWorkBehindAPoolerIsWaitedFor(mode: String) async throws {
+        try await self.withPooler(mode: mode) { _, pooled in
+            var impatient = pooled
+            impatient.answerTimeout = .seconds(10)
+            let connection = try await Connection.connect(impatient)
+            let answer = try await connection.query("SELECT pg_sleep(12), 7")[0].decode(1, as: Int.self)
+            #expect(answer == 7)
+            await connection.close()
+        }
+    }
+
+    private func poolerVersion() async throws -> (Int, Int) {
+        let text = try await Program.run("/bin/sh", ["-c", "PATH=$PATH:/usr/sbin; pgbouncer --version"])
+        let numbers = text.split { !$0.isNumber }.compactMap { Int($0) }
+        return (try #require(numbers.first), try #require(numbers.dropFirst().first))
+    }
+
     private func withPooler(
         mode: String, size: Int = 5, _ body: (RelayBench, ConnectionConfiguration) async throws -> Void
     ) async throws {

@@ -66,7 +66,8 @@ import Testing
                 try await Migrator(schema: outbox.schema).down(to: 0, on: outbox.connection)
             }
             #expect(error?.sqlState == "2BP01")
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
+            // Each step is a transaction of its own: the ones before it are made again.
+            #expect(try await !Migrator(schema: outbox.schema).up(on: outbox.connection).contains { $0.version == 1 })
             #expect(try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self) == 1)
         }
     }

@@ -12,4 +12,14 @@ enum ProcessState {
         return kill(process, 0) == 0
         #endif
     }
+
+    /// Whether a process has been stopped by a signal.
+    static func isStopped(_ process: Int32) -> Bool {
+        #if os(Linux)
+        guard let bytes = FileManager.default.contents(atPath: "/proc/\(process)/stat") else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: ")").last?.dropFirst().first == "T"
+        #else
+        return true
+        #endif
+    }
 }

@@ -34,6 +34,23 @@ import Testing
         #expect(error.map { !$0.description.contains("cret") && !$0.description.contains("p%ss") } == true)
     }
 
+    @Test func aNumberSignIsOneInAParameter() throws {
+        let url = try BrokerURL("amqp://a/v?binding_key=#&routing_key=a.#.b", ports: Self.ports)
+        #expect(url.parameters.map(\.value) == ["#", "a.#.b"])
+        let error = #expect(throws: TransportConfigurationError.self) {
+            try BrokerURL("amqp://me:a#b@h?x=y", ports: Self.ports)
+        }
+        #expect(error?.description.contains("%23") == true)
+    }
+
+    /// Else the rest of a password would be a virtual host, and its beginning a port.
+    @Test func anAtInThePathIsTheEndOfAPassword() {
+        let error = #expect(throws: TransportConfigurationError.self) {
+            try BrokerURL("amqp://me:12/s3cret@h", ports: Self.ports)
+        }
+        #expect(error?.description.contains("%2F") == true && error?.description.contains("s3cret") == false)
+    }
+
     @Test func theNearestSchemeIsNamed() {
         let error = #expect(throws: TransportConfigurationError.self) { try BrokerURL("amq://a", ports: Self.ports) }
         #expect(error?.description.contains("did you mean “amqp”?") == true)

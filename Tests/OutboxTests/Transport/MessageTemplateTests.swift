@@ -12,7 +12,7 @@ import Testing
         ("events", "events"), ("", ""), ("{route}", "orders"), ("{destination}.{route}", "bus.orders"),
         ("{header.tenant}-{route}-", "acme-orders-"), ("{key|none}", "none"), ("{key|}", ""),
         ("{route|none}", "orders"),
-        ("{{{route}}}", "{orders}"), ("{header.other|a|b}", "a|b"),
+        ("{{{route}}}", "{orders}"), ("{header.other|a|b}", "a|b"), ("{route}\u{301}", "orders\u{301}"),
     ])
     func text(_ template: String, _ expected: String) throws {
         let text = try MessageTemplate(template).text(for: self.message)

@@ -1,27 +1,37 @@
 internal import CLibPQ
 internal import Outbox
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// Where the server is and how to log in: the parameters of libpq.
 ///
-/// Whatever is not said comes from the `PG…` environment variables, the password file and the service file, as with `psql`.
+/// Whatever is not said comes from the service file, the `PG…` environment variables and the password file, as with `psql`.
 public struct ConnectionConfiguration: Sendable, Hashable {
     /// What the connection string said.
     private var given: [String: String]
 
     /// Parameters of libpq, such as `application_name` or `sslmode`, that take precedence over the connection string.
     ///
-    /// Defaults, where neither of the two says otherwise: `connect_timeout` 10 (seconds, for each host; `PGCONNECT_TIMEOUT` goes first),
-    /// `keepalives_idle` 30, `keepalives_interval` 10 and `keepalives_count` 3 (a peer that vanished is noticed after a minute),
+    /// Defaults, where none of these two, the service file and the environment says otherwise: `connect_timeout` 10 (seconds, for
+    /// each host), `keepalives_idle` 30, `keepalives_interval` 10 and `keepalives_count` 3 (a peer that vanished is noticed after a minute),
     /// `tcp_user_timeout` 30000 (milliseconds), `fallback_application_name` `swift-outbox`. `client_encoding` is always `UTF8`.
     public var parameters: [String: String] = [:]
+
+    /// How long the server may be silent while it owes an answer, or takes no more bytes. Default 30 seconds; `nil`: as long as it likes.
+    ///
+    /// When half of it has passed, the server is asked over another connection to the same address what the session does. A session that
+    /// is at work, or waits for a lock or for a synchronous standby, is waited for further, and the log says once why. Else
+    /// the session counts as lost when the limit is reached (``PostgresError/Code/connectionLost``), and the server is told
+    /// to end it, with the transaction and the locks that it may still have.
+    ///
+    /// Through a pooler the server's sessions are told apart by the text of the statement. Where the pooler has no connection free
+    /// to ask over, or where a load balancer sends the question to another server, the answer is not to be had: set a limit above the
+    /// longest statement there.
+    public var answerTimeout: Duration? = .seconds(30)
+
+    /// Whether statements that have a ``SQLStatement/name`` are prepared once on each connection and used again. Default `true`.
+    ///
+    /// Set it to `false` for a pooler in transaction mode that does not follow prepared statements, such as PgBouncer before 1.21:
+    /// each statement is parsed and planned every time then.
+    public var usesPreparedStatements = true
 
     /// Reads a connection string: a URL (`postgresql://user@host:port/database?…`) or a list (`host=… dbname=…`). The empty
     /// string leaves everything to the environment.
@@ -31,34 +41,42 @@ public struct ConnectionConfiguration: Sendable, Hashable {
         given = try Self.parse(string)
     }
 
-    /// All the parameters for libpq.
+    /// The parameters that were given, in the form that libpq takes.
     ///
-    /// - Throws: ``PostgresError/Code/configuration`` if ``parameters`` has a name that libpq does not know.
-    func resolved() throws(PostgresError) -> [String: String] {
-        var resolved = Self.defaults
-        resolved.merge(given) { $1 }
-        resolved.merge(parameters) { $1 }
-        resolved["client_encoding"] = "UTF8"
+    /// - Throws: ``PostgresError/Code/configuration`` if ``parameters`` has a name that libpq does not know, or a limit is not positive.
+    func requested() throws(PostgresError) -> [String: String] {
+        var requested = given
+        requested.merge(parameters) { $1 }
+        requested["client_encoding"] = "UTF8"
         let known = Self.knownParameters
-        for (name, value) in resolved {
+        for (name, value) in requested {
             guard known.contains(name) else { throw Self.unknownParameter(name, known: known) }
             guard !value.utf8.contains(0) else {
                 throw PostgresError(.configuration, "the connection parameter \(name) has the character U+0000")
             }
         }
-        return resolved
+        if let answerTimeout, answerTimeout <= .zero {
+            throw PostgresError(.configuration, "answerTimeout is not positive; nil stands for no limit")
+        }
+        return requested
     }
 
-    private static var defaults: [String: String] {
-        var defaults = [
-            "fallback_application_name": "swift-outbox",
-            "keepalives_idle": "30",
-            "keepalives_interval": "10",
-            "keepalives_count": "3",
-            "tcp_user_timeout": "30000",
-        ]
-        if unsafe getenv("PGCONNECT_TIMEOUT") == nil { defaults["connect_timeout"] = "10" }
-        return defaults
+    /// All the parameters for libpq. Reads the service file.
+    func resolved() throws(PostgresError) -> [String: String] {
+        try EffectiveParameters(requested()).resolved
+    }
+
+    /// The same server as that of a connection which exists.
+    ///
+    /// - Parameter address: Its host, the address that this stood for, and its port.
+    func pinned(host: String, address: String, port: String) -> ConnectionConfiguration {
+        var pinned = self
+        // A directory of sockets has no address.
+        pinned.parameters["hostaddr"] = host.hasPrefix("/") || host.hasPrefix("@") ? "" : address
+        pinned.parameters["host"] = host
+        pinned.parameters["port"] = port
+        pinned.parameters["target_session_attrs"] = "any"
+        return pinned
     }
 }
 
@@ -100,7 +118,7 @@ extension ConnectionConfiguration {
         // A password with an @ or a / in it has been read as the beginning of what follows; it is not to be shown then.
         let ports = parsed["port"]?.split(separator: ",") ?? []
         let hasStrangePort = ports.contains { UInt16($0) == nil }
-        if hasStrangePort || parsed["host"]?.contains("@") == true {
+        if hasStrangePort || Self.hasUnescapedAt(string) {
             throw PostgresError(
                 .configuration,
                 """
@@ -108,11 +126,20 @@ extension ConnectionConfiguration {
                 in a URL, write @ in a name or a password as %40, / as %2F, : as %3A
                 """)
         }
-        if let name = parsed["dbname"], name.contains("://") || name.contains("=") {
+        if let name = parsed["dbname"], name.contains("://") {
             throw PostgresError(
-                .configuration, "the connection string is invalid: dbname is a connection string itself; give that one alone")
+                .configuration, "the connection string is invalid: dbname is a URL itself; give that one alone")
         }
         return parsed
+    }
+
+    /// Whether the part of a URL that names user and host has a second @, which is not written as %40. An abstract socket, and
+    /// a directory with an @ in its name, have to be: `postgresql://%40%2Ftmp/database`.
+    private static func hasUnescapedAt(_ string: String) -> Bool {
+        guard let scheme = ["postgresql://", "postgres://"].first(where: { string.hasPrefix($0) }) else { return false }
+        let authority = string.utf8.dropFirst(scheme.utf8.count)
+            .prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
+        return authority.count { $0 == UInt8(ascii: "@") } > 1
     }
 
     private static var knownParameters: Set<String> {
@@ -123,7 +150,7 @@ extension ConnectionConfiguration {
         return known
     }
 
-    private static func forEach(
+    static func forEach(
         _ options: UnsafeMutablePointer<PQconninfoOption>, includingUnset: Bool = false,
         _ body: (String, String) -> Void
     ) {
@@ -167,8 +194,13 @@ extension ConnectionConfiguration {
     }
 
     private static func unknownParameter(_ name: String, known: Set<String>) -> PostgresError {
-        var message = "there is no connection parameter “\(name)”"
-        if let nearest = NearestName.of(name, among: known) { message += "; did you mean “\(nearest)”?" }
-        return PostgresError(.configuration, message)
+        // Of a URL that is none, all that precedes the first “=” is a name to libpq.
+        guard let (name, nearest) = Redaction.misspelling(name, of: known) else {
+            return PostgresError(
+                .configuration,
+                "the connection string is invalid: it names a parameter that libpq does not know, or is neither a"
+                    + " postgresql:// URL nor a list of keyword=value")
+        }
+        return PostgresError(.configuration, "there is no connection parameter “\(name)”; did you mean “\(nearest)”?")
     }
 }

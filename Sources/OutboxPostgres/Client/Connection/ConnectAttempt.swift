@@ -36,23 +36,24 @@ final class ConnectAttempt: Sendable {
         case finished
     }
 
-    private let parameters: [String: String]
+    /// What was asked for, without defaults.
+    private let requested: [String: String]
     private let logger: Logger
     private let state = Mutex(State.initial)
     /// Tells the thread that nobody waits any more.
     private let abandoned: WakePipe
 
-    private init(parameters: [String: String], logger: Logger) throws(PostgresError) {
+    private init(requested: [String: String], logger: Logger) throws(PostgresError) {
         guard let pipe = WakePipe() else {
             throw PostgresError(.connect, "the process has no file descriptor left")
         }
-        self.parameters = parameters
+        self.requested = requested
         self.logger = logger
         abandoned = pipe
     }
 
     static func run(_ configuration: ConnectionConfiguration, logger: Logger) async throws(PostgresError) -> Parcel {
-        let attempt = try ConnectAttempt(parameters: configuration.resolved(), logger: logger)
+        let attempt = try ConnectAttempt(requested: configuration.requested(), logger: logger)
         return try await attempt.run()
     }
 
@@ -96,15 +97,16 @@ final class ConnectAttempt: Sendable {
 extension ConnectAttempt {
     private func connect() -> Result<Parcel, PostgresError> {
         do throws(PostgresError) {
-            var link = try start()
-            try complete(&link)
+            let parameters = EffectiveParameters(requested)
+            var link = try start(parameters.resolved)
+            try complete(&link, timeout: parameters.connectTimeout)
             return .success(Parcel(link))
         } catch {
             return .failure(error)
         }
     }
 
-    private func start() throws(PostgresError) -> ServerLink {
+    private func start(_ parameters: [String: String]) throws(PostgresError) -> ServerLink {
         let names = CStringArray(parameters.keys)
         let values = CStringArray(parameters.values)
         guard let connection = unsafe PQconnectStartParams(names.pointer, values.pointer, 0) else {
@@ -116,7 +118,8 @@ extension ConnectAttempt {
         return link
     }
 
-    private func complete(_ link: inout ServerLink) throws(PostgresError) {
+    /// - Parameter timeout: For name service, TLS or GSS, and login on all hosts together.
+    private func complete(_ link: inout ServerLink, timeout: Duration?) throws(PostgresError) {
         let connection = unsafe link.pointer!
         let deadline = timeout.map { ContinuousClock.now + $0 }
         var status = unsafe PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
@@ -131,20 +134,6 @@ extension ConnectAttempt {
         guard unsafe PQsetnonblocking(connection, 1) == 0 else {
             throw PostgresError(.connect, "the connection cannot be made non-blocking")
         }
-    }
-
-    /// `connect_timeout` counts for each host. A host that does not answer at all is given up by the system after `tcp_user_timeout`, whereupon
-    /// libpq turns to the next one.
-    private var timeout: Duration? {
-        let timeout = parameters["connect_timeout"] ?? Self.environment("PGCONNECT_TIMEOUT") ?? ""
-        guard let seconds = Int(timeout), seconds > 0 else { return nil }
-        let hosts = parameters["host"] ?? parameters["hostaddr"] ?? Self.environment("PGHOST") ?? ""
-        return .seconds(min(max(seconds, 2), 1_000_000))
-            * hosts.split(separator: ",", omittingEmptySubsequences: false).count
-    }
-
-    private static func environment(_ name: String) -> String? {
-        unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
     private func wait(
@@ -166,26 +155,4 @@ extension ConnectAttempt {
             }
         }
     }
-}
-
-/// A null-terminated array of C strings.
-@safe private struct CStringArray: ~Copyable {
-    private let strings: UnsafeMutableBufferPointer<UnsafePointer<CChar>?>
-
-    init(_ elements: some Collection<String>) {
-        unsafe strings = .allocate(capacity: elements.count + 1)
-        unsafe strings.initialize(repeating: nil)
-        for (index, element) in elements.enumerated() {
-            unsafe strings[index] = UnsafePointer(strdup(element))
-        }
-    }
-
-    deinit {
-        for index in unsafe strings.indices {
-            unsafe free(UnsafeMutablePointer(mutating: strings[index]))
-        }
-        unsafe strings.deallocate()
-    }
-
-    var pointer: UnsafePointer<UnsafePointer<CChar>?> { unsafe UnsafePointer(strings.baseAddress!) }
 }

@@ -17,12 +17,21 @@ extension Connection {
             abandonedTransaction.store(0, ordering: .releasing)
             if abandoned == currentTransaction {
                 currentTransaction = nil
-                _ = try await run(["ROLLBACK"], isPipeline: false)
+                do throws(PostgresError) {
+                    _ = try await run(["ROLLBACK"], isPipeline: false)
+                } catch {
+                    // Whatever came next would be part of a transaction that has no owner.
+                    lose(
+                        PostgresError(
+                            .connectionLost, "a transaction that was left open could not be rolled back; the connection was given up",
+                            underlying: error))
+                    throw loss ?? error
+                }
             }
         }
         guard transactionStatus == .idle else { return }
         let unlisten = activity.takeAbandonedChannels().map {
-            SQLStatement("UNLISTEN \(unescaped: quotedIdentifier($0))")
+            SQLStatement("UNLISTEN \(unescaped: SQLIdentifier($0).quoted)")
         }
         if !unlisten.isEmpty { _ = try await run(unlisten, isPipeline: true) }
     }

@@ -46,6 +46,7 @@ extension Connection {
         exchange = Exchange()
         exchange.id = nextID()
         exchange.isShielded = isShielded
+        exchange.silence = answerTimeout.map { SilenceWatch(limit: $0) }
     }
 
     private func waitForTurn(_ id: Int, _ continuation: CheckedContinuation<Bool, Never>) {
@@ -58,10 +59,12 @@ extension Connection {
 
     func endTurn() async {
         // A cancel request that is still on its way must not hit whoever comes next.
-        if exchange.cancel.isSending {
+        exchange.statements = []
+        if exchange.cancel.isSending, loss == nil {
             await suspend { continuation in
-                if exchange.cancel.isSending {
+                if exchange.cancel.isSending, loss == nil {
                     exchange.cancelWaiter = continuation
+                    rearm()
                 } else {
                     continuation.resume()
                 }
@@ -118,7 +121,9 @@ extension Connection {
         guard let source else { return }
         if exchange.isWaiting {
             loop.arm(
-                source, for: exchange.needsFlush ? [.readable, .writable] : .readable, until: exchange.cancel.deadline)
+                source, for: exchange.needsFlush ? [.readable, .writable] : .readable, until: exchange.deadline)
+        } else if exchange.cancelWaiter != nil {
+            loop.arm(source, for: .readable, until: exchange.cancellationEnd)
         } else if activity.hasWaiters {
             loop.arm(source, for: .readable, until: activity.earliestDeadline)
         } else {
@@ -129,11 +134,22 @@ extension Connection {
     /// Called by the loop.
     func socketReady(_ events: SocketEvents) {
         if exchange.isWaiting {
-            if events.contains(.deadline), exchange.cancel.timePassed(now: .now) { sendCancelRequest() }
-            if events != .deadline { transfer(events) }
+            // First, for this process may have stood still while the answer came.
+            if events != .deadline {
+                exchange.silence?.heard(now: .now)
+                transfer(events)
+            }
+            if events.contains(.deadline), exchange.isWaiting {
+                if exchange.isOverdue(now: .now) { return giveUpCancellation() }
+                if exchange.cancel.timePassed(now: .now) { sendCancelRequest() }
+                silenceHasLasted()
+            }
         } else {
             if events.contains(.readable) { readIdleSocket() }
-            if events.contains(.deadline) { activity.resumeExpired(now: .now) }
+            if events.contains(.deadline) {
+                if exchange.cancelWaiter != nil, exchange.isOverdue(now: .now) { return giveUpCancellation() }
+                activity.resumeExpired(now: .now)
+            }
         }
         rearm()
     }
@@ -185,7 +201,12 @@ extension Connection {
     }
 
     /// What a failed result means. A failure that ends the session marks the connection as lost.
-    func failure(_ result: borrowing ResultHandle, statementIndex: Int? = nil) -> PostgresError {
+    ///
+    /// - Parameter what: What it is that the server refused, if it is a refusal.
+    func failure(
+        _ result: borrowing ResultHandle, statementIndex: Int? = nil,
+        _ what: String = "the server refused the statement"
+    ) -> PostgresError {
         let report = unsafe ServerReport(result: result.pointer)
         let isBroken = unsafe link.pointer.map { unsafe PQstatus($0) == CONNECTION_BAD } ?? true
         if report.isFatal || isBroken {
@@ -200,7 +221,17 @@ extension Connection {
             return PostgresError(
                 .cancelled, "the statement was cancelled because its task was", statementIndex: statementIndex)
         }
-        return PostgresError(
-            .server, "the server refused the statement", server: report, statementIndex: statementIndex)
+        let error = PostgresError(.server, what, server: report, statementIndex: statementIndex)
+        noteUnfitness(error)
+        return error
+    }
+
+    /// Some refusals are not the statement's fault but the session's, and will be repeated for as long as it lives.
+    private func noteUnfitness(_ error: PostgresError) {
+        switch error.sqlState {
+        case SQLState.readOnlyTransaction? where !isInReadOnlyTransaction: unfitness = error
+        case let state? where state.hasPrefix("57P"): unfitness = error
+        default: break
+        }
     }
 }

@@ -5,7 +5,9 @@ extension Connection {
     ///
     /// - Throws: ``PostgresError`` with ``PostgresError/Code/server`` if the server refuses the statement,
     ///   ``PostgresError/Code/invalidValue`` if it cannot be sent, ``PostgresError/Code/cancelled``,
-    ///   ``PostgresError/Code/connectionLost``.
+    ///   ``PostgresError/Code/connectionLost``, also when the server is silent for too long; see
+    ///   ``ConnectionConfiguration/answerTimeout``. ``PostgresError/Code/transactionState`` for a `COMMIT` of a transaction in which a statement
+    ///   had failed, which the server has rolled back.
     @discardableResult
     public func query(_ statement: SQLStatement) async throws(PostgresError) -> QueryResult {
         try await query(statement, isShielded: false)
@@ -82,9 +84,11 @@ extension Connection {
         try await withTurn { () async throws(PostgresError) in
             try leavePipelineMode()
             let connection = try unsafe requireLink()
+            exchange.statements = [SQLStatement(script)]
             guard unsafe PQsendQuery(connection, script) == 1 else { throw connectionLost() }
             var firstError: PostgresError?
             while let result = try await nextResult() {
+                firstError = firstError ?? note(result, of: script)
                 switch result.status {
                 case PGRES_FATAL_ERROR:
                     firstError = firstError ?? failure(result)
@@ -140,14 +144,18 @@ extension Connection {
         for step in pipeline.steps {
             let index = step.statement
             if case .sync = step {
-                let error = try await receiveSync()
+                let error = try await receiveSync(after: pipeline.isPipeline ? index : nil)
                 firstError = firstError ?? error
                 continue
             }
             while let result = try await nextResult() {
                 switch result.status {
                 case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_SINGLE_TUPLE:
-                    if case .execute = step { results.append(QueryResult(result)) }
+                    if case .execute = step {
+                        let error = note(result, of: statements[index].text, index: pipeline.isPipeline ? index : nil)
+                        firstError = firstError ?? error
+                        results.append(QueryResult(result))
+                    }
                 case PGRES_PIPELINE_ABORTED:
                     invalidate(step, of: statements[index], sqlState: nil)
                 case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
@@ -160,7 +168,7 @@ extension Connection {
                 }
             }
         }
-        let error = try await receiveSync()
+        let error = try await receiveSync(after: pipeline.isPipeline ? statements.count - 1 : nil)
         // The end of the whole pipeline, after which libpq is at rest.
         while try await nextResult() != nil {}
         if let error = firstError ?? error { throw error }
@@ -171,8 +179,9 @@ extension Connection {
     /// of another. What the server refuses then comes after the last of their results: a deferred constraint or trigger, a
     /// collision with another transaction, a full queue of notifications.
     ///
+    /// - Parameter index: The last statement before it, if there are several.
     /// - Returns: Why the transaction was not committed; nil: it was, as far as this is for the server to say.
-    private func receiveSync() async throws(PostgresError) -> PostgresError? {
+    private func receiveSync(after index: Int?) async throws(PostgresError) -> PostgresError? {
         var error: PostgresError?
         var isAtEnd = false
         while true {
@@ -185,11 +194,26 @@ extension Connection {
             isAtEnd = false
             if result.status == PGRES_PIPELINE_SYNC { return error }
             if result.status == PGRES_FATAL_ERROR {
-                let failure = failure(result)
+                let failure = failure(
+                    result, statementIndex: index,
+                    index == nil
+                        ? "the server refused to commit the statement"
+                        : "the server refused to commit the transaction that ends with this statement")
                 if loss != nil { throw failure }
                 error = error ?? failure
             }
         }
+    }
+
+    /// Learns from the command tag of a result what the statement has done to the session, and whether it has done what it says.
+    func note(_ result: borrowing ResultHandle, of text: String, index: Int? = nil) -> PostgresError? {
+        let tag = result.commandTag
+        if !hasChangedSession, tag.changesSession, !text.changesTransactionOnly { hasChangedSession = true }
+        guard tag == .rollback, text.isCommit else { return nil }
+        return PostgresError(
+            .transactionState,
+            "a statement of the transaction had failed, so the server rolled back instead of committing",
+            statementIndex: index)
     }
 
     /// Hands everything to libpq. Nothing is sent unless all of it can be.
@@ -205,6 +229,7 @@ extension Connection {
         }
         let plan = try plan(statements, ranges, ends)
         try enterPipelineMode()
+        exchange.statements = statements
         let connection = try unsafe requireLink()
         let isSent = unsafe parameters.withArrays { arrays in
             for step in plan {
@@ -240,7 +265,7 @@ extension Connection {
         steps.reserveCapacity(statements.count + ends.count)
         for (index, statement) in statements.enumerated() {
             if ends.contains(index - 1) { steps.append(.sync(statement: index - 1)) }
-            guard let name = statement.name else {
+            guard usesPreparedStatements, let name = statement.name else {
                 steps.append(.execute(statement: index, serverName: nil))
                 continue
             }

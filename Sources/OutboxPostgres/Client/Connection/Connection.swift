@@ -8,7 +8,8 @@ internal import Synchronization
 ///
 /// One statement runs at a time; callers queue in the order in which they came. If the task of a running statement is cancelled, the server
 /// is asked to cancel the statement, which then throws ``PostgresError/Code/cancelled``; a statement that was done before the
-/// request arrived returns its result. Either way the connection remains usable.
+/// request arrived returns its result. Either way the connection remains usable, unless the server does neither within 5
+/// seconds: it is lost then.
 ///
 /// Its code runs on the thread of a ``SocketLoop``. Code that is not isolated to the connection merely calls it.
 public actor Connection {
@@ -21,11 +22,18 @@ public actor Connection {
 
     let logger: Logger
     let cancelKey: CancelKey
+    let answerTimeout: Duration?
+    let usesPreparedStatements: Bool
+    let established = ContinuousClock.now
+    /// How to find out over another connection what this session does.
+    let inquiry: SilenceInquiry
     var link: ServerLink
     var source: SocketSource?
     /// Why the connection cannot be used any more.
     var loss: PostgresError?
     var isClosed = false
+    /// Whether a server that is silent is asked why.
+    var mayInquire = true
 
     var turn = TurnQueue()
     var exchange = Exchange()
@@ -33,10 +41,16 @@ public actor Connection {
     var parameters = ParameterBuffer()
     var prepared = PreparedStatements()
     var isInPipelineMode = false
+    /// Whether a statement may have made the session other than a new one.
+    var hasChangedSession = false
+    /// Why the session cannot do its work any more, although the connection is there.
+    var unfitness: PostgresError?
     var copyBytesSinceFlush = 0
 
     /// The transaction that is open, if it was begun with ``begin(isolation:readOnly:)``.
     var currentTransaction: Int?
+    /// Whether it was asked for that it cannot write.
+    var isInReadOnlyTransaction = false
     var lastID = 0
     /// The number of the last ``Transaction`` that was dropped while open, until it has been rolled back.
     nonisolated let abandonedTransaction = Atomic<Int>(0)
@@ -52,7 +66,7 @@ public actor Connection {
     ///
     /// - Parameters:
     ///   - configuration: where the server is and how to log in.
-    ///   - logger: gets the server's notices, at debug.
+    ///   - logger: gets the server's notices, at debug, and for what a statement waits that takes very long, at notice and warning.
     ///   - loop: the thread for the connection.
     /// - Throws: ``PostgresError/Code/configuration``, ``PostgresError/Code/connect``, ``PostgresError/Code/timeout`` or
     ///   ``PostgresError/Code/cancelled``.
@@ -61,18 +75,38 @@ public actor Connection {
         loop: SocketLoop = .shared
     ) async throws(PostgresError) -> Connection {
         let parcel = try await ConnectAttempt.run(configuration, logger: logger)
-        let connection = try await Connection(parcel, logger: logger, loop: loop)
-        // A backslash in a literal is a backslash, whatever the role or the database was set to.
-        if await connection.parameterStatus("standard_conforming_strings") == "off" {
-            try await connection.execute(script: "SET standard_conforming_strings = on")
+        let connection = try await Connection(parcel, configuration, logger: logger, loop: loop)
+        do throws(PostgresError) {
+            try await connection.prepareSession()
+        } catch {
+            await connection.close()
+            throw error
         }
         return connection
     }
 
-    private init(_ parcel: ConnectAttempt.Parcel, logger: Logger, loop: SocketLoop) async throws(PostgresError) {
+    /// Sets what this client relies on, where the session has it otherwise.
+    func prepareSession() async throws(PostgresError) {
+        // A backslash in a literal is a backslash, whatever the role or the database was set to.
+        if parameterStatus("standard_conforming_strings") == "off" {
+            try await execute(script: "SET standard_conforming_strings = on")
+            hasChangedSession = false
+        }
+    }
+
+    private init(
+        _ parcel: ConnectAttempt.Parcel, _ configuration: ConnectionConfiguration, logger: Logger, loop: SocketLoop
+    ) async throws(PostgresError) {
         guard let link = parcel.take(), let cancelKey = CancelKey(link), let connection = unsafe link.pointer else {
             throw PostgresError(.connect, "libpq is out of memory")
         }
+        answerTimeout = configuration.answerTimeout
+        usesPreparedStatements = configuration.usesPreparedStatements
+        inquiry = SilenceInquiry(
+            configuration: unsafe configuration.pinned(
+                host: Self.text(PQhost(connection)), address: Self.text(PQhostaddr(connection)),
+                port: Self.text(PQport(connection))),
+            processID: unsafe PQbackendPID(connection), loop: loop, logger: logger)
         self.loop = loop
         self.logger = logger
         self.cancelKey = cancelKey
@@ -103,6 +137,10 @@ public actor Connection {
             return nil
         }
         return unsafe String(cString: value)
+    }
+
+    private static func text(_ pointer: UnsafePointer<CChar>?) -> String {
+        unsafe pointer.map { unsafe String(cString: $0) } ?? ""
     }
 
     /// Whether the connection can be used, as far as is known without asking the server.
@@ -137,6 +175,7 @@ extension Connection {
         source = nil
         link.close()
         exchange.resume()
+        exchange.cancelWaiter.take()?.resume()
         activity.resumeAll()
     }
 

@@ -51,6 +51,7 @@ extension Connection {
             try await cleanUp()
             try leavePipelineMode()
             let connection = try unsafe requireLink()
+            exchange.statements = [SQLStatement(statement)]
             guard unsafe PQsendQuery(connection, statement) == 1 else { throw connectionLost() }
             guard let result = try await nextResult() else {
                 throw PostgresError(.copy, "the statement is empty")
@@ -153,9 +154,18 @@ extension Connection {
         var rowCount = 0
         var firstError: PostgresError?
         while let result = try await nextResult() {
-            if result.status == PGRES_COMMAND_OK {
-                rowCount = QueryResult(result).affectedRows
-            } else {
+            switch result.status {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+                if result.commandTag == .copy { rowCount = QueryResult(result).affectedRows }
+            case PGRES_COPY_IN:
+                // A second statement that wants data, which the caller has no more of.
+                firstError = firstError ?? PostgresError(.copy, "the text has more than one statement")
+                try await endCopy(refusing: "not expected")
+            case PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                let error = PostgresError(.copy, "COPY … TO STDOUT is not supported; the connection had to be closed")
+                lose(error)
+                throw error
+            default:
                 firstError = firstError ?? failure(result)
                 if let loss { throw loss }
             }

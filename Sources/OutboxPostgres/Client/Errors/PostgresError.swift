@@ -5,7 +5,7 @@
 public struct PostgresError: Error, Sendable {
     /// What kind of failure it is.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        enum Kind: String {
+        enum Kind: String, CaseIterable {
             case configuration, connect, connectionLost, server, cancelled, timeout, decoding, invalidValue
             case transactionState, poolClosed, copy
         }
@@ -38,6 +38,9 @@ public struct PostgresError: Error, Sendable {
 
         /// The kind's name.
         public var description: String { kind.rawValue }
+
+        /// All codes that there are in this version.
+        package static var all: [Code] { Kind.allCases.map { Code(kind: $0) } }
     }
 
     /// In one object, so that the error is a single word where it is thrown and caught.
@@ -47,18 +50,22 @@ public struct PostgresError: Error, Sendable {
         let server: ServerReport?
         let statementIndex: Int?
         let underlying: (any Error)?
+        let isSilence: Bool
+        let isOutcomeUnknown: Bool
         let file: String
         let line: Int
 
         init(
             code: Code, message: String, server: ServerReport?, statementIndex: Int?, underlying: (any Error)?,
-            file: String, line: Int
+            isSilence: Bool, isOutcomeUnknown: Bool, file: String, line: Int
         ) {
             self.code = code
             self.message = message
             self.server = server
             self.statementIndex = statementIndex
             self.underlying = underlying
+            self.isSilence = isSilence
+            self.isOutcomeUnknown = isOutcomeUnknown
             self.file = file
             self.line = line
         }
@@ -69,11 +76,12 @@ public struct PostgresError: Error, Sendable {
     /// - Parameter message: without values and credentials.
     init(
         _ code: Code, _ message: String, server: ServerReport? = nil, statementIndex: Int? = nil,
-        underlying: (any Error)? = nil, file: String = #fileID, line: Int = #line
+        underlying: (any Error)? = nil, isSilence: Bool = false, isOutcomeUnknown: Bool = false,
+        file: String = #fileID, line: Int = #line
     ) {
         storage = Storage(
             code: code, message: message, server: server, statementIndex: statementIndex, underlying: underlying,
-            file: file, line: line)
+            isSilence: isSilence, isOutcomeUnknown: isOutcomeUnknown, file: file, line: line)
     }
 
     /// What kind of failure it is.
@@ -90,10 +98,15 @@ public struct PostgresError: Error, Sendable {
     public var column: String? { storage.server?.column }
     /// Where in the text of the statement the error is, in characters from 1.
     public var position: Int? { storage.server?.position }
-    /// Which statement of a pipeline failed, from 0.
+    /// Which statement of a pipeline failed, from 0. Where the server refused to commit them, the last one of the transaction.
     public var statementIndex: Int? { storage.statementIndex }
     /// The error that caused this one.
     public var underlying: (any Error)? { storage.underlying }
+    /// The connection was given up because the server was silent for too long.
+    var isSilence: Bool { storage.isSilence }
+    /// Whether a `COMMIT` was sent and its answer never came: the transaction may have been committed, or not. Before the same is
+    /// done again, look whether it is there.
+    public var isOutcomeUnknown: Bool { storage.isOutcomeUnknown }
     /// The file in which the error arose.
     public var file: String { storage.file }
     /// The line in which the error arose.

@@ -38,8 +38,12 @@ enum SQLState {
         case "40001": "the transaction collided with another; run it again"
         case "40P01": "the transaction was part of a deadlock; run it again"
         case "25P02": "an earlier statement of the transaction failed, so all that remains is to roll it back"
-        case "25006": "the transaction is read-only, or the server is a standby"
-        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it"
+        case "25006":
+            """
+            the transaction is read-only, or the server is a standby; with several hosts in the connection string, \
+            target_session_attrs=read-write finds the one that takes writes
+            """
+        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it, or SET outbox.doorbell = 'off' where you enqueue"
         case "53300": "the server has no connection left; raise max_connections or use fewer"
         case "53100": "the server's disk is full"
         case "53200": "the server is out of memory"
@@ -55,10 +59,20 @@ enum SQLState {
         case "23514": "a check constraint was violated"
         case "22P05": "a character does not exist in the encoding of the database"
         case "22008": "a date or time is out of range"
-        case "42P05": "a prepared statement of that name exists: a pooler in transaction mode gives sessions away that have some"
+        case "42P05":
+            """
+            a prepared statement of that name exists: a pooler in transaction mode has given a session away that has it; set \
+            usesPreparedStatements to false (--no-prepared-statements), or use PgBouncer 1.21 or later with \
+            max_prepared_statements
+            """
         case "22021": "a text is not valid in the encoding of the database"
         case "22P03": "a value does not have the binary form of the type that the statement expects"
-        case "26000": "the prepared statement is gone; a pooler in transaction mode, or DEALLOCATE, may have removed it"
+        case "26000":
+            """
+            the prepared statement is gone: a pooler in transaction mode has changed the session, or DEALLOCATE has removed it; behind \
+            a pooler set usesPreparedStatements to false (--no-prepared-statements), or use PgBouncer 1.21 or later with \
+            max_prepared_statements
+            """
         default: nil
         }
     }

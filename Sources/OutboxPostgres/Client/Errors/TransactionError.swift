@@ -6,8 +6,7 @@ public struct TransactionError: Error, Sendable, CustomStringConvertible, Custom
     public var bodyError: (any Error)?
     /// The rollback after ``bodyError`` failed. The server rolls back as soon as it notices that the connection is gone.
     public var rollbackError: PostgresError?
-    /// `COMMIT` failed. If its ``PostgresError/code`` is ``PostgresError/Code/connectionLost``, the transaction may have
-    /// been committed all the same.
+    /// `COMMIT` failed. If ``isCommitUnknown`` is true, the transaction may have been committed all the same; else it was not.
     public var commitError: PostgresError?
 
     /// Creates an error from its parts.
@@ -21,9 +20,13 @@ public struct TransactionError: Error, Sendable, CustomStringConvertible, Custom
         self.commitError = commitError
     }
 
+    /// Whether the connection was lost while `COMMIT` was on its way: the transaction may have been committed, or not. To find out, look
+    /// over another connection for what it should have done.
+    public var isCommitUnknown: Bool { commitError?.isOutcomeUnknown == true }
+
     /// Whether running the transaction again may well succeed, without risk that it takes effect twice.
     public var isRetriable: Bool {
-        if let commitError { return commitError.isRetriable && commitError.code != .connectionLost }
+        if let commitError { return commitError.isRetriable && !commitError.isOutcomeUnknown }
         if let beginError { return beginError.isRetriable }
         switch bodyError {
         case let error as PostgresError: return error.isRetriable

@@ -10,14 +10,16 @@ import Glibc
 import Musl
 #endif
 
-// Sendable because `inbox` and `thread` are synchronised and everything else that changes is used by the loop's thread only.
+// Sendable because `inbox` and `thread` are synchronised and everything else that changes is used by the loop's thread only, which
+// hands it on through `inbox` when it ends.
 /// A thread that waits for sockets with `poll(2)` and is the executor of the connections they belong to.
 ///
 /// Code isolated to a ``Connection`` runs on the thread of its loop, so when the server has answered, that code continues
 /// on the thread that saw the answer. The price is that such code must be brief: while it runs, no other connection of this
 /// loop is served. Code that merely calls a connection is not concerned.
 ///
-/// The thread lives as long as the process. Use ``shared`` unless a connection deserves a thread of its own.
+/// The thread is started with the first work, and ends when there has been none for a while: 10 seconds without a job and without
+/// a socket to wait for. Use ``shared`` unless a connection deserves a thread of its own.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// The loop of every connection that is not given another.
     public static let shared = SocketLoop()
@@ -30,14 +32,18 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
 
     private struct Inbox {
         var work: Deque<Work> = []
-        /// The thread is in `poll(2)`, or about to enter it, and nobody has written to the pipe since.
+        /// The thread is in `poll(2)`, or about to enter it, and nothing was written to the pipe since.
         var isAsleep = false
+        /// There is a thread, or one is being started.
+        var hasThread = false
     }
 
     private static let roundsBetweenPolls = 16
 
     private let inbox = Mutex(Inbox())
     private let pipe: WakePipe
+    /// How long the thread stays without anything to do.
+    private let linger: Duration
     private let thread = Atomic<UInt>(0)
 
     // From here on: the loop's thread only.
@@ -47,13 +53,21 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     private var localWork: Deque<Work> = []
     private var armed = ArmedSources()
     private var pollDescriptors: [pollfd] = []
+    private var idleSince: ContinuousClock.Instant?
 
-    /// Starts a loop on a thread of its own. Stops the process if the system has no thread or no descriptor left.
-    public init() {
+    /// Creates a loop. Stops the process if the system has no descriptor left, and later if it has no thread left.
+    public convenience init() {
+        self.init(linger: .seconds(10))
+    }
+
+    init(linger: Duration) {
         guard let pipe = WakePipe() else { fatalError("no file descriptor is left for a SocketLoop") }
         self.pipe = pipe
-        guard DedicatedThread.start({ self.run() }) else { fatalError("no thread is left for a SocketLoop") }
+        self.linger = linger
     }
+
+    /// Whether there is a thread at the moment.
+    var hasThread: Bool { inbox.withLock { $0.hasThread } }
 
     // MARK: Work
 
@@ -77,12 +91,16 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
             localWork.append(work)
             return
         }
-        let mustSignal = inbox.withLock { inbox in
+        let (mustStart, mustSignal) = inbox.withLock { inbox in
             inbox.work.append(work)
-            defer { inbox.isAsleep = false }
-            return inbox.isAsleep
+            defer { (inbox.hasThread, inbox.isAsleep) = (true, false) }
+            return (!inbox.hasThread, inbox.isAsleep)
         }
-        if mustSignal { pipe.signal() }
+        if mustStart {
+            guard DedicatedThread.start({ self.run() }) else { fatalError("no thread is left for a SocketLoop") }
+        } else if mustSignal {
+            pipe.signal()
+        }
     }
 
     // MARK: Isolation
@@ -118,9 +136,23 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
 
     private func run() {
         thread.store(DedicatedThread.currentID, ordering: .relaxed)
-        while true {
+        repeat {
             runWork()
             poll()
+        } while !mayEnd()
+    }
+
+    /// Whether there is nothing to do for this thread, nor has been for a while. The next work starts another.
+    private func mayEnd() -> Bool {
+        guard let idleSince, armed.isEmpty, localWork.isEmpty, ContinuousClock.now - idleSince >= linger else {
+            return false
+        }
+        return inbox.withLock { inbox in
+            guard inbox.work.isEmpty else { return false }
+            inbox.hasThread = false
+            // Before the next thread may write its own.
+            thread.store(0, ordering: .relaxed)
+            return true
         }
     }
 
@@ -154,7 +186,14 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
                 inbox.isAsleep = inbox.work.isEmpty
                 return inbox.isAsleep
             }
-        let deadline = armed.earliestDeadline
+        var deadline = armed.earliestDeadline
+        if armed.isEmpty, mayBlock {
+            let now = ContinuousClock.now
+            if idleSince == nil { idleSince = now }
+            deadline = now + linger
+        } else {
+            idleSince = nil
+        }
 
         pollDescriptors.removeAll(keepingCapacity: true)
         pollDescriptors.append(pollfd(fd: pipe.readDescriptor, events: Int16(POLLIN), revents: 0))
@@ -177,6 +216,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         }
         if mayBlock { inbox.withLock { $0.isAsleep = false } }
         if ready > 0, pollDescriptors[0].revents != 0 { pipe.drain() }
+        if ready != 0 { idleSince = nil }
         dispatch(anyReady: ready > 0, hasDeadline: deadline != nil)
     }
 

@@ -28,6 +28,8 @@ final class SocketSource {
 struct ArmedSources {
     private(set) var sources: [SocketSource] = []
 
+    var isEmpty: Bool { sources.isEmpty }
+
     mutating func arm(_ source: SocketSource, for events: SocketEvents, until deadline: ContinuousClock.Instant?) {
         source.events = events
         source.deadline = deadline

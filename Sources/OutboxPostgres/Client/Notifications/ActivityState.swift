@@ -75,6 +75,8 @@ struct ActivityState {
         return pending
     }
 
+    func isSubscribed(_ id: Int) -> Bool { subscriptions[id] != nil }
+
     mutating func takeNext(for subscription: Int) -> Notification? {
         subscriptions[subscription]?.notifications.popFirst()
     }
@@ -89,6 +91,14 @@ struct ActivityState {
     mutating func unsubscribe(_ id: Int) {
         guard let channel = subscriptions.removeValue(forKey: id)?.channel else { return }
         if !subscriptions.values.contains(where: { $0.channel == channel }) { abandonedChannels.append(channel) }
+    }
+
+    /// The server has forgotten all channels.
+    mutating func endSubscriptions() {
+        abandonedChannels = []
+        pending = []
+        subscriptions = [:]
+        resumeAll()
     }
 
     mutating func takeAbandonedChannels() -> [String] {

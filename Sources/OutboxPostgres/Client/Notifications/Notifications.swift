@@ -1,6 +1,6 @@
 /// The notifications of a channel, from the moment in which the server began to listen.
 ///
-/// The sequence ends when its task is cancelled or ``Connection/close()`` is called, and throws ``PostgresError/Code/connectionLost``
+/// The sequence ends when its task is cancelled, ``Connection/close()`` is called or the connection has gone back to a pool, and throws ``PostgresError/Code/connectionLost``
 /// when the connection is lost. It reads from the connection only while somebody awaits the next element; statements of others on
 /// the same connection run meanwhile. Several iterators share the notifications. Once the sequence and its iterators are gone, the connection
 /// stops listening, before its next statement.
@@ -63,14 +63,14 @@ extension Connection {
         }
         let subscription = Notifications.Subscription(connection: self, id: nextID())
         activity.subscribe(subscription.id, to: channel)
-        try await query("LISTEN \(unescaped: quotedIdentifier(channel))")
+        try await query("LISTEN \(unescaped: SQLIdentifier(channel).quoted)")
         return Notifications(subscription: subscription)
     }
 
     fileprivate func nextNotification(for subscription: Int) async throws(PostgresError) -> Notification? {
         while true {
             if let notification = activity.takeNext(for: subscription) { return notification }
-            if isClosed || Task.isCancelled { return nil }
+            if isClosed || Task.isCancelled || !activity.isSubscribed(subscription) { return nil }
             if let loss { throw loss }
             await waitUntilSomethingHappens(until: nil)
         }

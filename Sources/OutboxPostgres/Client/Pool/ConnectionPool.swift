@@ -7,25 +7,34 @@ internal import Synchronization
 /// Callers who find all connections in use wait in the order in which they came. ``run()`` is not needed for the pool to work; it closes
 /// it when the application shuts down.
 public final class ConnectionPool: Service {
-    private typealias Waiter = CheckedContinuation<PoolGrant<Connection>, Never>
+    private typealias Waiter = CheckedContinuation<PoolGrant<PooledConnection>, Never>
+
+    /// A connection, and since when it is one of the pool's.
+    private struct PooledConnection: Sendable {
+        let connection: Connection
+        let generation: Int
+    }
 
     private let configuration: ConnectionConfiguration
     private let logger: Logger
     private let loop: SocketLoop
-    private let state: Mutex<PoolState<Connection, Waiter>>
+    private let leaseTimeout: Duration?
+    private let state: Mutex<PoolState<PooledConnection, Waiter>>
     private let lastID = Atomic<Int>(0)
 
     /// - Parameters:
     ///   - configuration: where the server is and how to log in.
     ///   - maximumConnections: how many connections may be open at a time, at least 1.
+    ///   - leaseTimeout: how long a caller waits for a connection to come free where all are in use. Default 30 seconds; `nil`: as long as it takes.
     ///   - logger: gets the server's notices, at debug.
     ///   - loop: the thread for the connections.
     public init(
-        _ configuration: ConnectionConfiguration, maximumConnections: Int = 10,
+        _ configuration: ConnectionConfiguration, maximumConnections: Int = 10, leaseTimeout: Duration? = .seconds(30),
         logger: Logger = Logger(label: "outbox.postgres"), loop: SocketLoop = .shared
     ) {
         precondition(maximumConnections >= 1, "a pool needs at least one connection")
         self.configuration = configuration
+        self.leaseTimeout = leaseTimeout
         self.logger = logger
         self.loop = loop
         state = Mutex(PoolState(maximum: maximumConnections))
@@ -33,22 +42,30 @@ public final class ConnectionPool: Service {
 
     /// Lends a connection to `body`, which runs where the caller runs.
     ///
-    /// Afterwards the connection goes to the next one who waits, or is kept. A transaction that `body` left open is rolled back. What
-    /// else `body` changed in the session (`SET`, `LISTEN`, temporary tables) stays. A connection that was lost is replaced.
+    /// Afterwards the connection goes to the next caller that waits, or is kept. First it is made what a new one is: a transaction that `body`
+    /// left open is rolled back, and after any statement but those that read and write rows or begin and end transactions (after `SET`,
+    /// `SET ROLE`, `LISTEN`, `CREATE TEMPORARY TABLE`, `DO`, `CALL`, but not `SET LOCAL`) the session is reset with `DISCARD ALL`.
+    /// What a function does that a `SELECT` calls is not noticed: end session-level advisory locks and undo `set_config(…, false)` yourself.
+    ///
+    /// A connection is replaced when it was lost, and when its session cannot do its work any more although the connection is there: a
+    /// statement was refused because the session is read-only (25006: the server is a standby, or
+    /// `default_transaction_read_only` is on) or the server is shutting down (57P01 and its like). The others that were open
+    /// at that moment are not lent again either.
     ///
     /// - Throws: what `body` throws; ``PostgresError/Code/poolClosed``; ``PostgresError/Code/cancelled`` if the task was cancelled while
-    ///   it waited; what ``Connection/connect(_:logger:loop:)`` throws.
+    ///   it waited; ``PostgresError/Code/timeout`` if no connection came free in time; what
+    ///   ``Connection/connect(_:logger:loop:)`` throws.
     @discardableResult
     public func withConnection<R>(_ body: (Connection) async throws -> R) async throws -> R {
-        let connection = try await lease()
+        let lease = try await lease()
         let result: R
         do {
-            result = try await body(connection)
+            result = try await body(lease.connection)
         } catch {
-            await giveBack(connection)
+            await giveBack(lease)
             throw error
         }
-        await giveBack(connection)
+        await giveBack(lease)
         return result
     }
 
@@ -78,46 +95,62 @@ public final class ConnectionPool: Service {
     public func close() async {
         let (idle, waiters) = state.withLock { $0.close() }
         for waiter in waiters { waiter.resume(returning: .closed) }
-        for connection in idle { await connection.close() }
+        for lease in idle { await lease.connection.close() }
     }
 
     // MARK: Leases
 
-    private func lease() async throws(PostgresError) -> Connection {
+    private func lease() async throws(PostgresError) -> PooledConnection {
         if Task.isCancelled { throw Self.cancelled }
         switch await request() {
-        case .lease(let connection):
-            if await connection.isUsable { return connection }
+        case .lease(let lease):
+            if await lease.connection.isUsable { return lease }
+            await retireThoseLost(with: lease)
             return try await connect()
         case .connect: return try await connect()
         case .closed: throw Self.closed
         case .cancelled: throw Self.cancelled
+        case .timedOut:
+            throw PostgresError(
+                .timeout,
+                """
+                no connection of the pool came free within \(leaseTimeout.map { "\($0)" } ?? "its limit"): all are in use, so use \
+                each for less time, or raise maximumConnections
+                """)
         }
     }
 
-    private func request() async -> PoolGrant<Connection> {
+    private func request() async -> PoolGrant<PooledConnection> {
         if let grant = state.withLock({ $0.requestNow() }) { return grant }
         let id = lastID.add(1, ordering: .relaxed).newValue
+        let limit = leaseTimeout.map { leaseTimeout in
+            Task {
+                try await Task.sleep(for: leaseTimeout)
+                refuse(id, .timedOut)
+            }
+        }
+        defer { limit?.cancel() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 if case .granted(let grant) = state.withLock({ $0.request(id, continuation) }) {
                     continuation.resume(returning: grant)
                 } else if Task.isCancelled {
-                    // The handler may have come too early to find anybody.
-                    cancel(id)
+                    // The handler may have come too early to find a waiter.
+                    refuse(id, .cancelled)
                 }
             }
         } onCancel: {
-            cancel(id)
+            refuse(id, .cancelled)
         }
     }
 
-    private func cancel(_ id: Int) {
-        state.withLock { $0.cancel(id) }?.resume(returning: .cancelled)
+    private func refuse(_ id: Int, _ refusal: PoolGrant<PooledConnection>) {
+        state.withLock { $0.cancel(id) }?.resume(returning: refusal)
     }
 
     /// Opens a connection in a slot that has been granted.
-    private func connect() async throws(PostgresError) -> Connection {
+    private func connect() async throws(PostgresError) -> PooledConnection {
+        let generation = state.withLock { $0.generation }
         let connection: Connection
         do throws(PostgresError) {
             connection = try await Connection.connect(configuration, logger: logger, loop: loop)
@@ -130,21 +163,28 @@ public final class ConnectionPool: Service {
             await perform(state.withLock { $0.giveUpSlot() })
             throw Self.closed
         }
-        return connection
+        return PooledConnection(connection: connection, generation: generation)
     }
 
-    private func giveBack(_ connection: Connection) async {
-        if await connection.makeReusable() {
-            await perform(state.withLock { $0.giveBack(connection) })
+    private func giveBack(_ lease: PooledConnection) async {
+        if await lease.connection.makeReusable() {
+            await perform(state.withLock { $0.giveBack(lease, generation: lease.generation) })
         } else {
-            await connection.close()
+            await retireThoseLost(with: lease)
+            await lease.connection.close()
             await perform(state.withLock { $0.giveUpSlot() })
         }
     }
 
-    private func perform(_ action: PoolState<Connection, Waiter>.Return) async {
+    /// Closes the idle connections if what has befallen one concerns them too.
+    private func retireThoseLost(with lease: PooledConnection) async {
+        guard await lease.connection.concernsOthers else { return }
+        for other in state.withLock({ $0.retire(generation: lease.generation) }) { await other.connection.close() }
+    }
+
+    private func perform(_ action: PoolState<PooledConnection, Waiter>.Return) async {
         if let (waiter, grant) = action.resume { waiter.resume(returning: grant) }
-        await action.close?.close()
+        await action.close?.connection.close()
     }
 
     private static var closed: PostgresError { PostgresError(.poolClosed, "the connection pool has been closed") }
@@ -154,20 +194,34 @@ public final class ConnectionPool: Service {
 }
 
 extension Connection {
-    /// Ends what the last user has left open.
+    /// Whether other connections to the same server have probably met with the same: it has fallen silent, or stopped taking writes.
+    var concernsOthers: Bool { unfitness != nil || loss?.isSilence == true }
+
+    /// Ends what the last user has left open, and undoes what it has changed in the session.
     ///
-    /// - Returns: `false` if the connection is lost, or still in use by somebody who should not have kept it.
+    /// - Returns: `false` if the connection is lost, cannot do its work any more, or is still in use by a task that should not have kept it.
     func makeReusable() async -> Bool {
-        guard loss == nil, !turn.isTaken else { return false }
-        if transactionStatus == .idle, abandonedTransaction.load(ordering: .acquiring) == 0 { return true }
+        guard loss == nil, unfitness == nil, !turn.isTaken else { return false }
+        let isAtRest = transactionStatus == .idle && abandonedTransaction.load(ordering: .acquiring) == 0
+        if isAtRest, !hasChangedSession { return true }
         do throws(PostgresError) {
             try await withTurn(isShielded: true) { () async throws(PostgresError) in
                 currentTransaction = nil
                 if transactionStatus != .idle { _ = try await run(["ROLLBACK"], isPipeline: false) }
+                if hasChangedSession { try await resetSession() }
             }
+            try await prepareSession()
             return transactionStatus == .idle
         } catch {
             return false
         }
+    }
+
+    /// Makes the session what a new one is. Called with the turn.
+    private func resetSession() async throws(PostgresError) {
+        _ = try await run(["DISCARD ALL"], isPipeline: false)
+        prepared = PreparedStatements()
+        activity.endSubscriptions()
+        hasChangedSession = false
     }
 }

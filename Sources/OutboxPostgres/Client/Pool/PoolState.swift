@@ -19,6 +19,8 @@ struct PoolState<Resource, Waiter> {
     let maximum: Int
     private(set) var slotsTaken = 0
     private(set) var isClosed = false
+    /// Rises when those that are open must not be lent again.
+    private(set) var generation = 0
     private var idle: [Resource] = []
     private var waiters: Deque<(id: Int, waiter: Waiter)> = []
 
@@ -44,7 +46,7 @@ struct PoolState<Resource, Waiter> {
         return .waiting
     }
 
-    /// - Returns: whom to resume with ``PoolGrant/cancelled``; `nil` if he has been served.
+    /// - Returns: The waiter, to be told why it gets nothing; `nil` if it has been served.
     mutating func cancel(_ id: Int) -> Waiter? {
         guard let index = waiters.firstIndex(where: { $0.id == id }) else { return nil }
         return waiters.remove(at: index).waiter
@@ -57,16 +59,33 @@ struct PoolState<Resource, Waiter> {
         !isClosed
     }
 
-    mutating func giveBack(_ resource: Resource) -> Return {
+    /// - Parameter generation: ``generation`` as it was when the connection was opened.
+    mutating func giveBack(_ resource: Resource, generation: Int) -> Return {
         if isClosed {
             slotsTaken -= 1
             return Return(close: resource)
+        }
+        if generation != self.generation {
+            var result = giveUpSlot()
+            result.close = resource
+            return result
         }
         if let next = waiters.popFirst() {
             return Return(resume: (next.waiter, .lease(resource)))
         }
         idle.append(resource)
         return Return()
+    }
+
+    /// What has befallen a connection of `generation` has probably befallen the others that were open then: none of them is lent again.
+    ///
+    /// - Returns: The connections to close.
+    mutating func retire(generation: Int) -> [Resource] {
+        guard generation == self.generation else { return [] }
+        self.generation += 1
+        slotsTaken -= idle.count
+        defer { idle = [] }
+        return idle
     }
 
     /// There is no connection in the slot (any more).
@@ -99,6 +118,8 @@ enum PoolGrant<Resource> {
     case connect
     case closed
     case cancelled
+    /// None came free within the pool's limit.
+    case timedOut
 }
 
 extension PoolGrant: Sendable where Resource: Sendable {}

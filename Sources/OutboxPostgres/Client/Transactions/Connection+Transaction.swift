@@ -53,9 +53,18 @@ extension Connection {
                     .transactionState, "the connection is in a transaction already; nest with withSavepoint")
             }
             let begin: SQLStatement = "BEGIN ISOLATION LEVEL \(unescaped: isolation.rawValue + access)"
-            _ = try await run([begin], isPipeline: false)
             let id = nextID()
+            do throws(PostgresError) {
+                _ = try await run([begin], isPipeline: false)
+            } catch {
+                if loss == nil, transactionStatus != .idle {
+                    currentTransaction = id
+                    abandonedTransaction.store(id, ordering: .releasing)
+                }
+                throw error
+            }
             currentTransaction = id
+            isInReadOnlyTransaction = readOnly
             return id
         }
         return Transaction(connection: self, id: id)
@@ -63,11 +72,17 @@ extension Connection {
 
     func commit(_ id: Int) async throws(PostgresError) {
         defer { transactionEnded(id) }
-        let result = try await query("COMMIT", isShielded: true)
-        if result.commandTag == "ROLLBACK" {
-            throw PostgresError(
-                .transactionState,
-                "a statement of the transaction had failed, so the server rolled back instead of committing")
+        try await withTurn(isShielded: true) { () async throws(PostgresError) in
+            // From here on it is sent, and may be carried out.
+            do throws(PostgresError) {
+                _ = try await run(["COMMIT"], isPipeline: false)
+            } catch {
+                guard error.code == .connectionLost else { throw error }
+                throw PostgresError(
+                    .connectionLost,
+                    "the connection was lost before COMMIT was answered: whether it was carried out is not known",
+                    server: error.storage.server, underlying: error, isSilence: error.isSilence, isOutcomeUnknown: true)
+            }
         }
     }
 
@@ -84,6 +99,7 @@ extension Connection {
         } else {
             currentTransaction = nil
         }
+        isInReadOnlyTransaction = false
     }
 
     func rollBack(toSavepoint name: String) async throws(PostgresError) {

@@ -22,7 +22,7 @@ public struct Transaction: ~Copyable, Sendable {
     ///
     /// - Throws: ``PostgresError/Code/transactionState`` if a statement had failed, so that the server rolled back instead;
     ///   ``PostgresError/Code/server`` if the server refused to commit and rolled back; ``PostgresError/Code/connectionLost``, in which case
-    ///   the outcome is unknown.
+    ///   ``PostgresError/isOutcomeUnknown`` says whether it may have been committed.
     public consuming func commit() async throws(PostgresError) {
         isEnded = true
         try await connection.commit(id)

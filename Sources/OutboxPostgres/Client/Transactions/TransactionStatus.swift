@@ -24,8 +24,3 @@ extension Connection {
         }
     }
 }
-
-/// Makes any text an identifier.
-func quotedIdentifier(_ name: String) -> String {
-    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-}

@@ -13,6 +13,7 @@ final class RelayProcess: Sendable {
     private struct State {
         var process: Process?
         var disturbances = 0
+        var isHeld = false
     }
 
     private let arguments: [String]
@@ -51,7 +52,7 @@ final class RelayProcess: Sendable {
     func ensureRunning() throws {
         let arguments = self.arguments
         try self.guarded.withLock { state in
-            guard state.process?.isRunning != true else { return }
+            if state.isHeld || state.process?.isRunning == true { return }
             let process = Process()
             process.executableURL = URL(fileURLWithPath: Program.path.string)
             process.arguments = arguments
@@ -73,6 +74,22 @@ final class RelayProcess: Sendable {
             return process
         }
         if let killed { try await until("the relay is dead") { !killed.isRunning } }
+    }
+
+    /// Kills it, and keeps it from being started until ``release()``.
+    func hold() async throws {
+        self.guarded.withLock { $0.isHeld = true }
+        try await self.kill()
+    }
+
+    func release() throws {
+        self.guarded.withLock { $0.isHeld = false }
+        try self.ensureRunning()
+    }
+
+    /// SIGTERM, without waiting.
+    func terminate() {
+        self.guarded.withLock { $0.process?.terminate() }
     }
 
     /// SIGTERM.

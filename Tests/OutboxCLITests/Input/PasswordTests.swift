@@ -1,0 +1,106 @@
+import ArgumentParser
+import Outbox
+import OutboxPostgres
+import Testing
+
+@testable import OutboxCLI
+
+/// However an address is mistyped, what is said about it has no password in it.
+@Suite(.timeLimit(.minutes(5))) struct PasswordTests {
+    /// No letters that a name of a parameter has next to each other, and none that an address divides its parts by.
+    private static let secret = "zQ7xWj9kVq"
+
+    private static let addresses = [
+        "amqp://me:\(secret)@mq/shop?exchange=orders&routing_key={route}",
+        "amqps://me:\(secret)@mq-1,mq-2:5671?queue=orders&verify_peer=false&window=10",
+        "kafka://me:\(secret)@k-1:9092,k-2?topic=events&linger.ms=5",
+        "kafkas://k-1?topic=e-{route}&sasl.username=me&sasl.password=\(secret)&compression.type=lz4",
+        "kafkas://k-1/events?linger.ms=5&ssl.key.password=\(secret)&key={key}",
+        "postgresql://me:\(secret)@db:5432/shop?sslmode=require",
+        "postgres://db/shop?user=me&password=\(secret)&sslmode=require",
+        "host=db password=\(secret) user=me sslmode=require",
+        "dbname=shop sslpassword='\(secret)' host=db",
+        // As they are mistyped by hand.
+        "amqp//me:\(secret)@mq", "amqp:/me:\(secret)@mq", "amqp:me:\(secret)@mq", "amqp://me:1/\(secret)@mq",
+        "amqp://me:a?\(secret)@mq?exchange=orders", "amqp://me:a#\(secret)@mq", "amqp://me:a b\(secret)@mq",
+        "kafka://me:a&\(secret)@mq?topic=a", "postgres//me:\(secret)@db/shop?sslmode=require",
+        "postgres:/me:\(secret)@db/shop", "host=db password \(secret)", "http://me:\(secret)@mq",
+    ]
+
+    /// The text with a few characters left out, doubled, swapped with the next one, or another one put in; never within the password.
+    private static func mistyped(_ text: String, using random: inout Lottery) -> String {
+        var characters = Array(text)
+        for _ in 0..<Int.random(in: 0...2, using: &random) {
+            let index = Int.random(in: 0..<characters.count - 1, using: &random)
+            let before = characters
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: characters.remove(at: index)
+            case 1: characters.insert(characters[index], at: index)
+            case 2: characters.swapAt(index, index + 1)
+            default: characters.insert("@:/?#&=%{} '\"".randomElement(using: &random)!, at: index)
+            }
+            if !String(characters).contains(self.secret) { characters = before }
+        }
+        return String(characters)
+    }
+
+    /// All that is said of a text, wherever it is given.
+    private static func complaints(_ text: String, using random: inout Lottery) -> [String] {
+        var complaints: [String] = []
+        func note(_ body: () throws -> Void) {
+            do { try body() } catch { complaints.append("\(error) \(String(reflecting: error))") }
+        }
+        note { _ = try RouteArgument(parsing: text) }
+        note { _ = try RouteArgument(parsing: "orders=" + text) }
+        note { _ = try BrokerSink(text)?.transport(environment: [:], logger: .quiet) }
+        note { _ = try ConnectionConfiguration(text) }
+        note { try OutboxCommand.checkSubcommand(of: OutboxCommand.self, in: [text]) }
+        let commands = [
+            ["relay", "--route", "orders=" + text], ["relay", "--route=orders=" + text], ["relay", "--route", text],
+            ["relay", text], ["status", "--postgres", "x", text], [text], ["enqueue", "--" + text],
+            ["relay", "--route=" + text],
+        ]
+        let arguments = commands.randomElement(using: &random)!
+        do {
+            _ = try OutboxCommand.parseAsRoot(arguments)
+        } catch {
+            complaints.append(OutboxCommand.message(for: error, arguments: arguments))
+        }
+        return complaints
+    }
+
+    @Test(arguments: addresses) func noComplaintRepeatsIt(_ address: String) {
+        var random = Lottery(seed: address.utf8.reduce(7) { ($0 &* 31) &+ UInt64($1) })
+        for _ in 0..<100 {
+            let text = Self.mistyped(address, using: &random)
+            let repeated = Self.complaints(text, using: &random).filter { $0.contains(Self.secret) }
+            if repeated.isEmpty { continue }
+            Issue.record("\(text): \(repeated)")
+            break
+        }
+    }
+
+    @Test(arguments: [
+        ("orders", "orders"), ("--unitl-empty", "--unitl-empty"), ("amqp//me:a@h", "amqp…"), ("d=amqp:me:a@h", "d…"),
+        ("password=a", "password…"), ("a b", "…"), ("", ""), ("2026-01-01", "2026-01-01"),
+    ])
+    func whatIsShownOfAText(_ text: String, _ shown: String) {
+        #expect(Redaction.shown(text) == shown)
+    }
+}
+
+/// The same numbers each time.
+private struct Lottery: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { self.state = seed }
+
+    mutating func next() -> UInt64 {
+        // SplitMix64.
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var value = self.state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}

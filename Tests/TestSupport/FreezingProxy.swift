@@ -1,0 +1,179 @@
+import Foundation
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// A piece of network between a client and a server that listens on a Unix socket, which can stop to pass anything on while it
+/// goes on to take what it is sent: what a dead path behind a proxy, a tunnel or a mesh looks like.
+package final class FreezingProxy: Sendable {
+    package struct Failure: Error {}
+
+    /// After how many bytes a connection freezes; nil: it does not.
+    package struct Limits: Sendable {
+        package var toServer: Int?
+        package var toClient: Int?
+
+        package init(toServer: Int? = nil, toClient: Int? = nil) {
+            self.toServer = toServer
+            self.toClient = toClient
+        }
+    }
+
+    private final class Link: Sendable {
+        let client: CInt
+        let server: CInt
+        /// How many bytes may still pass, and whether both directions are frozen.
+        let budgets: Mutex<(toServer: Int, toClient: Int, isFrozen: Bool)>
+        let passed = Mutex((toServer: 0, toClient: 0))
+        let pumps = Atomic<Int>(2)
+
+        init(client: CInt, server: CInt, limits: Limits) {
+            self.client = client
+            self.server = server
+            self.budgets = Mutex((limits.toServer ?? .max, limits.toClient ?? .max, false))
+        }
+
+        /// How many of `count` bytes pass. A direction that has met its limit takes the other with it.
+        func admit(_ count: Int, toServer: Bool) -> Int {
+            let admitted = self.budgets.withLock { budgets in
+                if budgets.isFrozen { return 0 }
+                let admitted = min(count, toServer ? budgets.toServer : budgets.toClient)
+                if toServer { budgets.toServer -= admitted } else { budgets.toClient -= admitted }
+                if admitted < count { budgets.isFrozen = true }
+                return admitted
+            }
+            self.passed.withLock { passed in
+                if toServer { passed.toServer += admitted } else { passed.toClient += admitted }
+            }
+            return admitted
+        }
+
+        var isFrozen: Bool { self.budgets.withLock { $0.isFrozen } }
+
+        func pump(toServer: Bool) {
+            let (source, sink) = toServer ? (self.client, self.server) : (self.server, self.client)
+            var bytes = [UInt8](repeating: 0, count: 65536)
+            while true {
+                let count = unsafe read(source, &bytes, bytes.count)
+                if count <= 0 { break }
+                let admitted = self.admit(count, toServer: toServer)
+                var sent = 0
+                while sent < admitted {
+                    let written = unsafe bytes.withUnsafeBytes {
+                        unsafe send(sink, $0.baseAddress! + sent, admitted - sent, CInt(MSG_NOSIGNAL))
+                    }
+                    if written <= 0 { break }
+                    sent += written
+                }
+                if sent < admitted { break }
+            }
+            // Behind a frozen path, one side does not learn that the other has gone.
+            if !self.isFrozen { _ = shutdown(sink, CInt(SHUT_RDWR)) }
+            if self.pumps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+                _ = systemClose(self.client)
+                _ = systemClose(self.server)
+            }
+        }
+
+        func end() {
+            if self.pumps.load(ordering: .acquiring) == 0 { return }
+            _ = shutdown(self.client, CInt(SHUT_RDWR))
+            _ = shutdown(self.server, CInt(SHUT_RDWR))
+        }
+    }
+
+    /// The port on 127.0.0.1.
+    package let port: Int
+    private let target: String
+    private let listener: CInt
+    private let links = Mutex<[Link]>([])
+    private let limits = Mutex(Limits())
+
+    /// - Parameter target: The path of the server's socket.
+    package init(to target: String) throws {
+        self.target = target
+        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(listener, address, length) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, address, &length) == 0
+            }
+        }
+        guard isListening else { throw Failure() }
+        self.listener = listener
+        self.port = Int(UInt16(bigEndian: address.sin_port))
+        Thread.detachNewThread { [self] in self.run() }
+    }
+
+    /// Freezes the connections that there are.
+    package func freeze() {
+        for link in self.links.withLock({ $0 }) { link.budgets.withLock { $0.isFrozen = true } }
+    }
+
+    /// What limits connections have that are made from now on.
+    package func limitNew(_ limits: Limits) {
+        self.limits.withLock { $0 = limits }
+    }
+
+    /// How many connections were made.
+    package var connectionCount: Int { self.links.withLock { $0.count } }
+
+    /// Whether a connection is frozen.
+    package var hasFrozen: Bool { self.links.withLock { $0 }.contains { $0.isFrozen } }
+
+    /// How many bytes the first connection has passed.
+    package var passed: (toServer: Int, toClient: Int) {
+        self.links.withLock { $0.first }?.passed.withLock { $0 } ?? (0, 0)
+    }
+
+    /// Ends all connections and takes no more.
+    package func end() {
+        _ = shutdown(self.listener, CInt(SHUT_RDWR))
+        for link in self.links.withLock({ $0 }) { link.end() }
+    }
+
+    private func run() {
+        while true {
+            let client = accept(self.listener, nil, nil)
+            if client < 0 { break }
+            guard let server = self.connect() else {
+                _ = systemClose(client)
+                continue
+            }
+            let link = Link(client: client, server: server, limits: self.limits.withLock { $0 })
+            self.links.withLock { $0.append(link) }
+            Thread.detachNewThread { link.pump(toServer: true) }
+            Thread.detachNewThread { link.pump(toServer: false) }
+        }
+        _ = systemClose(self.listener)
+    }
+
+    private func connect() -> CInt? {
+        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in
+            unsafe bytes.copyBytes(from: Array(self.target.utf8).prefix(bytes.count - 1))
+        }
+        let status = unsafe withUnsafePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        if status == 0 { return descriptor }
+        _ = systemClose(descriptor)
+        return nil
+    }
+}
+
+private func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }
