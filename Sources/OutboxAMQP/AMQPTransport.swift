@@ -56,6 +56,9 @@ public final class AMQPTransport: Transport {
         try await self.desk.deliver(batch, keyOrder: self.configuration.confirms.keyOrder)
     }
 
+    /// Waits for the first connection, or for its failure.
+    public func contact() async -> TransportHealth { await self.desk.contact() }
+
     /// Finishes what is under way, and takes leave of the broker.
     public func close() async {
         await self.desk.close()

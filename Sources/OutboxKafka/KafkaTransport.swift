@@ -73,6 +73,9 @@ public final class KafkaTransport: Transport {
         if Task.isCancelled { self.board.order(.cancel) }
     }
 
+    /// Waits until a broker has answered, for the contact timeout at most.
+    public func contact() async -> TransportHealth { await self.board.contact() }
+
     /// Delivers a batch. Waits while there is no room; while brokers are out of reach, for the contact timeout only.
     ///
     /// Two headers of a message are about its record, and are not delivered: `kafka-topic` is its topic, and

@@ -10,8 +10,8 @@ package struct Breaker: Sendable {
     package enum Pass: Sendable, Hashable {
         /// With whatever there is.
         case call
-        /// With one message.
-        case probe
+        /// With one message; the probe has a number.
+        case probe(Int)
     }
 
     /// One message that a handler was called with.
@@ -49,15 +49,15 @@ package struct Breaker: Sendable {
     /// What is worth telling.
     package enum Change: Sendable, Hashable {
         case opened(reason: String, retryAfter: Duration)
-        /// The probe has failed.
-        case reopened
+        /// The probe has failed. With a reason, if it is another one than was told last.
+        case reopened(news: String?, retryAfter: Duration)
         case closed
     }
 
     private enum State: Hashable {
         case closed
         case open(probeAt: ContinuousClock.Instant)
-        case probing
+        case probing(Int)
     }
 
     private let policy: BreakerPolicy
@@ -65,6 +65,9 @@ package struct Breaker: Sendable {
     /// The subjects that have failed since the last success.
     private var streak: Set<UInt64> = []
     private var failedProbes = 0
+    private var lastProbe = 0
+    /// Why the destination is down, as it was told last.
+    private var toldReason = ""
     /// Messages that called a destination unavailable to which others were delivered.
     private var suspects: Set<Int64> = []
 
@@ -87,6 +90,11 @@ package struct Breaker: Sendable {
         return nil
     }
 
+    /// Whether a probe is under way.
+    package var isProbing: Bool {
+        if case .probing = self.state { true } else { false }
+    }
+
     /// Somebody wants to call the handler.
     ///
     /// - Returns: nil: wait.
@@ -96,8 +104,9 @@ package struct Breaker: Sendable {
             return .call
         case .open(let probeAt):
             if now < probeAt { return nil }
-            self.state = .probing
-            return .probe
+            self.lastProbe += 1
+            self.state = .probing(self.lastProbe)
+            return .probe(self.lastProbe)
         case .probing:
             return nil
         }
@@ -108,7 +117,9 @@ package struct Breaker: Sendable {
         _ attempt: Attempt, _ result: Result, pass: Pass, now: ContinuousClock.Instant,
         random: inout some RandomNumberGenerator
     ) -> (verdict: Verdict, change: Change?) {
-        if pass == .probe { return self.probed(result, now: now, random: &random) }
+        if case .probe(let number) = pass, self.isOpen {
+            return self.probed(number, result, now: now, random: &random)
+        }
         switch result {
         case .delivered:
             // A call that began before the breaker opened does not close it: it says how the destination was.
@@ -124,26 +135,56 @@ package struct Breaker: Sendable {
         self.failedProbes = 0
         let delay = self.policy.delay(afterProbes: 0, random: &random)
         self.state = .open(probeAt: now + delay)
+        self.toldReason = Self.withoutNumbers(result.reason)
         return (.hold, .opened(reason: reason, retryAfter: delay))
     }
 
+    /// A handler takes long. If that is the probe, it counts as one that has failed: there will be another.
+    package mutating func takesLong(
+        _ pass: Pass, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
+    ) -> Change? {
+        guard case .probe(let number) = pass, self.state == .probing(number) else { return nil }
+        return self.reopen("it does not answer: a probe takes longer than a delivery may", now: now, random: &random)
+    }
+
     private mutating func probed(
-        _ result: Result, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
+        _ number: Int, _ result: Result, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
     ) -> (verdict: Verdict, change: Change?) {
+        // Of one that has taken long, its success is news only.
+        let isAwaited = self.state == .probing(number)
         switch result {
         case .delivered:
             self.state = .closed
             self.streak.removeAll()
             return (.settle, .closed)
-        case .rejected:
+        case .rejected where isAwaited:
             // It may never have reached the destination: another one has to tell, at once.
             self.state = .open(probeAt: now)
-            return (.settle, .reopened)
+            return (.settle, .reopened(news: nil, retryAfter: .zero))
+        case .failed where isAwaited, .unavailable where isAwaited:
+            return (.hold, self.reopen(result.reason, now: now, random: &random))
+        case .rejected:
+            return (.settle, nil)
         case .failed, .unavailable:
-            self.failedProbes += 1
-            self.state = .open(probeAt: now + self.policy.delay(afterProbes: self.failedProbes, random: &random))
-            return (.hold, .reopened)
+            return (.hold, nil)
         }
+    }
+
+    private mutating func reopen(
+        _ reason: String, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
+    ) -> Change {
+        self.failedProbes += 1
+        let delay = self.policy.delay(afterProbes: self.failedProbes, random: &random)
+        self.state = .open(probeAt: now + delay)
+        let comparable = Self.withoutNumbers(reason)
+        if comparable.isEmpty || comparable == self.toldReason { return .reopened(news: nil, retryAfter: delay) }
+        self.toldReason = comparable
+        return .reopened(news: reason, retryAfter: delay)
+    }
+
+    /// Ports, ids and times do not make it another reason.
+    private static func withoutNumbers(_ reason: String) -> String {
+        String(reason.filter { !$0.isNumber })
     }
 
     /// Why the breaker opens after a failure, if it does.
@@ -160,6 +201,16 @@ package struct Breaker: Sendable {
             return self.streak.count >= self.policy.failures ? "\(self.streak.count) failures in a row: \(reason)" : nil
         case .delivered, .rejected:
             return nil
+        }
+    }
+}
+
+extension Breaker.Result {
+    /// What went wrong, if something did.
+    fileprivate var reason: String {
+        switch self {
+        case .delivered, .rejected: ""
+        case .failed(let reason), .unavailable(let reason): reason
         }
     }
 }

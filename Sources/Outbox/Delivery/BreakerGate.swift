@@ -8,6 +8,17 @@ final class BreakerGate: Sendable {
         var random: any RandomNumberGenerator & Sendable
         var waiting: Deque<CheckedContinuation<Breaker.Pass?, Never>> = []
         var hasEnded = false
+        /// What has not been told yet, and whether somebody is telling.
+        var untold: Deque<Breaker.Change> = []
+        var isTelling = false
+
+        /// - Returns: nil: there is nothing, or somebody else who tells it.
+        mutating func takeUntold() -> Breaker.Change? {
+            if self.isTelling { return nil }
+            guard let change = self.untold.popFirst() else { return nil }
+            self.isTelling = true
+            return change
+        }
     }
 
     private let state: Mutex<State>
@@ -18,7 +29,7 @@ final class BreakerGate: Sendable {
     private let bar = Atomic(false)
     private let isQuiet = Atomic(true)
 
-    /// - Parameter onChange: Called when ``probe(now:)`` has something else to say.
+    /// - Parameter onChange: Called when ``probe(now:)`` or ``isProbing`` has something else to say.
     init(
         policy: BreakerPolicy, random: any RandomNumberGenerator & Sendable, observer: DeliveryObserver,
         onChange: @escaping @Sendable () -> Void
@@ -37,12 +48,17 @@ final class BreakerGate: Sendable {
         self.isBarred && self.state.withLock { $0.breaker.isOpen }
     }
 
+    /// Whether a probe is under way.
+    var isProbing: Bool {
+        self.isBarred && self.state.withLock { $0.breaker.isProbing }
+    }
+
     /// Waits until the handler may be called.
     ///
     /// - Returns: nil: it is over, nothing more is to be delivered.
     func pass() async -> Breaker.Pass? {
         if !self.isBarred { return .call }
-        return await withCheckedContinuation { continuation in
+        let pass = await withCheckedContinuation { continuation in
             let answer: Breaker.Pass?? = self.state.withLock { state in
                 if state.hasEnded { return .some(nil) }
                 if let pass = state.breaker.begin(now: self.clock.now) { return .some(pass) }
@@ -51,6 +67,8 @@ final class BreakerGate: Sendable {
             }
             if let answer { continuation.resume(returning: answer) }
         }
+        if case .probe = pass { self.onChange() }
+        return pass
     }
 
     /// Lets one of those who wait probe, if it is time. Who has waited longest is the first, so the probes go round.
@@ -58,17 +76,16 @@ final class BreakerGate: Sendable {
     /// - Returns: When to call again; nil: after the next change.
     func probe(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         if !self.isBarred { return nil }
-        let (prober, next) = self.state.withLock { state in
-            guard let probeAt = state.breaker.probeAt else {
-                return (CheckedContinuation<Breaker.Pass?, Never>?.none, ContinuousClock.Instant?.none)
-            }
+        typealias Prober = (continuation: CheckedContinuation<Breaker.Pass?, Never>, pass: Breaker.Pass)
+        let (prober, next) = self.state.withLock { state -> (Prober?, ContinuousClock.Instant?) in
+            guard let probeAt = state.breaker.probeAt else { return (nil, nil) }
             if now < probeAt { return (nil, probeAt) }
             // If nobody waits, whoever comes next is the probe.
-            guard let prober = state.waiting.popFirst() else { return (nil, nil) }
-            _ = state.breaker.begin(now: now)
-            return (prober, nil)
+            if state.waiting.isEmpty { return (nil, nil) }
+            guard let pass = state.breaker.begin(now: now) else { return (nil, nil) }
+            return ((state.waiting.removeFirst(), pass), nil)
         }
-        prober?.resume(returning: .probe)
+        if let prober { prober.continuation.resume(returning: prober.pass) }
         return next
     }
 
@@ -76,30 +93,56 @@ final class BreakerGate: Sendable {
     func report(
         _ attempt: @autoclosure () -> Breaker.Attempt, _ outcome: Outcome, _ pass: Breaker.Pass
     ) -> Breaker.Verdict {
-        guard let result = Breaker.Result(outcome) else { return .settle }
+        guard let result = Breaker.Result(outcome, isProbe: pass != .call) else { return .settle }
         if result == .delivered, pass == .call, self.isQuiet.load(ordering: .relaxed) { return .settle }
         let attempt = attempt()
+        return self.update { state in
+            state.breaker.report(attempt, result, pass: pass, now: self.clock.now, random: &state.random)
+        }
+    }
+
+    /// A handler that was called with that pass takes long.
+    func takesLong(_ pass: Breaker.Pass) {
+        if pass == .call { return }
+        self.update { state in
+            ((), state.breaker.takesLong(pass, now: self.clock.now, random: &state.random))
+        }
+    }
+
+    private func update<Verdict>(_ body: (inout State) -> (verdict: Verdict, change: Breaker.Change?)) -> Verdict {
         let (verdict, change, released) = self.state.withLock { state in
-            let (verdict, change) = state.breaker.report(
-                attempt, result, pass: pass, now: self.clock.now, random: &state.random)
+            let (verdict, change) = body(&state)
             self.isQuiet.store(state.breaker.isQuiet, ordering: .relaxed)
             var released: Deque<CheckedContinuation<Breaker.Pass?, Never>> = []
             switch change {
-            case .opened(let reason, let delay):
-                self.bar.store(true, ordering: .releasing)
-                self.observer.opened(reason: reason, retryAfter: delay)
+            case .opened: self.bar.store(true, ordering: .releasing)
             case .closed:
                 self.bar.store(state.hasEnded, ordering: .releasing)
-                self.observer.closed()
                 swap(&released, &state.waiting)
-            case .reopened, nil:
-                break
+            case .reopened, nil: break
             }
+            if let change { state.untold.append(change) }
             return (verdict, change, released)
         }
         for waiter in released { waiter.resume(returning: .call) }
-        if change != nil { self.onChange() }
+        if change != nil {
+            self.tell()
+            self.onChange()
+        }
         return verdict
+    }
+
+    /// Tells the observer what has changed: in order, and without the lock, which its log may be slow to leave.
+    private func tell() {
+        while let change = self.state.withLock({ $0.takeUntold() }) {
+            switch change {
+            case .opened(let reason, let delay): self.observer.opened(reason: reason, retryAfter: delay)
+            case .reopened(let reason?, let delay): self.observer.stillDown(reason: reason, retryAfter: delay)
+            case .reopened(nil, _): break
+            case .closed: self.observer.closed()
+            }
+            self.state.withLock { $0.isTelling = false }
+        }
     }
 
     /// Ends the waiting, now and for ever.
@@ -116,8 +159,9 @@ final class BreakerGate: Sendable {
 
 extension Breaker.Result {
     /// - Returns: nil: the outcome says nothing of the destination, nor of the message.
-    fileprivate init?(_ outcome: Outcome) {
+    fileprivate init?(_ outcome: Outcome, isProbe: Bool) {
         switch outcome.kind {
+        case .behind where isProbe: self = .failed("a message was behind an earlier one, but it was alone")
         case .behind: return nil
         case .delivered: self = .delivered
         case .rejected: self = .rejected

@@ -34,6 +34,9 @@ package final class Dispatcher: Sendable {
     private let heldCount = Atomic(0)
     private let unsettledCount = Atomic(0)
     private let isAbandoned = Atomic(false)
+    /// One for each worker that is to be started.
+    private let starts: AsyncStream<Void>
+    private let startsInput: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - onSettled: Called, from any thread, when the last message of a page is settled.
@@ -49,7 +52,8 @@ package final class Dispatcher: Sendable {
     ) {
         self.handler = handler
         self.observer = observer
-        self.queue = Mutex(Queue(lanes: handler.concurrency))
+        self.queue = Mutex(Queue(lanes: handler.concurrency, maximumWorkers: handler.concurrency))
+        (self.starts, self.startsInput) = AsyncStream.makeStream(of: Void.self)
         self.lanes = (0..<handler.concurrency).map { _ in Lane() }
         self.gate = Mutex(KeyGate(stored: deferredKeys))
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
@@ -72,22 +76,44 @@ package final class Dispatcher: Sendable {
             }
             return queue.wakeOne()
         }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
     }
 
     /// Ends the workers. What they have begun they finish; what they have not is dropped.
     package func close() {
         for waiter in self.queue.withLock({ $0.close() }) { waiter.resume(returning: nil) }
         self.breaker?.end()
+        self.startsInput.finish()
+        self.observer.tellRest()
     }
 
-    /// The body of one worker: as many as the handler's concurrency run at the same time.
-    package func work() async {
+    /// How many workers have been started.
+    package var workerCount: Int { self.queue.withLock(\.workers) }
+
+    /// Runs the workers until ``close()``. One is started when there is something for it to do and no other is idle, up to the
+    /// handler's concurrency: a destination without messages costs one task that sleeps.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            for await _ in self.starts { group.addTask { await self.work() } }
+        }
+    }
+
+    /// The body of one worker.
+    private func work() async {
+        self.queue.withLock { $0.begin() }
         var finished: Int?
         while let assignment = await self.next(finished: finished) {
             finished = await self.deliver(assignment) ? assignment.lane : nil
         }
         self.onChange()
+    }
+
+    private func perform(_ wake: Queue.Wake?) {
+        switch wake {
+        case .resume(let worker, let assignment): worker.resume(returning: assignment)
+        case .start: self.startsInput.yield()
+        case nil: break
+        }
     }
 
     /// - Returns: Whether the worker still has the lane.
@@ -126,7 +152,7 @@ package final class Dispatcher: Sendable {
         // The common case first, without making a continuation.
         switch self.queue.withLock({ $0.next(finished: finished) }) {
         case .work(let assignment, let wake):
-            wake?.0.resume(returning: wake?.1)
+            self.perform(wake)
             return assignment
         case .finished:
             return nil
@@ -141,7 +167,7 @@ package final class Dispatcher: Sendable {
             }
             switch next {
             case .work(let assignment, let wake):
-                wake?.0.resume(returning: wake?.1)
+                self.perform(wake)
                 continuation.resume(returning: assignment)
             case .finished:
                 continuation.resume(returning: nil)
@@ -151,7 +177,7 @@ package final class Dispatcher: Sendable {
         }
         // Whoever was woken wakes the next, as long as there is work.
         let wake = self.queue.withLock { $0.wakeOne() }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
         return assignment
     }
 
@@ -197,6 +223,9 @@ extension Dispatcher {
     /// Whether the destination counts as down.
     package var isOpen: Bool { self.breaker?.isOpen ?? false }
 
+    /// Whether a handler is being called, or is going to be.
+    package var isCalling: Bool { self.breaker?.isProbing == true || self.lanes.contains { $0.call != nil } }
+
     /// Whether to read on: the destination is up, or everything that was read has failed to find out. A message that
     /// finds its destination down, and is alone with that, must not keep those from being read that would prove it wrong.
     package var wantsMessages: Bool {
@@ -210,8 +239,12 @@ extension Dispatcher {
 
     /// Gives up what waits for a destination that is down. It will be read again, by another session.
     package func abandonIfOpen() {
-        guard self.isOpen, self.isAbandoned.exchange(true, ordering: .relaxed) == false else { return }
-        self.close()
+        if self.isOpen { self.abandon() }
+    }
+
+    /// Gives up what has not been begun. It will be read again, by another session.
+    package func abandon() {
+        if self.isAbandoned.exchange(true, ordering: .relaxed) == false { self.close() }
     }
 
     /// Whether it was given up, and no handler is being called any more.
@@ -258,6 +291,7 @@ extension Dispatcher {
     func park(_ lane: Int, _ call: UInt64) -> (page: Int, messages: [ParkedMessage])? {
         guard let run = self.lanes[lane].take(call) else { return nil }
         let page = run.sequence
+        let pass = run.pass
         let (parked, held, rest) = run.park()
         self.keep(held, of: lane)
         let wake = self.queue.withLock { queue in
@@ -265,7 +299,8 @@ extension Dispatcher {
             queue.release(lane)
             return queue.wakeOne()
         }
-        wake?.0.resume(returning: wake?.1)
+        self.perform(wake)
+        self.breaker?.takesLong(pass)
         return (page, parked)
     }
 
@@ -274,19 +309,25 @@ extension Dispatcher {
     /// - Parameter crashes: How often the process has ended while it delivered them.
     func finishParked(_ messages: [Message], _ outcomes: LaneRun.Outcomes, _ pass: Breaker.Pass, crashes: Int) {
         var endings: [ParkedEnding] = []
+        // Of several that are parked together and of one key, the first that waits again is the one that the others wait for.
+        var failed: Set<UInt64> = []
         for (index, message) in messages.enumerated() {
+            let key = self.orderingKey(of: message)
+            let isBehind = key.map(failed.contains) ?? false
+            defer { if let key, endings.last?.verdict?.deferral != nil { failed.insert(key) } }
             let outcome = outcomes[index]
             let attempts = message.page.attempts(at: message.row) + crashes
             // One that is alone in calling its destination down is deferred by itself; it is in `deferred` anyway.
             switch self.judge(message, outcome, pass, isRetry: true) {
             case .settle:
-                let verdict = self.verdict(on: message, outcome, attempts: attempts)
+                let verdict = self.verdict(on: message, outcome, attempts: attempts, isBehind: isBehind)
                 endings.append((message.id, verdict))
                 if verdict != nil { continue }
                 self.observer.delivered(1, of: message.page)
                 self.noteDelivered(message)
             case .hold:
-                let held = self.deferral(message, .after(.zero), attempts: attempts, error: outcome.reason)
+                let held = self.deferral(
+                    message, isBehind ? .behindKey : .after(.zero), attempts: attempts, error: outcome.reason)
                 endings.append((message.id, .deferred(held)))
             }
         }

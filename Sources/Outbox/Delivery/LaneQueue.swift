@@ -13,7 +13,7 @@ extension LaneAssignment: Sendable where Work: Sendable {}
 /// A lane is sequential: it is worked on by one worker at a time, in the order in which its work came. Work is pulled:
 /// a worker that has finished a lane asks for the next one, and waits if there is none. Waking is passed on: whoever
 /// takes a lane while others are ready wakes one more worker, so a burst of fast messages is done by few workers and
-/// slow ones get all of them.
+/// slow ones get all of them. A worker is started when one is wanted and none waits, and stays from then on.
 ///
 /// A value type without I/O; `Waiter` is what a waiting worker is woken by.
 package struct LaneQueue<Work, Waiter> {
@@ -25,10 +25,18 @@ package struct LaneQueue<Work, Waiter> {
 
     package typealias Assignment = LaneAssignment<Work>
 
+    /// What is to be done because there is work.
+    package enum Wake {
+        /// Give a waiting worker what it is to do.
+        case resume(Waiter, Assignment)
+        /// Start one more worker, which begins with ``begin()``.
+        case start
+    }
+
     /// What a worker that asks for work is told.
     package enum Next {
-        /// Do this; and wake that one first, if any.
-        case work(Assignment, wake: (Waiter, Assignment)?)
+        /// Do this; and wake another one first, if there is something for it.
+        case work(Assignment, wake: Wake?)
         /// Nothing is ready: wait.
         case wait
         /// There will be no more work.
@@ -40,10 +48,19 @@ package struct LaneQueue<Work, Waiter> {
     private var ready = Deque<Int>()
     private var waiters: [Waiter] = []
     private var isClosed = false
+    private let maximumWorkers: Int
+    /// How many workers have been started.
+    package private(set) var workers = 0
+    /// How many of these have not begun.
+    private var starting = 0
     /// How many lanes are being worked on.
     package private(set) var running = 0
 
-    package init(lanes: Int) {
+    /// - Parameters:
+    ///   - lanes: How many lanes there are.
+    ///   - maximumWorkers: How many workers are started at most.
+    package init(lanes: Int, maximumWorkers: Int) {
+        self.maximumWorkers = maximumWorkers
         self.queues = Array(repeating: [], count: lanes)
         self.states = Array(repeating: .idle, count: lanes)
     }
@@ -78,10 +95,20 @@ package struct LaneQueue<Work, Waiter> {
         }
     }
 
-    /// Gives ready work to a waiting worker, if there are both.
-    package mutating func wakeOne() -> (Waiter, Assignment)? {
-        guard !self.ready.isEmpty, let waiter = self.waiters.popLast() else { return nil }
-        return (waiter, self.take())
+    /// Gives ready work to a waiting worker, or has one started for it, if that is possible.
+    package mutating func wakeOne() -> Wake? {
+        if self.ready.isEmpty { return nil }
+        if let waiter = self.waiters.popLast() { return .resume(waiter, self.take()) }
+        // Each that is starting takes one.
+        guard self.workers < self.maximumWorkers, self.starting < self.ready.count else { return nil }
+        self.workers += 1
+        self.starting += 1
+        return .start
+    }
+
+    /// A worker that was started begins; it asks for work next.
+    package mutating func begin() {
+        self.starting -= 1
     }
 
     /// A worker asks for work, having finished `lane` if it has one.

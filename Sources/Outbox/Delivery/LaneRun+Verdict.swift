@@ -92,7 +92,13 @@ extension LaneRun {
     /// Whether an earlier message of its key waits. A batch can fail for several messages of one key: the first is the one
     /// that the others wait for.
     func isBehind(_ message: Message) -> Bool {
-        self.page.origin == .log && self.dispatcher.isBlocked(key: self.dispatcher.orderingKey(of: message))
+        switch self.page.origin {
+        case .log:
+            return self.dispatcher.isBlocked(key: self.dispatcher.orderingKey(of: message))
+        case .deferred:
+            // With a time of its own it would be read before the first one, whose time may be later.
+            return self.dispatcher.orderingKey(of: message).map(self.run.ticket.hasFailed(key:)) ?? false
+        }
     }
 
     /// Notes a verdict, and closes the key's gate where later messages have to wait.

@@ -38,6 +38,12 @@ final class LaneRun: @unchecked Sendable {
     var next: Int
     /// What the handler is called with, if it takes batches; else with the message before ``next``.
     var batch: MessageBatch?
+    /// The last call that the relay has noted, and how many messages were held before it.
+    private var watched: (call: WatchedCalls.Call, heldCount: Int)?
+    /// The permission with which the handler is called.
+    var pass = Breaker.Pass.call
+    /// What a batch is delivered to, if it is a transport.
+    var transport: (any Transport)?
 
     init(_ dispatcher: Dispatcher, _ run: Rows, _ held: HeldMessages) {
         self.dispatcher = dispatcher
@@ -57,6 +63,7 @@ final class LaneRun: @unchecked Sendable {
         // Else it is not this one's to leave.
         if case .parked = end { return end }
         lane.leave()
+        self.endWatched()
         return end
     }
 
@@ -71,13 +78,24 @@ final class LaneRun: @unchecked Sendable {
                 continue
             }
             guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
+            self.pass = pass
+            if let calls = self.run.ticket.calls {
+                switch await self.beginWatched(message, target.action, calls) {
+                case .call: break
+                case .outOfReach(let outcome):
+                    self.conclude(message, outcome, pass)
+                    continue
+                case .over: return .cancelled
+                }
+            }
             let end: End?
             switch target.action {
             case .message(let body):
                 end = await self.call(body, with: message, pass, in: lane)
-            case .batch(let maximumCount, let body):
+            case .batch(let maximumCount, let transport, let body):
+                self.transport = transport
                 // One message is enough for a probe.
-                let batch = self.gather(message, target.index, maximumCount: pass == .probe ? 1 : maximumCount)
+                let batch = self.gather(message, target.index, maximumCount: pass == .call ? maximumCount : 1)
                 end = await self.call(body, with: batch, pass, in: lane)
             }
             if let end { return end }
@@ -190,18 +208,56 @@ final class LaneRun: @unchecked Sendable {
 
     /// Notes what became of a message, unless the destination is down and it stays as it was.
     private func conclude(_ message: Message, _ outcome: Outcome, _ pass: Breaker.Pass) {
-        // What waits for one that is held is held as well.
-        if case .behind = outcome.kind, self.isBehindHeld(message) { return self.hold(message) }
+        // What waits for one that is held is held as well, though the destination may be up again by now: it must not be
+        // deferred, where the other one would come after it.
+        if pass == .call, self.isBehindHeld(message) {
+            switch outcome.kind {
+            case .behind, .retry, .unavailable: return self.hold(message)
+            case .delivered, .rejected: break
+            }
+        }
         switch self.dispatcher.judge(message, outcome, pass, isRetry: self.run.isRetry) {
         case .settle: self.record(message, outcome)
         case .hold: self.hold(message)
         }
     }
 
+    // MARK: - One message at a time
+
+    private enum Turn {
+        case call
+        /// The handler is not called, because its destination is out of reach.
+        case outOfReach(Outcome)
+        /// Nothing more is to be delivered.
+        case over
+    }
+
+    /// Waits for contact and then for its turn, in this order: nothing is begun before there is something to begin it with.
+    private func beginWatched(
+        _ message: Message, _ action: DestinationHandler.Action, _ calls: WatchedCalls
+    ) async -> Turn {
+        if case .batch(_, let transport?, _) = action, let health = await calls.contact(with: transport) {
+            if !health.isUp { return .outOfReach(.unavailable(health.reason ?? "\(transport) is \(health)")) }
+        }
+        self.endWatched()
+        let call = WatchedCalls.Call(stream: self.page.stream, id: message.id, page: self.sequence)
+        guard await calls.begin(call) else { return .over }
+        self.watched = (call, self.heldCount)
+        return .call
+    }
+
+    /// After what the call has led to was told: the relay may note the next message now.
+    private func endWatched() {
+        guard let watched = self.watched else { return }
+        self.watched = nil
+        self.run.ticket.calls?.end(watched.call, isHeld: self.heldCount > watched.heldCount)
+    }
+
     // MARK: - Parking
 
-    /// Settles what the handler is called with as parked: it waits in `deferred` for the end of the call, which is counted
-    /// as an attempt, lest one that ends the process begins anew for ever.
+    /// Settles what the handler is called with as parked: it waits in `deferred` for the end of the call. That is counted as an
+    /// attempt, so that a message that ends the process is not begun again for ever; not where the transport is without contact,
+    /// because then nothing has been begun with the message.
     ///
     /// - Returns: The messages; what the lane holds; and what is left of the run for somebody else.
     func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
@@ -213,14 +269,18 @@ final class LaneRun: @unchecked Sendable {
                 id: message.id, attempts: self.attempts(of: message),
                 key: key == nil ? nil : self.page.key(at: message.row), keyHash: key)
         }
+        let isBegun = self.batch == nil || self.transport?.health.isUp != false
         for message in messages {
             let deferral = self.dispatcher.deferral(
-                message, self.isBehind(message) ? .behindKey : .after(.zero), attempts: self.attempts(of: message) + 1,
+                message, self.isBehind(message) ? .behindKey : .after(.zero),
+                attempts: self.attempts(of: message) + (isBegun ? 1 : 0),
                 error: "the relay ended before the handler had")
             self.except(message, .parked(deferral))
         }
         var rest = self.run
         rest.rows = rest.rows[self.next...]
-        return (parked, self.settle(), rest.rows.isEmpty ? nil : rest)
+        let held = self.settle()
+        self.endWatched()
+        return (parked, held, rest.rows.isEmpty ? nil : rest)
     }
 }

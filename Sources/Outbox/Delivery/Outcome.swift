@@ -39,14 +39,21 @@ public struct Outcome: Sendable, Hashable {
         Outcome(.rejected(reason: reason))
     }
 
-    /// The destination is down. The message is tried again when it is up, and the attempt is not counted; meanwhile
-    /// nothing but probes is delivered to the destination, see ``BreakerPolicy``.
+    /// The destination is down, or refuses whatever it is given: no message would fare better now. The message is tried again
+    /// when it is up, and the attempt is not counted; meanwhile nothing but probes is delivered, see ``BreakerPolicy``.
+    ///
+    /// One such outcome is enough, whatever became of the others of a batch: nothing is deferred for it, messages after it of
+    /// its key wait with it, and those of other keys that were delivered stay so. Only a message that is alone in this, while
+    /// others are delivered, is deferred by itself; its attempt is not counted either.
     public static func unavailable(_ reason: String) -> Outcome {
         Outcome(.unavailable(reason: reason))
     }
 
     /// The message was not tried, because an earlier one of its key in the same batch is not delivered. It comes again
     /// after that one, and no attempt is counted.
+    ///
+    /// The first message of a batch cannot be behind. If it is said to be all the same, it is tried again later; of a message
+    /// that is alone as a probe, it means that the probe has failed.
     public static let behind = Outcome(.behind)
 }
 

@@ -33,6 +33,8 @@ package final class PageTicket: Sendable {
     package let sequence: Int
     /// How often the process has ended while the page's only message was delivered; 0 where that is not known.
     package let crashes: Int
+    /// Whom to ask before the handler is called with a message, while one message at a time is delivered; nil: nobody.
+    let calls: WatchedCalls?
     /// All rows, those of one lane together and in order.
     package let rows: [Int32]
     /// Where each lane's rows begin in `rows`; one more entry than lanes.
@@ -46,10 +48,11 @@ package final class PageTicket: Sendable {
         var failedKeys: Set<UInt64> = []
     }
 
-    package init(page: any MessagePage, sequence: Int, lanes: Int, crashes: Int = 0) {
+    package init(page: any MessagePage, sequence: Int, lanes: Int, crashes: Int = 0, calls: WatchedCalls? = nil) {
         self.page = page
         self.sequence = sequence
         self.crashes = crashes
+        self.calls = calls
         self.unsettled = Atomic(page.count)
         (self.rows, self.starts) = Self.sort(page, lanes: lanes)
     }

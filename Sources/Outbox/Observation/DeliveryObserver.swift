@@ -1,5 +1,6 @@
 import Logging
 import Metrics
+import Synchronization
 import Tracing
 
 /// What is told to the outside about one destination's deliveries: events, metrics, spans.
@@ -17,6 +18,14 @@ package final class DeliveryObserver: Sendable {
     private let inFlight: Gauge
     private let lag: Metrics.Timer
     private let breakerState: Gauge
+    private let budgets = Mutex(Budgets())
+    /// Whether something was counted that has not been written.
+    private let hasUntold = Atomic(false)
+
+    private struct Budgets {
+        var dead = LineBudget(lines: 5, within: .seconds(10))
+        var retried = LineBudget(lines: 1, within: .seconds(60))
+    }
 
     init(destination: Destination, subscription: String, events: RelayEventHub, logger: Logger) {
         let dimensions = [("destination", destination.name), ("subscription", subscription)]
@@ -66,10 +75,21 @@ package final class DeliveryObserver: Sendable {
         self.logger.warning(
             "The destination is down; probing it until it is up",
             metadata: [
-                "outbox.destination": "\(self.destination)", "outbox.error": "\(reason)",
+                "outbox.destination": "\(self.destination)", "outbox.error": "\(Self.line(reason))",
                 "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
             ])
         self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
+    }
+
+    /// Tells that the destination is down for another reason than was told last.
+    func stillDown(reason: String, retryAfter delay: Duration) {
+        self.logger.warning(
+            "The destination is still down, for another reason",
+            metadata: [
+                "outbox.destination": "\(self.destination)", "outbox.error": "\(Self.line(reason))",
+                "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
+            ])
+        self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
     }
 
     /// Tells that the destination is up again.
@@ -88,15 +108,21 @@ package final class DeliveryObserver: Sendable {
             self.retriedCounter.increment()
             var delay: Duration?
             if case .after(let duration) = deferral.due { delay = duration }
+            self.log(deferral, error, delay)
             self.emit(
                 .retried(
                     id: deferral.id, destination: self.destination, attempts: deferral.attempts, after: delay,
                     error: error))
         case .parked(let deferral):
             self.parkedCounter.increment()
+            self.logger.debug(
+                "A delivery takes long; others pass",
+                metadata: ["outbox.destination": "\(self.destination)", "outbox.id": "\(deferral.id)"])
             self.emit(.parked(id: deferral.id, destination: self.destination))
         case .dead(let death):
             self.deadCounter.increment()
+            self.events.noteDeadLetter()
+            self.log(death)
             self.emit(
                 .deadLettered(
                     id: death.id, destination: self.destination, attempts: death.attempts, reason: death.reason,
@@ -120,6 +146,93 @@ package final class DeliveryObserver: Sendable {
             span.attributes["outbox.attempt"] = message.attempt
             try await body()
         }
+    }
+}
+
+// MARK: - Failures in the log
+
+extension DeliveryObserver {
+    /// At the usual level one line a minute and destination, however much is retried; each at debug.
+    private func log(_ deferral: Deferral, _ error: String, _ delay: Duration?) {
+        var metadata: Logger.Metadata = [
+            "outbox.destination": "\(self.destination)", "outbox.id": "\(deferral.id)",
+            "outbox.attempts": "\(deferral.attempts)", "outbox.error": "\(Self.line(error))",
+        ]
+        if let delay { metadata["outbox.retry_after_ms"] = "\(Int(delay.seconds * 1000))" }
+        let isWritten = self.note { $0.retried.note(error, now: .now) }
+        self.logger.log(
+            level: isWritten ? .info : .debug, "A message was not delivered and is tried again", metadata: metadata)
+    }
+
+    /// A few lines in ten seconds and destination, however many messages die.
+    private func log(_ death: Death) {
+        let error = death.error ?? ""
+        let isWritten = self.note { $0.dead.note(error, now: .now) }
+        self.logger.log(
+            level: isWritten ? .warning : .debug, "A message was not delivered and is a dead letter now",
+            metadata: [
+                "outbox.destination": "\(self.destination)", "outbox.id": "\(death.id)",
+                "outbox.attempts": "\(death.attempts)", "outbox.reason": "\(death.reason.rawValue)",
+                "outbox.error": "\(Self.line(error))",
+            ])
+    }
+
+    /// - Returns: Whether it is written by itself.
+    private func note(_ note: (inout sending Budgets) -> Bool) -> Bool {
+        let isWritten = self.budgets.withLock { note(&$0) }
+        if !isWritten { self.hasUntold.store(true, ordering: .relaxed) }
+        return isWritten
+    }
+
+    /// Writes what was counted, when it is time.
+    ///
+    /// - Returns: When to call again; nil: after the next failure.
+    package func tell(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        self.hasUntold.load(ordering: .relaxed) ? self.tell(now: now, isLast: false) : nil
+    }
+
+    /// Writes what was counted, because nothing follows.
+    package func tellRest() {
+        if self.hasUntold.load(ordering: .relaxed) { _ = self.tell(now: .now, isLast: true) }
+    }
+
+    private func tell(now: ContinuousClock.Instant, isLast: Bool) -> ContinuousClock.Instant? {
+        let (dead, retried, due) = self.budgets.withLock { budgets in
+            let dead = budgets.dead.take(now: now, isLast: isLast)
+            let retried = budgets.retried.take(now: now, isLast: isLast)
+            let due = [budgets.dead.due, budgets.retried.due].compactMap { $0 }.min()
+            self.hasUntold.store(due != nil, ordering: .relaxed)
+            return (dead, retried, due)
+        }
+        if let dead {
+            self.logger.warning(
+                "More messages were not delivered and are dead letters now", metadata: self.metadata(dead))
+        }
+        if let retried {
+            self.logger.info("More attempts have failed and are repeated", metadata: self.metadata(retried))
+        }
+        return due
+    }
+
+    private func metadata(_ counted: (count: Int, last: String)) -> Logger.Metadata {
+        [
+            "outbox.destination": "\(self.destination)", "outbox.count": "\(counted.count)",
+            "outbox.error": "\(Self.line(counted.last))",
+        ]
+    }
+
+    /// An error as a part of a line: its first 300 characters, without what moves the cursor of a terminal.
+    fileprivate static func line(_ error: String) -> String {
+        let shown = error.prefix(300)
+        let text = String(
+            String.UnicodeScalarView(
+                shown.unicodeScalars.map { scalar in
+                    switch scalar.properties.generalCategory {
+                    case .control, .lineSeparator, .paragraphSeparator: " "
+                    default: scalar
+                    }
+                }))
+        return shown.endIndex == error.endIndex ? text : text + "…"
     }
 }
 

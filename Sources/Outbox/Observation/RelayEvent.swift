@@ -17,8 +17,11 @@ public enum RelayEvent: Sendable, Hashable {
     /// A handler has had the message for longer than its destination allows: it is deferred meanwhile, so that others pass.
     case parked(id: Int64, destination: Destination)
     /// The destination counts as down: nothing more of it is read, and one message probes it, the first time after the
-    /// delay. Until ``closed(destination:)`` or ``disconnected(reason:retryAfter:)``; a new session finds out anew.
+    /// delay. Until ``closed(destination:)`` or ``disconnected(reason:retryAfter:)``; a new session finds out by itself.
     case opened(destination: Destination, reason: String, retryAfter: Duration)
+    /// A probe has failed for another reason than was told last. Numbers in a reason do not make it another one. The next probe
+    /// follows after the delay.
+    case stillDown(destination: Destination, reason: String, retryAfter: Duration)
     /// The destination is up again: a probe was delivered.
     case closed(destination: Destination)
     /// The message was moved to dead letter.

@@ -32,6 +32,12 @@ final class RelayEventHub: Sendable {
 
     private let state = Mutex(State())
     private let count = Atomic(0)
+    private let deadLetters = Atomic(0)
+
+    /// How many messages have become dead letters.
+    var deadLetterCount: Int { self.deadLetters.load(ordering: .relaxed) }
+
+    func noteDeadLetter() { self.deadLetters.add(1, ordering: .relaxed) }
 
     /// Whether anybody listens; costs no lock.
     var isListened: Bool { self.count.load(ordering: .relaxed) > 0 }

@@ -2,7 +2,8 @@
 ///
 /// The first pages that a process reads of a stream are a *start*, which is noted before they are delivered and struck out when
 /// they are committed. The third start in a row is *careful*: one message at a time is delivered, of all streams, and noted
-/// before it is. So the one that was noted last is the one that ended the process.
+/// when its handler is going to be called, not before: a process that is killed while it waits for a destination has begun
+/// nothing. So the one that was noted last is the one that ended the process.
 ///
 /// What is noted costs a row for a process and stream, not for a page. A value type without I/O or clock.
 package struct CrashWatch: Sendable {
@@ -18,6 +19,11 @@ package struct CrashWatch: Sendable {
         var isBegun: Bool
         /// The pages that it began with; nil: they are finished, or have not been read.
         var first: Set<Int>?
+        /// The message that is noted because its handler is being called, and its page.
+        var alone: (id: Int64, page: Int)?
+
+        /// How often the process has ended while a message was delivered alone.
+        func crashes(of id: Int64) -> Int { self.suspect?.id == id ? self.suspect?.crashes ?? 0 : 0 }
     }
 
     private var streams: [StreamID: Stream]
@@ -65,18 +71,36 @@ package struct CrashWatch: Sendable {
         return known.stored
     }
 
-    /// One message is going to be delivered, and no other.
+    /// How often the process has ended while a message was delivered alone.
+    package func crashes(_ stream: StreamID, id: Int64) -> Int { self.streams[stream]?.crashes(of: id) ?? 0 }
+
+    /// The handler is going to be called with one message, and no other.
     ///
-    /// - Returns: What is to be stored before that, and how often the process has ended while it was delivered alone.
-    package mutating func beginAlone(_ stream: StreamID, id: Int64) -> (start: StreamStart, crashes: Int) {
+    /// - Parameter page: The number of the message's page.
+    /// - Returns: What is to be stored before that.
+    package mutating func beginAlone(_ stream: StreamID, id: Int64, page: Int) -> StreamStart {
         self.remaining -= 1
-        guard var known = self.streams[stream] else { return (StreamStart(), 0) }
+        guard var known = self.streams[stream] else { return StreamStart() }
         defer { self.streams[stream] = known }
-        let crashes = known.suspect?.id == id ? known.suspect?.crashes ?? 0 : 0
         let count = known.isBegun ? known.stored.count : known.stored.count + 1
         known.isBegun = true
-        known.stored = StreamStart(count: count, suspect: id, suspectAttempts: crashes + 1)
-        return (known.stored, crashes)
+        known.alone = (id, page)
+        known.stored = StreamStart(count: count, suspect: id, suspectAttempts: known.crashes(of: id) + 1)
+        return known.stored
+    }
+
+    /// The handler has found its destination down: what was noted was no attempt.
+    ///
+    /// - Returns: What is to be stored; nil: nothing.
+    package mutating func takeBack(_ stream: StreamID) -> StreamStart? {
+        guard var known = self.streams[stream], let alone = known.alone else { return nil }
+        defer { self.streams[stream] = known }
+        let crashes = known.crashes(of: alone.id)
+        known.alone = nil
+        // What is known of earlier processes stays.
+        known.stored = StreamStart(
+            count: known.stored.count, suspect: crashes > 0 ? alone.id : nil, suspectAttempts: crashes)
+        return known.stored
     }
 
     /// Pages are going to be committed.
@@ -86,7 +110,9 @@ package struct CrashWatch: Sendable {
         guard !pages.isEmpty, var known = self.streams[stream] else { return nil }
         defer { self.streams[stream] = known }
         if known.stored.suspect != nil {
+            if let alone = known.alone, !pages.contains(alone.page) { return nil }
             // The process has outlived it.
+            known.alone = nil
             known.stored = StreamStart(count: known.stored.count)
             return known.stored
         }
@@ -108,6 +134,7 @@ package struct CrashWatch: Sendable {
             if stream.stored != StreamStart() { changes[id] = StreamStart() }
             self.streams[id]?.stored = StreamStart()
             self.streams[id]?.first = nil
+            self.streams[id]?.alone = nil
             self.streams[id]?.isBegun = true
         }
         return changes

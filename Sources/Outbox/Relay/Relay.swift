@@ -27,6 +27,7 @@ public final class Relay: Service {
     private let logger: Logger
     private let control = RelayControl()
     private let hub = RelayEventHub()
+    private let hasRun = Atomic(false)
 
     /// Creates a relay; ``run()`` makes it work.
     public init(
@@ -57,6 +58,9 @@ public final class Relay: Service {
     ///
     /// The transports of its routes are run with it, and closed after the last delivery.
     ///
+    /// A relay runs once, however that ended: its events have ended, and transports cannot be run again either. To go on, make
+    /// another one.
+    ///
     /// - Throws: ``RelayStoreError``, what a transport throws, or `CancellationError`.
     public func run() async throws {
         if let problem = self.configuration.problem {
@@ -64,6 +68,11 @@ public final class Relay: Service {
         }
         if self.routes.destinations.isEmpty {
             throw RelayStoreError("The relay has no routes: register a handler for a destination.", isRetriable: false)
+        }
+        if self.hasRun.exchange(true, ordering: .relaxed) {
+            throw RelayStoreError(
+                "This relay has been run before. A relay runs once: make another one, with transports of its own.",
+                isRetriable: false)
         }
         defer { self.hub.finish() }
         try await withGracefulShutdownHandler {
@@ -74,6 +83,9 @@ public final class Relay: Service {
         }
         self.hub.emit(.stopped)
     }
+
+    /// How many messages this relay has made dead letters.
+    package var deadLetterCount: Int { self.hub.deadLetterCount }
 
     /// Asks the relay to end as a graceful shutdown does, for those who run it without a service group.
     public func stop() {
@@ -209,9 +221,7 @@ public final class Relay: Service {
                 logger: self.logger)
             let dispatchers = loop.dispatchers
             for dispatcher in dispatchers {
-                for _ in 0..<dispatcher.handler.concurrency {
-                    group.addTask { await dispatcher.work() }
-                }
+                group.addTask { await dispatcher.run() }
             }
             defer {
                 for dispatcher in dispatchers { dispatcher.close() }

@@ -25,6 +25,8 @@ struct RelayLoop: ~Copyable {
     private var schedule: CommitSchedule
     private var crashWatch: CrashWatch
     private var mustTry: Bool
+    /// The handlers' calls, while one message at a time is delivered.
+    private let calls: WatchedCalls
     /// Pages that are read and not delivered, because one message at a time is.
     private var waiting = Deque<any MessagePage>()
 
@@ -48,6 +50,7 @@ struct RelayLoop: ~Copyable {
             Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
             isResumed: isResumed,
             pageCount: configuration.page.messages)
+        self.calls = WatchedCalls { session.wake() }
         let finished = FinishedWork()
         self.finished = finished
         for stream in streams {
@@ -83,7 +86,7 @@ struct RelayLoop: ~Copyable {
             self.collect()
             let now = self.clock.now
             let deadline = self.control.drainDeadline(now: now, allowed: self.configuration.shutdown.deadline)
-            if deadline != nil { for stream in self.streams.values { stream.dispatcher.abandonIfOpen() } }
+            if deadline != nil { self.abandon() }
             if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
                 self.collect()
                 try await self.end(isolation: isolation)
@@ -94,11 +97,14 @@ struct RelayLoop: ~Copyable {
             if deadline == nil { try await self.deliverAlone(isolation: isolation) }
             let requests = deadline == nil ? self.requests(now: now) : []
             let isCareful = self.crashWatch.isCareful
-            let due = deadline == nil && !isCareful ? self.streams.values.compactMap(\.waitingDue).min() : nil
+            // One that is careful does not look before what it delivers is finished.
+            let looking = deadline == nil ? self.streams.values.filter { !isCareful || !$0.isDelivering } : []
+            let due = looking.compactMap(\.waitingDue).min()
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
-            var until = [commitAt, deadline, due, probe, look].compactMap { $0 }.min()
+            let telling = self.streams.values.compactMap { $0.dispatcher.observer.tell(now: now) }.min()
+            var until = [commitAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
-            let isLooking = isCareful && !requests.isEmpty
+            let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
             if isLooking { until = now }
             self.session.note(self.streams.mapValues(\.activity))
             let result = try await self.session.read(requests, until: until)
@@ -134,18 +140,43 @@ struct RelayLoop: ~Copyable {
 
     // MARK: - One message at a time
 
-    /// Being careful, delivers the next message when no other is being delivered and the one before is committed.
+    /// Being careful, lets the next handler be called when no other is and the message before is committed, and hands out one
+    /// message of each stream. Those that wait for a destination or for contact with it keep no other stream waiting.
     private mutating func deliverAlone(isolation: isolated any Actor) async throws {
-        guard self.crashWatch.isCareful, !self.streams.values.contains(where: \.isDelivering) else { return }
-        if self.crashWatch.hasSeenEnough { return try await self.endCare(isolation: isolation) }
-        guard let page = self.waiting.popFirst() else { return }
-        let (start, crashes) = self.crashWatch.beginAlone(page.stream, id: page.id(at: 0))
-        try await self.commit(starts: [page.stream: start], isolation: isolation)
-        self.submit(page, crashes: crashes)
+        guard self.crashWatch.isCareful else { return }
+        if let call = self.calls.takeFruitless(), let start = self.crashWatch.takeBack(call.stream) {
+            try await self.commit(starts: [call.stream: start], isolation: isolation)
+        }
+        if self.crashWatch.hasSeenEnough, !self.calls.isUnderWay { return try await self.endCare(isolation: isolation) }
+        if let call = self.calls.next {
+            // What the call before has led to is there by now, and belongs into the same commit.
+            self.collect()
+            let start = self.crashWatch.beginAlone(call.stream, id: call.id, page: call.page)
+            try await self.commit(starts: [call.stream: start], isolation: isolation)
+            self.calls.grant(call)
+        }
+        let waiting = self.waiting
+        self.waiting.removeAll()
+        for page in waiting {
+            if self.streams[page.stream]?.isDelivering == true {
+                self.waiting.append(page)
+            } else {
+                self.submit(page, crashes: self.crashWatch.crashes(page.stream, id: page.id(at: 0)), calls: self.calls)
+            }
+        }
+    }
+
+    /// Gives up what waits for a destination: it will be read again, by another session.
+    private func abandon() {
+        self.calls.close()
+        for stream in self.streams.values {
+            if self.crashWatch.isCareful { stream.dispatcher.abandon() } else { stream.dispatcher.abandonIfOpen() }
+        }
     }
 
     private mutating func endCare(isolation: isolated any Actor) async throws {
         try await self.commit(starts: self.crashWatch.finish(), isolation: isolation)
+        self.calls.free()
         self.logger.notice("Many messages at a time are delivered again")
         for page in self.waiting { self.submit(page) }
         self.waiting.removeAll()
@@ -156,8 +187,9 @@ struct RelayLoop: ~Copyable {
     private func requests(now: ContinuousClock.Instant) -> [ReadRequest] {
         let requests = self.streams.values.compactMap { $0.request(self.configuration, now: now) }
         if !self.crashWatch.isCareful { return requests }
-        if !self.waiting.isEmpty || self.streams.values.contains(where: \.isDelivering) { return [] }
-        return requests.map { request in
+        let waiting = Set(self.waiting.map(\.stream))
+        return requests.compactMap { request in
+            if waiting.contains(request.stream) || self.streams[request.stream]?.isDelivering == true { return nil }
             var request = request
             request.messages = 1
             request.hasRoomForMore = false
@@ -198,11 +230,11 @@ struct RelayLoop: ~Copyable {
         if !starts.isEmpty { try await self.commit(starts: starts, isolation: isolation) }
     }
 
-    private mutating func submit(_ page: any MessagePage, crashes: Int = 0) {
+    private mutating func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
         guard let dispatcher = self.streams[page.stream]?.dispatcher else { return }
         let sequence = self.streams[page.stream]?.ledger.nextSequence ?? 0
         let ticket = PageTicket(
-            page: page, sequence: sequence, lanes: dispatcher.handler.concurrency, crashes: crashes)
+            page: page, sequence: sequence, lanes: dispatcher.handler.concurrency, crashes: crashes, calls: calls)
         self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         if page.origin == .log {
             // A row can claim any date, infinity too: what is out of range is not worth a crash.

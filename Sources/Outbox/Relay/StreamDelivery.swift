@@ -74,13 +74,14 @@ struct StreamDelivery {
     /// Whether a handler is being called with something that holds up the cursor.
     var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }
 
-    /// Parks what takes long. While the destination is down nothing does: whatever waits is held.
+    /// Parks what takes long. While the destination is down that is at most a probe, and calls from before: what waits for the
+    /// destination is held.
     ///
     /// - Returns: When to look again; nil: not before something else happens.
     mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         guard var slowCalls = self.slowCalls else { return nil }
         defer { self.slowCalls = slowCalls }
-        guard self.isDelivering else {
+        guard self.ledger.isUnsettled, !self.dispatcher.isOpen || self.dispatcher.isCalling else {
             slowCalls.rest()
             return nil
         }

@@ -2,7 +2,9 @@
 public struct DestinationHandler: Sendable {
     package enum Action: Sendable {
         case message(@Sendable (Message) async throws -> Void)
-        case batch(maximumCount: Int, @Sendable (MessageBatch) async throws -> [Outcome])
+        /// With the transport that the closure delivers to, if it is one.
+        case batch(
+            maximumCount: Int, transport: (any Transport)?, @Sendable (MessageBatch) async throws -> [Outcome])
     }
 
     /// A closure for some of the destination's routes.
@@ -89,8 +91,8 @@ public struct DestinationHandler: Sendable {
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
         return DestinationHandler(
-            fallback: .batch(maximumCount: maximumCount) { batch in try await body(batch.messages) }, retry: retry,
-            concurrency: concurrency, ordering: ordering, breaker: breaker, parkedAfter: parkedAfter)
+            fallback: .batch(maximumCount: maximumCount, transport: nil) { batch in try await body(batch.messages) },
+            retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parkedAfter: parkedAfter)
     }
 
     /// A transport, which is given batches of at most `maximumCount` messages, `concurrency` of them at the same time.
@@ -102,7 +104,9 @@ public struct DestinationHandler: Sendable {
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
         return DestinationHandler(
-            fallback: .batch(maximumCount: maximumCount) { batch in try await transport.deliver(batch) },
+            fallback: .batch(maximumCount: maximumCount, transport: transport) { batch in
+                try await transport.deliver(batch)
+            },
             transports: [transport], retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker,
             parkedAfter: parkedAfter)
     }
@@ -124,7 +128,8 @@ public struct DestinationHandler: Sendable {
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
             fallback: otherwise?.fallback,
-            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), retry: retry, concurrency: concurrency, ordering: ordering,
+            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), retry: retry,
+            concurrency: concurrency, ordering: ordering,
             breaker: breaker, parkedAfter: parkedAfter)
     }
 

@@ -34,15 +34,19 @@ public struct BatchSchedule: Sendable {
     private let hashOfKey: @Sendable (Int) -> UInt64?
     /// For each message the hash of its key; nil: it is not ordered. Pipelined, empty until something has failed.
     private var keys: [UInt64?] = []
+    /// By key its messages, in order; empty until something has failed.
+    private var places: [UInt64: [Int]] = [:]
     private let isPipelined: Bool
     private var settled: [Outcome?]
     /// One at a time: the keys that have a message on its way or ready, and what waits for it.
     private var waiting: [UInt64: Deque<Int>] = [:]
     /// By key the first message that failed.
     private var failures: [UInt64: Int] = [:]
+    /// What is ready to be sent again.
+    private var readyAgain: Set<Int> = []
     /// The first message that nobody has asked for.
     private var cursor = 0
-    /// Messages before the cursor that can be sent, in order.
+    /// Messages before the cursor that can be sent, in order; and some that are settled by now.
     private var ready: Deque<Int> = []
     private var unsettled: Int
     /// How many messages are on their way.
@@ -77,7 +81,9 @@ public struct BatchSchedule: Sendable {
     ///
     /// - Returns: Its place in the batch; nil: none, before something is settled.
     public mutating func next() -> Int? {
-        if let index = self.ready.popFirst() {
+        while let index = self.ready.popFirst() {
+            if self.settled[index] != nil { continue }
+            if !self.readyAgain.isEmpty { self.readyAgain.remove(index) }
             self.inFlight += 1
             return index
         }
@@ -142,18 +148,38 @@ public struct BatchSchedule: Sendable {
 
     /// Nothing more of the key is sent.
     private mutating func fail(_ key: UInt64, at index: Int) {
-        self.failures[key] = min(index, self.failures[key] ?? index)
+        let end = self.failures[key] ?? self.settled.count
+        // What is after the first failure was dealt with then: each message of a key is looked at once.
+        if end < index { return }
+        self.failures[key] = index
         for later in self.waiting[key] ?? [] { self.close(later, .behind) }
         self.waiting[key]?.removeAll()
-        // What has overtaken it comes again after it.
-        for later in (index + 1)..<self.settled.count
-        where self.keys[later] == key && self.settled[later]?.kind == .delivered {
-            self.settled[later] = .behind
+        if self.places.isEmpty {
+            for (place, key) in self.keys.enumerated() {
+                if let key { self.places[key, default: []].append(place) }
+            }
         }
-        let stopped = self.ready.filter { $0 > index && self.keys[$0] == key }
-        if stopped.isEmpty { return }
-        self.ready.removeAll { stopped.contains($0) }
-        for later in stopped { self.close(later, .behind) }
+        let own = self.places[key] ?? []
+        for place in Self.firstPlace(in: own, after: index)..<own.count {
+            let later = own[place]
+            if later >= end { break }
+            if self.settled[later]?.kind == .delivered {
+                // What has overtaken it comes again after it.
+                self.settled[later] = .behind
+            } else if self.readyAgain.remove(later) != nil {
+                self.close(later, .behind)
+            }
+        }
+    }
+
+    /// Where those after an index begin.
+    private static func firstPlace(in own: [Int], after index: Int) -> Int {
+        var (low, high) = (0, own.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if own[middle] > index { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     /// A message that was on its way is to be sent again, because nobody will say what became of it.
@@ -161,8 +187,9 @@ public struct BatchSchedule: Sendable {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
         if self.failure(before: index) { return self.close(index, .behind) }
-        let place = self.ready.firstIndex { $0 > index } ?? self.ready.endIndex
-        self.ready.insert(index, at: place)
+        self.readyAgain.insert(index)
+        let place = self.ready.last.map { $0 < index } ?? true ? nil : self.ready.firstIndex { $0 > index }
+        self.ready.insert(index, at: place ?? self.ready.endIndex)
     }
 
     /// Nothing more is sent: all that is unsettled has that outcome, on its way or not.

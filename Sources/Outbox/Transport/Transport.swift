@@ -18,6 +18,16 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// - Throws: What no trying again can help and no outcome can tell. It ends the relay.
     func run() async throws
 
+    /// Waits until it is known whether messages can be handed to the other side: it has answered, or it is out of reach.
+    ///
+    /// After processes have ended in the middle of their work, the relay delivers one message at a time and notes each before it
+    /// does. It asks here first, so that a process which is killed while it waits for the other side is not held against the
+    /// message. Any answer that is not up means ``Outcome/unavailable(_:)`` for the message, as ``deliver(_:)`` would say.
+    ///
+    /// Returns at the latest when ``deliver(_:)`` would give up waiting, and soon after its task was cancelled. The default says
+    /// at once that the other side is up, which is right where a delivery makes its connection itself.
+    func contact() async -> TransportHealth
+
     /// Delivers messages; called for several batches at the same time.
     ///
     /// An outcome is ``Outcome/delivered`` only if the other side has confirmed the message. Where the other side is out of
@@ -41,6 +51,11 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     var health: TransportHealth { get }
 }
 
+extension Transport {
+    /// Up, at once.
+    public func contact() async -> TransportHealth { .up }
+}
+
 /// What is known of a transport's other side.
 public struct TransportHealth: Sendable, Hashable, CustomStringConvertible {
     private enum State: Hashable {
@@ -55,6 +70,8 @@ public struct TransportHealth: Sendable, Hashable, CustomStringConvertible {
     public let reason: String?
 
     /// Not connected yet, and nothing has failed yet.
+    ///
+    /// ``Transport/contact()`` waits for the end of this.
     public static let starting = TransportHealth(state: .starting, reason: nil)
     /// Messages can be delivered.
     public static let up = TransportHealth(state: .up, reason: nil)

@@ -28,6 +28,8 @@ final class Desk: Sendable {
     private let state = Mutex(State())
     private let pipe: WakePipe
     private let ended = Latch()
+    /// Opened when it is known whether there is a connection.
+    private let known = Latch()
 
     init() {
         guard let pipe = WakePipe() else { fatalError("no file descriptor is left for a transport") }
@@ -37,6 +39,12 @@ final class Desk: Sendable {
     var health: TransportHealth { self.state.withLock(\.health) }
 
     // MARK: Tasks
+
+    /// Waits until it is known whether there is a connection.
+    func contact() async -> TransportHealth {
+        await self.known.wait()
+        return self.health
+    }
 
     /// Waits for the outcomes of a batch.
     func deliver(_ batch: MessageBatch, keyOrder: BatchSchedule.KeyOrder) async throws -> [Outcome] {
@@ -107,6 +115,7 @@ final class Desk: Sendable {
         }
         if mustSignal { self.pipe.signal() }
         for job in live { job.end(all: .unavailable("the transport was cancelled")) }
+        self.known.open()
         runner?.resume()
     }
 
@@ -119,7 +128,7 @@ final class Desk: Sendable {
             return (state.isAsleep, !state.hasEnded)
         }
         if mustSignal { self.pipe.signal() }
-        if mustWait { await self.ended.wait() }
+        if mustWait { await self.ended.wait() } else { self.known.open() }
     }
 
     // MARK: The thread
@@ -154,6 +163,7 @@ final class Desk: Sendable {
         self.state.withLock { state in
             if !state.orders.isCancelled { state.health = health }
         }
+        self.known.open()
     }
 
     /// - Parameter socket: The one in use from now on; -1: none.
@@ -174,6 +184,7 @@ final class Desk: Sendable {
         }
         for job in live { job.end(all: .unavailable("the transport is closed")) }
         runner?.resume()
+        self.known.open()
         self.ended.open()
     }
 }

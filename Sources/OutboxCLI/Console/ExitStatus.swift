@@ -4,7 +4,8 @@ enum ExitStatus: Int32, CaseIterable {
     case success = 0
     /// It failed in a way that has no number of its own.
     case failure = 1
-    /// A doctor has found nothing worse than something to be warned of.
+    /// A doctor has found nothing worse than something to be warned of; a relay that was to end when nothing is left has made
+    /// dead letters.
     case warnings = 2
     /// The command line is wrong.
     case usage = 64
@@ -30,7 +31,7 @@ enum ExitStatus: Int32, CaseIterable {
         switch self {
         case .success: "done"
         case .failure: "failed; doctor: something does not work"
-        case .warnings: "doctor: there are warnings"
+        case .warnings: "doctor: there are warnings; relay --until-empty: there are dead letters"
         case .usage: "the command line is wrong"
         case .badInput: "the input is wrong; nothing was enqueued"
         case .noInput: "the input cannot be read"

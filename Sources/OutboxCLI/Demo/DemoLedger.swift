@@ -136,10 +136,13 @@ final class DemoLedger: Sendable {
                 state.snapshot.note("\(destination) #\(id): attempt \(attempts) failed: \(error)\(next)")
             case .deadLettered(let id, let destination, let attempts, _, let error):
                 state.snapshot.counts[destination, default: Counts()].dead += 1
-                state.snapshot.note("\(destination) #\(id): dead letter after \(attempts) attempts: \(error)", isImportant: true)
+                state.snapshot.note(
+                    "\(destination) #\(id): dead letter after \(attempts) attempts: \(error)", isImportant: true)
             case .parked(let id, let destination): state.snapshot.note("\(destination) #\(id) takes long: others pass")
             case .opened(let destination, let reason, _):
                 state.snapshot.note("\(destination) is down: \(reason)", isImportant: true)
+            case .stillDown(let destination, let reason, _):
+                state.snapshot.note("\(destination) is still down: \(reason)", isImportant: true)
             case .closed(let destination): state.snapshot.note("\(destination) is up again", isImportant: true)
             case .disconnected(let reason, _): state.snapshot.note("relay disconnected: \(reason)")
             case .standby: state.snapshot.note("relay waits: another one works")

@@ -21,6 +21,13 @@ extension JSONWriter {
             self.name("reason")
             self.string(reason)
             self.seconds(delay)
+        case .stillDown(let destination, let reason, let delay):
+            self.string("still_down")
+            self.name("destination")
+            self.string(destination.name)
+            self.name("reason")
+            self.string(reason)
+            self.seconds(delay)
         case .closed(let destination):
             self.string("closed")
             self.name("destination")

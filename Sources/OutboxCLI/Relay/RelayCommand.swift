@@ -63,8 +63,8 @@ struct RelayCommand: AsyncParsableCommand {
     @Flag(
         name: [.customLong("until-empty"), .customLong("once")],
         help: """
-            End when everything has been delivered or is dead, retries and what is scheduled for later included. Implies \
-            --no-breaker.
+            End when everything has been delivered or is dead, retries and what is scheduled for later included; with 2 if \
+            something is dead. Implies --no-breaker.
             """)
     var untilEmpty = false
 
@@ -114,12 +114,22 @@ struct RelayCommand: AsyncParsableCommand {
         let run = RelayRun(
             relay: relay, readerGone: readerGone, watch: watch, reportsEvents: self.events, logger: self.logger)
         try await run()
+        if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: relay.deadLetterCount) }
+    }
+
+    private static func report(deadLetters count: Int) throws {
+        if count == 0 { return }
+        throw CommandFailure(
+            .warnings,
+            "\(count == 1 ? "1 message is a dead letter" : "\(count) messages are dead letters") now; "
+                + "outbox dead-letter list says why")
     }
 
     private var delivery: DeliveryOptions {
         DeliveryOptions(
             retry: self.options.retry, concurrency: self.options.concurrency,
-            ordering: self.options.unordered ? .none : .byKey, breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
+            ordering: self.options.unordered ? .none : .byKey,
+            breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
             parkedAfter: self.options.parkAfter.duration, reportsDeliveries: self.events)
     }
 

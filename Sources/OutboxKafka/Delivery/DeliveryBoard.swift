@@ -46,6 +46,8 @@ final class DeliveryBoard: Sendable {
     private let state = Mutex(State())
     /// Opens when the thread has ended.
     let ended = Latch()
+    /// Opens when it is known whether a broker can be reached.
+    private let known = Latch()
 
     // MARK: The transport
 
@@ -70,11 +72,18 @@ final class DeliveryBoard: Sendable {
             }
             return (state.producer, Array(state.underWay.values))
         }
+        if case .work = order {} else { self.known.open() }
         if case .cancel = order { for reports in underWay { reports.cancel() } }
         producer?.wakeThread()
     }
 
     // MARK: Deliveries
+
+    /// Waits until it is known whether a broker can be reached.
+    func contact() async -> TransportHealth {
+        await self.known.wait()
+        return self.health
+    }
 
     /// Begins a delivery.
     ///
@@ -203,6 +212,7 @@ final class DeliveryBoard: Sendable {
             state.health = health
             return Array(state.underWay.values)
         }
+        self.known.open()
         for reports in underWay {
             if let reason = health.downReason { reports.end(with: .unavailable(reason)) } else { reports.call() }
         }
@@ -230,6 +240,7 @@ final class DeliveryBoard: Sendable {
             return Array(state.underWay.values)
         }
         for reports in underWay { reports.end(with: .unavailable("the transport is closed")) }
+        self.known.open()
         self.ended.open()
     }
 }

@@ -110,7 +110,8 @@ extension OutboxDoctor {
         let seen = "segment \(now.number) has been current for \(hours) h"
         if let empty = others.first(where: \.isEmpty) {
             return [
-                DoctorFinding("segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
+                DoctorFinding(
+                    "segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
             ]
         }
         for other in others {
@@ -157,7 +158,10 @@ extension OutboxDoctor {
             )
         }
         for stream in status.streams where stream.isDown == true {
-            warn("the destination “\(stream.destination)” is down", "Nothing here: its relay probes it until it is up.")
+            warn(
+                "the destination “\(stream.destination)” is down",
+                "Its relay probes it until it is up, and says in its log why it is down: an address or a password that is wrong stays wrong."
+            )
         }
         for stream in status.streams where stream.pausedAt != nil {
             warn("the stream of “\(stream.destination)” is paused", "When it may go on: outbox stream resume NAME.")

@@ -73,7 +73,8 @@ import Testing
     @Test func commandsThatShareAFileLoseNothing() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
-            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to('m' || i || chr(10), 'UTF8') FROM generate_series(1, 300) AS i")
+            "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to('m' || i || chr(10), 'UTF8') FROM generate_series(1, 300) AS i"
+        )
         let ending = try await outbox.shell(
             """
             folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
@@ -87,10 +88,11 @@ import Testing
     @Test func untilEmptyEndsThoughEverythingFails() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
-            "INSERT INTO {{schema}}.message (destination, key, payload) SELECT 'd', i::text, '' FROM generate_series(1, 40) AS i")
+            "INSERT INTO {{schema}}.message (destination, key, payload) SELECT 'd', i::text, '' FROM generate_series(1, 40) AS i"
+        )
         try await outbox(
             "relay", "--until-empty", "--route", "d=exec:exit 1", "--max-attempts", "2", "--initial-delay", "1ms",
-            "--max-delay", "1ms")
+            "--max-delay", "1ms", status: 2)
         #expect(try await outbox.sql("SELECT count(*)::text FROM {{schema}}.dead_letter WHERE attempts = 2") == ["40"])
         #expect(try await outbox.count("deferred") == 0)
     }
@@ -146,7 +148,7 @@ import Testing
             INSERT INTO {{schema}}.message (destination, payload, headers)
             SELECT 'd', '', jsonb_build_object('h', repeat('x', size)) FROM unnest(ARRAY[131000, 131100]) AS size
             """)
-        try await outbox("relay", "--route", "d=exec:true", "--until-empty")
+        try await outbox("relay", "--route", "d=exec:true", "--until-empty", status: 2)
         let dead = try await outbox.sql("SELECT concat_ws('|', id, reason, last_error) FROM {{schema}}.dead_letter")
         #expect(dead.count == 1 && dead[0].hasPrefix("2|rejected|the headers have 131109 bytes"), "\(dead)")
     }
@@ -163,7 +165,7 @@ import Testing
                 """
             let ending = try await outbox(
                 "relay", "--route", "mail=exec:\(command)", "--until-empty", "--max-attempts", "2", "--initial-delay",
-                "1ms", "--events")
+                "1ms", "--events", status: 2)
             let dead = try await outbox.sql(
                 "SELECT concat_ws('|', convert_from(payload, 'UTF8'), reason, attempts, last_error) FROM {{schema}}.dead_letter ORDER BY id"
             )

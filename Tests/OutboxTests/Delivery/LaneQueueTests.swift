@@ -7,12 +7,16 @@ import Testing
     @Test(arguments: 0..<20) func aLaneIsSequentialAndNothingIsLost(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let lanes = Int.random(in: 1...8, using: &random)
-        var queue = LaneQueue<Int, Int>(lanes: lanes)
+        // Some workers come by themselves, others are started.
+        let maximumWorkers = Int.random(in: 0...8, using: &random)
+        var queue = LaneQueue<Int, Int>(lanes: lanes, maximumWorkers: maximumWorkers)
         var added: [Int: [Int]] = [:]
         var done: [Int: [Int]] = [:]
         var busy: [Int: LaneAssignment<Int>] = [:] // by worker
         var waiting: Set<Int> = []
-        var idle = Set(0..<6)
+        var idle = Set(maximumWorkers == 0 ? 0..<6 : 0..<0)
+        var starting: [Int] = []
+        var started = 0
         var next = 0
 
         func start(_ worker: Int, _ assignment: LaneAssignment<Int>) {
@@ -21,11 +25,27 @@ import Testing
             idle.remove(worker)
             waiting.remove(worker)
         }
-        func woken(_ wake: (Int, LaneAssignment<Int>)?) {
-            guard let (worker, assignment) = wake else { return }
-            #expect(waiting.contains(worker))
-            start(worker, assignment)
-            woken(queue.wakeOne()) // What a woken worker does first.
+        func woken(_ wake: LaneQueue<Int, Int>.Wake?) {
+            switch wake {
+            case .resume(let worker, let assignment):
+                #expect(waiting.contains(worker))
+                start(worker, assignment)
+                woken(queue.wakeOne()) // What a woken worker does first.
+            case .start:
+                #expect(waiting.isEmpty, "one is started only if none waits")
+                starting.append(100 + started)
+                started += 1
+                #expect(started == queue.workers && started <= maximumWorkers)
+            case nil:
+                break
+            }
+        }
+        func begin() {
+            if starting.isEmpty { return }
+            let worker = starting.removeFirst()
+            queue.begin()
+            idle.insert(worker)
+            ask(worker, finished: nil)
         }
         func ask(_ worker: Int, finished: Int?) {
             switch queue.next(finished: finished) {
@@ -47,7 +67,9 @@ import Testing
         }
 
         for _ in 0..<2000 {
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<5, using: &random) {
+            case 4:
+                begin()
             case 0:
                 for _ in 0..<Int.random(in: 1...10, using: &random) {
                     let lane = Int.random(in: 0..<lanes, using: &random)
@@ -74,13 +96,14 @@ import Testing
                 if let worker = busy.keys.sorted().randomElement(using: &random) { finish(worker) }
             }
             #expect(queue.running == busy.count)
-            // Nobody waits while there is work: it has been handed on.
-            if !waiting.isEmpty {
+            // Nobody waits while there is work: it has been handed on. Nor is there work for nobody, if one more can be started.
+            if !waiting.isEmpty || (starting.isEmpty && idle.isEmpty && started < maximumWorkers) {
                 let open = added.reduce(0) { $0 + $1.value.count } - done.reduce(0) { $0 + $1.value.count }
                 #expect(open == busy.count + openInBusyLanes(added, done, busy))
             }
         }
         for worker in idle.sorted() { ask(worker, finished: nil) }
+        while !starting.isEmpty { begin() }
         while let worker = busy.keys.sorted().first { finish(worker) }
         #expect(done == added.filter { !$0.value.isEmpty })
         #expect(Set(queue.close()) == waiting)
@@ -96,7 +119,7 @@ import Testing
     }
 
     @Test func closingDropsWhatHasNotBegun() {
-        var queue = LaneQueue<Int, Int>(lanes: 2)
+        var queue = LaneQueue<Int, Int>(lanes: 2, maximumWorkers: 2)
         queue.add(1, to: 0)
         guard case .work(let assignment, nil) = queue.next(finished: nil) else {
             Issue.record("no work")

@@ -49,17 +49,33 @@ import Testing
 
     @Test func whatIsDeliveredAloneIsNotedBeforeAndForgottenAfterwards() {
         var watch = self.watch(StreamStart(count: 2, suspect: 9, suspectAttempts: 4))
-        let eight = watch.beginAlone(self.stream, id: 8)
-        #expect(eight.start == StreamStart(count: 3, suspect: 8, suspectAttempts: 1) && eight.crashes == 0)
+        #expect(watch.crashes(self.stream, id: 8) == 0 && watch.crashes(self.stream, id: 9) == 4)
+        let eight = watch.beginAlone(self.stream, id: 8, page: 0)
+        #expect(eight == StreamStart(count: 3, suspect: 8, suspectAttempts: 1))
         #expect(watch.commit(self.stream, pages: []) == nil, "what else is committed says nothing of it")
+        #expect(watch.commit(self.stream, pages: [7]) == nil, "nor does another page, while its handler is called")
         #expect(watch.commit(self.stream, pages: [0]) == StreamStart(count: 3), "one start, however many are delivered")
-        let nine = watch.beginAlone(self.stream, id: 9)
-        #expect(nine.start == StreamStart(count: 3, suspect: 9, suspectAttempts: 5) && nine.crashes == 4)
+        let nine = watch.beginAlone(self.stream, id: 9, page: 1)
+        #expect(nine == StreamStart(count: 3, suspect: 9, suspectAttempts: 5))
         // The session was lost meanwhile, and the process lives on: that attempt ended nothing.
-        var resumed = self.watch(nine.start, isResumed: true)
+        let resumed = self.watch(nine, isResumed: true)
         #expect(resumed.isCareful)
-        #expect(resumed.beginAlone(self.stream, id: 9).crashes == 4)
+        #expect(resumed.crashes(self.stream, id: 9) == 4)
         #expect(self.watch(StreamStart(count: 3, suspect: 9, suspectAttempts: 1), isResumed: true).isCareful)
+    }
+
+    @Test func whatFoundItsDestinationDownIsTakenBack() {
+        var watch = self.watch(StreamStart(count: 2, suspect: 9, suspectAttempts: 4))
+        #expect(watch.takeBack(self.stream) == nil, "nothing was begun")
+        _ = watch.beginAlone(self.stream, id: 8, page: 0)
+        #expect(watch.takeBack(self.stream) == StreamStart(count: 3))
+        #expect(watch.takeBack(self.stream) == nil)
+        for _ in 1...3 {
+            let nine = watch.beginAlone(self.stream, id: 9, page: 1)
+            #expect(nine == StreamStart(count: 3, suspect: 9, suspectAttempts: 5))
+            #expect(watch.takeBack(self.stream) == StreamStart(count: 3, suspect: 9, suspectAttempts: 4))
+        }
+        #expect(watch.commit(self.stream, pages: [1]) == StreamStart(count: 3), "it is done with, however it ended")
     }
 
     @Test func careEndsAfterAPageOfEachStream() {
@@ -67,7 +83,7 @@ import Testing
             [self.stream: StreamStart(count: 2), self.other: StreamStart()], isResumed: false, pageCount: 3)
         for id in 1...6 {
             #expect(watch.isCareful && !watch.hasSeenEnough)
-            _ = watch.beginAlone(id % 2 == 0 ? self.stream : self.other, id: Int64(id))
+            _ = watch.beginAlone(id % 2 == 0 ? self.stream : self.other, id: Int64(id), page: id)
         }
         #expect(watch.hasSeenEnough)
         #expect(watch.finish() == [self.stream: StreamStart(), self.other: StreamStart()])
@@ -100,12 +116,11 @@ import Testing
             while position < 9 {
                 if watch.isCareful, watch.hasSeenEnough { for start in watch.finish().values { stored = start } }
                 if watch.isCareful {
-                    let (start, crashes) = watch.beginAlone(self.stream, id: position + 1)
-                    stored = start
-                    if crashes >= maximumAttempts {
+                    if watch.crashes(self.stream, id: position + 1) >= maximumAttempts {
                         dead.append(position + 1)
-                    } else if position + 1 == poison {
-                        return false
+                    } else {
+                        stored = watch.beginAlone(self.stream, id: position + 1, page: page)
+                        if position + 1 == poison { return false }
                     }
                     position += 1
                 } else {

@@ -90,24 +90,30 @@ import Tracing
                 routes: [
                     "there": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
                     { _ in
-                        if records.calls.add(1, ordering: .relaxed).newValue < 90 {
-                            throw DeliveryFailure.unavailable("maintenance")
-                        }
+                        let calls = records.calls.add(1, ordering: .relaxed).newValue
+                        if calls < 80 { throw DeliveryFailure.unavailable("maintenance of host \(calls)") }
+                        if calls < 90 { throw DeliveryFailure.unavailable("no such host") }
                     }
                 ], logger: Logger(label: "outbox.test") { _ in records })
             let events = relay.events
             async let run: Void = relay.run()
+            var news: [String] = []
             for await event in events {
+                if case .stillDown("there", let reason, _) = event { news.append(reason) }
                 if event == .closed(destination: "there") { relay.stop() }
             }
             try await run
+            #expect(news == ["no such host"])
             let there = [("destination", "there"), ("subscription", "main")]
             #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
             // Once a change, however many messages and probes have failed.
             let lines = records.lines.filter { $0.contains("destination") }
             #expect(
-                lines == [
-                    "warning The destination is down; probing it until it is up: there: maintenance",
+                lines.first?.hasPrefix("warning The destination is down; probing it until it is up: there: maint")
+                    == true)
+            #expect(
+                lines.dropFirst() == [
+                    "warning The destination is still down, for another reason: there: no such host",
                     "notice The destination is up again: there: ",
                 ])
         }

@@ -348,6 +348,93 @@ import Testing
         #expect(outbox.pending().isEmpty)
     }
 
+    /// No handler should: a message that is alone is behind nothing.
+    @Test func aProbeThatIsBehindHasFailed() async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 100, keys: 10)
+        let calls = Atomic(0)
+        let relay = self.relay(
+            outbox,
+            [
+                "d": .batch(maximumCount: 10, breaker: self.probing) { messages in
+                    switch calls.add(1, ordering: .relaxed).newValue {
+                    case 1...4: messages.map { _ in .unavailable("down") }
+                    case 5...20: messages.map { _ in .behind }
+                    default: messages.map { _ in .delivered }
+                    }
+                }
+            ])
+        let events = try await self.run(relay, until: self.delivered(100))
+        #expect(events.filter(self.isOpened).count == 1 && events.filter(self.isClosed).count == 1)
+        #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
+    }
+
+    /// A probe that never ends is parked as any call, and is no reason to give its destination up.
+    @Test(arguments: Shape.allCases) func aProbeThatHangsHasFailed(_ shape: Shape) async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 100, keys: 100)
+        let forever = Latch()
+        let calls = Atomic(0)
+        let hung = Atomic<Int64>(0)
+        let isHanging: @Sendable (Message) throws -> Bool = { message in
+            switch calls.add(1, ordering: .relaxed).newValue {
+            case 1...3: throw DeliveryFailure.unavailable("down")
+            case 4:
+                hung.store(message.id, ordering: .relaxed)
+                return true
+            default: return false
+            }
+        }
+        var handler: DestinationHandler
+        switch shape {
+        case .single, .sequential, .routes:
+            handler = .handler(concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) { message in
+                if try isHanging(message) { try await forever.pass() }
+            }
+            if shape == .routes {
+                handler = .routes(
+                    [:], otherwise: handler, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2))
+            }
+        case .batch:
+            handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) {
+                messages in
+                for message in messages where try isHanging(message) { try await forever.pass() }
+                return messages.map { _ in .delivered }
+            }
+        }
+        let relay = self.relay(outbox, ["d": handler])
+        let others = self.delivered(99)
+        let all = self.delivered(100)
+        let events = try await self.run(relay) { event in
+            if others(event) { forever.open() }
+            return all(event)
+        }
+        #expect(events.contains(.parked(id: hung.load(ordering: .relaxed), destination: "d")))
+        #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
+    }
+
+    /// A destination that takes its time is up all the same: a probe that was parked counts when it ends.
+    @Test func probesThatAreAlwaysParkedEndAnOutage() async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 1, keys: 1)
+        let parked = Latch()
+        let calls = Atomic(0)
+        let relay = self.relay(
+            outbox,
+            [
+                "d": .handler(concurrency: 1, breaker: self.probing, parkedAfter: .milliseconds(2)) { _ in
+                    if calls.add(1, ordering: .relaxed).newValue == 1 { throw DeliveryFailure.unavailable("down") }
+                    try await parked.pass()
+                }
+            ])
+        let events = try await self.run(relay) { event in
+            if case .parked = event { parked.open() }
+            return self.isClosed(event)
+        }
+        #expect(events.filter(self.isClosed).count == 1)
+        #expect(calls.load(ordering: .relaxed) == 2)
+    }
+
     @Test func withoutABreakerEachMessageIsDeferred() async throws {
         let outbox = InMemoryOutbox()
         try self.fill(outbox, 100, keys: 100)

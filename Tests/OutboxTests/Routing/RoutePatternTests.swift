@@ -1,5 +1,6 @@
-@testable import Outbox
 import Testing
+
+@testable import Outbox
 
 @Suite struct RoutePatternTests {
     @Test(arguments: [
@@ -24,7 +25,7 @@ import Testing
         for (route, expected) in [
             ("user.created", "exact"), ("user.deleted", "pattern"), ("order.created", "otherwise"), (nil, "otherwise"),
         ] as [(String?, String)] {
-            guard case .batch(_, let body)? = handler.action(for: route)?.action else {
+            guard case .batch(_, _, let body)? = handler.action(for: route)?.action else {
                 Issue.record("no closure for the route")
                 continue
             }

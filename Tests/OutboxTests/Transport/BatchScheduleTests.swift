@@ -74,6 +74,32 @@ extension BatchSchedule {
         #expect(self.sendable(&schedule) == [2])
     }
 
+    @Test func whatIsToBeSentAgainIsStoppedByAFailureBeforeIt() {
+        var schedule = BatchSchedule(keys: [1, 1, 2, 1], keyOrder: .pipelined)
+        #expect(self.sendable(&schedule) == [0, 1, 2, 3])
+        schedule.sendAgain(3)
+        schedule.sendAgain(1)
+        schedule.sendAgain(2)
+        #expect(schedule.next() == 1)
+        schedule.settle(0, .retry("no"))
+        #expect(self.sendable(&schedule) == [2], "3 is behind; 1 is on its way")
+        schedule.settle(1, .delivered)
+        schedule.settle(2, .delivered)
+        #expect(schedule.isDone && schedule.outcomes == [.retry("no"), .behind, .delivered, .behind])
+    }
+
+    /// A batch of one key, or of many, that fails message by message: each message is looked at a few times, not once for each.
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false], [1, 1000])
+    func failingOneByOneIsNotQuadratic(isForward: Bool, keys: Int) {
+        let count = 40_000
+        var schedule = BatchSchedule(keys: (0..<count).map { UInt64($0 % keys) }, keyOrder: .pipelined)
+        while schedule.next() != nil {}
+        for index in 0..<count / 2 { schedule.sendAgain(index) }
+        while schedule.next() != nil {}
+        for step in 0..<count { schedule.settle(isForward ? step : count - 1 - step, .unavailable("down")) }
+        #expect(schedule.isDone)
+    }
+
     @Test func theRestHasOneOutcome() {
         var schedule = BatchSchedule(keys: [1, 1, nil])
         #expect(self.sendable(&schedule) == [0, 2])
@@ -123,7 +149,9 @@ extension BatchSchedule {
         }
         #expect(onTheWay.isEmpty)
         for (index, outcome) in schedule.outcomes.enumerated() where keys[index] != nil {
-            let hasFailed = (0..<index).contains { keys[$0] == keys[index] && schedule.outcomes[$0] == .retry("not now") }
+            let hasFailed = (0..<index).contains {
+                keys[$0] == keys[index] && schedule.outcomes[$0] == .retry("not now")
+            }
             switch outcome {
             case .behind: #expect(hasFailed)
             case .delivered: #expect(!hasFailed)

@@ -59,6 +59,11 @@ final class LoopbackTransport: Transport {
         self.closes.open()
     }
 
+    func contact() async -> TransportHealth {
+        if self.fault == .neverKnows { await self.stay() }
+        return self.connect() == nil ? .down("not connected") : .up
+    }
+
     func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
         if self.closes.isOpen { return self.closedOutcomes(batch) }
         self.underWay.add(1, ordering: .acquiringAndReleasing)

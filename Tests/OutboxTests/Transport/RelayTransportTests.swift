@@ -138,4 +138,80 @@ import Testing
             #expect(ids == ids.sorted() && ids.count == 10)
         }
     }
+
+    /// Messages in the middle of batches are unavailable, as those that a full queue refuses: nothing is counted or dead, and the
+    /// order by key holds whatever becomes of the others.
+    @Test(arguments: 0..<10) func unavailableInTheMiddleOfABatchCostsNoAttempt(seed: Int) async throws {
+        let count = 200
+        let outbox = try self.outbox(count, keys: 13)
+        let random = Mutex(SeededGenerator(seed: UInt64(seed)))
+        let left = Atomic(300)
+        let transport = Scripted { batch in
+            var schedule = BatchSchedule(batch, keyOrder: seed % 2 == 0 ? .oneAtATime : .pipelined)
+            var onTheWay: [Int] = []
+            while !schedule.isDone {
+                while let index = schedule.next() { onTheWay.append(index) }
+                guard let index = onTheWay.popLast() else { break }
+                let draw = random.withLock { Int.random(in: 0..<8, using: &$0) }
+                let isRefused = draw < 3 && left.subtract(1, ordering: .relaxed).newValue > 0
+                schedule.settle(index, isRefused ? .unavailable("the queue is full") : .delivered)
+            }
+            return schedule.outcomes
+        }
+        let relay = RelayUnderTest.make(
+            outbox,
+            [
+                "d": .transport(
+                    transport, maximumCount: 20, retry: .constant(.milliseconds(1), maximumAttempts: 1),
+                    breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
+            ])
+        let events = try await RelayUnderTest.run(relay, until: Self.end(after: count))
+        #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
+        #expect(transport.calls.all.allSatisfy { $0.attempt == 1 })
+        let delivered = events.compactMap { event -> Int64? in
+            if case .delivered(let id, _, _) = event { id } else { nil }
+        }
+        #expect(Set(delivered).count == count && delivered.count == count)
+        for key in 0..<13 {
+            let ids = delivered.filter { ($0 - 1) % 13 == key }
+            #expect(ids == ids.sorted())
+        }
+        // A breaker opens at the first of them.
+        let first = try #require(events.firstIndex { if case .opened = $0 { true } else { false } })
+        let retried = events.firstIndex { if case .retried = $0 { true } else { false } }
+        #expect(retried.map { $0 > first } ?? true)
+    }
+
+    /// A closure that fails for whole batches, of the log and of deferred messages, and one whose batches are parked meanwhile:
+    /// those of a key wait for the first of them, whatever pauses are drawn.
+    @Test(arguments: 0..<6) func aBatchThatFailsAsAWholeKeepsTheOrder(seed: Int) async throws {
+        let count = 150
+        let outbox = try self.outbox(count, keys: 5)
+        let random = Mutex(SeededGenerator(seed: UInt64(seed)))
+        let left = Atomic(60)
+        let transport = Scripted { batch in
+            let isFailure = random.withLock { Int.random(in: 0..<3, using: &$0) } > 0
+            let fails = isFailure && left.subtract(1, ordering: .relaxed).newValue > 0
+            return batch.map { _ in fails ? .retry("all of it") : .delivered }
+        }
+        let handler = DestinationHandler.batch(
+            maximumCount: 20,
+            retry: .exponential(
+                maximumAttempts: 1000, initialDelay: .milliseconds(5), maximumDelay: .milliseconds(5)),
+            breaker: .off, parkedAfter: seed % 2 == 0 ? nil : .microseconds(200)
+        ) { messages in
+            if seed % 2 == 1 { try await Task.sleep(for: .milliseconds(1)) }
+            return try await transport.deliver(MessageBatch(messages))
+        }
+        let relay = RelayUnderTest.make(outbox, ["d": handler])
+        let events = try await RelayUnderTest.run(relay, until: Self.end(after: count))
+        let delivered = events.compactMap { event -> Int64? in
+            if case .delivered(let id, _, _) = event { id } else { nil }
+        }
+        #expect(delivered.count == count)
+        for key in 0..<5 {
+            let ids = delivered.filter { ($0 - 1) % 5 == key }
+            #expect(ids == ids.sorted())
+        }
+    }
 }

@@ -3,7 +3,7 @@ enum TransportFault: String, CaseIterable, Sendable {
     case losesSome, repeats, reversesOutcomes, forgetsAnOutcome, deliversRefused, isUnavailableForOne, retriesOversized
     case ordersNothing, passesFailures, alwaysOrders
     case deliversNothing, retriesOutages, rejectsOutages, staysUp, leaks
-    case endsByItself, neverCloses, deliversClosed, neverReturns
+    case endsByItself, neverCloses, deliversClosed, neverReturns, neverKnows
 
     var caughtBy: [String] {
         switch self {
@@ -29,6 +29,7 @@ enum TransportFault: String, CaseIterable, Sendable {
             ]
         case .staysUp: ["an other side that is out of reach is unavailable, and nothing else"]
         case .leaks: ["reconnecting leaves nothing behind"]
+        case .neverKnows: ["whether there is contact is known in time"]
         case .endsByItself: ["messages of a key arrive in order", "batches are delivered side by side"]
         case .neverCloses: ["a transport that nothing was asked of can be closed"]
         case .deliversClosed: ["closing finishes what is under way"]

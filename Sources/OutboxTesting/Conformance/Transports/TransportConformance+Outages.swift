@@ -61,6 +61,23 @@ extension TransportConformance {
             }
         },
 
+        Check("whether there is contact is known in time") { fixture in
+            try await fixture.stop()
+            try await CheckedTransport.with(fixture) { checked in
+                let transport = checked.transport
+                // A transport that connects with a delivery knows nothing before; all others know that nothing is there.
+                _ = try await checked.inTime("contact(), out of reach,") { await transport.contact() }
+                try await fixture.start()
+                try await checked.deliverAll([.numbered(0)])
+                let health = try await checked.inTime("contact()") { await transport.contact() }
+                try require(health.isUp, "what has just delivered is in contact, not \(health)")
+                try await fixture.stop()
+                let cancelled = Task { await transport.contact() }
+                cancelled.cancel()
+                _ = try await checked.inTime("contact(), cancelled,") { await cancelled.value }
+            }
+        },
+
         Check("reconnecting leaves nothing behind") { fixture in
             try await CheckedTransport.with(fixture) { transport in
                 try await transport.deliverAll([.numbered(0)])

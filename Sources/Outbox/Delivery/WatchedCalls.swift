@@ -1,0 +1,129 @@
+import DequeModule
+import Synchronization
+
+/// The calls of handlers while the relay is careful: one at a time, of all streams, each after the relay has noted its message.
+///
+/// A worker asks for its turn when nothing is left to wait for: the destination is up as far as its breaker knows, and its
+/// transport has contact. See ``CrashWatch``.
+package final class WatchedCalls: Sendable {
+    struct Call: Sendable, Hashable {
+        let stream: StreamID
+        let id: Int64
+        /// The number of the message's page.
+        let page: Int
+    }
+
+    private struct State {
+        var waiting: Deque<(call: Call, answer: CheckedContinuation<Bool, Never>)> = []
+        /// The call that is under way.
+        var current: Call?
+        /// A call that has found its destination down.
+        var fruitless: Call?
+        /// What everyone is answered from now on, once that is known.
+        var verdict: Bool?
+    }
+
+    private let state = Mutex(State())
+    /// Opened when there is such an answer.
+    private let decided = Latch()
+    private let onChange: @Sendable () -> Void
+
+    /// - Parameter onChange: Called, from any thread, when the relay has something to do here.
+    init(onChange: @escaping @Sendable () -> Void) {
+        self.onChange = onChange
+    }
+
+    // MARK: Workers
+
+    /// Waits until a transport knows whether its other side can be reached.
+    ///
+    /// - Returns: nil: there is nothing to wait for any more.
+    func contact(with transport: any Transport) async -> TransportHealth? {
+        await withTaskGroup(of: TransportHealth?.self) { group in
+            group.addTask { await transport.contact() }
+            group.addTask {
+                await self.decided.wait()
+                return nil
+            }
+            let health = await group.next() ?? nil
+            group.cancelAll()
+            return Task.isCancelled || self.decided.isOpen ? nil : health
+        }
+    }
+
+    /// Waits until the handler may be called.
+    ///
+    /// - Returns: false: it is over, the handler is not to be called.
+    func begin(_ call: Call) async -> Bool {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let answer = self.state.withLock { state -> Bool? in
+                    if Task.isCancelled { return false }
+                    if state.verdict == nil { state.waiting.append((call, continuation)) }
+                    return state.verdict
+                }
+                if let answer { continuation.resume(returning: answer) } else { self.onChange() }
+            }
+        } onCancel: {
+            let answer = self.state.withLock { state in
+                state.waiting.firstIndex { $0.call == call }.map { state.waiting.remove(at: $0).answer }
+            }
+            answer?.resume(returning: false)
+        }
+    }
+
+    /// A call has ended, if it had begun.
+    ///
+    /// - Parameter isHeld: Whether the message waits for its destination to be up.
+    func end(_ call: Call, isHeld: Bool) {
+        let isNews = self.state.withLock { state in
+            guard state.current == call else { return false }
+            state.current = nil
+            if isHeld { state.fruitless = call }
+            return true
+        }
+        if isNews { self.onChange() }
+    }
+
+    // MARK: The relay
+
+    /// Whether a call is under way.
+    var isUnderWay: Bool { self.state.withLock { $0.current != nil } }
+
+    /// The call that may begin next, if none is under way.
+    var next: Call? { self.state.withLock { $0.current == nil ? $0.waiting.first?.call : nil } }
+
+    /// Lets a call begin, unless its worker does not wait any more.
+    func grant(_ call: Call) {
+        let answer = self.state.withLock { state -> CheckedContinuation<Bool, Never>? in
+            guard let index = state.waiting.firstIndex(where: { $0.call == call }) else { return nil }
+            state.current = call
+            return state.waiting.remove(at: index).answer
+        }
+        answer?.resume(returning: true)
+    }
+
+    /// Takes the call that has found its destination down.
+    func takeFruitless() -> Call? {
+        self.state.withLock { state in
+            defer { state.fruitless = nil }
+            return state.fruitless
+        }
+    }
+
+    /// From now on calls begin as they come.
+    func free() { self.answerAll(true) }
+
+    /// From now on no call begins.
+    func close() { self.answerAll(false) }
+
+    private func answerAll(_ verdict: Bool) {
+        let waiting = self.state.withLock { state in
+            if state.verdict == nil { state.verdict = verdict }
+            defer { state.waiting.removeAll() }
+            return state.waiting
+        }
+        self.decided.open()
+        for waiter in waiting { waiter.answer.resume(returning: verdict) }
+    }
+}

@@ -1,0 +1,103 @@
+import Logging
+import Synchronization
+import Testing
+
+@testable import Outbox
+
+@Suite(.timeLimit(.minutes(5))) struct BreakerGateTests {
+    private func gate(_ policy: BreakerPolicy, _ observer: DeliveryObserver = .unobserved("d")) -> BreakerGate {
+        BreakerGate(policy: policy, random: SystemRandomNumberGenerator(), observer: observer) {}
+    }
+
+    private final class Course: Sendable {
+        let isUp = Atomic(false)
+        let left = Atomic(16)
+    }
+
+    /// Workers whose calls end in every way, or never, in any order. When all that begins from some moment on is delivered, all
+    /// that waits is let through.
+    @Test(arguments: 0..<20) func whoeverWaitsIsLetThroughInTheEnd(seed: UInt64) async {
+        let gate = self.gate(
+            .opening(afterFailures: 3, initialDelay: .microseconds(20), maximumDelay: .microseconds(50)))
+        let course = Course()
+        await withDiscardingTaskGroup { group in
+            for worker in UInt64(0)..<16 {
+                group.addTask {
+                    var random = SplitMix(state: seed * 100 + worker)
+                    for round in 0..<200 {
+                        let wasUp = course.isUp.load(ordering: .acquiring)
+                        guard let pass = await gate.pass() else { return }
+                        let attempt = Breaker.Attempt(
+                            id: Int64(round), subject: UInt64.random(in: 0..<9, using: &random), isRetry: round % 2 == 0
+                        )
+                        let outcomes: [Outcome] = [
+                            .delivered, .reject("r"), .behind, .retry("a"), .unavailable("b"), .unavailable("c"),
+                        ]
+                        let outcome = wasUp ? .delivered : outcomes[Int.random(in: outcomes.indices, using: &random)]
+                        let isLong = !wasUp && Int.random(in: 0..<4, using: &random) == 0
+                        // Some that take long never end.
+                        if isLong { gate.takesLong(pass) }
+                        if isLong, Bool.random(using: &random) { continue }
+                        for _ in 0..<Int.random(in: 0..<4, using: &random) { await Task.yield() }
+                        _ = gate.report(attempt, outcome, pass)
+                    }
+                    course.left.subtract(1, ordering: .acquiringAndReleasing)
+                }
+            }
+            group.addTask {
+                var rounds = 0
+                while course.left.load(ordering: .acquiring) > 0, !Task.isCancelled {
+                    _ = gate.probe(now: .now)
+                    rounds += 1
+                    if rounds == 2000 { course.isUp.store(true, ordering: .releasing) }
+                    await Task.yield()
+                }
+            }
+        }
+        let left = course.left.load(ordering: .acquiring)
+        #expect(left == 0)
+    }
+
+    /// A log that asks what everybody asks would wait for ever if it was written to under the lock.
+    @Test func nothingIsToldUnderTheLock() throws {
+        let log = AskingLog()
+        let gate = self.gate(
+            .opening(initialDelay: .zero, maximumDelay: .zero),
+            DeliveryObserver(
+                destination: "d", subscription: "main", events: RelayEventHub(),
+                logger: Logger(label: "outbox.test") { _ in log }))
+        log.gate.withLock { $0 = gate }
+        func report(_ outcome: Outcome) -> Breaker.Verdict {
+            let pass = gate.isOpen ? Breaker.Pass.probe(log.probes.add(1, ordering: .relaxed).newValue) : .call
+            return gate.report(Breaker.Attempt(id: 1, subject: 1, isRetry: false), outcome, pass)
+        }
+        #expect(report(.unavailable("down")) == .hold)
+        #expect(report(.delivered) == .settle)
+        #expect(log.states.withLock { $0 } == [true, false])
+        gate.end()
+    }
+
+    private final class AskingLog: LogHandler {
+        let gate = Mutex<BreakerGate?>(nil)
+        let states = Mutex<[Bool]>([])
+        let probes = Atomic(0)
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set { _ = newValue }
+        }
+        var logLevel: Logger.Level {
+            get { .info }
+            set { _ = newValue }
+        }
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { nil }
+            set { _ = newValue }
+        }
+
+        func log(event: LogEvent) {
+            guard let gate = self.gate.withLock({ $0 }) else { return }
+            let isOpen = gate.isOpen
+            self.states.withLock { $0.append(isOpen) }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import Logging
+import Outbox
+import OutboxTesting
+import Synchronization
+import Testing
+
+/// What a relay writes into its log of messages that are not delivered.
+@Suite(.timeLimit(.minutes(5))) struct FailureLogTests {
+    private struct Refused: Error, CustomStringConvertible {
+        let description = "no\u{1B}[2J such\naddress"
+    }
+
+    /// A log that keeps what it is given.
+    private final class Log: LogHandler {
+        struct Line: Sendable {
+            let level: Logger.Level
+            let text: String
+            let metadata: Logger.Metadata
+            func value(_ key: String) -> String { self.metadata[key].map { "\($0)" } ?? "" }
+        }
+
+        private let kept = Mutex<[Line]>([])
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set { _ = newValue }
+        }
+        var logLevel: Logger.Level {
+            get { .trace }
+            set { _ = newValue }
+        }
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { nil }
+            set { _ = newValue }
+        }
+
+        func log(event: LogEvent) {
+            self.kept.withLock {
+                $0.append(Line(level: event.level, text: "\(event.message)", metadata: event.metadata ?? [:]))
+            }
+        }
+
+        /// What was written at the usual level or above, of messages.
+        func lines(_ text: String) -> [Line] {
+            self.kept.withLock { $0 }.filter { $0.level >= .info && $0.text.contains(text) }
+        }
+
+        /// What was written for those who look for a fault.
+        func details(_ text: String) -> Int {
+            self.kept.withLock { $0 }.count { $0.level == .debug && $0.text.contains(text) }
+        }
+    }
+
+    private func run(_ count: Int, to destination: Destination, _ handler: DestinationHandler) async throws -> Log {
+        let outbox = InMemoryOutbox()
+        for number in 0..<count { try outbox.enqueue(NewMessage(to: destination, key: "k\(number)", text: "secret")) }
+        let log = Log()
+        let relay = Relay(
+            store: outbox, routes: [destination: handler], logger: Logger(label: "outbox.test") { _ in log })
+        let dead = Atomic(0)
+        try await RelayUnderTest.run(relay) { event in
+            guard case .deadLettered = event else { return nil }
+            return dead.add(1, ordering: .relaxed).newValue == count ? .gracefully : nil
+        }
+        return log
+    }
+
+    @Test func deadLettersAreWrittenAndManyAreCounted() async throws {
+        let log = try await self.run(
+            3000, to: "d", .handler(breaker: .off) { _ in throw DeliveryFailure.reject("no\u{1B}[2J such\naddress") })
+        let lines = log.lines("dead letter")
+        #expect(lines.allSatisfy { $0.level == .warning && $0.value("outbox.destination") == "d" })
+        #expect(lines.allSatisfy { $0.value("outbox.error") == "no [2J such address" })
+        let single = lines.filter { $0.metadata["outbox.id"] != nil }
+        #expect(single.count == 5 && single.allSatisfy { $0.value("outbox.reason") == "rejected" })
+        #expect(single.allSatisfy { $0.value("outbox.attempts") == "1" })
+        let counted = lines.compactMap { Int($0.value("outbox.count")) }
+        #expect(single.count + counted.reduce(0, +) == 3000)
+        #expect(counted.count < 20, "however long it took")
+        #expect(log.details("dead letter") == 2995)
+        #expect(!lines.contains { "\($0.metadata)".contains("secret") })
+    }
+
+    @Test func retriesAreWrittenOnceAndCounted() async throws {
+        let log = try await self.run(
+            200, to: "d", .handler(retry: .constant(.zero, maximumAttempts: 4), breaker: .off) { _ in throw Refused() })
+        let lines = log.lines("tried again") + log.lines("are repeated")
+        #expect(lines.allSatisfy { $0.level == .info && $0.value("outbox.error") == "no [2J such address" })
+        #expect(lines.first?.value("outbox.attempts") == "1" && lines.first?.metadata["outbox.id"] != nil)
+        let counted = lines.compactMap { Int($0.value("outbox.count")) }
+        #expect(1 + counted.reduce(0, +) == 600)
+        #expect(log.details("tried again") == 599)
+    }
+
+    /// A transport that cannot connect says so before there is a message.
+    @Test func anIdleRelayTellsThatATransportHasNoContact() async throws {
+        final class Locked: Transport {
+            let closes = Latch()
+            var description: String { "locked" }
+            var health: TransportHealth { .down("password refused") }
+            func run() async throws { await self.closes.wait() }
+            func close() async { self.closes.open() }
+            func contact() async -> TransportHealth { self.health }
+            func deliver(_ batch: MessageBatch) async throws -> [Outcome] { batch.map { _ in .unavailable("no") } }
+        }
+        let log = Log()
+        let relay = Relay(
+            store: InMemoryOutbox(), routes: ["d": .transport(Locked())],
+            logger: Logger(label: "outbox.test") { _ in log })
+        async let end: Void = relay.run()
+        while log.lines("no contact").isEmpty { await Task.yield() }
+        relay.stop()
+        try await end
+        let lines = log.lines("no contact")
+        #expect(lines.count == 1 && lines[0].level == .warning && lines[0].value("outbox.error") == "password refused")
+    }
+}
