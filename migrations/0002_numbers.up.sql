@@ -112,11 +112,14 @@ AS $outbox$
 DECLARE
     last_id    bigint := {{schema}}.last_id();
     next_xid   xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    last_xid   xid8;
 BEGIN
     -- Ids that do not rise with the numbers of transactions: no cursor says what is behind it.
     IF NOT {{schema}}.ids_rise() THEN
         RETURN false;
     END IF;
+    SELECT message.xid INTO last_xid FROM {{schema}}.message
+    WHERE message.segment = segment_is_passed.number ORDER BY message.xid DESC LIMIT 1;
     RETURN NOT EXISTS (
         -- The index is not read through but jumped through: one step per destination.
         WITH RECURSIVE present (destination) AS (
@@ -154,6 +157,15 @@ BEGIN
                             AND message.xid < next_xid
                             AND message.id + 0 <= stream.position
                             AND message.destination IS NOT DISTINCT FROM stream.destination
+                    )
+                    -- Came after the cursor was stored, with an id that it had passed: ids were set back, or given by hand. Of a
+                    -- paused stream only, which may stand still for long; what others have not read they will soon have.
+                    OR stream.paused_at IS NOT NULL AND stream.horizon <= last_xid AND EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.destination = stream.destination AND message.id <= stream.position
+                            AND CASE WHEN message.xid >= stream.horizon AND message.xid < next_xid THEN true END
+                            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
                     )
                     -- Fresh.
                     OR EXISTS (

@@ -1,10 +1,23 @@
--- The same for every key: what waits for a message that somebody has removed by hand would wait for ever. $1 subscription.
-UPDATE {{schema}}.deferred
-SET next_attempt_at = now()
-FROM (
+-- The same for every key: what waits for a message that somebody has removed by hand would wait for ever. What another session keeps
+-- locked is left alone: it tells when it has changed something. $1 subscription.
+WITH
+first AS MATERIALIZED (
     SELECT DISTINCT ON (destination, key) id, next_attempt_at
     FROM {{schema}}.deferred
     WHERE subscription = $1 AND ordered
     ORDER BY destination, key, id
-) AS first
-WHERE deferred.subscription = $1 AND deferred.id = first.id AND first.next_attempt_at = 'infinity'
+),
+free AS MATERIALIZED (
+    SELECT deferred.id
+    FROM first
+    CROSS JOIN LATERAL (
+        SELECT row.id FROM {{schema}}.deferred AS row
+        WHERE row.id = first.id AND row.subscription = $1
+        FOR UPDATE SKIP LOCKED
+    ) AS deferred
+    WHERE first.next_attempt_at = 'infinity'
+)
+UPDATE {{schema}}.deferred
+SET next_attempt_at = now()
+FROM free
+WHERE deferred.subscription = $1 AND deferred.id = free.id

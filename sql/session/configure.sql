@@ -13,8 +13,7 @@ SELECT
     pg_catalog.set_config('jit', 'off', false),
     pg_catalog.set_config('synchronous_commit', 'off', false),
     pg_catalog.set_config('statement_timeout', '0', false),
-    -- Who keeps a row or a table locked is named in the log, and what waits for it is tried again.
-    pg_catalog.set_config('lock_timeout', '1s', false),
+    pg_catalog.set_config('lock_timeout', '0', false),
     pg_catalog.set_config('idle_session_timeout', '0', false),
     pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
     (

@@ -50,8 +50,7 @@ extension SQLState {
     static func isRefusalOfWork(_ state: String) -> Bool {
         switch state {
         // Another session, another server, or another outbox is needed.
-        case "25006", "0A000", self.invalidStatementName, "42P05", "42P01", "3F000", "42703", "42883",
-            self.divisionByZero:
+        case "25006", "0A000", self.invalidStatementName, "42P05", "42P01", "3F000", "42703", "42883":
             false
         default: !["08", "28", "3D", "XX"].contains(String(state.prefix(2)))
         }

@@ -26,6 +26,8 @@ extension PostgresSession {
         var move: Int?
         /// Which one notes the start.
         var note: Int?
+        /// Whether the first one is the check of the numbers of what is copied.
+        var checksNumbers = false
         /// How many messages which one defers.
         var deferral: (index: Int, count: Int)?
     }
@@ -36,6 +38,8 @@ extension PostgresSession {
         // They come first of a stream's verdicts, after the check of the numbers.
         if !settlement.deferred.isEmpty { plan.deferral = (1, settlement.deferred.count) }
         plan.statements = self.verdicts(settlement, stream)
+        plan.checksNumbers =
+            !(settlement.deferred.isEmpty && settlement.dead.isEmpty && settlement.deferredDead.isEmpty)
         // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
         if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
             page.generation == stream.generation
@@ -58,7 +62,9 @@ extension PostgresSession {
             try await self.execute(plans)
             return nil
         } catch let error as PostgresError {
-            let explained = self.explained(error)
+            let explained = self.explained(error, plans)
+            // The session's log, and with it its locks, are others.
+            if error.sqlState == SQLState.divisionByZero, error.statementIndex == 0 { throw explained }
             guard error.isRefusalOfWork, await self.connection.isUsable else { throw explained }
             if error.sqlState != SQLState.lockNotAvailable { return explained }
             let holders = try await self.lockHolders()
@@ -70,21 +76,33 @@ extension PostgresSession {
         }
     }
 
+    /// What a failure of a commit means. Of a plan that copies messages, the first statement is the check of their numbers.
+    private func explained(_ error: PostgresError, _ plans: [CommitPlan]) -> RelayStoreError {
+        guard error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex, failed > 0 else {
+            return self.explained(error)
+        }
+        var index = Self.commitPreamble
+        for plan in plans {
+            if plan.checksNumbers, failed == index { return self.numbersTaken(error) }
+            index += plan.statements.count
+        }
+        return RelayStoreError(error)
+    }
+
+    /// How many statements come before those of the plans.
+    private static let commitPreamble = 2
+
     private func execute(_ plans: [CommitPlan]) async throws {
         // One pipeline without BEGIN is one transaction, which ends with it.
-        var statements = [self.sameLog]
-        let movesCursors = plans.contains { $0.move != nil }
-        if movesCursors { statements.append(self.idsHaveRisen) }
-        let own = statements.count
         let all: [QueryResult]
         do throws(PostgresError) {
-            all = try await self.connection.pipeline(statements + plans.flatMap(\.statements))
+            all = try await self.connection.pipeline([self.sameLog, self.idsHaveRisen] + plans.flatMap(\.statements))
         } catch {
-            if movesCursors, error.sqlState == SQLState.divisionByZero, error.statementIndex == 1 { throw Self.idsBeganAgain }
+            if error.sqlState == SQLState.divisionByZero, error.statementIndex == 1 { throw Self.idsBeganAgain }
             throw error
         }
-        if movesCursors { self.lastID = try all[1][0].decode(0) }
-        var results = all[own...]
+        self.lastID = try all[1][0].decode(0)
+        var results = all[Self.commitPreamble...]
         var unmoved: [StreamID] = []
         for plan in plans {
             let own = Array(results.prefix(plan.statements.count))
@@ -119,16 +137,19 @@ extension PostgresSession {
     /// The statement that fails where the log is another than the session's.
     var sameLog: SQLStatement { self.bound(self.statements.sameLog, [.int8(Int64(self.logID))]) }
 
-    /// What the failure of a pipeline that begins with ``sameLog`` means.
+    /// What the failure of a pipeline with ``sameLog`` means.
     func explained(_ error: PostgresError) -> RelayStoreError {
-        guard error.sqlState == SQLState.divisionByZero else { return RelayStoreError(error) }
-        if error.statementIndex == 0 { return Self.logReplaced }
-        return RelayStoreError(
+        let isAnotherLog = error.sqlState == SQLState.divisionByZero && error.statementIndex == 0
+        return isAnotherLog ? Self.logReplaced : RelayStoreError(error)
+    }
+
+    private func numbersTaken(_ error: PostgresError) -> RelayStoreError {
+        RelayStoreError(
             """
             The log's numbers have begun anew, while messages with such numbers are still deferred or dead. Nothing is lost, \
-            and nothing is delivered until they are gone: replay or discard the dead letters, empty \
+            and nothing more of this destination is stored until they are gone: replay or discard the dead letters, empty \
             \(self.schema.identifier).deferred, or number the log on from where it was.
-            """, isRetriable: false, underlying: error)
+            """, remedy: .retry, underlying: error)
     }
 
     static var logReplaced: RelayStoreError {

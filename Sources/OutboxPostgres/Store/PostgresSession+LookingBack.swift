@@ -15,6 +15,7 @@ struct LookBack {
         let snapshot: Cursor.Snapshot
         let position: Int64
         let horizon: UInt64
+        let generation: Int32
     }
 
     /// How many messages are looked at between two reads: a few milliseconds.
@@ -78,7 +79,7 @@ extension PostgresSession {
                 self.statements.putBack,
                 [
                     .int4Array(found.map(\.id.value)), .textArray(found.map { Cursor.text(of: $0.snapshot) }),
-                    .int8Array(found.map(\.position)),
+                    .int8Array(found.map(\.position)), .int4Array(found.map(\.generation)),
                 ]))
         let names = found.map(\.destination.name).joined(separator: ", ")
         self.logger.error(

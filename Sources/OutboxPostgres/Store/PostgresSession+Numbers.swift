@@ -25,12 +25,19 @@ extension PostgresSession {
                 "The server was started again, or is another one; ids go on further ahead, so that none is given twice",
                 metadata: ["outbox.id": "\(skipped)"])
         }
-        if try row.decode("increment", as: Int64.self) < 0 {
+        guard let increment = try row.decode("increment", as: Int64?.self) else {
+            throw RelayStoreError(
+                """
+                The column id of \(self.schema.identifier).message draws from no sequence of its own, so messages cannot be numbered. \
+                Restore it from the migration that made it: outbox schema prints it.
+                """, remedy: .retryIfItHasWorked)
+        }
+        if increment < 0 {
             throw RelayStoreError(
                 """
                 The ids of \(self.schema.identifier).message fall, so messages have no order. Let them rise: \
                 ALTER TABLE \(self.schema.identifier).message ALTER id SET INCREMENT BY 1
-                """, isRetriable: false)
+                """, remedy: .none)
         }
         let rise = try row.decode("ids_rise", as: Bool.self)
         if !rise {
@@ -53,7 +60,8 @@ extension PostgresSession {
     }
 
     static let idsBeganAgain = RelayStoreError(
-        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.", remedy: .retry)
+        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.",
+        remedy: .retry)
 
     /// Makes sure of that where a stream is going to be read that was not read for a while.
     func checkIDs() async throws(RelayStoreError) {

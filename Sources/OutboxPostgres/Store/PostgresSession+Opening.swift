@@ -24,7 +24,7 @@ extension PostgresSession {
             try facts.decode("migration", as: Int64?.self) != nil
         else {
             let error = OutboxError.missing(self.schema)
-            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
+            throw RelayStoreError(error.message, remedy: .retryIfItHasWorked, underlying: error)
         }
         if try facts.decode("standby", as: Bool.self) {
             throw RelayStoreError(
@@ -44,7 +44,7 @@ extension PostgresSession {
                 Row level security is in force for this role on tables of the schema \(self.schema.identifier): \(hidden). It \
                 would hide messages from the relay, which would pass them. Switch it off for these tables (ALTER TABLE … DISABLE \
                 ROW LEVEL SECURITY), or give the relay's role BYPASSRLS.
-                """, isRetriable: false)
+                """, remedy: .retryIfItHasWorked)
         }
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
@@ -66,7 +66,9 @@ extension PostgresSession {
         do {
             try SchemaVersion(result[0]).check(self.schema)
         } catch let error as OutboxError {
-            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
+            // Only another program can work with a newer schema; others may be brought up to date meanwhile.
+            let remedy: RelayStoreError.Remedy = error.code == .schemaNewer ? .none : .retryIfItHasWorked
+            throw RelayStoreError(error.message, remedy: remedy, underlying: error)
         }
     }
 
@@ -89,7 +91,7 @@ extension PostgresSession {
                 The relay's role lacks privileges in the schema \(self.schema.identifier): \
                 \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
                 """)
-            throw RelayStoreError(error.message, isRetriable: false, underlying: error)
+            throw RelayStoreError(error.message, remedy: .retryIfItHasWorked, underlying: error)
         }
         if !missingForJanitor.isEmpty, self.janitorSchedule != nil {
             // Delivering is worth more than tidying, and an outbox that was migrated has the grants of before.

@@ -180,6 +180,10 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             }
             let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
             let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
+            // Ids below the position may still come: nothing of these is bounded by what was stored.
+            for (id, stream) in self.streams where mended.contains(stream.destination.name) {
+                self.streams[id]?.cursor.horizon = nil
+            }
             self.lookBack = LookBack(
                 self.streams.values.compactMap { stream in
                     // All that is late for those that were mended is read anyway.
@@ -188,11 +192,13 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
                     }
                     return LookBack.Stream(
                         id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
-                        position: stream.cursor.position, horizon: horizon)
+                        position: stream.cursor.position, horizon: horizon, generation: stream.generation)
                 }, end: end ?? 0)
         } catch let error as PostgresError {
             throw RelayStoreError(error)
         }
+        let patience = self.clock.now + .seconds(1)
+        while self.clock.now < patience, try await self.lookBackOnce() {}
         let keys = try await self.deferredKeys()
         return self.streams.values.map { stream in
             AttachedStream(

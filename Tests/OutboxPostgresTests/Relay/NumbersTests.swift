@@ -106,6 +106,82 @@ import Testing
         #expect(Set(deliveries.texts.filter { $0.hasPrefix("first") }).count == 10)
     }
 
+    /// A position that stays above the last id, and a stream whose first read comes later than its session.
+    @Test(arguments: ["an explicit id", "ids drawn in advance"])
+    func whatComesBetweenABeginningAndTheFirstRead(cause: String) async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 10, "old")
+        if cause == "an explicit id" {
+            try await bench.sql(
+                "INSERT INTO $outbox.message (id, destination, payload) OVERRIDING SYSTEM VALUE VALUES (1000000, 'd', '')"
+            )
+        } else {
+            try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
+        }
+        let early = try await Connection.connect(bench.postgres)
+        try await early.execute(script: bench.render("SELECT $outbox.enqueue('d', 'drawn')"))
+        let late = try await Connection.connect(bench.postgres)
+        try await late.execute(script: bench.render("SELECT $outbox.enqueue('d', 'drawn')"))
+        _ = try await self.deliver(bench, 12)
+        try await bench.script("UPDATE $outbox.stream SET paused_at = now()")
+        let deliveries = Deliveries()
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
+            try await eventually("it sleeps") { try await bench.ownerCount() == 1 }
+            try await eventually("it has begun") {
+                try await bench.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%outbox%'")
+                    > 0
+            }
+            for _ in 1...5 { try await early.execute(script: bench.render("SELECT $outbox.enqueue('d', 'between')")) }
+            try await bench.script("UPDATE $outbox.stream SET paused_at = NULL")
+            try await eventually("all are delivered") { deliveries.texts.filter { $0 == "between" }.count == 5 }
+        }
+    }
+
+    /// Rows of an archive, put in again below the position of a paused stream, while a relay works.
+    @Test func whatIsPutInBelowAPausedStreamIsNotTruncated() async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 500, "old")
+        _ = try await self.deliver(bench, 500)
+        try await bench.script("UPDATE $outbox.stream SET paused_at = now()")
+        try await bench.sql(
+            """
+            INSERT INTO $outbox.message (id, destination, payload) OVERRIDING SYSTEM VALUE
+            SELECT i, 'd', 'again' FROM generate_series(101, 110) AS i
+            """)
+        #expect(try await !self.isPassed(bench))
+        try await bench.script("UPDATE $outbox.stream SET paused_at = NULL")
+        let texts = try await self.deliver(bench, 10)
+        #expect(texts.filter { $0 == "again" }.count == 10)
+        #expect(try await self.isPassed(bench))
+    }
+
+    /// The relay is ended before it has nothing else to do.
+    @Test func theNumberOfADeadLetterStopsItsDestinationOnly() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        try await bench.sql(
+            """
+            INSERT INTO $outbox.dead_letter (id, created_at, destination, payload, attempts, reason)
+            VALUES (1, '2020-01-01', 'd', '', 1, 'rejected')
+            """)
+        try await bench.script("SELECT $outbox.enqueue('d', 'bad'); SELECT $outbox.enqueue('other', 'good')")
+        let relay = bench.relay([
+            "d": .handler { _ in throw DeliveryFailure.reject("no") }, "other": .handler { deliveries.add($0) },
+        ])
+        try await bench.run(relay) {
+            try await eventually("the other one is stored") {
+                try await bench.count(
+                    "SELECT count(*) FROM $outbox.stream WHERE destination = 'other' AND position > 0") == 1
+            }
+            #expect(
+                try await bench.count("SELECT count(*) FROM $outbox.stream WHERE destination = 'd' AND position > 0")
+                    == 0)
+            try await bench.sql("DELETE FROM $outbox.dead_letter WHERE created_at = '2020-01-01'")
+            try await eventually("this one too") { try await bench.deadCount() == 1 }
+        }
+        #expect(deliveries.texts == ["good"])
+    }
+
     /// The first that come after the cursor have ids above it, so a look at a few does not tell.
     @Test func idsThatBeginAgainAfterOthersHaveCome() async throws {
         let bench = try await RelayBench.make()

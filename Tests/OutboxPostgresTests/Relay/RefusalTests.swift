@@ -212,7 +212,7 @@ import Testing
         for state in retried { #expect(SQLState.remedy(state) == .retry, "\(state)") }
         for state in retriedOnceItHasWorked { #expect(SQLState.remedy(state) == .retryIfItHasWorked, "\(state)") }
         // Kept in the session where that can help: never where the session, the server or the log is the wrong one.
-        for state in ["25006", "0A000", "26000", "42P05", "42P01", "3F000", "22012", "08006", "28P01", "XX000"] {
+        for state in ["25006", "0A000", "26000", "42P05", "42P01", "3F000", "08006", "28P01", "XX000"] {
             #expect(!SQLState.isRefusalOfWork(state), "\(state)")
         }
         for state in [
