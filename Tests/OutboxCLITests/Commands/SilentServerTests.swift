@@ -28,9 +28,9 @@ import Testing
     /// Wherever it falls silent: it ends with a line, well before the test's limit.
     @Test(arguments: commands) func everyCommandEnds(arguments: [String]) async throws {
         try await withProxy { outbox, proxy, url in
-            // The login is some hundred bytes in either direction; the shortest command sends and is told some hundred more.
+            // The login is some hundred bytes in either direction; the shortest command sends and is told a hundred more at least.
             for limits in [
-                FreezingProxy.Limits(toServer: Int.random(in: 0..<400)), .init(toClient: Int.random(in: 0..<700)),
+                FreezingProxy.Limits(toServer: Int.random(in: 0..<300)), .init(toClient: Int.random(in: 0..<480)),
             ] {
                 proxy.limitNew(limits)
                 let ending = try await Program.outbox(

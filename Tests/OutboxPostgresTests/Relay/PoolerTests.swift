@@ -91,7 +91,7 @@ import Testing
         try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
             let outbox = PostgresOutbox(schema: bench.schema)
             func enqueue(_ count: Int, through configuration: ConnectionConfiguration) async throws {
-                let pool = ConnectionPool(configuration, maximumConnections: 5)
+                let pool = ConnectionPool(configuration, maximumConnections: 5, leaseTimeout: nil)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for _ in 0..<count {
                         group.addTask {
