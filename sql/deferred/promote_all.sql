@@ -1,4 +1,4 @@
--- The same for every key: what waits for a message that somebody has removed by hand would wait for ever. What another session keeps
+-- The same for every key: what waits for a message that was removed by hand would wait for ever. What another session keeps
 -- locked is left alone: it tells when it has changed something. $1 subscription.
 WITH
 first AS MATERIALIZED (

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// They know no limits of size and check no sequence numbers.
 //
-// Sendable because librdkafka's functions are.
+// Sendable because librdkafka's functions may be called from any thread, and the pointers do not change after init.
 @safe package final class MockKafkaCluster: @unchecked Sendable {
     /// What a broker is asked.
     package enum Request: Int16 {

@@ -8,11 +8,11 @@ final class BreakerGate: Sendable {
         var random: any RandomNumberGenerator & Sendable
         var waiting: Deque<CheckedContinuation<Breaker.Pass?, Never>> = []
         var hasEnded = false
-        /// What has not been told yet, and whether somebody is telling.
+        /// What has not been told yet, and whether a caller is telling it now.
         var untold: Deque<Breaker.Change> = []
         var isTelling = false
 
-        /// - Returns: nil: there is nothing, or somebody else who tells it.
+        /// - Returns: nil: there is nothing, or another caller is telling it.
         mutating func takeUntold() -> Breaker.Change? {
             if self.isTelling { return nil }
             guard let change = self.untold.popFirst() else { return nil }

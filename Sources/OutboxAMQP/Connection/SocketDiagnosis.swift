@@ -61,7 +61,7 @@ enum SocketDiagnosis {
     private typealias Last = @convention(c) () -> UInt
     private typealias Text = @convention(c) (UInt) -> UnsafePointer<CChar>?
 
-    // Neither closed nor changed.
+    // Safe to share: a handle of the process itself, which is never closed or changed; dlsym may be called from any thread.
     private nonisolated(unsafe) static let process = unsafe dlopen(nil, RTLD_LAZY)
 
     static func clear() {

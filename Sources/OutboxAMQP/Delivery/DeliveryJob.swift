@@ -1,8 +1,9 @@
 import Outbox
 import Synchronization
 
+/// A batch whose outcomes a task waits for.
+//
 // Sendable because what is not synchronised is used by the transport's thread only.
-/// A batch that somebody waits for.
 final class DeliveryJob: @unchecked Sendable {
     private enum Waiting {
         case notYet

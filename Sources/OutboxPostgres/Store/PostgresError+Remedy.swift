@@ -35,7 +35,7 @@ extension SQLState {
     ]
 
     /// What a relay does about a class of conditions (appendix A of the manual of Postgres). All others, those of an application's
-    /// triggers too, are something that somebody has set, granted, named or written: what has worked will work again.
+    /// triggers too, come from a setting, a grant, a name or a statement: what has worked will work again.
     private static let remedies: [String: RelayStoreError.Remedy] = [
         // Connections, collisions, resources, operators' doing, files.
         "08": .retry, "40": .retry, "53": .retry, "55": .retry, "57": .retry, "58": .retry,

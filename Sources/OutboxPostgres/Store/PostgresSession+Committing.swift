@@ -40,7 +40,7 @@ extension PostgresSession {
         plan.statements = self.verdicts(settlement, stream)
         plan.checksNumbers =
             !(settlement.deferred.isEmpty && settlement.dead.isEmpty && settlement.deferredDead.isEmpty)
-        // A page that was read before somebody put the cursor elsewhere says nothing about where it is now.
+        // A page that was read before another session moved the cursor says nothing about where it is now.
         if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
             page.generation == stream.generation
         {

@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    /// A queue that is full is an outage for as long as it takes: with two attempts only, nobody's message is dead.
+    /// A queue that is full is an outage for as long as it takes: with two attempts only, no message is dead.
     @Test func aFullQueueMakesNoDeadLetters() async throws {
         try await BrokerScope.with { scope in
             try await scope.mailbox.declareQueue(

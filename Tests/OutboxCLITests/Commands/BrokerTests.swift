@@ -1,11 +1,6 @@
 import Foundation
+import TestSupport
 import Testing
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// `outbox relay` with addresses of brokers: what is wrong is said before anything is done, and without passwords.
 @Suite struct BrokerTests {
@@ -43,7 +38,7 @@ import Glibc
     @Test(.timeLimit(.minutes(5)), arguments: ["kafka", "amqp"])
     func noMessageIsToBlameForABrokerThatDoesNotAnswer(scheme: String) async throws {
         let silent = try SilentPort()
-        let address = scheme == "kafka" ? "kafka://127.0.0.1:1?topic=x" : "amqp://127.0.0.1:\(silent.number)"
+        let address = scheme == "kafka" ? "kafka://127.0.0.1:1?topic=x" : "amqp://127.0.0.1:\(silent.port)"
         let outbox = try await TestOutbox.migrated()
         try await outbox.sql(
             "INSERT INTO {{schema}}.message (destination, payload) SELECT 'd', convert_to(i::text, 'UTF8') FROM generate_series(1, 6) AS i"
@@ -62,39 +57,4 @@ import Glibc
         #expect(ending.lines.count { $0.contains(#""attempt":1,"#) } == 6, "\(ending.output)")
         #expect(try await outbox.count("dead_letter") == 0)
     }
-}
-
-/// A port that accepts connections, and says nothing.
-private final class SilentPort: Sendable {
-    struct Failure: Error {}
-
-    let number: UInt16
-    private let descriptor: CInt
-
-    init() throws {
-        #if canImport(Darwin)
-        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #else
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        #endif
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = unsafe withUnsafeMutablePointer(to: &address) { address in
-            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                // The system accepts for a program that does not.
-                unsafe bind(descriptor, address, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, address, &length) == 0
-            }
-        }
-        guard isBound else {
-            close(descriptor)
-            throw Failure()
-        }
-        self.descriptor = descriptor
-        self.number = UInt16(bigEndian: address.sin_port)
-    }
-
-    deinit { close(self.descriptor) }
 }

@@ -234,7 +234,7 @@ import Testing
         #expect(try await count(connection) == 0)
     }
 
-    /// Lost before COMMIT was sent: nothing is committed, and the same may be done again. Lost while it is on its way: nobody knows.
+    /// Lost before COMMIT was sent: nothing is committed, and the same may be done again. Lost while it is on its way: that is not known.
     @Test func whetherItMayHaveBeenCommittedIsSaid() async throws {
         let killer = try await connect()
         let before = try await connect()

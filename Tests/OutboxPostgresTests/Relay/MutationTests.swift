@@ -87,7 +87,7 @@ import Testing
             try await eventually("the relay has found nothing and wants to sleep") { try await isReady() }
             try await producer.execute(script: "COMMIT")
             try await eventually("it sleeps") { try await bench.isAsleep() }
-            // It has the bell, and its poll after that may still be on its way. Nobody will ring: what that does not bring is lost.
+            // It has the bell, and its poll after that may still be on its way. No producer will ring: what that does not bring is lost.
             if count > 0 { try await eventually("its last poll has brought it") { deliveries.count >= count } }
             return deliveries.count
         }

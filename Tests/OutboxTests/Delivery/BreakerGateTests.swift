@@ -16,7 +16,7 @@ import Testing
 
     /// Workers whose calls end in every way, or never, in any order. When all that begins from some moment on is delivered, all
     /// that waits is let through.
-    @Test(arguments: 0..<20) func whoeverWaitsIsLetThroughInTheEnd(seed: UInt64) async {
+    @Test(arguments: 0..<20) func allThatWaitAreLetThroughInTheEnd(seed: UInt64) async {
         let gate = self.gate(
             .opening(afterFailures: 3, initialDelay: .microseconds(20), maximumDelay: .microseconds(50)))
         let course = Course()

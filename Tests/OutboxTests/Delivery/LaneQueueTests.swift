@@ -96,7 +96,7 @@ import Testing
                 if let worker = busy.keys.sorted().randomElement(using: &random) { finish(worker) }
             }
             #expect(queue.running == busy.count)
-            // Nobody waits while there is work: it has been handed on. Nor is there work for nobody, if one more can be started.
+            // No worker waits while there is work: it has been handed on. Nor does work wait, if one more worker can be started.
             if !waiting.isEmpty || (starting.isEmpty && idle.isEmpty && started < maximumWorkers) {
                 let open = added.reduce(0) { $0 + $1.value.count } - done.reduce(0) { $0 + $1.value.count }
                 #expect(open == busy.count + openInBusyLanes(added, done, busy))

@@ -127,7 +127,7 @@ import Testing
                     await store.untilNothingIsNoted()
                     killed.open()
                 }
-                return isInContact ? .up : .down("nobody")
+                return isInContact ? .up : .down("no answer")
             } _: { _ in
                 if calls.add(1, ordering: .relaxed).newValue == 200 { killed.open() }
                 return .unavailable("away")
@@ -152,7 +152,7 @@ import Testing
             let remote = Remote {
                 if isCrash { return .up }
                 if contacts.add(1, ordering: .relaxed).newValue == 3 { killed.open() }
-                return .down("nobody")
+                return .down("no answer")
             } _: { message in
                 if message.id != 1 { return .delivered }
                 killed.open()
@@ -197,12 +197,8 @@ import Testing
         #expect(outbox.deferred().map(\.attempts) == [isUp ? 1 : 0])
     }
 
-    /// Care ends, after as many messages as may have been on their way, although one of them is still waiting.
-    @Test func careEndsThoughAContactIsWaitedFor() async throws {
-        let outbox = InMemoryOutbox()
-        try self.fill(outbox, 6)
-        try self.fill(outbox, 100, to: "e")
-        let never = Latch()
+    /// Two processes end while each delivers a message of d.
+    private func crashTwice(_ outbox: InMemoryOutbox, waitingFor never: Latch) async throws {
         for _ in 0..<2 {
             let killed = Latch()
             let remote = Remote {
@@ -214,6 +210,16 @@ import Testing
             }
             try await self.kill(outbox, ["d": self.route(remote)], when: killed)
         }
+    }
+
+    /// Care ends, after as many messages as may have been on their way, although one of them is still waiting.
+    @Test func careEndsThoughAContactIsWaitedFor() async throws {
+        let outbox = InMemoryOutbox()
+        try self.fill(outbox, 6)
+        try self.fill(outbox, 100, to: "e")
+        let never = Latch()
+        // What crashed twice is careful the third time.
+        try await self.crashTwice(outbox, waitingFor: never)
         let remote = Remote {
             await never.wait()
             return .starting
@@ -231,23 +237,13 @@ import Testing
     }
 
     /// Waiting for one destination keeps nothing else waiting: others are delivered and committed, and the relay can be ended.
-    @Test func whoWaitsForContactKeepsNobodyWaiting() async throws {
+    @Test func whatWaitsForContactKeepsNothingElseWaiting() async throws {
         let outbox = InMemoryOutbox()
         try self.fill(outbox, 6)
         try self.fill(outbox, 30, to: "e")
         let never = Latch()
         // What crashed twice is careful the third time.
-        for _ in 0..<2 {
-            let killed = Latch()
-            let remote = Remote {
-                .up
-            } _: { _ in
-                killed.open()
-                try await never.pass()
-                return .delivered
-            }
-            try await self.kill(outbox, ["d": self.route(remote)], when: killed)
-        }
+        try await self.crashTwice(outbox, waitingFor: never)
         let remote = Remote {
             await never.wait()
             return .starting

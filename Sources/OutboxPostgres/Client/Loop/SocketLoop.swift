@@ -21,6 +21,9 @@ import Musl
 /// The thread is started with the first work, and ends when there has been none for a while: 10 seconds without a job and without
 /// a socket to wait for. Use ``shared`` unless a connection deserves a thread of its own.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
+    // @unchecked: the fields below the line that says so are touched on the loop's thread only. A thread that ends and the next one
+    // are put in order by the lock of the inbox.
+
     /// The loop of every connection that is not given another.
     public static let shared = SocketLoop()
 

@@ -133,7 +133,7 @@ final class FaultRun: Sendable {
 
     // MARK: - What disturbances need
 
-    /// Runs `body` when nobody writes and everything was delivered.
+    /// Runs `body` when no writer is at work and everything was delivered.
     func whileQuiet(_ body: () async throws -> Void) async throws {
         try await self.gate.whileClosed {
             try await self.settle()
@@ -179,7 +179,7 @@ final class FaultRun: Sendable {
 
     /// Waits until everything is delivered or dead, with relays that are kept running, and checks that it is.
     func settle() async throws {
-        // What was prepared has rung nobody.
+        // What was prepared has not rung.
         for destination in self.destinations {
             try await self.outbox.admin.execute(
                 script: "SELECT \(FaultyOutbox.schema).enqueue('\(destination)', nextval('public.tag')::text)")
@@ -225,7 +225,7 @@ final class FaultRun: Sendable {
         return try await self.outbox.committed().subtracting(dead).subtracting(self.book.read().tags)
     }
 
-    /// What the outbox looks like, for whoever looks into a failure.
+    /// What the outbox looks like, for a report of a failure.
     private func report() async {
         let tables = ["stream", "deferred", "segment", "lag"]
         for table in tables {

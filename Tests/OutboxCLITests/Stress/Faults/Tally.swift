@@ -32,7 +32,7 @@ final class Tally: Sendable {
     /// The windows that may have been repeated.
     var windows: Int { self.state.withLock { $0.windows } }
 
-    /// The messages that somebody wanted to have again.
+    /// The messages that were asked for again.
     var ranges: Int { self.state.withLock { $0.ranges } }
 
     /// The last things that were done, for a failure's report.

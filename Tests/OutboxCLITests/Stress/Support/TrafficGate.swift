@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Where writers pass one by one, and where they can be held up until nobody is writing.
+/// Where writers pass one by one, and where they can be held up until all have finished.
 final class TrafficGate: Sendable {
     private struct State {
         var closers = 0
@@ -22,7 +22,7 @@ final class TrafficGate: Sendable {
         try await body()
     }
 
-    /// Runs `body` while nobody writes.
+    /// Runs `body` while no writer is inside.
     func whileClosed<Result>(_ body: () async throws -> Result) async throws -> Result {
         self.close()
         defer { self.open() }
@@ -30,7 +30,7 @@ final class TrafficGate: Sendable {
         return try await body()
     }
 
-    /// Nobody more comes in; those inside go on. Closed twice, it is to be opened twice.
+    /// No more come in; those inside go on. Closed twice, it is to be opened twice.
     func close() { self.state.withLock { $0.closers += 1 } }
 
     func open() { self.state.withLock { $0.closers -= 1 } }
