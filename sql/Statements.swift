@@ -22,6 +22,7 @@ package struct Statements: Sendable {
     package var sameLog: Statement
     package var numbers: Statement
     package var idsHaveRisen: Statement
+    package var joinByHash: Statement
     package var lockHolders: Statement
     package var lockOwner: Statement
 
@@ -37,6 +38,9 @@ package struct Statements: Sendable {
     package var readFreshBounded: Statement
     package var readLate: Statement
     package var readCatchup: Statement
+    package var readNew: Statement
+    package var readNewRunning: Statement
+    package var firstNew: Statement
 
     // stream
     package var register: Statement
@@ -94,6 +98,7 @@ package struct Statements: Sendable {
         self.lockOwner = statement(nil, PackageResources.lock_owner_sql)
         self.lockHolders = statement(nil, PackageResources.lock_holders_sql)
         self.idsHaveRisen = statement("ids_have_risen", PackageResources.ids_have_risen_sql)
+        self.joinByHash = statement("join_by_hash", PackageResources.join_by_hash_sql)
         self.numbers = statement("numbers", PackageResources.numbers_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)
@@ -104,6 +109,9 @@ package struct Statements: Sendable {
         self.readFreshBounded = statement("read_fresh_bounded", PackageResources.read_fresh_bounded_sql)
         self.readLate = statement("read_late", PackageResources.read_late_sql)
         self.readCatchup = statement("read_catchup", PackageResources.read_catchup_sql)
+        self.readNew = statement("read_new", PackageResources.read_new_sql)
+        self.readNewRunning = statement("read_new_running", PackageResources.read_new_running_sql)
+        self.firstNew = statement("first_new", PackageResources.first_new_sql)
         self.register = statement("register", PackageResources.register_sql)
         self.restart = statement("restart", PackageResources.restart_sql)
         self.lookBack = statement("look_back", PackageResources.look_back_sql)

@@ -18,6 +18,8 @@ struct Cursor: Sendable, Hashable {
         var snapshot: Snapshot
         /// The last id that was read of it.
         var position: Int64
+        /// Whether nothing was read of it yet: it is known where it begins.
+        var isUntouched = false
     }
 
     var snapshot: Snapshot
@@ -25,6 +27,9 @@ struct Cursor: Sendable, Hashable {
     /// What every late message's transaction number is below; nil: that of the newest snapshot.
     var horizon: UInt64?
     var catchup: Catchup?
+    /// Whether every message that is visible in ``snapshot`` has been read, whatever its id. Then what is new for the stream is what has
+    /// become visible since, fresh and late alike: it needs no look of its own. Not stored.
+    var isComplete = false
 
     /// The horizon to be stored with the cursor; nil: the number of the transaction that stores it, above which nothing late for
     /// ``snapshot`` can be.
@@ -42,6 +47,9 @@ struct Cursor: Sendable, Hashable {
         guard snapshot.count >= 20 else { return nil }
         return snapshot[12..<20].reduce(0) { $0 << 8 | UInt64($1) }
     }
+
+    /// Whether transactions were running when a snapshot was taken, with numbers below its maximum.
+    static func hasRunning(_ snapshot: Snapshot) -> Bool { snapshot.prefix(4).contains { $0 != 0 } }
 
     /// A snapshot as text: "xmin:xmax:", and the running ones with commas.
     static func text(of snapshot: Snapshot) -> String {
@@ -76,8 +84,47 @@ struct Cursor: Sendable, Hashable {
             return (paging, nil)
         }
         let afterLate = Cursor(snapshot: current, position: self.position)
-        return (afterLate, Cursor(snapshot: current, position: fresh.lastID ?? self.position))
+        var afterFresh = Cursor(snapshot: current, position: fresh.lastID ?? self.position)
+        afterFresh.isComplete = !fresh.isFull
+        return (afterLate, afterFresh)
     }
+
+    /// The cursors behind the late and behind the fresh part of all that has become visible between a complete cursor's snapshot and
+    /// `current`.
+    func after(lastNew: Int64, current: Snapshot) -> (late: Cursor, fresh: Cursor) {
+        var afterFresh = Cursor(snapshot: current, position: max(self.position, lastNew))
+        afterFresh.isComplete = true
+        return (Cursor(snapshot: current, position: self.position), afterFresh)
+    }
+
+    /// The cursor when nothing was read, but it is known which id is the lowest of all that has become visible between
+    /// ``newestSnapshot`` and `current`; nil: there is nothing. What is late then has still to be read, and begins there.
+    ///
+    /// - Returns: nil where so much was passed since that id that walking over it may take longer than looking for what is late by
+    ///   transaction numbers.
+    func after(lowestNew: Int64?, current: Snapshot) -> Cursor? {
+        var cursor = self
+        if lowestNew != nil { cursor.isComplete = false }
+        if let lowestNew, lowestNew <= self.position {
+            if self.position - lowestNew > Self.longestWalk { return nil }
+            let known = self.catchup?.position ?? self.position
+            cursor.catchup = Catchup(snapshot: current, position: min(lowestNew - 1, known), isUntouched: true)
+        } else if self.catchup != nil {
+            cursor.catchup?.snapshot = current
+        } else {
+            cursor.snapshot = current
+        }
+        return cursor
+    }
+
+    private static let longestWalk: Int64 = 100_000
+
+    /// Whether it can be found out by the lowest new id what there is to read: no late part is half read, and it is not a stored
+    /// cursor, of which it is known without that.
+    var canBeBroughtForward: Bool { self.horizon == nil && self.catchup?.isUntouched != false }
+
+    /// The snapshot that all is known of, read or not.
+    var newestSnapshot: Snapshot { self.catchup?.snapshot ?? self.snapshot }
 
     /// The cursor behind a further page of the late part.
     func after(catchup part: Part, of catchup: Catchup) -> Cursor {

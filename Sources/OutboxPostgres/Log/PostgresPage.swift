@@ -19,6 +19,8 @@ final class PostgresPage: MessagePage {
     /// Which of the stream's cursors that one continues.
     let generation: Int32
     private let result: QueryResult
+    /// Which row of the result is the page's first.
+    private let first: Int
 
     /// The columns of read_fresh, read_late, read_catchup and, with the last three, read_due.
     private enum Column {
@@ -31,13 +33,16 @@ final class PostgresPage: MessagePage {
         static let options = 6
         static let payload = 7
         static let scheduled = 8
+        /// Of read_new.
+        static let destination = 9
         static let attempts = 9
         static let ordered = 10
         static let held = 11
     }
 
+    /// - Parameter rows: Which rows of the result are the page; nil: all.
     init(
-        _ result: QueryResult, stream: StreamID, destination: Destination, origin: MessageOrigin, isVerified: Bool,
+        _ result: QueryResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination, origin: MessageOrigin, isVerified: Bool,
         cursor: Cursor?, generation: Int32
     ) {
         self.result = result
@@ -47,22 +52,24 @@ final class PostgresPage: MessagePage {
         self.isVerified = isVerified
         self.cursor = cursor
         self.generation = generation
-        self.count = result.rowCount
-        self.byteCount = Self.byteCount(of: result)
+        let rows = rows ?? 0..<result.rowCount
+        self.first = rows.lowerBound
+        self.count = rows.count
+        self.byteCount = Self.byteCount(of: result, rows)
     }
 
     /// The sum of the lengths of payloads and headers.
-    static func byteCount(of result: QueryResult) -> Int {
+    static func byteCount(of result: QueryResult, _ rows: Range<Int>? = nil) -> Int {
         var bytes = 0
-        for row in 0..<result.rowCount {
+        for row in rows ?? 0..<result.rowCount {
             bytes += result.length(row: row, column: Column.payload) + result.length(row: row, column: Column.headers)
         }
         return bytes
     }
 
     /// Whether the server has kept a payload back because it is long for its page.
-    static func hasWithheldPayload(_ result: QueryResult) -> Bool {
-        (0..<result.rowCount).contains { row in
+    static func hasWithheldPayload(_ result: QueryResult, _ rows: Range<Int>? = nil) -> Bool {
+        (rows ?? 0..<result.rowCount).contains { row in
             result.length(row: row, column: Column.payload) == 0 && result.isNull(row: row, column: Column.payload)
         }
     }
@@ -72,18 +79,50 @@ final class PostgresPage: MessagePage {
         result.rowCount == 0 ? nil : result.int64(row: result.rowCount - 1, column: Column.id)
     }
 
-    func id(at row: Int) -> Int64 { self.result.int64(row: row, column: Column.id) }
+    // MARK: - What read_new returns
 
-    func slot(at row: Int) -> Int { Int(self.result.int16(row: row, column: Column.slot)) }
+    /// The log's oid, from the first row.
+    static func logID(of result: QueryResult) -> Int64? {
+        result.isNull(row: 0, column: Column.id) ? nil : result.int64(row: 0, column: Column.id)
+    }
+
+    /// The snapshot that was read with, from the first row.
+    static func snapshot(of result: QueryResult) -> Cursor.Snapshot {
+        unsafe result.withBytes(row: 0, column: Column.payload) { bytes in unsafe Array(bytes) }
+    }
+
+    /// A message's id.
+    static func id(of result: QueryResult, _ row: Int) -> Int64 { result.int64(row: row, column: Column.id) }
+
+    /// Which rows, without the first, are of which destination.
+    static func destinations(of result: QueryResult) -> [(name: String, rows: Range<Int>)] {
+        var destinations: [(name: String, rows: Range<Int>)] = []
+        for row in 1..<max(result.rowCount, 1) {
+            unsafe result.withBytes(row: row, column: Column.destination) { bytes in
+                if let last = destinations.last, unsafe last.name.utf8.elementsEqual(bytes) {
+                    destinations[destinations.count - 1].rows = last.rows.lowerBound..<(row + 1)
+                } else {
+                    unsafe destinations.append((String(decoding: bytes, as: UTF8.self), row..<(row + 1)))
+                }
+            }
+        }
+        return destinations
+    }
+
+    // MARK: - A page's messages
+
+    func id(at row: Int) -> Int64 { self.result.int64(row: self.first + row, column: Column.id) }
+
+    func slot(at row: Int) -> Int { Int(self.result.int16(row: self.first + row, column: Column.slot)) }
 
     func createdAt(at row: Int) -> Date {
         // Microseconds since 2000-01-01.
-        let microseconds = self.result.int64(row: row, column: Column.createdAt)
+        let microseconds = self.result.int64(row: self.first + row, column: Column.createdAt)
         return Date(timeIntervalSince1970: 946_684_800 + Double(microseconds) / 1_000_000)
     }
 
     func attempts(at row: Int) -> Int {
-        self.origin == .log ? 0 : Int(self.result.int32(row: row, column: Column.attempts))
+        self.origin == .log ? 0 : Int(self.result.int32(row: self.first + row, column: Column.attempts))
     }
 
     func isScheduled(at row: Int) -> Bool { self.bool(row, Column.scheduled) }
@@ -97,8 +136,8 @@ final class PostgresPage: MessagePage {
     func key(at row: Int) -> String? { self.text(row, Column.key) }
 
     func keyHash(at row: Int) -> UInt64? {
-        if self.result.isNull(row: row, column: Column.key) { return nil }
-        return unsafe self.result.withBytes(row: row, column: Column.key) { bytes in unsafe Self.hash(bytes) }
+        if self.result.isNull(row: self.first + row, column: Column.key) { return nil }
+        return unsafe self.result.withBytes(row: self.first + row, column: Column.key) { bytes in unsafe Self.hash(bytes) }
     }
 
     func headersJSON(at row: Int) -> String? { self.json(row, Column.headers) }
@@ -106,12 +145,12 @@ final class PostgresPage: MessagePage {
     func optionsJSON(at row: Int) -> String? { self.json(row, Column.options) }
 
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try unsafe self.result.withBytes(row: row, column: Column.payload, body)
+        try unsafe self.result.withBytes(row: self.first + row, column: Column.payload, body)
     }
 
     // A result's bytes stay where they are until it is cleared, with the page.
     func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? {
-        unsafe self.result.withBytes(row: row, column: Column.payload) { bytes in unsafe bytes }
+        unsafe self.result.withBytes(row: self.first + row, column: Column.payload) { bytes in unsafe bytes }
     }
 
     // MARK: - Decoding
@@ -124,21 +163,21 @@ final class PostgresPage: MessagePage {
     }
 
     private func bool(_ row: Int, _ column: Int) -> Bool {
-        if self.result.isNull(row: row, column: column) { return false }
-        return unsafe self.result.withBytes(row: row, column: column) { bytes in unsafe bytes.first == 1 }
+        if self.result.isNull(row: self.first + row, column: column) { return false }
+        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in unsafe bytes.first == 1 }
     }
 
     private func text(_ row: Int, _ column: Int) -> String? {
-        if self.result.isNull(row: row, column: column) { return nil }
-        return unsafe self.result.withBytes(row: row, column: column) { bytes in
+        if self.result.isNull(row: self.first + row, column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
             unsafe String(decoding: bytes, as: UTF8.self)
         }
     }
 
     /// A jsonb: one byte of version, then text.
     private func json(_ row: Int, _ column: Int) -> String? {
-        if self.result.isNull(row: row, column: column) { return nil }
-        return unsafe self.result.withBytes(row: row, column: column) { bytes in
+        if self.result.isNull(row: self.first + row, column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
             unsafe String(decoding: bytes.dropFirst(), as: UTF8.self)
         }
     }

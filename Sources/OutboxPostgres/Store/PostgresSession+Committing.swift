@@ -22,8 +22,8 @@ extension PostgresSession {
     private struct CommitPlan {
         let stream: StreamID
         var statements: [SQLStatement] = []
-        /// Which statement moves the cursor.
-        var move: Int?
+        /// Which statement moves the cursor, and where to.
+        var move: (index: Int, cursor: Cursor)?
         /// Which one notes the start.
         var note: Int?
         /// Whether the first one is the check of the numbers of what is copied.
@@ -44,7 +44,7 @@ extension PostgresSession {
         if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
             page.generation == stream.generation
         {
-            plan.move = plan.statements.count
+            plan.move = (plan.statements.count, cursor)
             plan.statements.append(self.move(stream, to: cursor))
         }
         if let start = settlement.start {
@@ -84,6 +84,7 @@ extension PostgresSession {
         var index = Self.commitPreamble
         for plan in plans {
             if plan.checksNumbers, failed == index { return self.numbersTaken(error) }
+            if let move = plan.move, failed == index + move.index { return self.numbersOfAnotherTime(error, plan.stream) }
             index += plan.statements.count
         }
         return RelayStoreError(error)
@@ -109,8 +110,9 @@ extension PostgresSession {
             results = results.dropFirst(plan.statements.count)
             if let (index, count) = plan.deferral, own[index].affectedRows < count { self.deferredIsUncertain = true }
             if let move = plan.move {
-                if own[move].rowCount == 1, let place = own[move][0].bytes(0) {
+                if own[move.index].rowCount == 1, let place = own[move.index][0].bytes(0) {
                     self.streams[plan.stream]?.place = place
+                    self.streams[plan.stream]?.stored(move.cursor)
                 } else {
                     unmoved.append(plan.stream)
                 }
@@ -152,6 +154,14 @@ extension PostgresSession {
             """, remedy: .retry, underlying: error)
     }
 
+    private func numbersOfAnotherTime(_ error: PostgresError, _ stream: StreamID) -> RelayStoreError {
+        RelayStoreError(
+            """
+            Messages with transaction numbers of another time were put into the log while a relay was reading it, for \
+            \(self.streams[stream]?.destination.name ?? "\(stream)"): all since the stored cursor is read again, by ids.
+            """, remedy: .retry, underlying: error)
+    }
+
     static var logReplaced: RelayStoreError {
         RelayStoreError("The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
     }
@@ -170,13 +180,16 @@ extension PostgresSession {
     }
 
     private func move(_ stream: StreamState, to cursor: Cursor) -> SQLStatement {
-        self.bound(
+        let unchecked = stream.unchecked(before: cursor)
+        return self.bound(
             self.statements.moveCursor,
             [
                 .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
                 .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
                 cursor.catchup.map { .int8($0.position) } ?? .null,
                 .transactionID(cursor.storedHorizon), .int4(stream.generation),
+                unchecked.map { .snapshot($0.snapshot) } ?? .null, unchecked.map { .int8($0.position) } ?? .null,
+                unchecked.map { .int8($0.end) } ?? .null, .text(stream.destination.name),
             ])
     }
 

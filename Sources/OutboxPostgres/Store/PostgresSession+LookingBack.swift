@@ -60,14 +60,16 @@ extension PostgresSession {
     func lookBackOnce() async throws -> Bool {
         guard var back = self.lookBack else { return false }
         let streams = back.streams
-        let row = try await self.connection.query(
+        let row = try await self.connection.pipeline([
+            self.bound(self.statements.joinByHash),
             self.bound(
                 self.statements.lookBack,
                 [
                     .transactionID(back.next), .transactionID(back.end), .int8(Int64(back.limit)),
                     .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
                     .textArray(streams.map { "\($0.horizon)" }), .int8Array(streams.map(\.position)),
-                ]))[0]
+                ]),
+        ])[1][0]
         let passed = Set(try row.decode("streams", as: [Int32].self))
         let last = try row.decode("last", as: Int64?.self)
         self.lookBack =

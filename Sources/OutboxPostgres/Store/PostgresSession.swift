@@ -25,7 +25,19 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var isLogReplaced = false
     var headersVerified = false
     var streams: [StreamID: StreamState] = [:]
+    /// The stream of each destination; of one that several share, one of them.
+    var streamOf: [String: StreamID] = [:]
     var doorbell: Doorbell
+    /// What the next poll is planned by.
+    var knowledge = PollPlan.Knowledge()
+    /// How long a stream may go unread before it is found out with others what there is of it.
+    var forwardInterval = Duration.seconds(1)
+    /// When to find that out again.
+    var forwardDue: ContinuousClock.Instant?
+    /// The transaction number that will have been the next one long ago by then.
+    var nextLongAgo: UInt64 = 0
+    /// Destinations of which messages came that are not the session's.
+    var unknownDestinations: Set<String> = []
     /// A poll that the relay has not asked for yet; see ``readAhead(_:after:)``.
     var ahead: Ahead?
     /// Which characters the database can store.
@@ -78,6 +90,10 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         var place: [UInt8]
         /// How many pages are still read by the statement that bounds their bytes: long payloads come together.
         var boundedPages = 0
+        /// Whether it could not be found out where its late part begins.
+        var isFarBehind = false
+        /// What is to be looked at by ids before it is committed.
+        var unchecked: ReadByNumbers?
         /// Which of the stream's cursors it is: another one if somebody else has put it elsewhere.
         var generation: Int32
         var isPaused: Bool
@@ -177,6 +193,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             for row in results[2] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
+                self.streamOf[state.destination.name] = state.id
             }
             let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
             let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
@@ -209,8 +226,6 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
         let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
-        let streamOf = Dictionary(
-            self.streams.values.map { ($0.destination.name, $0.id) }, uniquingKeysWith: { first, _ in first })
         var keys = self.streams.mapValues { _ in [UInt64: Int]() }
         do throws(PostgresError) {
             try await self.receiveAhead()
@@ -220,7 +235,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             ])
             let result = results[1]
             for row in 0..<result.rowCount {
-                guard let stream = try streamOf[result[row].decode(0, as: String.self)] else { continue }
+                guard let stream = try self.streamOf[result[row].decode(0, as: String.self)] else { continue }
                 let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
                 keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
             }

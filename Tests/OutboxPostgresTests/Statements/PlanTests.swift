@@ -41,10 +41,12 @@ import Testing
     }
 
     /// The plan that a relay's session makes for a statement.
-    private func plan(_ bench: RelayBench, _ text: String, _ arguments: String, types: String) async throws -> [String]
-    {
+    private func plan(
+        _ bench: RelayBench, _ text: String, _ arguments: String, types: String, after setting: String = "SELECT 1"
+    ) async throws -> [String] {
         let connection = try await Connection.connect(bench.postgres)
         _ = try await connection.query(SQLStatement(bench.schema.statements.configure.text, []))
+        try await connection.execute(script: "BEGIN; \(setting)")
         try await connection.execute(script: "PREPARE statement (\(types)) AS \(text)")
         let result = try await connection.query(
             SQLStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
@@ -75,6 +77,31 @@ import Testing
         let conditions = plan.filter { $0.contains("Index Cond") }
         #expect(conditions.count == 8, "both branches, in every partition, by a condition on xid")
         #expect(conditions.allSatisfy { $0.contains("xid") })
+    }
+
+    @Test(arguments: State.allCases, [true, false])
+    func newIsServedByTheIndexOnXid(state: State, running: Bool) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let statements = bench.schema.statements
+        let plan = try await self.plan(
+            bench, (running ? statements.readNewRunning : statements.readNew).text,
+            "pg_current_snapshot(), '{d1,d2}', true, 1000, 8000", types: "pg_snapshot, text[], boolean, bigint, integer")
+        #expect(self.scans(plan) == ["xid"], "\(plan.joined(separator: "\n"))")
+        let conditions = plan.filter { $0.contains("Index Cond") }
+        #expect(conditions.count == (running ? 8 : 4))
+        #expect(conditions.allSatisfy { $0.contains("xid") })
+    }
+
+    @Test(arguments: State.allCases) func firstNewIsServedByTheIndexOnXidOnceForAllStreams(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let plan = try await self.plan(
+            bench, bench.schema.statements.firstNew.text, "'{1,2}', '{d1,d2}', ARRAY['1:1:', '2:3:2']",
+            types: "integer[], text[], text[]", after: bench.schema.statements.joinByHash.text)
+        #expect(self.scans(plan) == ["xid"], "\(plan.joined(separator: "\n"))")
+        #expect(plan.filter { $0.contains("Index Cond") }.count == 8, "each partition twice, however many streams")
+        #expect(plan.contains { $0.contains("Hash Join") }, "\(plan.joined(separator: "\n"))")
     }
 
     @Test(arguments: State.allCases) func freshIsServedInOrderByTheIndexOnDestination(state: State) async throws {
@@ -203,8 +230,10 @@ import Testing
     @Test func theCursorsRowIsFoundByItsPlace() async throws {
         let bench = try await RelayBench.make()
         let plan = try await self.plan(
-            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 0",
-            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, integer")
+            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 0, NULL, NULL, NULL, 'd'",
+            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, integer, pg_snapshot, bigint, bigint, text")
         #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
+        #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
+        #expect(plan.filter { $0.contains("Index Cond") && $0.contains("id > ") }.allSatisfy { $0.contains("id <= ") })
     }
 }

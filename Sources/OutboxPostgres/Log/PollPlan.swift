@@ -1,0 +1,88 @@
+import Outbox
+
+/// What one poll asks the server for, of all that a relay wants of the log.
+///
+/// Streams that have read everything visible in the same snapshot are read together, by what has become visible since: that costs what
+/// is new, not what there is of streams. The others are read one by one, so many at a time that what is new elsewhere does not wait
+/// for all of them. Of streams that were not read for a while it is found out together what there is, before they are read: each
+/// for itself would look at all that came since for all of them.
+///
+/// A value type without I/O.
+struct PollPlan {
+    /// What the session has found out by the polls before.
+    struct Knowledge {
+        /// The snapshot of the last poll; nil: there was none.
+        var newest: Cursor.Snapshot?
+        /// Streams that were read together and of which there was more than they have room for.
+        var crowded: Set<StreamID> = []
+        /// A transaction number that was the next one a while ago: what a stream has not seen of it was not read for a while.
+        var longAgo: UInt64 = 0
+        /// Whether it is time to look after streams that are not asked for.
+        var isDue = false
+        /// How many streams were read one by one, for those to have their turn that were not among them.
+        var turn = 0
+    }
+
+    /// How many streams are read one by one in a poll.
+    static let mostAlone = 256
+    /// How many streams are brought forward in a poll.
+    static let mostForward = 4096
+
+    /// The snapshot since which what has become visible is read of ``together``.
+    private(set) var since: Cursor.Snapshot = []
+    private(set) var together: [ReadRequest] = []
+    private(set) var alone: [ReadRequest] = []
+    /// Those of which only the lowest new id is asked for.
+    private(set) var forward: [StreamID] = []
+    /// Whether something that is wanted is not read by this poll.
+    private(set) var isPartial = false
+
+    /// - Parameters:
+    ///   - requests: What is wanted; what asks for no messages of the log is left out.
+    ///   - streams: All streams of the session, asked for or not.
+    init(_ requests: [ReadRequest], of streams: [StreamID: PostgresSession.StreamState], _ knowledge: inout Knowledge) {
+        var mustLook = knowledge.isDue
+        for request in requests where request.messages > 0 {
+            guard let stream = streams[request.stream] else { continue }
+            if knowledge.crowded.contains(request.stream) {
+                self.forward.append(request.stream)
+            } else if stream.isPlain, stream.cursor.isComplete, stream.cursor.snapshot == knowledge.newest {
+                self.together.append(request)
+            } else {
+                self.alone.append(request)
+                if Self.isBehind(stream, knowledge.longAgo) { mustLook = true }
+            }
+        }
+        self.since = knowledge.newest ?? []
+        if mustLook {
+            let known = Set(self.forward)
+            self.forward += streams.filter { id, stream in
+                !known.contains(id) && Self.isBehind(stream, knowledge.longAgo)
+            }.keys
+        }
+        if self.forward.count > Self.mostForward { self.forward.removeLast(self.forward.count - Self.mostForward) }
+        if !self.forward.isEmpty {
+            let forward = Set(self.forward)
+            self.alone.removeAll { forward.contains($0.stream) }
+            self.isPartial = requests.contains { $0.messages > 0 && forward.contains($0.stream) }
+        }
+        if self.alone.count > Self.mostAlone {
+            let first = knowledge.turn % self.alone.count
+            self.alone = Array((self.alone[first...] + self.alone[..<first]).prefix(Self.mostAlone))
+            knowledge.turn += Self.mostAlone
+            self.isPartial = true
+        }
+        knowledge.isDue = false
+        knowledge.crowded.subtract(self.forward)
+    }
+
+    private static func isBehind(_ stream: PostgresSession.StreamState, _ longAgo: UInt64) -> Bool {
+        guard stream.cursor.canBeBroughtForward, !stream.isFarBehind else { return false }
+        return Cursor.maximum(of: stream.cursor.newestSnapshot) ?? .max < longAgo
+    }
+
+    /// How many messages are read at most of all ``together``, so that each has room for all of them; and how many bytes.
+    var limit: (messages: Int, bytes: Int) {
+        (self.together.map(\.messages).min() ?? 0, self.together.map(\.bytes).min() ?? 0)
+    }
+}

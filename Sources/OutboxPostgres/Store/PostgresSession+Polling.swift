@@ -1,0 +1,216 @@
+import Outbox
+import OutboxSQL
+
+/// One round trip: what is asked of the server, and what its answers mean.
+extension PostgresSession {
+    /// Which of a pipeline's results belongs to what.
+    enum Answer {
+        case none
+        case bell
+        case snapshot
+        case new(PollPlan)
+        case firstNew([StreamID])
+        case late(ReadRequest)
+        case fresh(ReadRequest)
+        case catchup(ReadRequest, Cursor.Catchup)
+        case due(ReadRequest)
+        case nextDue(ReadRequest)
+    }
+
+    /// A poll that the server has been asked for.
+    struct SentPoll {
+        let requests: [ReadRequest]
+        let isReleasing: Bool
+        /// Whether it leaves something for the next one.
+        let isPartial: Bool
+        let answers: [Answer]
+        let pipeline: SentPipeline
+    }
+
+    /// Releases or takes the bell and reads everything asked for, in one pipeline.
+    func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> ReadResult {
+        try await self.receive(try await self.send(requests, release: release, arm: arm))
+    }
+
+    func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> SentPoll {
+        var plan: [(SQLStatement, Answer)] = []
+        if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
+        // The snapshot must be taken after the bell, so it is another transaction's.
+        let ends = plan.indices.map { $0 }
+        var isPartial = false
+        if !arm || self.doorbell.policy.pollsAfterArming {
+            isPartial = self.planReading(requests, release: release, &plan)
+        }
+        let pipeline = try await self.connection.begin(plan.map(\.0), endingTransactionsAfter: ends)
+        return SentPoll(
+            requests: requests, isReleasing: release, isPartial: isPartial, answers: plan.map(\.1), pipeline: pipeline)
+    }
+
+    /// - Returns: Whether something that is wanted is left for the next poll.
+    private func planReading(
+        _ requests: [ReadRequest], release: Bool, _ plan: inout [(SQLStatement, Answer)]
+    ) -> Bool {
+        let poll = PollPlan(requests, of: self.streams, &self.knowledge)
+        // Where there are many, what is due of the others is asked for again.
+        let deferred = requests.lazy.filter(\.deferred).prefix(PollPlan.mostAlone)
+        // Who does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
+        let releasing = (self.bound(self.statements.release, [self.lockKey]), Answer.none)
+        if poll.alone.isEmpty, poll.forward.isEmpty, deferred.isEmpty, !poll.together.isEmpty {
+            // One statement has one snapshot.
+            if release { plan.append(releasing) }
+            plan.append((self.readNew(poll), .new(poll)))
+            return poll.isPartial
+        }
+        plan.append((self.bound(self.statements.beginRead), .none))
+        if release { plan.append(releasing) }
+        plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
+        if !poll.together.isEmpty { plan.append((self.readNew(poll), .new(poll))) }
+        for request in poll.alone { self.planAlone(request, &plan) }
+        for request in deferred { self.planDeferred(request, &plan) }
+        if !poll.forward.isEmpty {
+            // Last: other statements are planned otherwise.
+            plan.append((self.bound(self.statements.joinByHash), .none))
+            plan.append((self.firstNew(poll.forward), .firstNew(poll.forward)))
+        }
+        plan.append((self.bound(self.statements.endRead), .none))
+        return poll.isPartial
+    }
+
+    func receive(_ poll: SentPoll) async throws(PostgresError) -> ReadResult {
+        let results = try await self.connection.finish(poll.pipeline)
+        var result = ReadResult()
+        var granted: Bool?
+        var snapshot: Cursor.Snapshot = []
+        var late: QueryResult?
+        var found = poll.isPartial ? Doorbell.Found.full : .nothing
+        for (answer, part) in zip(poll.answers, results) {
+            switch answer {
+            case .none:
+                break
+            case .bell:
+                granted = try part[0].decode(0, as: Bool.self)
+            case .snapshot:
+                snapshot = part[0].bytes(0) ?? []
+                self.isLogReplaced = try part[0].decode(1, as: Int64?.self) != Int64(self.logID)
+            case .new(let plan):
+                (snapshot, found) = (PostgresPage.snapshot(of: part), max(found, self.take(new: part, plan, &result)))
+            case .firstNew(let streams):
+                try self.take(firstNew: part, of: streams, snapshot)
+            case .late:
+                late = part
+            case .fresh(let request):
+                guard let late else { continue }
+                found = max(found, self.take(late: late, fresh: part, request, snapshot, &result))
+            case .catchup(let request, let catchup):
+                found = max(found, self.take(catchup: part, request, catchup, &result))
+            case .due, .nextDue:
+                self.takeDeferred(answer, part, &result)
+            }
+        }
+        if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
+        self.pauseEnd = nil
+        if poll.requests.contains(where: { $0.messages > 0 }) { self.fallbackDue = nil }
+        if found != .nothing { self.janitorSchedule?.messagesWereRead() }
+        if !snapshot.isEmpty { self.noteNewest(snapshot) }
+        let messages = result.pages.reduce(0) { $0 + $1.count }
+        self.doorbell.polled(found, messages: messages, released: poll.isReleasing, granted: granted)
+        return result
+    }
+
+    // MARK: - Streams that are read one by one
+
+    private func planAlone(_ request: ReadRequest, _ plan: inout [(SQLStatement, Answer)]) {
+        guard let stream = self.streams[request.stream] else { return }
+        let cursor = stream.cursor
+        let destination = SQLValue.text(stream.destination.name)
+        let (low, high) = (stream.slots.lowerBound, stream.slots.upperBound)
+        let limits: [SQLValue] = [.int8(Int64(request.messages)), .int8(Int64(request.bytes))]
+        switch cursor.read {
+        case .catchup(let catchup):
+            let binds: [SQLValue] =
+                [.snapshot(cursor.snapshot), .int8(cursor.position), .snapshot(catchup.snapshot)]
+                + [.int8(catchup.position), destination, .int2(low), .int2(high)] + limits
+                + [.transactionID(cursor.horizon)]
+            plan.append((self.bound(self.statements.readCatchup, binds), .catchup(request, catchup)))
+        case .lateAndFresh:
+            let late: [SQLValue] =
+                [.snapshot(cursor.snapshot), .transactionID(cursor.horizon), .int8(cursor.position), destination]
+                + [.int4(Int32(low)), .int4(Int32(high))] + limits
+            plan.append((self.bound(self.statements.readLate, late), .late(request)))
+            let fresh: [SQLValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)]
+            if stream.boundedPages > 0 {
+                plan.append((self.bound(self.statements.readFreshBounded, fresh + limits), .fresh(request)))
+            } else {
+                let longest = SQLValue.int4(Int32(clamping: request.bytes / max(request.messages, 1)))
+                plan.append(
+                    (self.bound(self.statements.readFresh, fresh + [limits[0], longest]), .fresh(request)))
+            }
+        }
+    }
+
+    private func take(
+        late: QueryResult, fresh: QueryResult, _ request: ReadRequest, _ snapshot: Cursor.Snapshot,
+        _ result: inout ReadResult
+    ) -> Doorbell.Found {
+        guard let stream = self.streams[request.stream] else { return .nothing }
+        let latePart = Self.part(late, request)
+        var freshPart = Self.part(fresh, request)
+        let isWithheld = PostgresPage.hasWithheldPayload(fresh)
+        if isWithheld {
+            // Not read: the next poll brings it, as much as a page may have.
+            freshPart = Cursor.Part(lastID: nil, isFull: true)
+            self.streams[request.stream]?.boundedPages = 16
+        } else if stream.boundedPages > 0, freshPart.lastID != nil {
+            self.streams[request.stream]?.boundedPages -= 1
+        }
+        let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)
+        self.streams[request.stream]?.cursor = afterFresh ?? afterLate
+        self.streams[request.stream]?.isFarBehind = false
+        self.append(late, stream, afterLate, &result)
+        guard let afterFresh, !isWithheld else { return .full }
+        self.append(fresh, stream, afterFresh, &result)
+        if latePart.lastID == nil && freshPart.lastID == nil { return .nothing }
+        return freshPart.isFull ? .full : .some
+    }
+
+    private func take(
+        catchup part: QueryResult, _ request: ReadRequest, _ catchup: Cursor.Catchup, _ result: inout ReadResult
+    ) -> Doorbell.Found {
+        guard let stream = self.streams[request.stream] else { return .nothing }
+        let after = stream.cursor.after(catchup: Self.part(part, request), of: catchup)
+        self.streams[request.stream]?.cursor = after
+        self.append(part, stream, after, &result)
+        // Empty or not, what is fresh has not been looked at.
+        return .full
+    }
+
+    func append(
+        _ part: QueryResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor, _ result: inout ReadResult
+    ) {
+        if (rows?.count ?? part.rowCount) == 0 { return }
+        result.pages.append(
+            PostgresPage(
+                part, rows: rows, stream: stream.id, destination: stream.destination, origin: .log,
+                isVerified: self.headersVerified, cursor: cursor, generation: stream.generation))
+    }
+
+    /// Whether there may be more behind a part: it was cut by count or by bytes.
+    private static func part(_ result: QueryResult, _ request: ReadRequest) -> Cursor.Part {
+        let isFull = result.rowCount >= request.messages || PostgresPage.byteCount(of: result) >= request.bytes
+        return Cursor.Part(lastID: PostgresPage.lastID(of: result), isFull: isFull)
+    }
+}
+
+extension SQLValue {
+    /// A snapshot, as Postgres gave it.
+    static func snapshot(_ snapshot: Cursor.Snapshot) -> SQLValue {
+        .binary(type: PostgresType.pgSnapshot, snapshot)
+    }
+
+    /// A transaction's number.
+    static func transactionID(_ number: UInt64?) -> SQLValue {
+        guard let number else { return .null }
+        let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
+        return .binary(type: PostgresType.xid8, bytes)
+    }
+}

@@ -1,0 +1,166 @@
+import Outbox
+import OutboxSQL
+
+/// Streams that are read together, by what has become visible since they were read last; and what is found out of those that were
+/// not read for a while. See ``PollPlan``.
+extension PostgresSession {
+    // MARK: - Reading
+
+    func readNew(_ plan: PollPlan) -> SQLStatement {
+        let statement =
+            Cursor.hasRunning(plan.since) ? self.statements.readNewRunning : self.statements.readNew
+        let (names, areWanted) = self.names(of: plan.together)
+        let (messages, bytes) = plan.limit
+        return self.bound(
+            statement,
+            [
+                .snapshot(plan.since), .textArray(names), .bool(areWanted), .int8(Int64(messages)),
+                .int4(Int32(clamping: bytes / max(messages, 1))),
+            ])
+    }
+
+    /// The destinations that are wanted, or all that are not, whichever are fewer.
+    private func names(of requests: [ReadRequest]) -> (names: [String], areWanted: Bool) {
+        let unwantedCount = self.streams.count - requests.count + self.unknownDestinations.count
+        if requests.count <= max(unwantedCount, 16) {
+            return (requests.compactMap { self.streams[$0.stream]?.destination.name }, true)
+        }
+        var unwanted = Array(self.unknownDestinations)
+        if requests.count < self.streams.count {
+            let wanted = Set(requests.map(\.stream))
+            unwanted += self.streams.values.lazy.filter { !wanted.contains($0.id) }.map(\.destination.name)
+        }
+        return (unwanted, false)
+    }
+
+    /// Takes over what was read of streams together: all that is new of each, or nothing of any where there may be more.
+    func take(new part: QueryResult, _ plan: PollPlan, _ result: inout ReadResult) -> Doorbell.Found {
+        self.isLogReplaced = PostgresPage.logID(of: part) != Int64(self.logID)
+        if self.isLogReplaced { return .nothing }
+        let snapshot = PostgresPage.snapshot(of: part)
+        let destinations = PostgresPage.destinations(of: part)
+        let unknown = destinations.filter { self.streamOf[$0.name] == nil }.map(\.name)
+        for name in unknown where self.unknownDestinations.count < Self.mostUnknown {
+            self.unknownDestinations.insert(name)
+        }
+        if part.rowCount > plan.limit.messages {
+            if unknown.count == destinations.count { return .full }
+            if plan.together.count == 1 {
+                self.streams[plan.together[0].stream]?.cursor.isComplete = false
+            } else {
+                self.knowledge.crowded = Set(plan.together.map(\.stream))
+            }
+            return .full
+        }
+        var found = Doorbell.Found.nothing
+        var taken: Set<StreamID> = []
+        for (name, rows) in destinations {
+            guard let id = self.streamOf[name], let stream = self.streams[id] else { continue }
+            taken.insert(id)
+            if PostgresPage.hasWithheldPayload(part, rows) {
+                // Read alone by the next poll, as much as a page may have.
+                self.streams[id]?.boundedPages = 16
+                found = .full
+                continue
+            }
+            let position = stream.cursor.position
+            let firstFresh = rows.first { PostgresPage.id(of: part, $0) > position } ?? rows.upperBound
+            let (afterLate, afterFresh) = stream.cursor.after(
+                lastNew: PostgresPage.id(of: part, rows.upperBound - 1), current: snapshot)
+            self.streams[id]?.readByNumbers(to: afterFresh.position, from: stream.cursor)
+            self.streams[id]?.cursor = afterFresh
+            self.append(part, rows: rows.lowerBound..<firstFresh, stream, afterLate, &result)
+            self.append(part, rows: firstFresh..<rows.upperBound, stream, afterFresh, &result)
+            found = max(found, .some)
+        }
+        for request in plan.together where !taken.contains(request.stream) {
+            self.streams[request.stream]?.cursor.snapshot = snapshot
+        }
+        return found
+    }
+
+    /// How many destinations that are not the session's are told the server by name.
+    private static let mostUnknown = 10_000
+
+    // MARK: - Finding out
+
+    func firstNew(_ ids: [StreamID]) -> SQLStatement {
+        let streams = ids.compactMap { self.streams[$0] }
+        return self.bound(
+            self.statements.firstNew,
+            [
+                .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
+                .textArray(streams.map { Cursor.text(of: $0.cursor.newestSnapshot) }),
+            ])
+    }
+
+    func take(firstNew part: QueryResult, of ids: [StreamID], _ snapshot: Cursor.Snapshot) throws(PostgresError) {
+        var lowest: [StreamID: Int64] = [:]
+        for row in 0..<part.rowCount { lowest[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1) }
+        for id in ids {
+            guard let stream = self.streams[id] else { continue }
+            if let cursor = stream.cursor.after(lowestNew: lowest[id], current: snapshot) {
+                self.streams[id]?.cursor = cursor
+            } else {
+                self.streams[id]?.isFarBehind = true
+            }
+        }
+    }
+
+    /// A poll has seen this snapshot.
+    func noteNewest(_ snapshot: Cursor.Snapshot) {
+        self.knowledge.newest = snapshot
+        let now = self.clock.now
+        if let due = self.forwardDue, now < due { return }
+        self.forwardDue = now + self.forwardInterval
+        self.knowledge.isDue = self.nextLongAgo > self.knowledge.longAgo
+        self.knowledge.longAgo = self.nextLongAgo
+        self.nextLongAgo = Cursor.maximum(of: snapshot) ?? 0
+    }
+
+    /// Everything is looked for by ids once more.
+    func forgetCompleteness() {
+        for id in self.streams.keys { self.streams[id]?.cursor.isComplete = false }
+    }
+}
+
+extension PostgresSession.StreamState {
+    /// What was read by transaction numbers alone and is not committed yet, so that it has still to be looked at by ids.
+    struct ReadByNumbers {
+        /// All that is visible in it, and above ``position`` by its id, was read before.
+        var snapshot: Cursor.Snapshot
+        var position: Int64
+        /// The last id of it.
+        var end: Int64
+    }
+
+    /// Whether it may be read with others: a destination has no other stream, and no payload was too long for that lately.
+    var isPlain: Bool { self.boundedPages == 0 && self.slots == 0...1023 }
+
+    /// A page was read by transaction numbers alone, from a cursor on.
+    mutating func readByNumbers(to end: Int64, from cursor: Cursor) {
+        if end <= cursor.position { return }
+        if self.unchecked == nil {
+            self.unchecked = ReadByNumbers(snapshot: cursor.snapshot, position: cursor.position, end: end)
+        }
+        self.unchecked?.end = end
+    }
+
+    /// What is to be looked at by ids before a cursor is stored; nil: nothing.
+    func unchecked(before cursor: Cursor) -> ReadByNumbers? {
+        guard var part = self.unchecked, cursor.position > part.position else { return nil }
+        part.end = min(part.end, cursor.position)
+        return part
+    }
+
+    /// A cursor was stored.
+    mutating func stored(_ cursor: Cursor) {
+        guard let part = self.unchecked, cursor.position > part.position else { return }
+        if cursor.position >= part.end {
+            self.unchecked = nil
+        } else {
+            self.unchecked?.position = cursor.position
+            if cursor.isComplete { self.unchecked?.snapshot = cursor.snapshot }
+        }
+    }
+}

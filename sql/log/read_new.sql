@@ -1,0 +1,29 @@
+-- New: of all streams that have read everything that is visible in a snapshot, whatever its id, what has become visible since. As
+-- in read_late, that is what has a transaction number from the snapshot's xmax on, or (read_new_running) of a transaction that was
+-- running then; one short walk over the index on xid, however many streams there are. $1 snapshot, $2 destinations, $3 whether
+-- these are wanted or all others, $4 messages at most, $5 the longest payload that is returned with its headers, as in read_fresh.
+-- A full answer is some of the messages, and of no use but to say that there are many.
+--
+-- The first row is of no message: the log's oid as the id, and as the payload the snapshot that all this is read with. As one
+-- statement it needs no transaction of several.
+SELECT id, slot, created_at, route, key, headers, options, payload, scheduled, destination
+FROM (
+    SELECT
+        to_regclass('{{schema_text}}.message')::oid::bigint AS id, NULL::smallint AS slot, NULL::timestamptz AS created_at,
+        NULL::text AS route, NULL::text AS key, NULL::jsonb AS headers, NULL::jsonb AS options,
+        pg_snapshot_send(pg_current_snapshot()) AS payload, NULL::boolean AS scheduled, NULL::text AS destination
+    UNION ALL
+    (
+        SELECT
+            id, {{schema}}.slot(key, id), created_at, route, key, headers, options,
+            CASE
+                WHEN octet_length(payload) + coalesce(pg_column_size(headers), 0) <= $5 AND pg_column_compression(headers) IS NULL
+                THEN payload
+            END, deliver_at > now(), destination
+        FROM {{schema}}.message
+        WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) AND xid < pg_snapshot_xmax(pg_current_snapshot())
+            AND (destination = ANY ($2::text[])) = $3
+        LIMIT $4
+    )
+) AS answer
+ORDER BY destination NULLS FIRST, id
