@@ -56,9 +56,10 @@ struct PollPlan {
         self.since = knowledge.newest ?? []
         if mustLook {
             let known = Set(self.forward)
-            self.forward += streams.filter { id, stream in
-                !known.contains(id) && Self.isBehind(stream, knowledge.longAgo)
-            }.keys
+            self.forward +=
+                streams.filter { id, stream in
+                    !known.contains(id) && Self.isBehind(stream, knowledge.longAgo)
+                }.keys
         }
         if self.forward.count > Self.mostForward { self.forward.removeLast(self.forward.count - Self.mostForward) }
         if !self.forward.isEmpty {

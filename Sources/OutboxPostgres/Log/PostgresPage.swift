@@ -42,7 +42,8 @@ final class PostgresPage: MessagePage {
 
     /// - Parameter rows: Which rows of the result are the page; nil: all.
     init(
-        _ result: QueryResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination, origin: MessageOrigin, isVerified: Bool,
+        _ result: QueryResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination,
+        origin: MessageOrigin, isVerified: Bool,
         cursor: Cursor?, generation: Int32
     ) {
         self.result = result
@@ -137,7 +138,9 @@ final class PostgresPage: MessagePage {
 
     func keyHash(at row: Int) -> UInt64? {
         if self.result.isNull(row: self.first + row, column: Column.key) { return nil }
-        return unsafe self.result.withBytes(row: self.first + row, column: Column.key) { bytes in unsafe Self.hash(bytes) }
+        return unsafe self.result.withBytes(row: self.first + row, column: Column.key) { bytes in
+            unsafe Self.hash(bytes)
+        }
     }
 
     func headersJSON(at row: Int) -> String? { self.json(row, Column.headers) }

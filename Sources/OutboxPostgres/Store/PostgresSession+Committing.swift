@@ -84,7 +84,6 @@ extension PostgresSession {
         var index = Self.commitPreamble
         for plan in plans {
             if plan.checksNumbers, failed == index { return self.numbersTaken(error) }
-            if let move = plan.move, failed == index + move.index { return self.numbersOfAnotherTime(error, plan.stream) }
             index += plan.statements.count
         }
         return RelayStoreError(error)
@@ -99,7 +98,17 @@ extension PostgresSession {
         do throws(PostgresError) {
             all = try await self.connection.pipeline([self.sameLog, self.idsHaveRisen] + plans.flatMap(\.statements))
         } catch {
-            if error.sqlState == SQLState.divisionByZero, error.statementIndex == 1 { throw Self.idsBeganAgain }
+            if error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex {
+                if failed == 1 { throw Self.idsBeganAgain }
+                var index = Self.commitPreamble
+                for plan in plans {
+                    // Trying again does not help: it is the session's reading that has passed something.
+                    if let move = plan.move, failed == index + move.index {
+                        throw self.numbersOfAnotherTime(error, plan.stream)
+                    }
+                    index += plan.statements.count
+                }
+            }
             throw error
         }
         self.lastID = try all[1][0].decode(0)

@@ -185,7 +185,8 @@ extension PostgresSession {
     }
 
     func append(
-        _ part: QueryResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor, _ result: inout ReadResult
+        _ part: QueryResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor,
+        _ result: inout ReadResult
     ) {
         if (rows?.count ?? part.rowCount) == 0 { return }
         result.pages.append(

@@ -96,7 +96,9 @@ extension PostgresSession {
 
     func take(firstNew part: QueryResult, of ids: [StreamID], _ snapshot: Cursor.Snapshot) throws(PostgresError) {
         var lowest: [StreamID: Int64] = [:]
-        for row in 0..<part.rowCount { lowest[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1) }
+        for row in 0..<part.rowCount {
+            lowest[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1)
+        }
         for id in ids {
             guard let stream = self.streams[id] else { continue }
             if let cursor = stream.cursor.after(lowestNew: lowest[id], current: snapshot) {

@@ -70,6 +70,30 @@ import Testing
         #expect(texts.filter { $0.hasPrefix("old") }.isEmpty, "their numbers are none that this server has given")
     }
 
+    /// Under a relay at work, which reads what is new by its transaction number: rows that have one of another time are new by their
+    /// ids alone.
+    @Test(arguments: ["3", "4000000000"]) func rowsThatArePutIntoTheLogUnderARelay(number: String) async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        try await self.enqueue(bench, 10, "old")
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }, "e": .handler { _ in }])) {
+            try await eventually("it sleeps") { try await bench.isAsleep() && deliveries.count == 10 }
+            try await bench.script(
+                """
+                INSERT INTO $outbox.message (xid, id, destination, payload)
+                OVERRIDING SYSTEM VALUE SELECT '\(number)', 100 + i, 'd', ('restored' || i)::bytea FROM generate_series(1, 5) AS i;
+                SELECT setval(pg_get_serial_sequence('$outbox.message', 'id'), 200)
+                """)
+            try await self.enqueue(bench, 3, "new")
+            let expected = (1...5).map { "restored\($0)" } + (1...3).map { "new\($0)" }
+            try await eventually("all are delivered") { Set(deliveries.texts).isSuperset(of: expected) }
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+            // What was delivered before that was found out comes again.
+            #expect(deliveries.texts.filter { $0.hasPrefix("old") || $0.hasPrefix("restored") }.count == 15)
+        }
+        #expect(try await bench.pendingCount() == 0 || number == "4000000000")
+    }
+
     /// Under a relay at work. What a paused stream has not read is not passed, neither for the janitor nor for a new session.
     @Test(arguments: [true, false])
     func idsThatBeginAgainUnderARelay(pausedBefore: Bool) async throws {

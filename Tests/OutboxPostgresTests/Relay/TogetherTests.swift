@@ -180,11 +180,11 @@ import Testing
         _ = try await session.read(destinations.map { try session.request($0) })
         try await bench.sql("SELECT $outbox.enqueue('d1', '')")
         let quiet = try await self.cost(bench, session) { try await readAll(1) }
-        #expect(quiet.tuplesRead <= 2, "one message, one look at it")
+        #expect(quiet.tuplesRead == 1, "one message, one look at it")
         try await bench.sql("SELECT $outbox.enqueue('d1', '') FROM generate_series(1, 20000)")
         let bulk = try await self.cost(bench, session) { try await readAll(20_000) }
         // Once to see that there are many, once for all streams to find out whose they are, and once or twice for their own.
-        #expect(bulk.tuplesRead <= 4 * 20_000, "was a hundred times as many")
+        #expect((20_000...80_000).contains(bulk.tuplesRead), "was a hundred times as many")
         await session.close()
     }
 
@@ -228,7 +228,7 @@ import Testing
             #expect(read.map(\.count) == [1])
         }
         // Without, each of 49 streams would look at 10,000 messages.
-        #expect(cost.tuplesRead <= 5000)
+        #expect((1...5000).contains(cost.tuplesRead))
         await session.close()
     }
 
@@ -251,8 +251,9 @@ import Testing
             connection.query(
                 SQLStatement(
                     """
-                    SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes
-                    WHERE indexrelname LIKE 'message\\_%\\_xid\\_idx' AND quote_ident(schemaname) = $1
-                    """, [.text(bench.schema.identifier)]))[0].decode(0, as: Int64.self))
+                    SELECT coalesce(sum(idx_tup_read), 0)::bigint
+                    FROM pg_stat_user_indexes JOIN pg_class ON pg_class.oid = indexrelid
+                    WHERE pg_class.relname LIKE 'message\\_%\\_xid\\_idx' AND relnamespace = \(bench.schema.identifier)::text::regnamespace
+                    """))[0].decode(0, as: Int64.self))
     }
 }

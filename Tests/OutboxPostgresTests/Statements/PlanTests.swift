@@ -86,7 +86,8 @@ import Testing
         let statements = bench.schema.statements
         let plan = try await self.plan(
             bench, (running ? statements.readNewRunning : statements.readNew).text,
-            "pg_current_snapshot(), '{d1,d2}', true, 1000, 8000", types: "pg_snapshot, text[], boolean, bigint, integer")
+            "pg_current_snapshot(), '{d1,d2}', true, 1000, 8000", types: "pg_snapshot, text[], boolean, bigint, integer"
+        )
         #expect(self.scans(plan) == ["xid"], "\(plan.joined(separator: "\n"))")
         let conditions = plan.filter { $0.contains("Index Cond") }
         #expect(conditions.count == (running ? 8 : 4))
@@ -149,7 +150,9 @@ import Testing
             let plan = try await self.plan(bench, text, arguments, types: types)
             let conditions = plan.filter { $0.contains("Index Cond") }
             #expect(conditions.count == 4)
-            #expect(conditions.allSatisfy { $0.contains("hashtext(key)") && $0.contains(">= $") && $0.contains("<= $") }, "\(plan)")
+            #expect(
+                conditions.allSatisfy { $0.contains("hashtext(key)") && $0.contains(">= $") && $0.contains("<= $") },
+                "\(plan)")
             #expect(!plan.contains { $0.contains("Filter") && $0.contains("hashtext") }, "\(plan)")
         }
     }
@@ -198,7 +201,10 @@ import Testing
         let statements = bench.schema.statements
         for (statement, arguments, types, indexes) in [
             (statements.nextDue, "'main', 'd1', '{1,2}'", "text, text, bigint[]", ["deferred_due"]),
-            (statements.promoteKeys, "'main', 'd1', '{k1,k2}'", "text, text, text[]", ["deferred_key", "deferred_pkey"]),
+            (
+                statements.promoteKeys, "'main', 'd1', '{k1,k2}'", "text, text, text[]",
+                ["deferred_key", "deferred_pkey"]
+            ),
             (
                 statements.readDue, "'main', 'd1', 1000, 8000000, '{1,2}'", "text, text, bigint, bigint, bigint[]",
                 ["deferred_due", "deferred_key", "deferred_pkey", "deferred_key"]
@@ -230,8 +236,11 @@ import Testing
     @Test func theCursorsRowIsFoundByItsPlace() async throws {
         let bench = try await RelayBench.make()
         let plan = try await self.plan(
-            bench, bench.schema.statements.moveCursor.text, "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 0, NULL, NULL, NULL, 'd'",
-            types: "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, integer, pg_snapshot, bigint, bigint, text")
+            bench, bench.schema.statements.moveCursor.text,
+            "'(0,1)', 1, pg_current_snapshot(), 5, NULL, NULL, NULL, 0, NULL, NULL, NULL, 'd'",
+            types:
+                "tid, integer, pg_snapshot, bigint, pg_snapshot, bigint, xid8, integer, pg_snapshot, bigint, bigint, text"
+        )
         #expect(plan.contains { $0.contains("Tid Scan on stream") }, "\(plan.joined(separator: "\n"))")
         #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
         #expect(plan.filter { $0.contains("Index Cond") && $0.contains("id > ") }.allSatisfy { $0.contains("id <= ") })
