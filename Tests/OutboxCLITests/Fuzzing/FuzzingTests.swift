@@ -28,7 +28,10 @@ import Testing
             // It guesses encodings and takes numbers that no Double holds for wrong.
             if Self.isBeyondFoundation(bytes) { return value == nil ? .refused : .accepted }
             let theirs = try? JSONSerialization.jsonObject(with: Data(bytes), options: [.fragmentsAllowed])
-            guard let value else { return theirs == nil ? .refused : .wrong("is JSON, says Foundation") }
+            guard let value else {
+                return theirs == nil || Self.isWrongByItsLastCommas(bytes)
+                    ? .refused : .wrong("is JSON, says Foundation")
+            }
             guard let theirs else { return .wrong("is no JSON, says Foundation") }
             let passed = try? JSONSerialization.jsonObject(with: Data(value), options: [.fragmentsAllowed])
             guard let passed, NSDictionary(object: passed, forKey: "" as NSString).isEqual(to: ["": theirs]) else {
@@ -51,6 +54,35 @@ import Testing
             || String(validating: bytes, as: UTF8.self) == nil
             || bytes.contains { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
             || bytes.split(whereSeparator: { !isDigit($0) }).contains { $0.count > 300 }
+    }
+
+    /// Whether a text is JSON but for commas behind the last value of an array or the last member of an object. Foundation
+    /// accepts those, RFC 8259 does not.
+    private static func isWrongByItsLastCommas(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var kept: [UInt8] = []
+        var isInString = false
+        var isEscaped = false
+        for byte in bytes {
+            if !isInString, byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]"),
+                let last = kept.lastIndex(where: { !" \t\n\r".utf8.contains($0) }), kept[last] == UInt8(ascii: ",")
+            {
+                kept.remove(at: last)
+            }
+            if byte == UInt8(ascii: "\""), !isEscaped { isInString.toggle() }
+            isEscaped = isInString && byte == UInt8(ascii: "\\") && !isEscaped
+            kept.append(byte)
+        }
+        var scanner = JSONScanner(kept[...])
+        return kept.count < bytes.count && (try? scanner.value()) != nil && (try? scanner.end()) != nil
+    }
+
+    /// Only the oracle is lenient: the scanner refuses what Foundation accepts.
+    @Test(arguments: [#"{"h":1,}"#, "[1,]", #"{"a":[1 , ],"b":"}" , }"#, #"[{"a\"":1,}]"#])
+    func aCommaBehindTheLastMember(text: String) {
+        let bytes = Array(text.utf8)
+        var scanner = JSONScanner(bytes[...])
+        #expect(throws: JSONScanner.Problem.self) { _ = try scanner.value() }
+        #expect(Self.isWrongByItsLastCommas(bytes[...]))
     }
 
     /// Whatever a string holds, it is written so that both readers find it.
