@@ -33,6 +33,10 @@ package enum Migrations {
             version: 2, name: "numbers", readableBy: 1,
             up: text(PackageResources._002_numbers_up_sql),
             down: text(PackageResources._002_numbers_down_sql)),
+        File(
+            version: 3, name: "overlooked", readableBy: 1,
+            up: text(PackageResources._003_overlooked_up_sql),
+            down: text(PackageResources._003_overlooked_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

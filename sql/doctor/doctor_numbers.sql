@@ -1,7 +1,7 @@
 -- Where ids and transaction numbers are not as cursors take them to be: what, what mends it, and whether messages are lost or
 -- come in a wrong order for it. Ids rise with the numbers of transactions, one by one; no stream's position is above the last
 -- id, nor its snapshot above the next transaction number with messages below that may be newer; no transaction from its horizon
--- on has an id that it has passed.
+-- on has an id that it has passed. The last two are looked for as in the view pending, not in all that came since for each stream.
 SELECT
     'ids are drawn ' || seqcache || ' at a time (CACHE), so messages of a key may be delivered in a wrong order' AS seen,
     'ALTER TABLE {{schema_text}}.message ALTER id SET CACHE 1; then end the sessions that have drawn ids' AS mend, true AS is_error
@@ -30,27 +30,62 @@ CROSS JOIN (SELECT {{schema}}.last_id() AS id OFFSET 0) AS last
 WHERE stream.position > last.id
 UNION ALL
 SELECT
-    format('the cursor of %s (%s) is of a server whose transaction numbers were higher, and may have passed messages of this one', stream.destination, stream.subscription),
-    'A relay reads what came since when its next session begins: restart the one that works.', true
-FROM {{schema}}.stream
-WHERE pg_snapshot_xmax(stream.snapshot) > pg_snapshot_xmax(pg_current_snapshot())
-    AND EXISTS (
-        SELECT FROM {{schema}}.message
-        WHERE message.xid < pg_snapshot_xmax(pg_current_snapshot()) AND message.id + 0 <= stream.position
-            AND message.destination IS NOT DISTINCT FROM stream.destination
-    )
-UNION ALL
-SELECT
-    format('messages for %s (%s) came after its cursor with ids that it has passed: ids were set back', stream.destination, stream.subscription),
+    format(
+        CASE
+            WHEN pg_snapshot_xmax(stream.snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+            THEN 'the cursor of %s (%s) is of a server whose transaction numbers were higher, and may have passed messages of this one'
+            ELSE 'messages for %s (%s) came after its cursor with ids that it has passed: ids were set back'
+        END,
+        stream.destination, stream.subscription),
     'A relay reads them when its next session begins: restart the one that works.', true
 FROM {{schema}}.stream
-WHERE pg_snapshot_xmax(stream.snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
-    AND EXISTS (
-        SELECT FROM {{schema}}.message
-        WHERE message.xid >= stream.horizon AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
-            AND message.id + 0 <= stream.position AND message.destination IS NOT DISTINCT FROM stream.destination
-            AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
-    )
+-- From which transaction on a message is one that the cursor has not seen.
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN pg_snapshot_xmax(stream.snapshot) > pg_snapshot_xmax(pg_current_snapshot()) THEN '0'::xid8
+        ELSE stream.horizon
+    END AS xid
+    OFFSET 0
+) AS since
+-- How to look for overlooked ones: by the ids that were passed (true), by the transactions since (false), not at all (null).
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN (
+            SELECT message.xid FROM {{schema}}.message
+            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            ORDER BY message.xid LIMIT 1
+        ) IS NULL THEN NULL
+        ELSE (
+            SELECT message.id FROM {{schema}}.message
+            WHERE message.destination = stream.destination AND message.id <= stream.position
+            ORDER BY message.id LIMIT 1 OFFSET 50
+        ) IS NULL OR (
+            SELECT message.xid FROM {{schema}}.message
+            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            ORDER BY message.xid LIMIT 1 OFFSET 10000
+        ) IS NOT NULL
+    END AS by_id
+    OFFSET 0
+) AS way
+WHERE EXISTS (
+    SELECT
+    FROM {{schema}}.message
+    WHERE message.destination = stream.destination
+        AND message.id <= CASE WHEN way.by_id THEN stream.position END
+        AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
+        AND CASE
+            WHEN message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            THEN message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot)
+        END
+    UNION ALL
+    SELECT
+    FROM {{schema}}.message
+    WHERE message.xid >= CASE WHEN NOT way.by_id THEN since.xid END
+        AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+        AND message.id + 0 <= stream.position AND message.destination IS NOT DISTINCT FROM stream.destination
+        AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
+        AND (message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot))
+)
 UNION ALL
 SELECT
     'the log is written by a subscription of logical replication, with the numbers of another server',

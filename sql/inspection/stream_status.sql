@@ -2,15 +2,44 @@
 -- $1 subscription, $2 limit. The fresh part in two branches, of which one is taken: of a stream that has all slots it is an
 -- index only scan, which an index with an expression serves only where the statement does not ask for the expression. The
 -- late part has the same bounds as in read_late, and leaves out what a late part that is being paged through has already
--- brought.
+-- brought. What was overlooked came after the cursor was stored with an id that it had passed; it is looked for as in the view
+-- pending.
 SELECT
     stream.id, stream.destination, stream.slot_low, stream.slot_high, stream.position, stream.paused_at,
     stream.committed_at,
-    fresh.messages + late.messages AS lag,
-    (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,
+    fresh.messages + late.messages + overlooked.messages AS lag,
+    (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at, overlooked.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,
     waiting.messages AS deferred,
     dead.messages AS dead
 FROM {{schema}}.stream
+-- From which transaction on a message is one that the cursor has not seen.
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN pg_snapshot_xmax(stream.snapshot) > pg_snapshot_xmax(pg_current_snapshot()) THEN '0'::xid8
+        ELSE stream.horizon
+    END AS xid
+    OFFSET 0
+) AS since
+-- How to look for overlooked ones: by the ids that were passed (true), by the transactions since (false), not at all (null).
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN (
+            SELECT message.xid FROM {{schema}}.message
+            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            ORDER BY message.xid LIMIT 1
+        ) IS NULL THEN NULL
+        ELSE (
+            SELECT message.id FROM {{schema}}.message
+            WHERE message.destination = stream.destination AND message.id <= stream.position
+            ORDER BY message.id LIMIT 1 OFFSET 50
+        ) IS NULL OR (
+            SELECT message.xid FROM {{schema}}.message
+            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            ORDER BY message.xid LIMIT 1 OFFSET 10000
+        ) IS NOT NULL
+    END AS by_id
+    OFFSET 0
+) AS way
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages
     FROM (
@@ -56,6 +85,29 @@ CROSS JOIN LATERAL (
         LIMIT $2
     ) AS counted
 ) AS late
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, min(counted.created_at) AS created_at
+    FROM (
+        SELECT message.created_at
+        FROM {{schema}}.message
+        WHERE message.destination = stream.destination
+            AND message.id <= CASE WHEN way.by_id THEN stream.position END
+            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
+            AND CASE
+                WHEN message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+                THEN message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot)
+            END
+        UNION ALL
+        SELECT message.created_at
+        FROM {{schema}}.message
+        WHERE message.xid >= CASE WHEN NOT way.by_id THEN since.xid END
+            AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
+            AND message.id + 0 <= stream.position AND message.destination IS NOT DISTINCT FROM stream.destination
+            AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
+            AND (message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot))
+        LIMIT $2
+    ) AS counted
+) AS overlooked
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages
     FROM (

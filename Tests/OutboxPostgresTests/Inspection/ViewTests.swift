@@ -171,6 +171,98 @@ import Testing
         await late.close()
     }
 
+    // MARK: - What a cursor has overlooked
+
+    /// Messages with ids that were passed came after the cursor was stored: they wait, until a session begins that reads them.
+    ///
+    /// - Parameters:
+    ///   - passed: How many messages of the destination have ids that were passed.
+    ///   - since: How many messages came since, of all destinations. By both it is decided how to look for them.
+    @Test(arguments: [(10, 20), (10, 11_000), (200, 20), (200, 11_000)], ["restarted", "overtaken", "by hand"])
+    func whatCameWithAPassedIDWaits(counts: (passed: Int, since: Int), how: String) async throws {
+        let (passed, since) = counts
+        try await withTestOutbox { test in
+            let fill = """
+                INSERT INTO \(test.name).message (destination, key, payload)
+                SELECT CASE WHEN number % 2 = 0 THEN 'd' ELSE 'e' END, 'k' || number % 50, '' FROM generate_series(1, $) AS number
+                """
+            try await test.connection.execute(script: fill.replacing("$", with: "\(2 * passed)"))
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).stream (destination, slot_low, slot_high, snapshot, position, horizon)
+                    SELECT 'd', low, low + 511, pg_current_snapshot(), \(2 * passed), pg_current_xact_id()
+                    FROM unnest('{0,512}'::smallint[]) AS low
+                    """)
+            #expect(try await self.sample(test, on: test.connection) == Sample())
+            switch how {
+            case "restarted":
+                try await test.connection.execute(script: "TRUNCATE \(test.name).message RESTART IDENTITY")
+                try await test.connection.execute(
+                    script: fill.replacing("'d' ELSE 'e'", with: "'d' ELSE 'd'").replacing("$", with: "\(passed)"))
+                // What came with a dump from a server that was further on is not of this one.
+                try await test.connection.execute(
+                    script: """
+                        INSERT INTO \(test.name).message (xid, id, destination, payload) OVERRIDING SYSTEM VALUE
+                        SELECT '9000000000', number, 'd', '' FROM generate_series(1, \(passed)) AS number
+                        """)
+            case "overtaken":
+                try await test.connection.execute(script: "ALTER TABLE \(test.name).message ALTER id RESTART")
+            default:
+                try await test.connection.execute(
+                    script: """
+                        INSERT INTO \(test.name).message (id, destination, key, payload) OVERRIDING SYSTEM VALUE
+                        SELECT number, 'd', 'k' || number, '' FROM generate_series(1, 7) AS number
+                        """)
+            }
+            try await test.connection.execute(script: fill.replacing("$", with: "\(since)"))
+            // Every message that came after the cursor.
+            let expected = try await test.connection.query(
+                """
+                SELECT stream.slot_low::integer, count(*)
+                FROM \(unescaped: test.name).stream JOIN \(unescaped: test.name).message USING (destination)
+                WHERE xid >= horizon AND xid < '9000000000'
+                    AND \(unescaped: test.name).slot(key, message.id) BETWEEN slot_low AND slot_high
+                GROUP BY 1
+                """)
+            let waiting = Dictionary(
+                uniqueKeysWithValues: try expected.map { row in
+                    ("d \(try row.decode(0, as: Int32.self))", try row.decode(1, as: Int64.self))
+                })
+            #expect(waiting.count == 2)
+            let sample = try await self.sample(test, on: test.connection)
+            #expect(sample == Sample(status: waiting, lag: waiting, pending: waiting))
+            // The oldest of them says how long they wait.
+            try await test.connection.execute(
+                script: """
+                    UPDATE \(test.name).message SET created_at = now() - interval '1 hour'
+                    WHERE destination = 'd' AND xid >= (SELECT min(horizon::text)::xid8 FROM \(test.name).stream)
+                        AND id <= \(2 * passed)
+                    """)
+            let seconds = try await test.value(
+                "SELECT min(seconds)::bigint FROM \(test.name).lag", as: Int64.self)
+            #expect(seconds >= 3600)
+            let status = try await OutboxInspector(schema: test.schema).status(on: test.connection)
+            #expect(status.streams.allSatisfy { ($0.lagTime ?? .zero) >= .seconds(3600) })
+        }
+    }
+
+    /// The cursor is one of a server that was further on: what has this server's numbers may be new, and is read again.
+    @Test(arguments: [10, 200])
+    func whatACursorOfAnotherServerHasPassedMayWait(passed: Int) async throws {
+        try await withTestOutbox { test in
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).message (xid, id, destination, payload) OVERRIDING SYSTEM VALUE
+                    SELECT '4000000000', number, 'd', '' FROM generate_series(1, \(passed)) AS number;
+                    INSERT INTO \(test.name).message (destination, payload) VALUES ('d', ''), ('d', ''), ('e', '');
+                    INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
+                    VALUES ('d', '5000000000:5000000000:', \(passed), '5000000001')
+                    """)
+            let sample = try await self.sample(test, on: test.connection)
+            #expect(sample == Sample(status: ["d 0": 2], lag: ["d 0": 2], pending: ["d 0": 2]))
+        }
+    }
+
     // MARK: - Cost
 
     enum Log: CaseIterable {
@@ -191,7 +283,10 @@ import Testing
             script: """
                 INSERT INTO \(test.name).message (destination, payload)
                 SELECT 'd' || number % 3, convert_to(repeat('x', 200), 'UTF8')
-                FROM generate_series(3, 20000) AS number;
+                FROM generate_series(3, 20000) AS number
+                """)
+        try await test.connection.execute(
+            script: """
                 INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
                 VALUES ('d0', pg_current_snapshot(), 19700, pg_current_xact_id())
                 """)
@@ -240,6 +335,72 @@ import Testing
                 let reads = try await self.reads(test, of: query)
                 // Empty partitions may be looked through, which reads nothing.
                 #expect(reads.rows <= rows, "\(query): \(reads)")
+            }
+        }
+    }
+
+    /// Entries of the log's indexes that a query has read, in this transaction.
+    private func entries(_ test: TestOutbox, of statement: SQLStatement, settings: Bool) async throws -> Int64 {
+        try await test.connection.withTransaction { transaction in
+            let read: SQLStatement = """
+                SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid) + seq.rows)::bigint
+                FROM pg_index
+                JOIN pg_class ON pg_class.oid = indrelid
+                CROSS JOIN LATERAL (SELECT pg_stat_get_xact_tuples_returned(indrelid) AS rows) AS seq
+                WHERE relnamespace = \(test.schema.identifier)::regnamespace AND relname LIKE 'message%'
+                """
+            if settings { try await transaction.query(SQLStatement(test.schema.inspectionStatements.configure)) }
+            let before = try await transaction.query(read)[0].int64s
+            _ = try await transaction.query(statement)
+            return try await transaction.query(read)[0].int64s[0] - before[0]
+        }
+    }
+
+    /// Streams that are seldom used, and much that came since: it is not looked through for each of them, nor is what was passed
+    /// of a stream that is used all the time.
+    @Test(arguments: Log.allCases)
+    func whatCameSinceIsNotReadForEachStream(log: Log) async throws {
+        try await withTestOutbox { test in
+            if log == .analysedEmpty { try await test.connection.execute(script: "ANALYZE \(test.name).message") }
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).message (destination, payload)
+                    SELECT 'quiet' || number % 20, '' FROM generate_series(1, 400) AS number
+                    """)
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
+                    SELECT 'quiet' || number, pg_current_snapshot(), 400, pg_current_xact_id() FROM generate_series(0, 19) AS number
+                    """)
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).message (destination, payload)
+                    SELECT 'busy', '' FROM generate_series(1, 20000) AS number;
+                    """)
+            try await test.connection.execute(
+                script: """
+                    INSERT INTO \(test.name).stream (destination, snapshot, position, horizon)
+                    VALUES ('busy', pg_current_snapshot(), 20400, pg_current_xact_id())
+                    """)
+            try await test.connection.execute(
+                script:
+                    "INSERT INTO \(test.name).message (destination, payload) SELECT 'busy', '' FROM generate_series(1, 100)"
+            )
+            if log == .full {
+                try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).message, \(test.name).stream")
+            }
+            let binds: [SQLValue] = [.text("main"), .int8(1_000_000)]
+            // What is passed of each quiet one twice, what waits a few times, and a descent into each partition's indexes. A plan
+            // for the view is made by the statistics: without them it may have the whole log walked through, once.
+            let whole: Int64 = log == .full ? 0 : 20_500
+            for (name, statement, settings, limit) in [
+                ("status", SQLStatement(test.schema.inspectionStatements.streamStatus, binds), true, 2000),
+                ("lag", "SELECT * FROM \(unescaped: test.name).lag", false, 2000),
+                ("pending", "SELECT * FROM \(unescaped: test.name).pending", false, 2000 + whole),
+                ("doctor", SQLStatement(test.schema.doctorStatements.numbers), true, 2000),
+            ] {
+                let entries = try await self.entries(test, of: statement, settings: settings)
+                #expect(entries <= limit, "\(name)")
             }
         }
     }
