@@ -55,7 +55,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var reloadDue: ContinuousClock.Instant?
     /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
     var deferredIsUncertain = false
-    /// When the relay was last told that others have changed deferred messages, and when it is to be told again; nil: it knows.
+    /// When the relay was last told that others have changed deferred messages, and when it is to be told again, because they have
+    /// changed more, or because they had locked what was to be changed; nil: it knows.
     var deferredChangeTold: ContinuousClock.Instant?
     var deferredChangeDue: ContinuousClock.Instant?
     /// The last id when it was last looked at, and where the ids' sequence is stored.
@@ -233,6 +234,10 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
                 self.bound(self.statements.promoteAll, [.text(self.subscription)]),
                 self.bound(self.statements.readKeys, [.text(self.subscription), names]),
             ])
+            // A lock may end without a change, which nothing tells of.
+            if try results[0][0].decode(0, as: Int64.self) > 0 {
+                self.deferredChangeDue = self.clock.now + Self.deferredChangeInterval
+            }
             let result = results[1]
             for row in 0..<result.rowCount {
                 guard let stream = try self.streamOf[result[row].decode(0, as: String.self)] else { continue }

@@ -18,6 +18,44 @@ import Testing
         BEGIN; SET LOCAL outbox.doorbell = 'off'; SELECT $outbox.enqueue('b', 'silent'); COMMIT
         """
 
+    /// Another session keeps the first message of a key's queue locked, and lets go of it without a change, of which nothing tells.
+    /// Once when the relay begins, and once when others change deferred messages of another key.
+    @Test(arguments: [true, false]) func aQueueWhoseFirstMessageWasLocked(whenItBegins: Bool) async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        func queue(_ id: Int, _ key: String) -> String {
+            """
+            INSERT INTO $outbox.deferred (id, created_at, destination, key, payload, ordered, next_attempt_at)
+            VALUES (\(id), now(), 'd', '\(key)', '\(key)', true, 'infinity')
+            """
+        }
+        let locker = try await Connection.connect(bench.postgres)
+        func lock() async throws {
+            try await locker.execute(
+                script: bench.render("BEGIN; SELECT FROM $outbox.deferred WHERE key = 'locked' FOR UPDATE"))
+        }
+        // As one that has inserted without triggers: a rule of replication, or a restore.
+        let silently = "BEGIN; SET LOCAL outbox.relay = 'on'; \(queue(1, "locked")); COMMIT"
+        if whenItBegins {
+            try await bench.script(silently)
+            try await lock()
+        }
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+            if !whenItBegins {
+                try await bench.script(silently)
+                try await lock()
+                try await bench.script(queue(2, "other"))
+                try await eventually("the queue of the other key is promoted") { deliveries.texts == ["other"] }
+            }
+            #expect(!deliveries.texts.contains("locked"))
+            try await locker.execute(script: "ROLLBACK")
+            try await eventually("the queue is promoted") { deliveries.texts.contains("locked") }
+            try await eventually("and settled") { try await bench.deferredCount() == 0 }
+        }
+        await locker.close()
+    }
+
     /// Retries wake the relay more often than the fallback poll is due.
     @Test func theFallbackPollIsNotPostponedByRetriesOfAnotherDestination() async throws {
         let bench = try await RelayBench.make()
