@@ -211,6 +211,127 @@ CROSS JOIN LATERAL (
         AND (message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot))
 ) AS unhandled;
 
+-- As before, and for a cursor of another server it looks at what the stream has passed, not at all that this server has numbered
+-- for each stream.
+CREATE OR REPLACE FUNCTION {{schema}}.segment_is_passed(number smallint) RETURNS boolean LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET row_security = off
+SET plan_cache_mode = 'force_custom_plan'
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_sort = off SET max_parallel_workers_per_gather = 0 SET jit = off
+AS $outbox$
+DECLARE
+    last_id    bigint := {{schema}}.last_id();
+    next_xid   xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    first_xid  xid8;
+    last_xid   xid8;
+BEGIN
+    -- Ids that do not rise with the numbers of transactions: no cursor says what is behind it.
+    IF NOT {{schema}}.ids_rise() THEN
+        RETURN false;
+    END IF;
+    SELECT message.xid INTO first_xid FROM {{schema}}.message
+    WHERE message.segment = segment_is_passed.number ORDER BY message.xid LIMIT 1;
+    SELECT message.xid INTO last_xid FROM {{schema}}.message
+    WHERE message.segment = segment_is_passed.number ORDER BY message.xid DESC LIMIT 1;
+    RETURN NOT EXISTS (
+        -- The index is not read through but jumped through: one step per destination.
+        WITH RECURSIVE present (destination) AS (
+            (
+                SELECT message.destination FROM {{schema}}.message
+                WHERE message.segment = segment_is_passed.number
+                ORDER BY message.destination LIMIT 1
+            )
+            UNION ALL
+            SELECT (
+                SELECT message.destination FROM {{schema}}.message
+                WHERE message.segment = segment_is_passed.number AND message.destination > present.destination
+                ORDER BY message.destination LIMIT 1
+            )
+            FROM present
+            WHERE present.destination IS NOT NULL
+        )
+        SELECT FROM present
+        WHERE present.destination IS NOT NULL AND (
+            NOT EXISTS (SELECT FROM {{schema}}.stream WHERE stream.destination = present.destination)
+            OR EXISTS (
+                SELECT FROM {{schema}}.stream WHERE stream.destination = present.destination
+                GROUP BY stream.subscription
+                HAVING NOT range_agg(int4range(stream.slot_low, stream.slot_high + 1)) @> int4range(0, 1024)
+            )
+            OR EXISTS (
+                SELECT FROM {{schema}}.stream
+                WHERE stream.destination = present.destination AND (
+                    -- The ids began again below the cursor, or the cursor is another server's and the message may be of this
+                    -- one: no relay has begun since then, which reads what came (see restart).
+                    stream.position > last_id
+                    OR pg_snapshot_xmax(stream.snapshot) > next_xid AND first_xid < next_xid AND EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.destination = stream.destination AND message.id <= stream.position
+                            AND CASE WHEN message.xid < next_xid THEN true END
+                    )
+                    -- Came after the cursor was stored, with an id that it had passed: ids were set back, or given by hand. Of a
+                    -- paused stream only, which may stand still for long; what others have not read they will soon have.
+                    OR stream.paused_at IS NOT NULL AND stream.horizon <= last_xid AND EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.destination = stream.destination AND message.id <= stream.position
+                            AND CASE WHEN message.xid >= stream.horizon AND message.xid < next_xid THEN true END
+                            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
+                    )
+                    -- Fresh.
+                    OR EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.destination = stream.destination AND message.id > stream.position
+                            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
+                    )
+                    -- Late, in two branches as in read_late; less what a late part that is being paged through has brought.
+                    OR EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.xid = ANY (ARRAY(SELECT pg_snapshot_xip(stream.snapshot)))
+                            AND message.id + 0 <= stream.position
+                            AND message.destination IS NOT DISTINCT FROM stream.destination
+                            AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
+                            AND NOT coalesce(
+                                message.id + 0 <= stream.catchup_position
+                                AND pg_visible_in_snapshot(message.xid, stream.catchup_snapshot), false)
+                    )
+                    OR EXISTS (
+                        SELECT FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number
+                            AND message.xid >= pg_snapshot_xmax(stream.snapshot) AND message.xid < stream.horizon
+                            AND message.id + 0 <= stream.position
+                            AND message.destination IS NOT DISTINCT FROM stream.destination
+                            AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
+                            AND NOT coalesce(
+                                message.id + 0 <= stream.catchup_position
+                                AND pg_visible_in_snapshot(message.xid, stream.catchup_snapshot), false)
+                    )
+                    -- The numbers of the log have begun again and no session has begun since (see restart): then not even
+                    -- the first message was seen by the cursor. One with a number that this server has not reached came
+                    -- with a dump, and was passed unless it is late.
+                    OR NOT coalesce((
+                        SELECT
+                            pg_visible_in_snapshot(message.xid, stream.snapshot)
+                            OR coalesce(
+                                message.id <= stream.catchup_position
+                                AND pg_visible_in_snapshot(message.xid, stream.catchup_snapshot), false)
+                            OR message.xid >= next_xid
+                        FROM {{schema}}.message
+                        WHERE message.segment = segment_is_passed.number AND message.destination = stream.destination
+                            AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
+                        ORDER BY message.id
+                        LIMIT 1
+                    ), true)
+                )
+            )
+        )
+    );
+END
+$outbox$;
+
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('outbox.search_path'), true);
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('outbox.search_path'), false)
 WHERE pg_catalog.current_setting('search_path') OPERATOR(pg_catalog.<>) pg_catalog.current_setting('outbox.search_path');

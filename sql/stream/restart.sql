@@ -23,12 +23,24 @@ found AS MATERIALIZED (
     SELECT
         judged.*,
         CASE
-            WHEN judged.is_foreign THEN CASE WHEN judged.is_ahead OR EXISTS (
-                SELECT
-                FROM {{schema}}.message
-                WHERE xid < pg_current_xact_id() AND id + 0 <= judged.position
-                    AND destination IS NOT DISTINCT FROM judged.destination
-            ) THEN 'server' END
+            -- Where this server has given few numbers their messages are looked at, otherwise those that the stream has passed: not
+            -- all of this server's for each stream.
+            WHEN judged.is_foreign THEN CASE WHEN judged.is_ahead OR CASE
+                WHEN (
+                    SELECT xid FROM {{schema}}.message WHERE xid < pg_current_xact_id() ORDER BY xid LIMIT 1 OFFSET 100
+                ) IS NULL THEN EXISTS (
+                    SELECT
+                    FROM {{schema}}.message
+                    WHERE xid < pg_current_xact_id() AND id + 0 <= judged.position
+                        AND destination IS NOT DISTINCT FROM judged.destination
+                )
+                ELSE EXISTS (
+                    SELECT
+                    FROM {{schema}}.message
+                    WHERE destination = judged.destination AND id <= judged.position
+                        AND CASE WHEN xid < pg_current_xact_id() THEN true END
+                )
+            END THEN 'server' END
             WHEN judged.is_ahead THEN 'ids'
             WHEN NOT $4 OR EXISTS (
                 SELECT
