@@ -67,7 +67,8 @@ CROSS JOIN LATERAL (
     END AS by_id
     OFFSET 0
 ) AS way
-WHERE EXISTS (
+-- While a late part is paged through, what is late for its pinned snapshot is behind the horizon too, and is read in its turn.
+WHERE (stream.catchup_snapshot IS NULL OR stream.horizon > since.xid) AND EXISTS (
     SELECT
     FROM {{schema}}.message
     WHERE message.destination = stream.destination
