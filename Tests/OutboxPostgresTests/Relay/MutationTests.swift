@@ -48,6 +48,9 @@ import Testing
                 try await eventually("the second's id is passed") { deliveries.texts.contains(passing) }
                 // Nothing has ended with a number above the second's: it is not in xip.
                 try await second.execute(script: "COMMIT")
+                try await eventually("it sleeps") { try await bench.isAsleep() }
+                // With the next number, the last would be another one from xmax on.
+                try await bench.sql("SELECT pg_current_xact_id()")
                 try await bench.sql("SELECT $outbox.enqueue('d', 'last')")
                 try await eventually("the last is delivered") { deliveries.texts.contains("last") }
                 // Asleep means: polled after the last commit, and found nothing.
