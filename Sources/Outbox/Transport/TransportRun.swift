@@ -11,7 +11,6 @@ struct TransportRun {
     private enum End: Sendable {
         case sessions
         case transport(any Transport)
-        case aside
     }
 
     /// Runs the transports as long as `sessions` takes.
@@ -25,33 +24,18 @@ struct TransportRun {
                     try await transport.run()
                     return .transport(transport)
                 }
-                group.addTask {
-                    await self.lookForContact(of: transport)
-                    return .aside
-                }
             }
             group.addTask {
                 try await sessions()
                 return .sessions
             }
             defer { group.cancelAll() }
-            while let end = try await group.next() {
-                switch end {
-                case .aside: continue
-                case .transport(let transport):
-                    throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
-                case .sessions: return await self.close()
-                }
+            switch try await group.next() {
+            case .transport(let transport):
+                throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
+            case .sessions, nil: await self.close()
             }
         }
-    }
-
-    /// Says what is wrong with a transport before a message has to find out.
-    private func lookForContact(of transport: any Transport) async {
-        guard let reason = await transport.contact().reason, !Task.isCancelled else { return }
-        self.logger.warning(
-            "A transport has no contact yet; it goes on trying",
-            metadata: ["outbox.transport": "\(transport)", "outbox.error": "\(reason)"])
     }
 
     private func close() async {

@@ -90,27 +90,4 @@ import Testing
         #expect(1 + counted.reduce(0, +) == 600)
         #expect(log.details("tried again") == 599)
     }
-
-    /// A transport that cannot connect says so before there is a message.
-    @Test func anIdleRelayTellsThatATransportHasNoContact() async throws {
-        final class Locked: Transport {
-            let closes = Latch()
-            var description: String { "locked" }
-            var health: TransportHealth { .down("password refused") }
-            func run() async throws { await self.closes.wait() }
-            func close() async { self.closes.open() }
-            func contact() async -> TransportHealth { self.health }
-            func deliver(_ batch: MessageBatch) async throws -> [Outcome] { batch.map { _ in .unavailable("no") } }
-        }
-        let log = Log()
-        let relay = Relay(
-            store: InMemoryOutbox(), routes: ["d": .transport(Locked())],
-            logger: Logger(label: "outbox.test") { _ in log })
-        async let end: Void = relay.run()
-        while log.lines("no contact").isEmpty { await Task.yield() }
-        relay.stop()
-        try await end
-        let lines = log.lines("no contact")
-        #expect(lines.count == 1 && lines[0].level == .warning && lines[0].value("outbox.error") == "password refused")
-    }
 }
