@@ -11,6 +11,7 @@ struct TransportRun {
     private enum End: Sendable {
         case sessions
         case transport(any Transport)
+        case aside
     }
 
     /// Runs the transports as long as `sessions` takes.
@@ -24,18 +25,33 @@ struct TransportRun {
                     try await transport.run()
                     return .transport(transport)
                 }
+                group.addTask {
+                    await self.lookForContact(of: transport)
+                    return .aside
+                }
             }
             group.addTask {
                 try await sessions()
                 return .sessions
             }
             defer { group.cancelAll() }
-            switch try await group.next() {
-            case .transport(let transport):
-                throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
-            case .sessions, nil: await self.close()
+            while let end = try await group.next() {
+                switch end {
+                case .aside: continue
+                case .transport(let transport):
+                    throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
+                case .sessions: return await self.close()
+                }
             }
         }
+    }
+
+    /// Asks a transport for contact before a message does. A transport's own log says what is wrong; here it is a detail.
+    private func lookForContact(of transport: any Transport) async {
+        guard let reason = await transport.contact().reason, !Task.isCancelled else { return }
+        self.logger.debug(
+            "A transport has no contact yet; it goes on trying",
+            metadata: ["outbox.transport": "\(transport)", "outbox.error": "\(reason)"])
     }
 
     private func close() async {

@@ -90,4 +90,26 @@ import Testing
         #expect(1 + counted.reduce(0, +) == 600)
         #expect(log.details("tried again") == 599)
     }
+
+    /// A transport that cannot connect says so itself: its relay does not warn a second time.
+    @Test func anIdleRelayAsksForContactAndLeavesTheWarningToTheTransport() async throws {
+        final class Locked: Transport {
+            let closes = Latch()
+            var description: String { "locked" }
+            var health: TransportHealth { .down("password refused") }
+            func run() async throws { await self.closes.wait() }
+            func close() async { self.closes.open() }
+            func contact() async -> TransportHealth { self.health }
+            func deliver(_ batch: MessageBatch) async throws -> [Outcome] { batch.map { _ in .unavailable("no") } }
+        }
+        let log = Log()
+        let relay = Relay(
+            store: InMemoryOutbox(), routes: ["d": .transport(Locked())],
+            logger: Logger(label: "outbox.test") { _ in log })
+        async let end: Void = relay.run()
+        while log.details("no contact") == 0 { await Task.yield() }
+        relay.stop()
+        try await end
+        #expect(log.details("no contact") == 1 && log.lines("no contact").isEmpty)
+    }
 }
