@@ -125,6 +125,12 @@ package final class FreezingProxy: Sendable {
         self.limits.withLock { $0 = limits }
     }
 
+    /// Ends the connections that are frozen and lets new ones pass, as a proxy that was started again.
+    package func restart() {
+        self.limitNew(Limits())
+        for link in self.links.withLock({ $0 }) where link.isFrozen { link.end() }
+    }
+
     /// How many connections were made.
     package var connectionCount: Int { self.links.withLock { $0.count } }
 

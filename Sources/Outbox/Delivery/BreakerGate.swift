@@ -163,6 +163,9 @@ extension Breaker.Result {
         switch outcome.kind {
         case .behind where isProbe: self = .failed("a message was behind an earlier one, but it was alone")
         case .behind: return nil
+        // Of the destination's other parts it says nothing: another probe has to tell.
+        case .postponed where isProbe: self = .rejected
+        case .postponed: return nil
         case .delivered: self = .delivered
         case .rejected: self = .rejected
         case .retry(_, let reason): self = .failed(reason)

@@ -28,6 +28,9 @@ extension Dispatcher {
             let delay = self.uncountedDelay(afterAttempts: attempts + 1, options: options)
             return .deferred(
                 self.deferral(message, isBehind() ? .behindKey : .after(delay), attempts: attempts, error: reason))
+        case .postponed(let delay, let reason):
+            return .deferred(
+                self.deferral(message, isBehind() ? .behindKey : .after(delay), attempts: attempts, error: reason))
         case .retry(let requested, let reason):
             switch self.retryDecision(afterAttempts: attempts + 1, requested: requested, options: options) {
             case .retry(let delay):

@@ -212,7 +212,7 @@ final class LaneRun: @unchecked Sendable {
         // deferred, where the other one would come after it.
         if pass == .call, self.isBehindHeld(message) {
             switch outcome.kind {
-            case .behind, .retry, .unavailable: return self.hold(message)
+            case .behind, .retry, .unavailable, .postponed: return self.hold(message)
             case .delivered, .rejected: break
             }
         }

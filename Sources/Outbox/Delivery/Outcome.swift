@@ -6,6 +6,7 @@ public struct Outcome: Sendable, Hashable {
         case rejected(reason: String)
         case unavailable(reason: String)
         case behind
+        case postponed(after: Duration, reason: String)
     }
 
     package let kind: Kind
@@ -14,7 +15,7 @@ public struct Outcome: Sendable, Hashable {
     package var reason: String? {
         switch self.kind {
         case .delivered, .behind: nil
-        case .retry(_, let reason), .rejected(let reason), .unavailable(let reason): reason
+        case .retry(_, let reason), .rejected(let reason), .unavailable(let reason), .postponed(_, let reason): reason
         }
     }
 
@@ -55,6 +56,12 @@ public struct Outcome: Sendable, Hashable {
     /// The first message of a batch cannot be behind. If it is said to be all the same, it is tried again later; of a message
     /// that is alone as a probe, it means that the probe has failed.
     public static let behind = Outcome(.behind)
+
+    /// The part of the destination that the message goes to is out of reach, while other parts are not. It is tried again after
+    /// that time, with those behind it of its key, and the attempt is not counted. Nothing else is held up.
+    package static func postpone(after delay: Duration, _ reason: String) -> Outcome {
+        Outcome(.postponed(after: delay, reason: reason))
+    }
 }
 
 /// The error by which a handler says more than "try again later", which is what any other error means.
@@ -91,6 +98,7 @@ public struct DeliveryFailure: Error, Sendable, Hashable, CustomStringConvertibl
         case .retry(_, let reason): "retry: \(reason)"
         case .rejected(let reason): "rejected: \(reason)"
         case .unavailable(let reason): "unavailable: \(reason)"
+        case .postponed(_, let reason): "postponed: \(reason)"
         }
     }
 }

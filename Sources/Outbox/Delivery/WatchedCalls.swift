@@ -19,8 +19,18 @@ package final class WatchedCalls: Sendable {
         var current: Call?
         /// A call that has found its destination down.
         var fruitless: Call?
-        /// What everyone is answered from now on, once that is known.
-        var verdict: Bool?
+        /// Whether calls begin as they come.
+        var isFree = false
+        /// Those whose calls wait all the same.
+        var kept: Set<StreamID> = []
+        /// Whether no call begins that is not free to.
+        var isClosed = false
+
+        /// What a call is answered at once; nil: it waits.
+        func verdict(_ call: Call) -> Bool? {
+            if self.isFree, !self.kept.contains(call.stream) { return true }
+            return self.isClosed ? false : nil
+        }
     }
 
     private let state = Mutex(State())
@@ -59,8 +69,9 @@ package final class WatchedCalls: Sendable {
             await withCheckedContinuation { continuation in
                 let answer = self.state.withLock { state -> Bool? in
                     if Task.isCancelled { return false }
-                    if state.verdict == nil { state.waiting.append((call, continuation)) }
-                    return state.verdict
+                    let verdict = state.verdict(call)
+                    if verdict == nil { state.waiting.append((call, continuation)) }
+                    return verdict
                 }
                 if let answer { continuation.resume(returning: answer) } else { self.onChange() }
             }
@@ -90,8 +101,15 @@ package final class WatchedCalls: Sendable {
     /// Whether a call is under way.
     var isUnderWay: Bool { self.state.withLock { $0.current != nil } }
 
-    /// The call that may begin next, if none is under way.
-    var next: Call? { self.state.withLock { $0.current == nil ? $0.waiting.first?.call : nil } }
+    /// The call that may begin next, if none is under way, of all streams but some.
+    func next(except streams: Set<StreamID>) -> Call? {
+        self.state.withLock { state in
+            state.current == nil ? state.waiting.first { !streams.contains($0.call.stream) }?.call : nil
+        }
+    }
+
+    /// The streams whose calls wait for their turn.
+    var waitingStreams: Set<StreamID> { self.state.withLock { Set($0.waiting.map(\.call.stream)) } }
 
     /// Lets a call begin, unless its worker does not wait any more.
     func grant(_ call: Call) {
@@ -111,19 +129,38 @@ package final class WatchedCalls: Sendable {
         }
     }
 
-    /// From now on calls begin as they come.
-    func free() { self.answerAll(true) }
-
-    /// From now on no call begins.
-    func close() { self.answerAll(false) }
-
-    private func answerAll(_ verdict: Bool) {
-        let waiting = self.state.withLock { state in
-            if state.verdict == nil { state.verdict = verdict }
-            defer { state.waiting.removeAll() }
-            return state.waiting
+    /// From now on calls begin as they come, but for those of some streams.
+    func free(except streams: Set<StreamID>) {
+        self.change { state in
+            state.isFree = true
+            state.kept = streams
         }
-        self.decided.open()
-        for waiter in waiting { waiter.answer.resume(returning: verdict) }
+    }
+
+    /// From now on calls of a stream begin as those of others.
+    func free(_ stream: StreamID) {
+        self.change { $0.kept.remove(stream) }
+    }
+
+    /// From now on no call begins that does not begin as it comes.
+    func close() { self.change { $0.isClosed = true } }
+
+    private func change(_ change: (inout State) -> Void) {
+        var answers: [(answer: CheckedContinuation<Bool, Never>, verdict: Bool)] = []
+        let isDecided = self.state.withLock { state in
+            change(&state)
+            let waiting = state.waiting
+            state.waiting.removeAll()
+            for waiter in waiting {
+                if let verdict = state.verdict(waiter.call) {
+                    answers.append((waiter.answer, verdict))
+                } else {
+                    state.waiting.append(waiter)
+                }
+            }
+            return state.isFree || state.isClosed
+        }
+        if isDecided { self.decided.open() }
+        for (answer, verdict) in answers { answer.resume(returning: verdict) }
     }
 }

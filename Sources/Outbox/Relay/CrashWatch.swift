@@ -53,10 +53,17 @@ package struct CrashWatch: Sendable {
     /// What the store has of a stream.
     package func stored(_ stream: StreamID) -> StreamStart? { self.streams[stream]?.stored }
 
-    /// Pages are going to be delivered.
+    /// What is to be stored before pages are delivered; nil: nothing.
+    package func start(of stream: StreamID) -> StreamStart? {
+        guard let known = self.streams[stream], !known.isBegun else { return nil }
+        return StreamStart(count: known.stored.count + 1)
+    }
+
+    /// Pages are delivered, and what ``start(of:)`` has said is stored.
     ///
     /// - Parameter pages: The pages' numbers.
-    /// - Returns: What is to be stored before that; nil: nothing.
+    /// - Returns: What is stored; nil: nothing was to be.
+    @discardableResult
     package mutating func begin(_ stream: StreamID, pages: [Int]) -> StreamStart? {
         guard var known = self.streams[stream] else { return nil }
         defer { self.streams[stream] = known }
@@ -65,28 +72,34 @@ package struct CrashWatch: Sendable {
             if known.stored.count > 0, known.first == nil { known.first = Set(pages) }
             return nil
         }
+        known.stored = StreamStart(count: known.stored.count + 1)
         known.isBegun = true
         known.first = Set(pages)
-        known.stored = StreamStart(count: known.stored.count + 1)
         return known.stored
     }
 
     /// How often the process has ended while a message was delivered alone.
     package func crashes(_ stream: StreamID, id: Int64) -> Int { self.streams[stream]?.crashes(of: id) ?? 0 }
 
-    /// The handler is going to be called with one message, and no other.
+    /// What is to be stored before the handler is called with one message, and no other.
+    package func startAlone(_ stream: StreamID, id: Int64) -> StreamStart {
+        guard let known = self.streams[stream] else { return StreamStart() }
+        let count = known.isBegun ? known.stored.count : known.stored.count + 1
+        return StreamStart(count: count, suspect: id, suspectAttempts: known.crashes(of: id) + 1)
+    }
+
+    /// The handler is called with one message, and no other, and what ``startAlone(_:id:)`` has said is stored.
     ///
     /// - Parameter page: The number of the message's page.
-    /// - Returns: What is to be stored before that.
+    /// - Returns: What is stored.
+    @discardableResult
     package mutating func beginAlone(_ stream: StreamID, id: Int64, page: Int) -> StreamStart {
         self.remaining -= 1
-        guard var known = self.streams[stream] else { return StreamStart() }
-        defer { self.streams[stream] = known }
-        let count = known.isBegun ? known.stored.count : known.stored.count + 1
-        known.isBegun = true
-        known.alone = (id, page)
-        known.stored = StreamStart(count: count, suspect: id, suspectAttempts: known.crashes(of: id) + 1)
-        return known.stored
+        let start = self.startAlone(stream, id: id)
+        self.streams[stream]?.isBegun = true
+        self.streams[stream]?.alone = (id, page)
+        self.streams[stream]?.stored = start
+        return start
     }
 
     /// The handler has found its destination down: what was noted was no attempt.

@@ -1,10 +1,11 @@
 /// A settlement of one stream that the store has refused to make durable, and when it is tried again.
 ///
 /// The outcomes are known and the session goes on, so they are kept: delivering the messages again, as a new session would have to,
-/// would repeat them for as long as the cause lasts.
+/// would repeat them for as long as the cause lasts. Where it was the start of a delivery that was refused, nothing is delivered.
 struct RefusedCommit {
-    /// What is to be made durable.
-    let work: CommitWork
+    /// What is to be made durable; nil: only the start of a delivery was refused, which ``StreamDelivery/start`` has, or a
+    /// handler's call that waits.
+    var work: CommitWork?
     /// How often it was tried.
     private(set) var attempts = 0
     /// When it is tried again.
@@ -17,15 +18,24 @@ struct RefusedCommit {
     private static let longestPause = Duration.seconds(10)
     private static let tellingInterval = Duration.seconds(60)
 
-    init(_ work: CommitWork, now: ContinuousClock.Instant) {
-        self.work = work
+    init(now: ContinuousClock.Instant) {
         self.retryAt = now
     }
 
+    private var pages: [PageTicket] { self.work?.pages ?? [] }
     /// Messages of the log in it.
-    var messages: Int { self.work.pages.reduce(0) { $0 + ($1.page.origin == .log ? $1.page.count : 0) } }
+    var messages: Int { self.pages.reduce(0) { $0 + ($1.page.origin == .log ? $1.page.count : 0) } }
     /// Their bytes.
-    var bytes: Int { self.work.pages.reduce(0) { $0 + ($1.page.origin == .log ? $1.page.byteCount : 0) } }
+    var bytes: Int { self.pages.reduce(0) { $0 + ($1.page.origin == .log ? $1.page.byteCount : 0) } }
+    /// Whether something that was delivered would be delivered again without it.
+    var hasOutcomes: Bool { self.work.map { !$0.pages.isEmpty || !$0.endings.isEmpty } ?? false }
+
+    /// Has something noted of this process's start with the next attempt.
+    mutating func note(_ start: StreamStart, of stream: StreamID) {
+        var work = self.work ?? CommitWork(settlement: Settlement(stream: stream), pages: [], endings: [])
+        work.settlement.start = start
+        self.work = work
+    }
 
     /// It was refused once more.
     ///

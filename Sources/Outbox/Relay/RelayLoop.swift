@@ -93,7 +93,8 @@ struct RelayLoop: ~Copyable {
             }
             let look = self.parkSlowCalls(now: now)
             let commitAt = try await self.commitIfDue(now: now, isolation: isolation)
-            if deadline == nil { try await self.deliverAlone(isolation: isolation) }
+            let aloneAt = deadline == nil ? try await self.deliverAlone(isolation: isolation) : nil
+            let retryAt = self.streams.values.compactMap(\.retryAt).min()
             let requests = deadline == nil ? self.requests(now: now) : []
             let isCareful = self.crashWatch.isCareful
             // One that is careful does not look before what it delivers is finished.
@@ -101,7 +102,7 @@ struct RelayLoop: ~Copyable {
             let due = looking.compactMap(\.waitingDue).min()
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
             let telling = self.streams.values.compactMap { $0.dispatcher.observer.tell(now: now) }.min()
-            var until = [commitAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
+            var until = [commitAt, aloneAt, retryAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
             let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
             if isLooking { until = now }
@@ -128,11 +129,16 @@ struct RelayLoop: ~Copyable {
         for id in self.streams.keys { self.streams[id]?.parked.abandon() }
         // A stream with something that was refused has this last chance; what it has beside that is lost with the session.
         try await self.commit(isLast: true, isolation: isolation)
-        let finished = self.crashWatch.finish().filter { self.streams[$0.key]?.refused == nil }
-        try await self.commit(starts: finished, isolation: isolation)
-        for stream in self.streams.values where stream.refused != nil {
+        for (id, start) in self.crashWatch.finish() where self.streams[id]?.refused == nil {
+            self.streams[id]?.start = start
+        }
+        try await self.commit(isolation: isolation)
+        for stream in self.streams.values {
+            guard let refused = stream.refused else { continue }
             self.logger.warning(
-                "Outcomes could not be stored before the end; what was delivered is delivered again",
+                refused.hasOutcomes
+                    ? "Outcomes could not be stored before the end; what was delivered is delivered again"
+                    : "That the relay ended in good order could not be stored; the next one takes that for a crash",
                 metadata: ["outbox.destination": "\(self.destination(of: stream.id))"])
         }
     }
@@ -141,17 +147,26 @@ struct RelayLoop: ~Copyable {
 
     /// Being careful, lets the next handler be called when no other is and the message before is committed, and hands out one
     /// message of each stream. Those that wait for a destination or for contact with it keep no other stream waiting.
-    private mutating func deliverAlone(isolation: isolated any Actor) async throws {
-        guard self.crashWatch.isCareful else { return }
+    ///
+    /// A call whose note is refused is not begun, and its stream waits; those of other streams take their turn.
+    ///
+    /// - Returns: When a note that was refused is tried again.
+    private mutating func deliverAlone(isolation: isolated any Actor) async throws -> ContinuousClock.Instant? {
+        guard self.crashWatch.isCareful else { return nil }
         if let call = self.calls.takeFruitless(), let start = self.crashWatch.takeBack(call.stream) {
             try await self.commit(starts: [call.stream: start], isolation: isolation)
         }
-        if self.crashWatch.hasSeenEnough, !self.calls.isUnderWay { return try await self.endCare(isolation: isolation) }
-        if let call = self.calls.next {
+        if self.crashWatch.hasSeenEnough, !self.calls.isUnderWay {
+            try await self.endCare(isolation: isolation)
+            return nil
+        }
+        while let call = self.calls.next(except: self.refusedStreams) {
             // What the call before has led to is there by now, and belongs into the same commit.
             self.collect()
-            let start = self.crashWatch.beginAlone(call.stream, id: call.id, page: call.page)
-            try await self.commit(starts: [call.stream: start], isolation: isolation)
+            let start = self.crashWatch.startAlone(call.stream, id: call.id)
+            try await self.commit(alone: (call.stream, start), isolation: isolation)
+            if self.streams[call.stream]?.refused != nil { continue }
+            self.crashWatch.beginAlone(call.stream, id: call.id, page: call.page)
             self.calls.grant(call)
         }
         let waiting = self.waiting
@@ -163,22 +178,41 @@ struct RelayLoop: ~Copyable {
                 self.submit(page, crashes: self.crashWatch.crashes(page.stream, id: page.id(at: 0)), calls: self.calls)
             }
         }
+        // Its end says when the next one may begin.
+        if self.calls.isUnderWay { return nil }
+        return self.calls.waitingStreams.compactMap { self.streams[$0]?.refused?.retryAt }.min()
     }
 
-    /// Gives up what waits for a destination: it will be read again, by another session.
-    private func abandon() {
+    /// Streams of which the store has refused something that is not to be tried again yet.
+    private var refusedStreams: Set<StreamID> {
+        let now = self.clock.now
+        return Set(self.streams.values.lazy.filter { $0.refused.map { now < $0.retryAt } ?? false }.map(\.id))
+    }
+
+    /// Gives up what waits for a destination, or for its start to be noted: it will be read again, by another session.
+    private mutating func abandon() {
         self.calls.close()
-        for stream in self.streams.values {
-            if self.crashWatch.isCareful { stream.dispatcher.abandon() } else { stream.dispatcher.abandonIfOpen() }
+        for (id, stream) in self.streams {
+            if self.crashWatch.isCareful || stream.start != nil {
+                stream.dispatcher.abandon()
+            } else {
+                stream.dispatcher.abandonIfOpen()
+            }
+            self.streams[id]?.beginning.removeAll()
+            // What has not begun is not noted any more. That there is no crash to be remembered still is.
+            if stream.start != StreamStart() { self.streams[id]?.start = nil }
         }
     }
 
+    /// Streams whose end of care cannot be noted wait for that, with the calls that have not begun.
     private mutating func endCare(isolation: isolated any Actor) async throws {
-        try await self.commit(starts: self.crashWatch.finish(), isolation: isolation)
-        self.calls.free()
-        self.logger.notice("Many messages at a time are delivered again")
-        for page in self.waiting { self.submit(page) }
+        for (id, start) in self.crashWatch.finish() { self.streams[id]?.start = start }
+        for page in self.waiting { self.streams[page.stream]?.beginning.append(page) }
         self.waiting.removeAll()
+        try await self.commit(isolation: isolation)
+        self.calls.free(except: Set(self.streams.values.lazy.filter { $0.start != nil }.map(\.id)))
+        self.logger.notice("Many messages at a time are delivered again")
+        for (id, stream) in self.streams where stream.start == nil { self.handOut(id) }
     }
 
     // MARK: - Reading
@@ -206,7 +240,6 @@ struct RelayLoop: ~Copyable {
             self.waiting += result.pages
         } else {
             try await self.begin(result.pages, isolation: isolation)
-            for page in result.pages { self.submit(page) }
         }
         if result.deferredChanged {
             for (stream, keys) in try await self.session.deferredKeys() {
@@ -216,17 +249,30 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    /// Notes that pages are going to be delivered, where they are the first of their stream.
+    /// Delivers pages. Where they are the first of their stream, that is noted before; where it cannot be, they are kept until it is.
     private mutating func begin(_ pages: [any MessagePage], isolation: isolated any Actor) async throws {
-        var starts: [StreamID: StreamStart] = [:]
-        for (stream, pages) in Dictionary(grouping: pages, by: \.stream) {
-            let first = self.streams[stream]?.ledger.nextSequence ?? 0
-            starts[stream] = self.crashWatch.begin(stream, pages: Array(first..<(first + pages.count)))
-            if self.mustTry, starts[stream] == nil { starts[stream] = self.crashWatch.stored(stream) }
+        if pages.isEmpty { return }
+        var mustNote = false
+        for page in pages {
+            let id = page.stream
+            self.streams[id]?.beginning.append(page)
+            if self.streams[id]?.start != nil { continue }
+            // Otherwise a window would be delivered again by each session, for as long as none can be committed.
+            let start = self.crashWatch.start(of: id) ?? (self.mustTry ? self.crashWatch.stored(id) : nil)
+            self.streams[id]?.start = start
+            if start != nil { mustNote = true }
         }
-        // Otherwise a window would be delivered again by each session, for as long as none can be committed.
-        if !pages.isEmpty { self.mustTry = false }
-        if !starts.isEmpty { try await self.commit(starts: starts, isolation: isolation) }
+        if mustNote { try await self.commit(isolation: isolation) }
+        for page in pages where self.streams[page.stream]?.start == nil { self.handOut(page.stream) }
+    }
+
+    /// Hands the pages of a stream to its dispatcher; nothing is left to be noted before.
+    private mutating func handOut(_ id: StreamID) {
+        guard let stream = self.streams[id], !stream.beginning.isEmpty else { return }
+        self.streams[id]?.beginning.removeAll()
+        let first = stream.ledger.nextSequence
+        self.crashWatch.begin(id, pages: Array(first..<(first + stream.beginning.count)))
+        for page in stream.beginning { self.submit(page) }
     }
 
     private mutating func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
@@ -262,64 +308,80 @@ struct RelayLoop: ~Copyable {
         for stream in self.streams.values {
             // What waits for a destination to be up may wait for hours: nothing else waits for it.
             if stream.isDelivering { isIdle = false }
-            if stream.refused != nil { continue }
+            if let refused = stream.refused, refused.work != nil || now < refused.retryAt { continue }
             committable += stream.ledger.committable + stream.parked.committable
             if stream.ledger.committable > 0 && stream.isFull(self.configuration) { isFull = true }
         }
-        let retry = self.streams.values.compactMap { $0.refused?.retryAt }.min()
+        let retry = self.streams.values.compactMap(\.retryAt).min()
         let decision = self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull)
         if decision == .now || retry.map({ $0 <= now }) ?? false {
             try await self.commit(isolation: isolation)
-            return self.streams.values.compactMap { $0.refused?.retryAt }.min()
+            return self.streams.values.compactMap(\.retryAt).min()
         }
         guard case .at(let instant) = decision else { return retry }
         return min(instant, retry ?? instant)
     }
 
+    /// Commits what there is, with what has to be noted before more is delivered (``StreamDelivery/start``). What is refused of a
+    /// stream is kept, and tried again by a later commit.
+    ///
     /// - Parameters:
-    ///   - starts: What is to be noted of this process's start, without which nothing is delivered.
+    ///   - starts: What else is to be noted of this process's start. Nothing waits for it.
+    ///   - alone: What is to be noted because a handler is going to be called with one message. It is not kept: whether it is still
+    ///     to be called is asked again.
     ///   - isLast: Whether what was refused is tried once more, whenever that would be due.
-    /// - Throws: What the session throws, and why a start was refused.
     private mutating func commit(
-        starts: [StreamID: StreamStart] = [:], isLast: Bool = false, isolation: isolated any Actor
+        starts: [StreamID: StreamStart] = [:], alone: (stream: StreamID, start: StreamStart)? = nil,
+        isLast: Bool = false, isolation: isolated any Actor
     ) async throws {
         let now = self.clock.now
         var works: [StreamID: CommitWork] = [:]
+        var settlements: [Settlement] = []
         for id in self.streams.keys {
-            works[id] = self.takeWork(of: id, start: starts[id], now: isLast ? nil : now)
+            guard let work = self.takeWork(of: id, start: starts[id], now: isLast ? nil : now) else { continue }
+            var settlement = work.settlement
+            settlement.start = self.streams[id]?.start ?? settlement.start
+            if let alone, alone.stream == id { settlement.start = alone.start }
+            if settlement.isEmpty { continue }
+            works[id] = work
+            settlements.append(settlement)
         }
         if works.isEmpty { return }
-        let refused = try await self.session.commit(works.values.map(\.settlement))
-        if refused.count < works.count { self.progress.committed() }
+        let refused = try await self.session.commit(settlements)
+        if refused.count < works.count {
+            self.progress.committed()
+            self.mustTry = false
+        }
         self.schedule.committed(at: self.clock.now)
         for (id, work) in works {
             if let error = refused[id] {
                 self.keep(work, of: id, refusedFor: error)
             } else {
-                if let before = self.streams[id]?.refused, before.attempts > 0 {
+                if let before = self.streams[id]?.refused {
                     self.logger.notice(
-                        "Outcomes are stored again", metadata: ["outbox.destination": "\(self.destination(of: id))"])
+                        before.hasOutcomes ? "Outcomes are stored again" : "Messages are delivered again",
+                        metadata: ["outbox.destination": "\(self.destination(of: id))"])
                 }
                 self.streams[id]?.refused = nil
                 self.noteCommitted(id, work.pages, work.endings)
+                if self.streams[id]?.start == nil { continue }
+                self.streams[id]?.start = nil
+                self.calls.free(id)
+                self.handOut(id)
             }
-        }
-        for id in starts.keys {
-            if let error = refused[id] { throw error }
         }
     }
 
-    /// What there is to commit of a stream; nil: nothing, or nothing now.
+    /// What there is to commit of a stream, which may be nothing; nil: nothing now.
     ///
     /// - Parameter now: nil: what was refused is due.
     private mutating func takeWork(
         of id: StreamID, start: StreamStart?, now: ContinuousClock.Instant?
     ) -> CommitWork? {
+        if let start { self.streams[id]?.refused?.note(start, of: id) }
         if let refused = self.streams[id]?.refused {
-            var work = refused.work
-            if let start { work.settlement.start = start }
-            let isDue = now.map { refused.retryAt <= $0 } ?? true
-            return isDue || start != nil ? work : nil
+            if let now, now < refused.retryAt { return nil }
+            if let work = refused.work { return work }
         }
         guard let taken = self.streams[id]?.ledger.takeCommittable() else { return nil }
         let pages = taken.log + [taken.deferred].compactMap { $0 }
@@ -329,18 +391,21 @@ struct RelayLoop: ~Copyable {
         for ticket in pages { settlement.add(ticket) }
         for ending in endings { settlement.add(ending) }
         settlement.start = start ?? self.crashWatch.commit(id, pages: pages.map(\.sequence))
-        return settlement.isEmpty ? nil : CommitWork(settlement: settlement, pages: pages, endings: endings)
+        return CommitWork(settlement: settlement, pages: pages, endings: endings)
     }
 
     /// Keeps what was refused, to be tried again.
     private mutating func keep(_ work: CommitWork, of id: StreamID, refusedFor error: RelayStoreError) {
         let now = self.clock.now
-        var refused = self.streams[id]?.refused ?? RefusedCommit(work, now: now)
+        var refused = self.streams[id]?.refused ?? RefusedCommit(now: now)
+        refused.work = work.settlement.isEmpty ? nil : work
         let isNews = refused.refused(error.message, now: now)
         self.streams[id]?.refused = refused
         if !isNews { return }
         self.logger.warning(
-            "Outcomes cannot be stored; that is tried again, and nothing more of the destination is delivered than its window has room for",
+            refused.hasOutcomes
+                ? "Outcomes cannot be stored; that is tried again, and nothing more of the destination is delivered than its window has room for"
+                : "The start of a delivery cannot be stored; that is tried again, and nothing of the destination is delivered before",
             metadata: [
                 "outbox.destination": "\(self.destination(of: id))", "outbox.error": "\(error)",
                 "outbox.attempts": "\(refused.attempts)",

@@ -8,6 +8,10 @@ struct StreamDelivery {
     private var slowCalls: SlowCalls?
     /// What the store has refused to make durable; nothing else of the stream is committed, and nothing deferred read, before it.
     var refused: RefusedCommit?
+    /// What has to be noted before anything more is read or handed out: see ``CrashWatch``. Nil: nothing.
+    var start: StreamStart?
+    /// Pages that are read and wait for that.
+    var beginning: [any MessagePage] = []
     /// When to look for deferred messages; nil: there are none.
     var deferredDue: ContinuousClock.Instant?
 
@@ -36,9 +40,9 @@ struct StreamDelivery {
 
     /// What to ask the store for; nil: nothing.
     func request(_ configuration: RelayConfiguration, now: ContinuousClock.Instant) -> ReadRequest? {
-        guard self.dispatcher.wantsMessages else { return nil }
+        guard self.start == nil, self.dispatcher.wantsMessages else { return nil }
         let room = self.room(configuration)
-        let deferred = !self.ledger.hasDeferred && self.refused == nil && self.deferredDue.map { $0 <= now } ?? false
+        let deferred = !self.waitsWithDeferred && self.deferredDue.map { $0 <= now } ?? false
         guard room != nil || deferred else { return nil }
         return ReadRequest(
             stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
@@ -58,7 +62,17 @@ struct StreamDelivery {
 
     /// When to look for deferred messages next, unless a page of them is on its way or none is wanted.
     var waitingDue: ContinuousClock.Instant? {
-        self.ledger.hasDeferred || self.refused != nil || !self.dispatcher.wantsMessages ? nil : self.deferredDue
+        self.waitsWithDeferred || self.start != nil || !self.dispatcher.wantsMessages ? nil : self.deferredDue
+    }
+
+    /// Whether deferred messages were read and are not durable, or none may be read.
+    private var waitsWithDeferred: Bool { self.ledger.hasDeferred || self.refused?.work != nil }
+
+    /// When what was refused is tried again, unless there is nothing to try.
+    var retryAt: ContinuousClock.Instant? {
+        guard let refused = self.refused else { return nil }
+        let isWaiting = refused.work != nil || self.start != nil
+        return isWaiting || self.ledger.committable + self.parked.committable > 0 ? refused.retryAt : nil
     }
 
     /// What is being done, for those who watch.
@@ -68,7 +82,8 @@ struct StreamDelivery {
 
     /// Whether there is something that is still going to be settled.
     var isWorking: Bool {
-        (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning || self.refused != nil
+        (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning
+            || self.refused?.hasOutcomes == true
     }
 
     /// Whether a handler is being called with something that holds up the cursor.

@@ -129,7 +129,7 @@ public struct BatchSchedule: Sendable {
             self.close(index, .behind)
         case .delivered, .rejected:
             self.close(index, outcome)
-        case .retry, .unavailable, .behind:
+        case .retry, .unavailable, .postponed, .behind:
             self.close(index, outcome)
             self.findKeys()
             if let key = self.keys[index] { self.fail(key, at: index) }

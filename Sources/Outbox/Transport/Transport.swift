@@ -15,6 +15,9 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// finished or the task is cancelled. A cancelled transport returns at once, and everything that is under way in
     /// ``deliver(_:)`` ends too.
     ///
+    /// Where the other side is out of reach, the transport's own log says so, and why, before there is a message, and again when the
+    /// reason is another one: nothing else does before a message has found out.
+    ///
     /// - Throws: What no trying again can help and no outcome can tell. It ends the relay.
     func run() async throws
 

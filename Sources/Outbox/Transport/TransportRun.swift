@@ -46,10 +46,10 @@ struct TransportRun {
         }
     }
 
-    /// Says what is wrong with a transport before a message has to find out.
+    /// Asks a transport for contact before a message does. A transport's own log says what is wrong; here it is a detail.
     private func lookForContact(of transport: any Transport) async {
         guard let reason = await transport.contact().reason, !Task.isCancelled else { return }
-        self.logger.warning(
+        self.logger.debug(
             "A transport has no contact yet; it goes on trying",
             metadata: ["outbox.transport": "\(transport)", "outbox.error": "\(reason)"])
     }

@@ -60,7 +60,10 @@ struct BatchDelivery: ~Copyable {
                     // Some may have been confirmed before their producer ended.
                     await self.reports.wait(for: .anything)
                 } else {
-                    self.schedule.settleRest(ending)
+                    // These were not sent: there was no room beside what waits for a leader.
+                    let isTheirs = self.reports.leaderless == nil
+                    self.schedule.settleRest(
+                        isTheirs ? ending : self.postponed("it waits for partitions without a leader"))
                 }
                 continue
             }
@@ -188,12 +191,14 @@ struct BatchDelivery: ~Copyable {
 
     private mutating func takeReports() {
         while let report = self.reports.nextReport() {
-            self.judge(report.index, report.code, ReportMeaning(report.code), isAlone: report.isAlone)
+            let slot = report.slot
+            self.judge(
+                report.index, slot.code, ReportMeaning(slot.code), isAlone: slot.isAlone, partition: slot.partition)
         }
     }
 
     private mutating func judge(
-        _ index: Int, _ code: rd_kafka_resp_err_t, _ meaning: ReportMeaning, isAlone: Bool
+        _ index: Int, _ code: rd_kafka_resp_err_t, _ meaning: ReportMeaning, isAlone: Bool, partition: Int32 = -1
     ) {
         switch meaning {
         case .delivered:
@@ -202,7 +207,13 @@ struct BatchDelivery: ~Copyable {
             // It was the time at which it was sent, so no message would fare better.
             self.settle(index, .unavailable("\(errorText(code)); is the clock of this machine right?"))
         case .sendAgain:
-            if let ending = self.reports.ending { self.settle(index, ending) } else { self.schedule.sendAgain(index) }
+            guard let ending = self.reports.ending else { return self.schedule.sendAgain(index) }
+            if let topic = self.topicWithoutLeader(index, partition) {
+                self.settle(
+                    index, self.postponed("the partition \(partition) of the topic “\(topic)” has no leader"))
+            } else {
+                self.settle(index, ending)
+            }
         case .refused where !isAlone, .timestampRefused where !isAlone:
             self.schedule.sendAgain(index)
             if self.isSuspicious { return }
@@ -222,6 +233,18 @@ struct BatchDelivery: ~Copyable {
         case .unavailable:
             self.settle(index, .unavailable(errorText(code)))
         }
+    }
+
+    /// The topic of a record whose partition had no leader; nil: it had one.
+    private func topicWithoutLeader(_ index: Int, _ partition: Int32) -> String? {
+        guard let leaderless = self.reports.leaderless, let record = try? self.records.record(at: index) else {
+            return nil
+        }
+        return leaderless.partitions[record.topic]?.contains(partition) == true ? record.topic : nil
+    }
+
+    private func postponed(_ reason: String) -> Outcome {
+        .postpone(after: self.reports.leaderless?.pause ?? .zero, reason)
     }
 
     private mutating func settle(_ index: Int, _ outcome: Outcome) {

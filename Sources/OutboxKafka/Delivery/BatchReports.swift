@@ -20,8 +20,18 @@ import Synchronization
         fileprivate let owner: Unmanaged<BatchReports>
         fileprivate let index: Int32
         fileprivate(set) var code: rd_kafka_resp_err_t
+        /// The partition that was chosen for it, if one was.
+        fileprivate(set) var partition: Int32 = -1
         /// Whether it is sent by a producer that has one record in a request.
         var isAlone: Bool
+    }
+
+    /// Partitions that had no leader when a batch was given up: what goes there is no message's fault, and others pass.
+    struct Leaderless {
+        /// By topic.
+        let partitions: [String: Set<Int32>]
+        /// When their records are tried again.
+        let pause: Duration
     }
 
     /// What a task waits for.
@@ -44,6 +54,8 @@ import Synchronization
         var hasDelivered = false
         /// What becomes of records whose producer ended; nil: they are sent again.
         var ending: Outcome?
+        /// What of its topics had no leader then.
+        var leaderless: Leaderless?
         var lastProgress = ContinuousClock.now
         var waiting: (wait: Wait, continuation: CheckedContinuation<Void, Never>)?
     }
@@ -70,7 +82,7 @@ import Synchronization
         let owner = unsafe Unmanaged.passUnretained(self)
         for index in batch.indices {
             let slot = unsafe Slot(
-                owner: owner, index: Int32(index), code: RD_KAFKA_RESP_ERR_NO_ERROR, isAlone: false)
+                owner: owner, index: Int32(index), code: RD_KAFKA_RESP_ERR_NO_ERROR, partition: -1, isAlone: false)
             unsafe self.slots.initializeElement(at: index, to: slot)
         }
     }
@@ -136,18 +148,21 @@ import Synchronization
     }
 
     /// The next report that has arrived and was not taken.
-    func nextReport() -> (index: Int, code: rd_kafka_resp_err_t, isAlone: Bool)? {
+    func nextReport() -> (index: Int, slot: Slot)? {
         if self.consumed == self.known {
             self.known = self.state.withLock(\.reported)
             if self.consumed == self.known { return nil }
         }
         let index = unsafe Int(self.ring[self.consumed % self.ring.count])
         self.consumed += 1
-        return unsafe (index, self.slots[index].code, self.slots[index].isAlone)
+        return unsafe (index, self.slots[index])
     }
 
     /// What becomes of records whose producer ended; nil: they are sent again.
     var ending: Outcome? { self.state.withLock(\.ending) }
+
+    /// Which partitions had no leader when its producer ended.
+    var leaderless: Leaderless? { self.state.withLock(\.leaderless) }
 
     /// The task is done with this object; reports may still come.
     func close() {
@@ -173,9 +188,10 @@ import Synchronization
     func cancel() { self.wake { $0.isCancelled = true } }
 
     /// Says what becomes of records whose producer ends.
-    func end(with outcome: Outcome) {
+    func end(with outcome: Outcome, leaderless: Leaderless? = nil) {
         self.wake { state in
             state.ending = outcome
+            state.leaderless = leaderless
             state.isCalled = true
         }
     }
@@ -219,6 +235,7 @@ import Synchronization
                 isDelivery = false
             }
             unsafe slot.pointee.code = record.err
+            unsafe slot.pointee.partition = record.partition
             unsafe owner._withUnsafeGuaranteedRef { reports in
                 unsafe reports.ring[reports.written % reports.ring.count] = slot.pointee.index
                 reports.written += 1

@@ -49,6 +49,39 @@ import Outbox
         return nil
     }
 
+    /// Which partitions of a topic have no leader.
+    struct WithoutLeader {
+        var partitions: Set<Int32> = []
+        /// Whether others have one.
+        var isPart = false
+    }
+
+    /// Asks which partitions of the topics in use have no leader.
+    ///
+    /// - Returns: By topic; empty: none, or no broker has answered within that time.
+    func partitionsWithoutLeader(within time: Duration) -> [String: WithoutLeader] {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let code = unsafe rd_kafka_metadata(self.client, 0, nil, &metadata, Int32(time.seconds * 1000))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe metadata else { return [:] }
+        defer { unsafe rd_kafka_metadata_destroy(answer) }
+        var found: [String: WithoutLeader] = [:]
+        for number in unsafe 0..<Int(answer.pointee.topic_cnt) {
+            let topic = unsafe answer.pointee.topics[number]
+            guard let name = unsafe topic.topic else { continue }
+            var without = WithoutLeader()
+            for index in unsafe 0..<Int(topic.partition_cnt) {
+                let partition = unsafe topic.partitions[index]
+                if unsafe partition.leader < 0 || partition.err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE {
+                    unsafe without.partitions.insert(partition.id)
+                } else {
+                    without.isPart = true
+                }
+            }
+            if !without.partitions.isEmpty { unsafe found[String(cString: name)] = without }
+        }
+        return found
+    }
+
     /// Asks for a topic.
     ///
     /// - Returns: What is wrong with it, or what kept a broker from answering within that time; nil: nothing.

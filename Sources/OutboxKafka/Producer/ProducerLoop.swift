@@ -95,7 +95,7 @@ struct ProducerLoop: ~Copyable {
         while self.failure == nil, !self.isOver {
             self.takeEvents(of: handle, within: self.contact.isInDoubt ? .milliseconds(10) : Self.pollTime)
             if self.contact.isInDoubt { self.look(for: handle) } else { self.lookForTopic(handle) }
-            self.checkTime()
+            self.checkTime(handle)
             self.checkMode()
         }
         if let failure = self.failure { self.board.note(failure: failure.reason) }
@@ -192,7 +192,7 @@ struct ProducerLoop: ~Copyable {
             metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
     }
 
-    private mutating func checkTime() {
+    private mutating func checkTime(_ handle: borrowing ProducerHandle) {
         let now = Instant.now
         if case .close = self.board.order, self.closing == nil { self.closing = now }
         if self.contact.check(now: now) {
@@ -203,14 +203,21 @@ struct ProducerLoop: ~Copyable {
         if stalled.isEmpty { return }
         let isClusterAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
         let reason = "no confirmation within \(self.delivery.timeout.seconds) s"
+        let withoutLeader = handle.partitionsWithoutLeader(within: Self.probeTime)
         for reports in stalled {
             // That others are delivered says nothing where all of the destination goes to one topic, and they to another.
             let isAlive =
                 reports.fixedTopic.map { self.board.hasDelivered(to: $0, since: now - self.delivery.timeout) }
                 ?? isClusterAlive
-            reports.end(with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason))
+            // A topic of all messages without any leader is an outage of the destination.
+            let partitions = withoutLeader.filter { $0.key != reports.fixedTopic || $0.value.isPart }
+            reports.end(
+                with: isAlive || reports.hasDelivered ? .retry(reason) : .unavailable(reason),
+                leaderless: partitions.isEmpty
+                    ? nil : .init(partitions: partitions.mapValues(\.partitions), pause: self.delivery.timeout))
         }
-        self.failure = Failure(reason: reason)
+        // Where others have a leader, what is on the wire to them is confirmed, if it can be, rather than sent twice.
+        self.failure = Failure(reason: reason, patience: withoutLeader.isEmpty ? .zero : Self.partingTime)
     }
 
     /// Says why nothing can be delivered, when that is news. Before there is a message, nothing else would say it.

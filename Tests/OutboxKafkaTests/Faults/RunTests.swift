@@ -2,6 +2,7 @@ import BrokerTesting
 import CRdKafka
 import Outbox
 import OutboxKafka
+import OutboxTesting
 import TestSupport
 import Testing
 
@@ -28,6 +29,29 @@ import Testing
             }
         }
         #expect(lines.warnings.count <= 2, "\(lines.warnings)")
+    }
+
+    /// By the transport, and not by its relay too.
+    @Test func aRelayWithoutBrokersSaysItOnce() async throws {
+        let lines = LogLines()
+        var configuration = KafkaConfiguration(brokers: ["127.0.0.1:1"], topic: "events")
+        configuration.delivery.contactTimeout = .milliseconds(200)
+        let transport = try KafkaTransport(configuration, logger: lines.logger)
+        let outbox = InMemoryOutbox()
+        let relay = Relay(store: outbox, routes: ["events": .transport(transport)], logger: lines.logger)
+        let events = relay.events
+        async let run: Void = relay.run()
+        try await eventually("it is said why") { lines.warnings.contains { $0.contains("Connection refused") } }
+        // Now a message finds out, which is another thing to say.
+        let before = lines.warnings.count
+        try outbox.enqueue(.numbered(1))
+        for await event in events {
+            if case .opened = event { break }
+        }
+        relay.stop()
+        try await run
+        let said = lines.warnings.filter { !$0.contains("outbox.destination") }
+        #expect(before == 1 && said.count == 1, "\(lines.warnings)")
     }
 
     @Test func aMissingTopicIsLoggedAtTheStart() async throws {

@@ -89,6 +89,49 @@ import Testing
         }
     }
 
+    /// However long a partition has no leader, it costs none of its messages an attempt, and those of others pass.
+    @Test(.timeLimit(.minutes(1))) func aPartitionWithoutALeaderMakesNoDeadLetters() async throws {
+        let cluster = MockKafkaCluster()
+        cluster.create("events")
+        cluster.lead("events", partition: 1, by: -1)
+        let transport = try TransportUnderTest.make(cluster.bootstrapServers) {
+            $0.topic = "events"
+            $0.delivery.timeout = .seconds(1)
+        }
+        let outbox = InMemoryOutbox()
+        for number in 0..<60 { try outbox.enqueue(.numbered(number, key: "k\(number % 20)")) }
+        var logger = Logger(label: "outbox.test")
+        logger.logLevel = .critical
+        let relay = Relay(
+            store: outbox,
+            routes: ["events": .transport(transport, retry: .constant(.zero, maximumAttempts: 2))], logger: logger)
+        let events = relay.events(bufferingNewest: 10_000)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await relay.run() }
+            var delivered = 0
+            var deferred: [Int64: Int] = [:]
+            for await event in events {
+                switch event {
+                case .delivered(_, _, let attempt):
+                    delivered += 1
+                    #expect(attempt == 1)
+                case .retried(let id, _, _, _, _):
+                    deferred[id, default: 0] += 1
+                    // More often than there are attempts.
+                    if deferred[id] == 4 { cluster.lead("events", partition: 1, by: 2) }
+                case .deadLettered: Issue.record("a message is dead")
+                case .opened: Issue.record("a partition is not the destination")
+                default: break
+                }
+                if delivered == 60 { break }
+            }
+            relay.stop()
+            try await group.waitForAll()
+            #expect(deferred.values.contains { $0 >= 4 })
+        }
+        #expect(outbox.deadLetters().isEmpty && outbox.pending().isEmpty && outbox.deferred().isEmpty)
+    }
+
     /// What keeps every producer from being one is said.
     @Test func aClusterThatGivesNoProducerItsNumberSaysWhy() async throws {
         let cluster = MockKafkaCluster(brokers: 1)
@@ -99,7 +142,8 @@ import Testing
         try await self.withTopic("events", cluster) { transport in
             let outcomes = try await transport.deliver(MessageBatch([.numbered(1)]))
             #expect(
-                outcomes[0].isUnavailable && outcomes[0].reason?.contains("Cluster authorization failed") == true, "\(outcomes)")
+                outcomes[0].isUnavailable && outcomes[0].reason?.contains("Cluster authorization failed") == true,
+                "\(outcomes)")
             cluster.clear(.initialiseProducer)
             let again = try await transport.deliver(MessageBatch([.numbered(1)]))
             #expect(again.areDelivered, "\(again)")

@@ -93,6 +93,7 @@ extension Outcome {
     var isDelivered: Bool { self == .delivered }
     var isRejection: Bool { if case .rejected = self.kind { true } else { false } }
     var isRetry: Bool { if case .retry = self.kind { true } else { false } }
+    var isPostponed: Bool { if case .postponed = self.kind { true } else { false } }
     var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
 }
 

@@ -152,7 +152,7 @@ extension Outcome {
     var isRefusal: Bool {
         switch self.kind {
         case .rejected, .retry: true
-        case .delivered, .unavailable, .behind: false
+        case .delivered, .unavailable, .postponed, .behind: false
         }
     }
 }
