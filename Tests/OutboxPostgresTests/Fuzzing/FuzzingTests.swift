@@ -34,8 +34,9 @@ import Testing
             }
             guard let resolved = try? configuration.resolved() else { return .wrong("has parameters that cannot be") }
             let list = resolved.map { name, value in
-                let quoted = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
-                return "\(name) = '\(quoted)'"
+                // Scalar by scalar: a combining mark behind a quote does not make it another character to libpq.
+                let quoted = value.unicodeScalars.map { $0 == "\\" || $0 == "'" ? "\\\($0)" : "\($0)" }
+                return "\(name) = '\(quoted.joined())'"
             }.joined(separator: " ")
             guard let again = try? ConnectionConfiguration(list), (try? again.resolved()) == resolved else {
                 return .wrong("is not read as “\(list)”")
