@@ -223,15 +223,15 @@ import Testing
         try await running
     }
 
-    /// A full disk lets a relay connect, read and deliver, and commit nothing.
+    /// A relay connects, reads and delivers, and each commit ends its session.
     @Test func pausesGrowWhileNothingCanBeCommitted() async throws {
         let bench = try await RelayBench.make()
         try await bench.script(
             """
-            CREATE FUNCTION $outbox.full_disk() RETURNS trigger LANGUAGE plpgsql AS
-                'BEGIN RAISE EXCEPTION ''full'' USING ERRCODE = ''53100''; END';
-            CREATE TRIGGER full_disk BEFORE UPDATE ON $outbox.stream
-                FOR EACH ROW EXECUTE FUNCTION $outbox.full_disk();
+            CREATE FUNCTION $outbox.crash() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END';
+            CREATE TRIGGER crash BEFORE UPDATE ON $outbox.stream
+                FOR EACH ROW EXECUTE FUNCTION $outbox.crash();
             SELECT $outbox.enqueue('d', 'x')
             """)
         var configuration = RelayBench.quick
