@@ -96,9 +96,15 @@ final class RelayProcess: Sendable {
     ///
     /// - Returns: The exit status.
     func stop() async throws -> Int32 {
-        self.guarded.withLock { $0.process?.terminate() }
-        try await until("the relay ends") { !self.isRunning }
-        return self.guarded.withLock { $0.process?.terminationStatus ?? -1 }
+        while true {
+            try self.ensureRunning()
+            self.guarded.withLock { $0.process?.terminate() }
+            try await until("the relay ends") { !self.isRunning }
+            let process = self.guarded.withLock { $0.process }
+            // One that has just been started does not know yet that signals are for it.
+            if process?.terminationReason == .uncaughtSignal, process?.terminationStatus == SIGTERM { continue }
+            return process?.terminationStatus ?? -1
+        }
     }
 }
 
