@@ -9,7 +9,8 @@
 ///
 /// Taking the bell and the poll after it are one step here (``Step/poll(release:arm:)``) and one pipeline on the wire.
 /// While messages keep coming the relay polls every few milliseconds and never takes the bell, as network drivers turn
-/// from interrupts to polling (NAPI).
+/// from interrupts to polling (NAPI). Where they come one by one, far apart, polls between them would find nothing: the bell is taken
+/// with the first that could.
 ///
 /// A value type without I/O or clock.
 struct Doorbell: Sendable, Hashable {
@@ -52,8 +53,12 @@ struct Doorbell: Sendable, Hashable {
         var longestBusyPause: Duration = .milliseconds(4)
         /// What a pause, doubling while nothing is found, never exceeds.
         var longestPause: Duration = .milliseconds(20)
-        /// How many polls in a row find nothing before the bell is taken.
+        /// How many polls in a row find nothing before the bell is taken, as long as messages come near to each other.
         var pollsBeforeArming = 3
+        /// Messages that come further apart than this, on average, come one by one: the bell is taken with the poll that follows each.
+        var farApart: Duration = .milliseconds(10)
+        /// Messages that come nearer than this do so no longer.
+        var nearApart: Duration = .milliseconds(5)
         /// Whether taking the bell comes with another poll. False breaks the protocol: for the test that shows it.
         var pollsAfterArming = true
         /// Nil: the bell is used. Else it never is, and a poll that found nothing is followed by that pause.
@@ -64,6 +69,10 @@ struct Doorbell: Sendable, Hashable {
     private var state = State.due
     private var pause: Duration
     private var emptyPolls = 0
+    /// How far apart messages come, smoothed: it falls faster than it rises, so that a burst is noticed by its first messages.
+    private var distance = Duration.zero
+    /// Whether they come one by one.
+    private(set) var isFarApart = false
     /// Whether this session holds the bell.
     private(set) var isHeld = false
 
@@ -97,9 +106,13 @@ struct Doorbell: Sendable, Hashable {
     ///   - messages: How many.
     ///   - released: Whether the bell was released with it.
     ///   - granted: Whether the bell was taken before; nil: not tried.
-    mutating func polled(_ found: Found, messages: Int = 0, released: Bool, granted: Bool?) {
+    ///   - distance: How long ago the last poll was that found something; nil: it is not known.
+    mutating func polled(
+        _ found: Found, messages: Int = 0, released: Bool, granted: Bool?, distance: Duration? = nil
+    ) {
         if released { self.isHeld = false }
         if granted == true { self.isHeld = true }
+        if found != .nothing, let distance { self.cameApart(by: distance) }
         switch found {
         case .full:
             self.emptyPolls = 0
@@ -108,8 +121,8 @@ struct Doorbell: Sendable, Hashable {
         case .some:
             let isBusy = messages >= self.policy.manyMessages && self.emptyPolls == 0
             self.pause = isBusy ? min(self.pause * 2, self.policy.longestBusyPause) : self.policy.shortestPause
-            self.emptyPolls = 0
-            self.state = self.isHeld ? .due : .pausing
+            self.emptyPolls = self.isFarApart && !self.isHeld ? self.policy.pollsBeforeArming : 0
+            self.state = self.isHeld || self.isFarApart ? .due : .pausing
         case .nothing:
             if self.isHeld {
                 self.state = .asleep
@@ -123,7 +136,7 @@ struct Doorbell: Sendable, Hashable {
             if self.emptyPolls > 0 { self.pause = min(self.pause * 2, self.policy.longestPause) }
             self.state = .pausing
             if self.emptyPolls < self.policy.pollsBeforeArming {
-                self.emptyPolls += 1
+                self.emptyPolls = self.isFarApart ? self.policy.pollsBeforeArming : self.emptyPolls + 1
                 // The last poll before the bell is taken needs no pause: taking it comes with another look.
                 if self.emptyPolls == self.policy.pollsBeforeArming { self.state = .due }
             }
@@ -141,5 +154,13 @@ struct Doorbell: Sendable, Hashable {
     mutating func released() {
         self.isHeld = false
         self.rang()
+    }
+
+    private mutating func cameApart(by distance: Duration) {
+        let distance = min(distance, self.policy.farApart * 4)
+        self.distance =
+            distance < self.distance ? (self.distance + distance) / 2 : (self.distance * 4 + distance) / 5
+        if self.distance >= self.policy.farApart { self.isFarApart = true }
+        if self.distance < self.policy.nearApart { self.isFarApart = false }
     }
 }

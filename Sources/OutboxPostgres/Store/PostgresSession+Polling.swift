@@ -113,7 +113,11 @@ extension PostgresSession {
         if found != .nothing { self.janitorSchedule?.messagesWereRead() }
         if !snapshot.isEmpty { self.noteNewest(snapshot) }
         let messages = result.pages.reduce(0) { $0 + $1.count }
-        self.doorbell.polled(found, messages: messages, released: poll.isReleasing, granted: granted)
+        let now = self.clock.now
+        self.doorbell.polled(
+            found, messages: messages, released: poll.isReleasing, granted: granted,
+            distance: self.lastFound.map { now - $0 })
+        if messages > 0 { self.lastFound = now }
         return result
     }
 

@@ -42,6 +42,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var ahead: Ahead?
     /// Which characters the database can store.
     var characters = StorableCharacters.all
+    /// When messages were found last.
+    var lastFound: ContinuousClock.Instant?
     /// When the current pause ends.
     var pauseEnd: ContinuousClock.Instant?
     /// When to look without having been rung for; nil: something was looked for since that was last asked.

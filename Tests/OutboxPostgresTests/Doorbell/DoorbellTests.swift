@@ -1,5 +1,6 @@
-@testable import OutboxPostgres
 import Testing
+
+@testable import OutboxPostgres
 
 /// The doorbell's protocol, checked over every interleaving of producers and a relay.
 @Suite struct DoorbellTests {
@@ -44,11 +45,11 @@ import Testing
                 case .idle:
                     next.producers[index] = self.bellHeldByRelay ? .ringing : .silent
                     worlds.append(next)
-                    next.producers[index] = .done  // Rolled back before it did anything.
+                    next.producers[index] = .done // Rolled back before it did anything.
                     worlds.append(next)
                 case .silent:
                     next.producers[index] = .done
-                    worlds.append(next)  // rolled back
+                    worlds.append(next) // rolled back
                     next.unread += 1
                     worlds.append(next)
                 case .ringing:
@@ -120,7 +121,7 @@ import Testing
 
     private var policy: Doorbell.Policy {
         var policy = Doorbell.Policy()
-        policy.longestPause = .milliseconds(4)  // fewer states
+        policy.longestPause = .milliseconds(4) // fewer states
         return policy
     }
 
@@ -129,6 +130,63 @@ import Testing
         let (states, lost) = self.explore(world)
         #expect(lost == nil)
         #expect(states > 500, "the exploration has to reach something")
+    }
+
+    /// A doorbell that has found messages one by one, far apart.
+    private var farApart: Doorbell {
+        var doorbell = Doorbell(policy: self.policy)
+        for _ in 1...2 {
+            doorbell.polled(.some, messages: 1, released: false, granted: nil, distance: .seconds(1))
+        }
+        doorbell.rang()
+        return doorbell
+    }
+
+    @Test func noWakeUpIsLostWhereMessagesComeOneByOne() {
+        #expect(self.farApart.isFarApart)
+        let (states, lost) = self.explore(World(producers: [.idle, .idle, .idle], doorbell: self.farApart))
+        #expect(lost == nil)
+        #expect(states > 200)
+        let broken = World(producers: [.idle, .idle, .idle], doorbell: self.farApart, secondPoll: false)
+        #expect(self.explore(broken).lost != nil)
+    }
+
+    /// One look that brings the message and one that comes with the bell.
+    @Test func oneByOneTwoPollsAreEnough() {
+        var doorbell = self.farApart
+        #expect(doorbell.step == .poll(release: false, arm: false))
+        doorbell.polled(.some, messages: 1, released: true, granted: nil, distance: .seconds(1))
+        #expect(doorbell.step == .poll(release: false, arm: true))
+        doorbell.polled(.nothing, released: false, granted: true)
+        #expect(doorbell.step == .sleep)
+        // A producer is in flight.
+        doorbell.rang()
+        doorbell.polled(.some, messages: 1, released: true, granted: nil, distance: .seconds(1))
+        doorbell.polled(.nothing, released: false, granted: false)
+        #expect(doorbell.step == .pause(.milliseconds(2)))
+        doorbell.pauseEnded()
+        #expect(doorbell.step == .poll(release: false, arm: true))
+    }
+
+    @Test func aBurstIsNoticedByItsFirstMessages() {
+        var doorbell = self.farApart
+        var count = 0
+        while doorbell.isFarApart, count < 100 {
+            doorbell.polled(.some, messages: 1, released: false, granted: nil, distance: .milliseconds(1))
+            count += 1
+        }
+        #expect(count <= 4)
+        guard case .pause = doorbell.step else { Issue.record("it pauses between polls"); return }
+        while !doorbell.isFarApart, count < 100 {
+            doorbell.polled(.some, messages: 1, released: false, granted: nil, distance: .milliseconds(100))
+            count += 1
+        }
+        #expect(count <= 8)
+        // Between the two limits nothing changes.
+        for _ in 0..<100 {
+            doorbell.polled(.some, messages: 1, released: false, granted: nil, distance: .milliseconds(7))
+        }
+        #expect(doorbell.isFarApart)
     }
 
     @Test func withoutTheSecondPollAWakeUpIsLost() {
@@ -205,7 +263,11 @@ import Testing
         var doorbell = Doorbell()
         while true {
             if case .poll(_, arm: true) = doorbell.step { break }
-            if case .pause = doorbell.step { doorbell.pauseEnded() } else { doorbell.polled(.nothing, released: false, granted: nil) }
+            if case .pause = doorbell.step {
+                doorbell.pauseEnded()
+            } else {
+                doorbell.polled(.nothing, released: false, granted: nil)
+            }
         }
         doorbell.polled(.some, released: false, granted: true)
         #expect(doorbell.step == .poll(release: true, arm: false))

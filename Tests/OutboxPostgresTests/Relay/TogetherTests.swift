@@ -204,7 +204,7 @@ import Testing
         try await eventually("the first is read") {
             for page in try await session.read(requests) {
                 texts += (0..<page.count).map { row in
-                    page.withPayload(at: row) { bytes in unsafe String(decoding: bytes, as: UTF8.self) }
+                    unsafe page.withPayload(at: row) { bytes in unsafe String(decoding: bytes, as: UTF8.self) }
                 }
             }
             return texts == ["first"]

@@ -32,7 +32,9 @@ import Testing
             let before = try await self.position(bench)
             var configuration = RelayConfiguration()
             configuration.standbyInterval = .milliseconds(20)
-            try await bench.run(bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], configuration: configuration)) {
+            try await bench.run(
+                bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], configuration: configuration)
+            ) {
                 try await eventually("all are delivered") { delivered.load(ordering: .relaxed) >= count }
             }
             try await self.isAlone(bench)
@@ -72,6 +74,57 @@ import Testing
         #expect(cost.walBytes <= 1_000_000)
         // Five per page of 1000 and one per commit.
         #expect(cost.statements <= 800)
-        print("100,000 delivered: \(cost.rowsWritten) rows, \(cost.walBytes) bytes of WAL, \(cost.statements) statements")
+        print(
+            "100,000 delivered: \(cost.rowsWritten) rows, \(cost.walBytes) bytes of WAL, \(cost.statements) statements")
+    }
+
+    /// Messages that come one by one, to a relay that sleeps: one look that brings it, one that comes with the bell, one commit.
+    @Test func aMessageByItselfCostsThreeRoundTrips() async throws {
+        try await EphemeralPostgres.with(
+            .init(parameters: ["autovacuum": "off", "shared_preload_libraries": "pg_stat_statements", "fsync": "off"])
+        ) { server in
+            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            try await bench.script("CREATE EXTENSION pg_stat_statements")
+            var policy = Doorbell.Policy()
+            // However fast this test is.
+            (policy.farApart, policy.nearApart) = (.zero, .zero)
+            let store = PostgresStore(
+                postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil),
+                statements: bench.schema.statements, policy: policy)
+            let delivered = Atomic(0)
+            let routes: Routes = [
+                "d": .handler { _ in delivered.add(1, ordering: .relaxed) }, "e": .handler { _ in },
+                "f": .handler { _ in },
+            ]
+            try await bench.run(bench.relay(routes, store: store)) {
+                func deliver(_ count: Int) async throws {
+                    let before = delivered.load(ordering: .relaxed)
+                    for number in 1...count {
+                        try await bench.sql("SELECT $outbox.enqueue('d', '')")
+                        try await eventually("it is delivered and committed, and the relay sleeps") {
+                            let isCommitted = try await bench.pendingCount() == 0
+                            let isAsleep = try await bench.isAsleep()
+                            return delivered.load(ordering: .relaxed) == before + number && isCommitted && isAsleep
+                        }
+                    }
+                }
+                try await deliver(3)
+                try await bench.script("SELECT pg_stat_statements_reset()")
+                try await deliver(20)
+            }
+            func calls(_ condition: String) async throws -> Int {
+                try await bench.count(
+                    "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE \(condition)")
+            }
+            let polls = try await calls("query LIKE '%scheduled, destination%'")
+            let commits = try await calls("query LIKE '%by_place AS (%'")
+            let alone = try await calls(
+                "query LIKE '%pg_snapshot_xip%' AND query LIKE '%UNION ALL%' AND query NOT LIKE '%, destination%'")
+            let transactions = try await calls("query LIKE 'BEGIN%REPEATABLE READ%'")
+            #expect((40...44).contains(polls), "two for each")
+            #expect((20...22).contains(commits), "one for each")
+            #expect(alone == 0)
+            #expect(transactions <= 2, "a poll is one statement")
+        }
     }
 }
