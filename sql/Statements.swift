@@ -66,6 +66,7 @@ package struct Statements: Sendable {
     // deferred
     package var readDue: Statement
     package var nextDue: Statement
+    package var nextDueOf: Statement
     package var readKeys: Statement
     package var insertDeferred: Statement
     package var updateDeferred: Statement
@@ -134,6 +135,7 @@ package struct Statements: Sendable {
         // disaster for the other.
         self.readDue = statement(nil, PackageResources.read_due_sql)
         self.nextDue = statement(nil, PackageResources.next_due_sql)
+        self.nextDueOf = statement(nil, PackageResources.next_due_of_sql)
         self.readKeys = statement("read_keys", PackageResources.read_keys_sql)
         self.insertDeferred = statement("insert_deferred", PackageResources.insert_deferred_sql)
         self.updateDeferred = statement(nil, PackageResources.update_deferred_sql)

@@ -114,14 +114,7 @@ struct RelayLoop: ~Copyable {
     }
 
     mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        var next: ContinuousClock.Instant?
-        var index = self.streams.startIndex
-        while index != self.streams.endIndex {
-            let look = self.streams.values[index].parkSlowCalls(now: now)
-            next = [next, look].compactMap { $0 }.min()
-            self.streams.formIndex(after: &index)
-        }
-        return next
+        self.streams.values.compactMap { $0.parkSlowCalls(now: now) }.min()
     }
 
     /// Settles what there is, and notes that it was no crash.
@@ -197,10 +190,11 @@ struct RelayLoop: ~Copyable {
     /// Hands the pages of a stream to its dispatcher; nothing is left to be noted before.
     mutating func handOut(_ id: StreamID) {
         guard let stream = self.streams[id], !stream.beginning.isEmpty else { return }
-        self.streams[id]?.beginning.removeAll()
+        let pages = stream.beginning
+        stream.beginning.removeAll()
         let first = stream.ledger.nextSequence
-        self.crashWatch.begin(id, pages: Array(first..<(first + stream.beginning.count)))
-        for page in stream.beginning { self.submit(page) }
+        self.crashWatch.begin(id, pages: Array(first..<(first + pages.count)))
+        for page in pages { self.submit(page) }
     }
 
     mutating func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {

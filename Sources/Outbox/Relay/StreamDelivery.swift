@@ -1,5 +1,7 @@
 /// One stream of a running relay: its dispatcher, its ledger, and when its deferred messages are due.
-struct StreamDelivery {
+///
+/// The loop's alone. A class, because a relay has thousands of them and looks at each.
+final class StreamDelivery {
     let id: StreamID
     let dispatcher: Dispatcher
     var ledger = Ledger<PageTicket>()
@@ -93,7 +95,7 @@ struct StreamDelivery {
     /// destination is held.
     ///
     /// - Returns: When to look again; nil: not before something else happens.
-    mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+    func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         guard var slowCalls = self.slowCalls else { return nil }
         defer { self.slowCalls = slowCalls }
         guard self.ledger.isUnsettled, !self.dispatcher.isOpen || self.dispatcher.isCalling else {

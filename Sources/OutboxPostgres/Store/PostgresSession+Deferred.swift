@@ -9,7 +9,7 @@ extension PostgresSession {
         if due.isEmpty { return nil }
         for index in requests.indices { requests[index].deferred = false }
         var plan: [(SQLStatement, Answer)] = []
-        for request in due { self.planDeferred(request, &plan) }
+        self.planDeferred(due, &plan)
         // Last: what was read waited for who was dropping the outbox, and is of the one that came after it.
         plan.append((self.sameLog, .none))
         let results: [QueryResult]
@@ -25,15 +25,55 @@ extension PostgresSession {
         return result
     }
 
-    func planDeferred(_ request: ReadRequest, _ plan: inout [(SQLStatement, Answer)]) {
-        guard let stream = self.streams[request.stream] else { return }
-        let subscription = SQLValue.text(self.subscription)
-        let destination = SQLValue.text(stream.destination.name)
-        let limit = request.messages > 0 ? request.messages : 1000
-        let excluded = SQLValue.int8Array(request.excluding)
-        let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded]
-        plan.append((self.bound(self.statements.readDue, due), .due(request)))
-        plan.append((self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
+    /// Asks for what is due of some streams. Of many, it is asked first which have something that is due, for all at once; those are
+    /// asked for again, and read.
+    func planDeferred(_ requests: [ReadRequest], _ plan: inout [(SQLStatement, Answer)]) {
+        var (alone, together): ([ReadRequest], [ReadRequest]) = (requests, [])
+        if requests.count > Self.fewDeferred {
+            // What a handler is working on is not known to the question that is for many.
+            together = requests.filter { !self.knownDue.contains($0.stream) && $0.excluding.isEmpty }
+            alone = requests.filter { self.knownDue.contains($0.stream) || !$0.excluding.isEmpty }
+        }
+        for request in alone.prefix(PollPlan.mostAlone) {
+            guard let stream = self.streams[request.stream] else { continue }
+            self.knownDue.remove(request.stream)
+            let subscription = SQLValue.text(self.subscription)
+            let destination = SQLValue.text(stream.destination.name)
+            let limit = request.messages > 0 ? request.messages : 1000
+            let excluded = SQLValue.int8Array(request.excluding)
+            let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded]
+            plan.append((self.bound(self.statements.readDue, due), .due(request)))
+            plan.append((self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
+        }
+        if together.isEmpty { return }
+        let streams = together.compactMap { self.streams[$0.stream] }
+        let binds: [SQLValue] = [
+            .text(self.subscription), .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
+        ]
+        plan.append((self.bound(self.statements.nextDueOf, binds), .nextDueOf(streams.map(\.id))))
+    }
+
+    /// How many streams are asked one by one for what is due.
+    private static let fewDeferred = 8
+
+    private func takeDue(of streams: [StreamID], _ part: QueryResult, _ result: inout ReadResult) {
+        var known: [StreamID: Int64] = [:]
+        for row in 0..<part.rowCount { known[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1) }
+        for stream in streams {
+            if let microseconds = known[stream], microseconds <= 0 {
+                // Read when it is asked for again.
+                self.knownDue.insert(stream)
+            } else {
+                let due = known[stream].map { Duration.microseconds($0) }
+                result.nextDue[stream] = .some(self.toldDue(due))
+            }
+        }
+    }
+
+    /// Who only polls is not told of what others put there.
+    private func toldDue(_ due: Duration?) -> Duration? {
+        guard let interval = self.wakeup.pollingInterval else { return due }
+        return min(due ?? interval, interval)
     }
 
     func takeDeferred(_ answer: Answer, _ part: QueryResult, _ result: inout ReadResult) {
@@ -48,10 +88,10 @@ extension PostgresSession {
             // A page of what is due is on its way: the relay asks again when it is committed.
             let isOnItsWay = result.pages.contains { $0.stream == request.stream && $0.origin == .deferred }
             let microseconds = isOnItsWay || part.rowCount == 0 ? nil : part.int64(row: 0, column: 0)
-            var due = microseconds.map { Duration.microseconds(max($0, 0)) }
-            // Who only polls is not told of what others put there.
-            if let interval = self.wakeup.pollingInterval, !isOnItsWay { due = min(due ?? interval, interval) }
-            result.nextDue[request.stream] = .some(due)
+            let due = microseconds.map { Duration.microseconds(max($0, 0)) }
+            result.nextDue[request.stream] = .some(isOnItsWay ? nil : self.toldDue(due))
+        case .nextDueOf(let streams):
+            self.takeDue(of: streams, part, &result)
         default:
             break
         }

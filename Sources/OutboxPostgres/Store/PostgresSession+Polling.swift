@@ -15,6 +15,7 @@ extension PostgresSession {
         case catchup(ReadRequest, Cursor.Catchup)
         case due(ReadRequest)
         case nextDue(ReadRequest)
+        case nextDueOf([StreamID])
     }
 
     /// A poll that the server has been asked for.
@@ -51,8 +52,7 @@ extension PostgresSession {
         _ requests: [ReadRequest], release: Bool, _ plan: inout [(SQLStatement, Answer)]
     ) -> Bool {
         let poll = PollPlan(requests, of: self.streams, &self.knowledge)
-        // Where there are many, what is due of the others is asked for again.
-        let deferred = requests.lazy.filter(\.deferred).prefix(PollPlan.mostAlone)
+        let deferred = requests.filter(\.deferred)
         // Who does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
         let releasing = (self.bound(self.statements.release, [self.lockKey]), Answer.none)
         if poll.alone.isEmpty, poll.forward.isEmpty, deferred.isEmpty, !poll.together.isEmpty {
@@ -66,7 +66,7 @@ extension PostgresSession {
         plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
         if !poll.together.isEmpty { plan.append((self.readNew(poll), .new(poll))) }
         for request in poll.alone { self.planAlone(request, &plan) }
-        for request in deferred { self.planDeferred(request, &plan) }
+        self.planDeferred(deferred, &plan)
         if !poll.forward.isEmpty {
             // Last: other statements are planned otherwise.
             plan.append((self.bound(self.statements.joinByHash), .none))
@@ -103,7 +103,7 @@ extension PostgresSession {
                 found = max(found, self.take(late: late, fresh: part, request, snapshot, &result))
             case .catchup(let request, let catchup):
                 found = max(found, self.take(catchup: part, request, catchup, &result))
-            case .due, .nextDue:
+            case .due, .nextDue, .nextDueOf:
                 self.takeDeferred(answer, part, &result)
             }
         }

@@ -55,6 +55,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var janitorHasFailed = false
     /// When to look whether somebody has changed the streams; nil: whoever does tells.
     var reloadDue: ContinuousClock.Instant?
+    /// Streams that are known to have deferred messages that are due.
+    var knownDue: Set<StreamID> = []
     /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
     var deferredIsUncertain = false
     /// When the relay was last told that others have changed deferred messages, and when it is to be told again, because they have

@@ -1,0 +1,12 @@
+-- The same for many streams at once: those without a deferred message that is ever due have no row. $1 subscription, $2 streams, $3 their
+-- destinations.
+SELECT asked.stream, first.microseconds
+FROM unnest($2::integer[], $3::text[]) AS asked (stream, destination)
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN next_attempt_at > now() THEN (extract(epoch FROM next_attempt_at - now()) * 1000000)::bigint ELSE 0 END AS microseconds
+    FROM {{schema}}.deferred
+    WHERE (destination, subscription, next_attempt_at) >= (asked.destination, $1, '-infinity'::timestamptz)
+        AND (destination, subscription, next_attempt_at) < (asked.destination, $1, 'infinity'::timestamptz)
+    ORDER BY destination, subscription, next_attempt_at
+    LIMIT 1
+) AS first
