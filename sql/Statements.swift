@@ -41,6 +41,7 @@ package struct Statements: Sendable {
     package var readNew: Statement
     package var readNewRunning: Statement
     package var firstNew: Statement
+    package var beyond: Statement
 
     // stream
     package var register: Statement
@@ -113,6 +114,7 @@ package struct Statements: Sendable {
         self.readNew = statement("read_new", PackageResources.read_new_sql)
         self.readNewRunning = statement("read_new_running", PackageResources.read_new_running_sql)
         self.firstNew = statement("first_new", PackageResources.first_new_sql)
+        self.beyond = statement("beyond", PackageResources.beyond_sql)
         self.register = statement("register", PackageResources.register_sql)
         self.restart = statement("restart", PackageResources.restart_sql)
         self.lookBack = statement("look_back", PackageResources.look_back_sql)

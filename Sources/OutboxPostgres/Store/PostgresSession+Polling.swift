@@ -10,6 +10,7 @@ extension PostgresSession {
         case snapshot
         case new(PollPlan)
         case firstNew([StreamID])
+        case beyond
         case late(ReadRequest)
         case fresh(ReadRequest)
         case catchup(ReadRequest, Cursor.Catchup)
@@ -55,7 +56,8 @@ extension PostgresSession {
         let deferred = requests.filter(\.deferred)
         // Who does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
         let releasing = (self.bound(self.statements.release, [self.lockKey]), Answer.none)
-        if poll.alone.isEmpty, poll.forward.isEmpty, deferred.isEmpty, !poll.together.isEmpty {
+        let looksByIDs = !poll.together.isEmpty && self.isTimeToLookByIDs()
+        if poll.alone.isEmpty, poll.forward.isEmpty, deferred.isEmpty, !poll.together.isEmpty, !looksByIDs {
             // One statement has one snapshot.
             if release { plan.append(releasing) }
             plan.append((self.readNew(poll), .new(poll)))
@@ -65,6 +67,7 @@ extension PostgresSession {
         if release { plan.append(releasing) }
         plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
         if !poll.together.isEmpty { plan.append((self.readNew(poll), .new(poll))) }
+        if looksByIDs { plan.append((self.beyond(poll.together.map(\.stream)), .beyond)) }
         for request in poll.alone { self.planAlone(request, &plan) }
         self.planDeferred(deferred, &plan)
         if !poll.forward.isEmpty {
@@ -94,6 +97,8 @@ extension PostgresSession {
                 self.isLogReplaced = try part[0].decode(1, as: Int64?.self) != Int64(self.logID)
             case .new(let plan):
                 (snapshot, found) = (PostgresPage.snapshot(of: part), max(found, self.take(new: part, plan, &result)))
+            case .beyond:
+                if self.take(beyond: part) { found = .full }
             case .firstNew(let streams):
                 try self.take(firstNew: part, of: streams, snapshot)
             case .late:

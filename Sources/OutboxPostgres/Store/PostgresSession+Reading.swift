@@ -75,7 +75,6 @@ extension PostgresSession {
             case .sleep:
                 let fallback = reads ? self.fallbackPoll : nil
                 if let fallback, self.clock.now >= fallback {
-                    self.forgetCompleteness()
                     self.doorbell.rang()
                     continue
                 }

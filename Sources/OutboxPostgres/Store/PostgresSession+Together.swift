@@ -120,9 +120,36 @@ extension PostgresSession {
         self.nextLongAgo = Cursor.maximum(of: snapshot) ?? 0
     }
 
-    /// Everything is looked for by ids once more.
-    func forgetCompleteness() {
-        for id in self.streams.keys { self.streams[id]?.cursor.isComplete = false }
+    // MARK: - Looking by ids
+
+    /// Whether it is time to look by ids at what is read by transaction numbers.
+    func isTimeToLookByIDs() -> Bool {
+        let polling = self.wakeup.pollingInterval.map { min($0 * 100, .seconds(30)) }
+        guard let interval = polling ?? self.wakeup.fallbackInterval else { return false }
+        let now = self.clock.now
+        guard let due = self.byIDsDue, now < due else {
+            defer { self.byIDsDue = now + interval }
+            return self.byIDsDue != nil
+        }
+        return false
+    }
+
+    func beyond(_ ids: [StreamID]) -> SQLStatement {
+        let streams = ids.compactMap { self.streams[$0] }
+        return self.bound(
+            self.statements.beyond,
+            [
+                .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
+                .int8Array(streams.map(\.cursor.position)),
+            ])
+    }
+
+    /// - Returns: Whether a stream has messages beyond its position, as it was before this poll: it is read by ids next.
+    func take(beyond part: QueryResult) -> Bool {
+        for row in 0..<part.rowCount {
+            self.streams[StreamID(part.int32(row: row, column: 0))]?.cursor.isComplete = false
+        }
+        return part.rowCount > 0
     }
 }
 

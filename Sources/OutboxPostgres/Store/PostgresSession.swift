@@ -36,6 +36,8 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var forwardDue: ContinuousClock.Instant?
     /// The transaction number that will have been the next one long ago by then.
     var nextLongAgo: UInt64 = 0
+    /// When to look by ids at what is read by transaction numbers; nil: no stream is read so yet.
+    var byIDsDue: ContinuousClock.Instant?
     /// Destinations of which messages came that are not the session's.
     var unknownDestinations: Set<String> = []
     /// A poll that the relay has not asked for yet; see ``readAhead(_:after:)``.

@@ -95,6 +95,30 @@ import Testing
         #expect(try await bench.pendingCount() == 0 || number == "4000000000")
     }
 
+    /// The same, without a message that comes after them.
+    @Test(arguments: [true, false]) func rowsThatArePutIntoTheLogAreFoundInTime(polling: Bool) async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        try await self.enqueue(bench, 10, "old")
+        let store = PostgresStore(
+            postgres: bench.postgres, schema: bench.schema,
+            wakeup: polling ? .polling(every: .milliseconds(10)) : .notify(fallback: .milliseconds(50)))
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
+            try await eventually("all are committed") {
+                let isCommitted = try await bench.pendingCount() == 0
+                return isCommitted && deliveries.count == 10
+            }
+            try await bench.script(
+                """
+                INSERT INTO $outbox.message (xid, id, destination, payload)
+                OVERRIDING SYSTEM VALUE SELECT '3', 100 + i, 'd', ('restored' || i)::bytea FROM generate_series(1, 5) AS i
+                """)
+            try await eventually("they are delivered") {
+                deliveries.texts.filter { $0.hasPrefix("restored") }.count == 5
+            }
+        }
+    }
+
     /// Under a relay at work. What a paused stream has not read is not passed, neither for the janitor nor for a new session.
     @Test(arguments: [true, false])
     func idsThatBeginAgainUnderARelay(pausedBefore: Bool) async throws {

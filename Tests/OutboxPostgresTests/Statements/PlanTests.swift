@@ -105,6 +105,20 @@ import Testing
         #expect(plan.contains { $0.contains("Hash Join") }, "\(plan.joined(separator: "\n"))")
     }
 
+    @Test(arguments: State.allCases) func beyondIsServedByTheIndexOnDestination(state: State) async throws {
+        let bench = try await RelayBench.make()
+        try await self.prepare(bench, state)
+        let plan = try await self.plan(
+            bench, bench.schema.statements.beyond.text, "'{1,2}', '{d1,d2}', '{5,6}'",
+            types: "integer[], text[], bigint[]")
+        #expect(self.scans(plan) == ["destination"], "\(plan.joined(separator: "\n"))")
+        #expect(
+            plan.filter { $0.contains("Index Cond") }.allSatisfy {
+                $0.contains("destination = ") && $0.contains("id > ")
+            })
+        #expect(!plan.contains { $0.contains("Sort") && !$0.contains("Sort Key") }, "\(plan)")
+    }
+
     @Test(arguments: State.allCases) func freshIsServedInOrderByTheIndexOnDestination(state: State) async throws {
         let bench = try await RelayBench.make()
         try await self.prepare(bench, state)
