@@ -105,13 +105,16 @@ struct RelayLoop: ~Copyable {
             var until = [commitAt, aloneAt, retryAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
             let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
-            if isLooking { until = now }
+            if isLooking { until = min(until ?? now + Self.look, now + Self.look) }
             self.session.note(self.streams.mapValues(\.activity))
             let result = try await self.session.read(requests, until: until)
             try await self.take(result, requests, isolation: isolation)
-            if isLooking, result.pages.isEmpty, !result.deferredChanged { try await self.endCare(isolation: isolation) }
+            if isLooking, result.lookedAtEverything { try await self.endCare(isolation: isolation) }
         }
     }
+
+    /// How long a store has to look whether there is anything to be careful with, before it is asked again.
+    static let look = Duration.milliseconds(20)
 
     mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         self.streams.values.compactMap { $0.parkSlowCalls(now: now) }.min()

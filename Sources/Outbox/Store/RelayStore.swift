@@ -131,14 +131,19 @@ public struct ReadResult: Sendable {
     public var nextDue: [StreamID: Duration?]
     /// Whether somebody else has changed deferred messages.
     public var deferredChanged: Bool
+    /// Whether everything that was asked for was looked at, and there is nothing: a store may return before it has looked, or look at
+    /// a part at a time. A relay that delivers one message at a time after crashes goes on doing that until it is.
+    public var lookedAtEverything: Bool
 
     /// Creates a result.
     public init(
-        pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false
+        pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false,
+        lookedAtEverything: Bool = false
     ) {
         self.pages = pages
         self.nextDue = nextDue
         self.deferredChanged = deferredChanged
+        self.lookedAtEverything = lookedAtEverything
     }
 }
 

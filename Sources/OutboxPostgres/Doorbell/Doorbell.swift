@@ -27,6 +27,8 @@ struct Doorbell: Sendable, Hashable {
     /// What a poll has found.
     enum Found: Hashable, Comparable {
         case nothing
+        /// Nothing so far, and not everything was looked at.
+        case partial
         /// Messages, and all there were.
         case some
         /// Messages, and there may be more.
@@ -71,6 +73,8 @@ struct Doorbell: Sendable, Hashable {
     private var emptyPolls = 0
     /// How far apart messages come, smoothed: it falls faster than it rises, so that a burst is noticed by its first messages.
     private var distance = Duration.zero
+    /// Whether the last poll has not looked at everything, so that the next one goes on with it.
+    private(set) var isLookingOn = false
     /// Whether they come one by one.
     private(set) var isFarApart = false
     /// Whether this session holds the bell.
@@ -85,7 +89,9 @@ struct Doorbell: Sendable, Hashable {
     var step: Step {
         switch self.state {
         case .due:
-            let arm = self.emptyPolls >= self.policy.pollsBeforeArming
+            // What is begun after the bell was taken is looked through to its end with the bell.
+            if self.isLookingOn { return .poll(release: false, arm: false) }
+            let arm = self.emptyPolls >= self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
             return .poll(release: self.isHeld, arm: arm && !self.isHeld)
         case .pausing:
             return .pause(self.pause)
@@ -112,8 +118,11 @@ struct Doorbell: Sendable, Hashable {
     ) {
         if released { self.isHeld = false }
         if granted == true { self.isHeld = true }
-        if found != .nothing, let distance { self.cameApart(by: distance) }
+        if found >= .some, let distance { self.cameApart(by: distance) }
+        self.isLookingOn = found == .partial
         switch found {
+        case .partial:
+            self.state = .due
         case .full:
             self.emptyPolls = 0
             self.pause = self.policy.shortestPause
@@ -146,6 +155,7 @@ struct Doorbell: Sendable, Hashable {
     /// A producer has rung, or there is another reason to look at once.
     mutating func rang() {
         self.state = .due
+        self.isLookingOn = false
         self.emptyPolls = 0
         self.pause = self.policy.shortestPause
     }
@@ -157,6 +167,8 @@ struct Doorbell: Sendable, Hashable {
     }
 
     private mutating func cameApart(by distance: Duration) {
+        // Where the bell is not used, there is nothing to take.
+        if self.policy.pollingInterval != nil { return }
         let distance = min(distance, self.policy.farApart * 4)
         self.distance =
             distance < self.distance ? (self.distance + distance) / 2 : (self.distance * 4 + distance) / 5

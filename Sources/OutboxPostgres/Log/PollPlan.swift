@@ -19,8 +19,8 @@ struct PollPlan {
         var longAgo: UInt64 = 0
         /// Whether it is time to look after streams that are not asked for.
         var isDue = false
-        /// How many streams were read one by one, for those to have their turn that were not among them.
-        var turn = 0
+        /// Streams that were read one by one in this round, which ends when all of them have been.
+        var looked: Set<StreamID> = []
     }
 
     /// How many streams are read one by one in a poll.
@@ -44,7 +44,7 @@ struct PollPlan {
         var mustLook = knowledge.isDue
         for request in requests where request.messages > 0 {
             guard let stream = streams[request.stream] else { continue }
-            if knowledge.crowded.contains(request.stream) {
+            if stream.cursor.isComplete, knowledge.crowded.contains(request.stream) {
                 self.forward.append(request.stream)
             } else if stream.isPlain, stream.cursor.isComplete, stream.cursor.snapshot == knowledge.newest {
                 self.together.append(request)
@@ -68,10 +68,17 @@ struct PollPlan {
             self.isPartial = requests.contains { $0.messages > 0 && forward.contains($0.stream) }
         }
         if self.alone.count > Self.mostAlone {
-            let first = knowledge.turn % self.alone.count
-            self.alone = Array((self.alone[first...] + self.alone[..<first]).prefix(Self.mostAlone))
-            knowledge.turn += Self.mostAlone
-            self.isPartial = true
+            let left = self.alone.filter { !knowledge.looked.contains($0.stream) }
+            self.alone = Array((left.isEmpty ? self.alone : left).prefix(Self.mostAlone))
+            if left.isEmpty { knowledge.looked.removeAll() }
+            knowledge.looked.formUnion(self.alone.map(\.stream))
+            if left.count > self.alone.count || left.isEmpty {
+                self.isPartial = true
+            } else {
+                knowledge.looked.removeAll()
+            }
+        } else {
+            knowledge.looked.removeAll()
         }
         knowledge.isDue = false
         knowledge.crowded.subtract(self.forward)

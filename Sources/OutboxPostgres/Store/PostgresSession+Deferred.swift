@@ -41,9 +41,12 @@ extension PostgresSession {
             let destination = SQLValue.text(stream.destination.name)
             let limit = request.messages > 0 ? request.messages : 1000
             let excluded = SQLValue.int8Array(request.excluding)
-            let due: [SQLValue] = [subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded]
+            let due: [SQLValue] = [
+                subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded,
+            ]
             plan.append((self.bound(self.statements.readDue, due), .due(request)))
-            plan.append((self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
+            plan.append(
+                (self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
         }
         if together.isEmpty { return }
         let streams = together.compactMap { self.streams[$0.stream] }
@@ -58,7 +61,9 @@ extension PostgresSession {
 
     private func takeDue(of streams: [StreamID], _ part: QueryResult, _ result: inout ReadResult) {
         var known: [StreamID: Int64] = [:]
-        for row in 0..<part.rowCount { known[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1) }
+        for row in 0..<part.rowCount {
+            known[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1)
+        }
         for stream in streams {
             if let microseconds = known[stream], microseconds <= 0 {
                 // Read when it is asked for again.

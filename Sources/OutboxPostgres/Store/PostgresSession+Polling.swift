@@ -36,7 +36,11 @@ extension PostgresSession {
 
     func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> SentPoll {
         var plan: [(SQLStatement, Answer)] = []
-        if arm { plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell)) }
+        if arm {
+            plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell))
+            // Of what was looked at before, it is not known that nothing has come since.
+            self.knowledge.looked.removeAll()
+        }
         // The snapshot must be taken after the bell, so it is another transaction's.
         let ends = plan.indices.map { $0 }
         var isPartial = false
@@ -85,7 +89,7 @@ extension PostgresSession {
         var granted: Bool?
         var snapshot: Cursor.Snapshot = []
         var late: QueryResult?
-        var found = poll.isPartial ? Doorbell.Found.full : .nothing
+        var found = Doorbell.Found.nothing
         for (answer, part) in zip(poll.answers, results) {
             switch answer {
             case .none:
@@ -112,10 +116,12 @@ extension PostgresSession {
                 self.takeDeferred(answer, part, &result)
             }
         }
+        if poll.isPartial { found = found == .nothing ? .partial : .full }
+        if found == .nothing { self.hasLookedAtAll = true }
         if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
         self.pauseEnd = nil
         if poll.requests.contains(where: { $0.messages > 0 }) { self.fallbackDue = nil }
-        if found != .nothing { self.janitorSchedule?.messagesWereRead() }
+        if found >= .some { self.janitorSchedule?.messagesWereRead() }
         if !snapshot.isEmpty { self.noteNewest(snapshot) }
         let messages = result.pages.reduce(0) { $0 + $1.count }
         let now = self.clock.now
@@ -169,7 +175,7 @@ extension PostgresSession {
             // Not read: the next poll brings it, as much as a page may have.
             freshPart = Cursor.Part(lastID: nil, isFull: true)
             self.streams[request.stream]?.boundedPages = 16
-        } else if stream.boundedPages > 0, freshPart.lastID != nil {
+        } else if stream.boundedPages > 0 {
             self.streams[request.stream]?.boundedPages -= 1
         }
         let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)

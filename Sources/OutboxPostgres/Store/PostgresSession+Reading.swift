@@ -4,6 +4,7 @@ import OutboxSQL
 extension PostgresSession {
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
         var result: ReadResult
+        self.hasLookedAtAll = false
         if self.mustCheckIDs {
             try await self.receiveAheadExplained()
             try await self.checkIDs()
@@ -26,7 +27,15 @@ extension PostgresSession {
         for request in requests where request.deferred && self.streams[request.stream]?.isPaused == true {
             result.nextDue[request.stream] = .some(nil)
         }
+        result.lookedAtEverything = self.lookedAtEverything(requests, result)
         return result
+    }
+
+    private func lookedAtEverything(_ requests: [ReadRequest], _ result: ReadResult) -> Bool {
+        guard result.pages.isEmpty, !result.deferredChanged else { return false }
+        let log =
+            self.hasLookedAtAll || self.doorbell.step == .sleep || !self.unpaused(requests).contains { $0.messages > 0 }
+        return log && requests.allSatisfy { !$0.deferred || result.nextDue.index(forKey: $0.stream) != nil }
     }
 
     /// What is asked of streams that are not paused.
@@ -53,6 +62,12 @@ extension PostgresSession {
                 if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced {
                     try await self.readAhead(requests, after: result)
                     return result
+                }
+                if self.doorbell.isLookingOn {
+                    // There may be many to look at.
+                    let now = self.clock.now
+                    if let result = try await self.wait(until: [now], reads) { return result }
+                    if let deadline, now >= deadline { return ReadResult() }
                 }
             case .pause(let duration):
                 if let result = try await self.readDeferred(&requests) { return result }

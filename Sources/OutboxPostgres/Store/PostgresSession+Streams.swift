@@ -66,6 +66,7 @@ extension PostgresSession {
             if stored.generation != known.generation {
                 // What was read and not committed is read again; its pages, if they are settled later, move nothing.
                 self.streams[stored.id] = stored
+                self.knowledge.crowded.remove(stored.id)
                 self.logger.info(
                     "Somebody has moved a cursor; reading from there",
                     metadata: [

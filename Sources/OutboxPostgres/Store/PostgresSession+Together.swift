@@ -25,7 +25,7 @@ extension PostgresSession {
         if requests.count <= max(unwantedCount, 16) {
             return (requests.compactMap { self.streams[$0.stream]?.destination.name }, true)
         }
-        var unwanted = Array(self.unknownDestinations)
+        var unwanted = self.unknownDestinations.map(\.name)
         if requests.count < self.streams.count {
             let wanted = Set(requests.map(\.stream))
             unwanted += self.streams.values.lazy.filter { !wanted.contains($0.id) }.map(\.destination.name)
@@ -39,12 +39,10 @@ extension PostgresSession {
         if self.isLogReplaced { return .nothing }
         let snapshot = PostgresPage.snapshot(of: part)
         let destinations = PostgresPage.destinations(of: part)
-        let unknown = destinations.filter { self.streamOf[$0.name] == nil }.map(\.name)
-        for name in unknown where self.unknownDestinations.count < Self.mostUnknown {
-            self.unknownDestinations.insert(name)
+        for (name, _) in destinations where self.unknownDestinations.count < Self.mostUnknown {
+            if self.streamOf[Destination(name)] == nil { self.unknownDestinations.insert(Destination(name)) }
         }
         if part.rowCount > plan.limit.messages {
-            if unknown.count == destinations.count { return .full }
             if plan.together.count == 1 {
                 self.streams[plan.together[0].stream]?.cursor.isComplete = false
             } else {
@@ -55,7 +53,7 @@ extension PostgresSession {
         var found = Doorbell.Found.nothing
         var taken: Set<StreamID> = []
         for (name, rows) in destinations {
-            guard let id = self.streamOf[name], let stream = self.streams[id] else { continue }
+            guard let id = self.streamOf[Destination(name)], let stream = self.streams[id] else { continue }
             taken.insert(id)
             if PostgresPage.hasWithheldPayload(part, rows) {
                 // Read alone by the next poll, as much as a page may have.

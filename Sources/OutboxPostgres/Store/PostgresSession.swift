@@ -26,7 +26,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     var headersVerified = false
     var streams: [StreamID: StreamState] = [:]
     /// The stream of each destination; of one that several share, one of them.
-    var streamOf: [String: StreamID] = [:]
+    var streamOf: [Destination: StreamID] = [:]
     var doorbell: Doorbell
     /// What the next poll is planned by.
     var knowledge = PollPlan.Knowledge()
@@ -39,7 +39,9 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     /// When to look by ids at what is read by transaction numbers; nil: no stream is read so yet.
     var byIDsDue: ContinuousClock.Instant?
     /// Destinations of which messages came that are not the session's.
-    var unknownDestinations: Set<String> = []
+    var unknownDestinations: Set<Destination> = []
+    /// Whether a poll of the current read has completed a look at everything, and found nothing.
+    var hasLookedAtAll = false
     /// A poll that the relay has not asked for yet; see ``readAhead(_:after:)``.
     var ahead: Ahead?
     /// Which characters the database can store.
@@ -200,7 +202,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             for row in results[2] {
                 let state = try StreamState(row)
                 self.streams[state.id] = state
-                self.streamOf[state.destination.name] = state.id
+                self.streamOf[state.destination] = state.id
             }
             let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
             let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
@@ -246,7 +248,9 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
             }
             let result = results[1]
             for row in 0..<result.rowCount {
-                guard let stream = try self.streamOf[result[row].decode(0, as: String.self)] else { continue }
+                guard let stream = try self.streamOf[Destination(result[row].decode(0, as: String.self))] else {
+                    continue
+                }
                 let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
                 keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
             }

@@ -36,8 +36,8 @@ actor InMemorySession: RelaySession {
                 try state.read(requests, session: self.number, now: now)
             }
             if let result { return result }
-            if isWoken { return ReadResult() }
-            if let deadline, deadline <= .now { return ReadResult() }
+            if isWoken { return ReadResult(lookedAtEverything: true) }
+            if let deadline, deadline <= .now { return ReadResult(lookedAtEverything: true) }
             await self.signal.wait(until: deadline)
         }
     }

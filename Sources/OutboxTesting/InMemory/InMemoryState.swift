@@ -152,6 +152,7 @@ struct InMemoryState {
             }
         }
         self.sessions[number]?.deferredChanged = false
+        result.lookedAtEverything = result.pages.isEmpty && !result.deferredChanged
         let isEmpty = result.pages.isEmpty && result.nextDue.isEmpty && !result.deferredChanged
         return isEmpty ? nil : result
     }

@@ -168,6 +168,40 @@ import Testing
         #expect(doorbell.step == .poll(release: false, arm: true))
     }
 
+    /// Where the relay only polls, nobody rings.
+    @Test func whoOnlyPollsNeverTakesTheBell() {
+        var policy = Doorbell.Policy()
+        policy.pollingInterval = .milliseconds(200)
+        var doorbell = Doorbell(policy: policy)
+        for number in 1...40 {
+            let found: Doorbell.Found = number.isMultiple(of: 4) ? .some : .nothing
+            doorbell.polled(found, messages: 1, released: false, granted: nil, distance: .seconds(1))
+            guard case .pause = doorbell.step else { Issue.record("\(doorbell.step) after \(number)"); return }
+            doorbell.pauseEnded()
+            #expect(doorbell.step == .poll(release: false, arm: false))
+        }
+    }
+
+    /// Where there is more to look at than one poll does, the bell is kept until all was looked at.
+    @Test func whatIsBegunWithTheBellIsLookedThrough() {
+        var doorbell = Doorbell()
+        for _ in 1...3 { doorbell.polled(.nothing, released: false, granted: nil) }
+        #expect(doorbell.step == .poll(release: false, arm: true))
+        doorbell.polled(.partial, released: false, granted: true)
+        #expect(doorbell.step == .poll(release: false, arm: false))
+        doorbell.polled(.partial, released: false, granted: nil)
+        #expect(doorbell.step == .poll(release: false, arm: false))
+        doorbell.polled(.nothing, released: false, granted: nil)
+        #expect(doorbell.step == .sleep)
+        // Refused, it is tried again when all was looked at once.
+        doorbell.rang()
+        for _ in 1...3 { doorbell.polled(.nothing, released: true, granted: nil) }
+        doorbell.polled(.partial, released: false, granted: false)
+        #expect(doorbell.step == .poll(release: false, arm: false))
+        doorbell.polled(.nothing, released: false, granted: nil)
+        guard case .pause = doorbell.step else { Issue.record("\(doorbell.step)"); return }
+    }
+
     @Test func aBurstIsNoticedByItsFirstMessages() {
         var doorbell = self.farApart
         var count = 0

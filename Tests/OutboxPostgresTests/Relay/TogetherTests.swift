@@ -26,6 +26,10 @@ import Testing
             try await Self.read(self.session, requests, self.session.isolation).compactMap { $0 as? PostgresPage }
         }
 
+        func look(_ requests: [ReadRequest]) async throws -> ReadResult {
+            try await Self.look(self.session, requests, self.session.isolation)
+        }
+
         func request(_ destination: Destination, _ messages: Int = 1000) throws -> ReadRequest {
             ReadRequest(
                 stream: try #require(self.streams[destination]), messages: messages, bytes: 8 << 20, deferred: false)
@@ -55,6 +59,11 @@ import Testing
             _ session: PostgresSession, _ requests: [ReadRequest], _: isolated any Actor
         ) async throws -> [any MessagePage] {
             try await session.read(requests, until: .now).pages
+        }
+        private static func look(
+            _ session: PostgresSession, _ requests: [ReadRequest], _: isolated any Actor
+        ) async throws -> ReadResult {
+            try await session.read(requests, until: .now + .milliseconds(20))
         }
         private static func commit(
             _ session: PostgresSession, _ settlements: [Settlement], _: isolated any Actor
@@ -185,7 +194,101 @@ import Testing
         let bulk = try await self.cost(bench, session) { try await readAll(20_000) }
         // Once to see that there are many, once for all streams to find out whose they are, and once or twice for their own.
         #expect((20_000...80_000).contains(bulk.tuplesRead), "was a hundred times as many")
+        // Of a destination that is not the session's, which is told the server from then on.
+        for _ in 1...2 {
+            try await bench.sql("SELECT $outbox.enqueue('unknown', '') FROM generate_series(1, 20000)")
+            try await bench.sql("SELECT $outbox.enqueue('d1', '')")
+            let unknown = try await self.cost(bench, session) { try await readAll(1) }
+            #expect((20_000...80_000).contains(unknown.tuplesRead))
+        }
         await session.close()
+    }
+
+    /// More streams than are read in one poll, all of which are read one by one, because a payload was long: the relay sleeps all the same,
+    /// and hears that it is to end.
+    @Test func manyStreamsWithLongPayloads() async throws {
+        let bench = try await RelayBench.make()
+        let destinations = (0..<600).map { "d\($0)" }
+        let deliveries = Deliveries()
+        var routes: Routes = [:]
+        for name in destinations { routes[Destination(name)] = .handler { deliveries.add($0) } }
+        try await bench.run(bench.relay(routes)) {
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+            try await bench.sql(
+                """
+                SELECT $outbox.enqueue('d' || i, convert_to(repeat('x', 32768), 'UTF8')) FROM generate_series(0, 599) AS i
+                """)
+            try await eventually("all are delivered and committed") {
+                let isCommitted = try await bench.pendingCount() == 0
+                return isCommitted && deliveries.count == 600
+            }
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+            try await bench.sql("SELECT $outbox.enqueue('d599', 'x')")
+            try await eventually("it hears the ring") { deliveries.count == 601 }
+        }
+        #expect(deliveries.count == 601)
+        #expect(try await bench.pendingCount() == 0)
+    }
+
+    /// "Nothing" is said only when all that was asked for was looked at: care after a crash ends with it.
+    @Test func nothingIsSaidWhenEverythingWasLookedAt() async throws {
+        let bench = try await RelayBench.make()
+        let destinations = (0..<600).map { Destination("d\($0)") }
+        try await bench.sql("SELECT $outbox.enqueue('d599', 'poison')")
+        let session = try await Session(bench, destinations)
+        let asked = try destinations.map { try session.request($0, 1) }
+        while true {
+            let result = try await session.look(asked)
+            if !result.pages.isEmpty {
+                #expect(result.pages.map(\.destination.name) == ["d599"])
+                break
+            }
+            try #require(!result.lookedAtEverything, "there is one")
+        }
+        try await eventually("there is nothing more") { try await session.look(asked).lookedAtEverything }
+        // And of what is deferred.
+        try await bench.sql(
+            """
+            INSERT INTO $outbox.deferred (id, created_at, destination, payload, next_attempt_at)
+            VALUES (1000000, now(), 'd300', 'poison', now())
+            """)
+        let deferred = asked.map { request in
+            var request = request
+            request.deferred = true
+            return request
+        }
+        while true {
+            let result = try await session.look(deferred)
+            if !result.pages.isEmpty { break }
+            try #require(!result.lookedAtEverything, "one is due")
+        }
+        await session.close()
+    }
+
+    /// Spellings that Unicode holds equal are two destinations to Postgres.
+    @Test(arguments: [1, 30]) func destinationsAreComparedByBytes(others: Int) async throws {
+        let bench = try await RelayBench.make()
+        let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+        #expect(Destination(composed) != Destination(decomposed))
+        let (one, other) = (Deliveries(), Deliveries())
+        var routes: Routes = [:]
+        for number in 0..<others { routes[Destination("d\(number)")] = .handler { _ in } }
+        routes[Destination(composed)] = .handler { one.add($0) }
+        try await bench.run(bench.relay(routes)) {
+            for number in 1...3 {
+                try await eventually("it sleeps") { try await bench.isAsleep() }
+                try await bench.sql("SELECT $outbox.enqueue($1, 'other')", [.text(decomposed)])
+                try await bench.sql("SELECT $outbox.enqueue($1, 'one')", [.text(composed)])
+                try await eventually("it is delivered") { one.texts.filter { $0 == "one" }.count == number }
+            }
+        }
+        #expect(one.texts == ["one", "one", "one"])
+        routes[Destination(decomposed)] = .handler { other.add($0) }
+        try await bench.run(bench.relay(routes)) {
+            try await eventually("the other's are delivered") { other.count == 3 }
+        }
+        #expect(other.texts == ["other", "other", "other"])
+        #expect(one.count == 3)
     }
 
     /// A stream that was paused, or whose window was full, while others went on: what came for them is not looked at once more for
