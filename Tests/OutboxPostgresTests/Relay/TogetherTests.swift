@@ -189,17 +189,17 @@ import Testing
         _ = try await session.read(destinations.map { try session.request($0) })
         try await bench.sql("SELECT $outbox.enqueue('d1', '')")
         let quiet = try await self.cost(bench, session) { try await readAll(1) }
-        #expect(quiet.tuplesRead == 1, "one message, one look at it")
+        #expect(quiet.isBetween(1, 1), "one message, one look at it")
         try await bench.sql("SELECT $outbox.enqueue('d1', '') FROM generate_series(1, 20000)")
         let bulk = try await self.cost(bench, session) { try await readAll(20_000) }
         // Once to see that there are many, once for all streams to find out whose they are, and once or twice for their own.
-        #expect((20_000...80_000).contains(bulk.tuplesRead), "was a hundred times as many")
+        #expect(bulk.isBetween(20_000, 80_000), "was a hundred times as many")
         // Of a destination that is not the session's, which is told the server from then on.
         for _ in 1...2 {
             try await bench.sql("SELECT $outbox.enqueue('unknown', '') FROM generate_series(1, 20000)")
             try await bench.sql("SELECT $outbox.enqueue('d1', '')")
             let unknown = try await self.cost(bench, session) { try await readAll(1) }
-            #expect((20_000...80_000).contains(unknown.tuplesRead))
+            #expect(unknown.isBetween(20_000, 80_000))
         }
         await session.close()
     }
@@ -331,32 +331,42 @@ import Testing
             #expect(read.map(\.count) == [1])
         }
         // Without, each of 49 streams would look at 10,000 messages.
-        #expect((1...5000).contains(cost.tuplesRead))
+        #expect(cost.isBetween(1, 5000))
         await session.close()
     }
 
-    private struct Cost { let tuplesRead: Int }
+    private struct Cost {
+        let tuplesRead: Int
+        /// Before PostgreSQL 15 what a session has counted comes when it comes, with what it did before: then only what is far too much
+        /// says anything.
+        let isExact: Bool
+
+        func isBetween(_ least: Int, _ most: Int) -> Bool {
+            self.isExact ? (least...most).contains(self.tuplesRead) : self.tuplesRead <= most + 200_000
+        }
+    }
 
     /// How many entries of the indexes on xid were read for what a closure does with a session.
     private func cost(_ bench: RelayBench, _ session: Session, _ body: () async throws -> Void) async throws -> Cost {
-        let before = try await self.tuplesRead(bench, session)
-        try await body()
-        return Cost(tuplesRead: try await self.tuplesRead(bench, session) - before)
-    }
-
-    private func tuplesRead(_ bench: RelayBench, _ session: Session) async throws -> Int {
-        // From PostgreSQL 15 on, what the session has counted can be had at once; before, it comes when it comes.
+        // The session's own: no other reads these indexes meanwhile.
         let connection = session.session.connection
-        let flush = try await connection.query(
-            SQLStatement("SELECT proname::text FROM pg_proc WHERE proname = 'pg_stat_force_next_flush'"))
-        if !flush.isEmpty { _ = try await connection.query(SQLStatement("SELECT pg_stat_force_next_flush()")) }
-        return try await Int(
-            connection.query(
-                SQLStatement(
-                    """
-                    SELECT coalesce(sum(idx_tup_read), 0)::bigint
-                    FROM pg_stat_user_indexes JOIN pg_class ON pg_class.oid = indexrelid
-                    WHERE pg_class.relname LIKE 'message\\_%\\_xid\\_idx' AND relnamespace = \(bench.schema.identifier)::text::regnamespace
-                    """))[0].decode(0, as: Int64.self))
+        let isExact = try await !connection.query(
+            SQLStatement("SELECT FROM pg_proc WHERE proname = 'pg_stat_force_next_flush'")
+        ).isEmpty
+        func tuplesRead() async throws -> Int {
+            if isExact { _ = try await connection.query(SQLStatement("SELECT pg_stat_force_next_flush()")) }
+            return try await Int(
+                connection.query(
+                    SQLStatement(
+                        """
+                        SELECT coalesce(sum(idx_tup_read), 0)::bigint
+                        FROM pg_stat_user_indexes JOIN pg_class ON pg_class.oid = indexrelid
+                        WHERE pg_class.relname LIKE 'message\\_%\\_xid\\_idx'
+                            AND relnamespace = \(bench.schema.identifier)::text::regnamespace
+                        """))[0].decode(0, as: Int64.self))
+        }
+        let before = try await tuplesRead()
+        try await body()
+        return Cost(tuplesRead: try await tuplesRead() - before, isExact: isExact)
     }
 }
