@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "OutboxMigrations",
             path: "migrations",
-            resources: ["0001_outbox", "0002_numbers", "0003_overlooked"].flatMap { name in
+            resources: ["0001_outbox", "0002_numbers", "0003_overlooked", "0004_nulls"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
             },
             swiftSettings: settings

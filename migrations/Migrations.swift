@@ -37,6 +37,10 @@ package enum Migrations {
             version: 3, name: "overlooked", readableBy: 1,
             up: text(PackageResources._003_overlooked_up_sql),
             down: text(PackageResources._003_overlooked_down_sql)),
+        File(
+            version: 4, name: "nulls", readableBy: 1,
+            up: text(PackageResources._004_nulls_up_sql),
+            down: text(PackageResources._004_nulls_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

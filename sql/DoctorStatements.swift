@@ -28,7 +28,9 @@ package struct DoctorStatements: Sendable {
         self.vacuumOff = text(PackageResources.vacuum_off_sql)
         self.unpassed = text(PackageResources.unpassed_sql)
         self.locks = text(PackageResources.locks_sql)
-        self.numbers = text(PackageResources.doctor_numbers_sql)
+        self.numbers = Statements.render(
+            PackageResources.doctor_numbers_sql, including: InspectionStatements.overlooked, schema: schema,
+            schemaText: schemaText)
         self.hiddenRows = text(PackageResources.hidden_rows_sql)
     }
 }

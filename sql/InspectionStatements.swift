@@ -14,22 +14,22 @@ package struct InspectionStatements: Sendable {
     package let replayDeadLetters: String
     package let discardDeadLetters: String
 
+    /// What says which messages a stream's cursor has overlooked.
+    static var overlooked: [String: [UInt8]] {
+        ["overlooked_way": PackageResources.overlooked_way_sql, "overlooked": PackageResources.overlooked_sql]
+    }
+
     /// The statements for one outbox; see ``Statements``.
     package init(schema: String, schemaText: String) {
-        func text(_ bytes: [UInt8]) -> String {
-            Statements.render(bytes, schema: schema, schemaText: schemaText)
+        func text(_ bytes: [UInt8], including shared: [String: [UInt8]] = [:]) -> String {
+            Statements.render(bytes, including: shared, schema: schema, schemaText: schemaText)
         }
-        // The schema's name may be anything, so it goes in last.
-        let filter = String(decoding: PackageResources.dead_letter_filter_sql, as: UTF8.self)
-            .split(separator: "\n").filter { !$0.hasPrefix("--") }.joined(separator: "\n")
         func filtered(_ bytes: [UInt8]) -> String {
-            let whole = String(decoding: bytes, as: UTF8.self)
-                .split(separator: "{{filter}}", omittingEmptySubsequences: false).joined(separator: filter)
-            return text(Array(whole.utf8))
+            text(bytes, including: ["filter": PackageResources.dead_letter_filter_sql])
         }
         self.configure = text(PackageResources.configure_inspection_sql)
         self.version = text(PackageResources.version_sql)
-        self.streamStatus = text(PackageResources.stream_status_sql)
+        self.streamStatus = text(PackageResources.stream_status_sql, including: Self.overlooked)
         self.unregistered = text(PackageResources.unregistered_sql)
         self.segments = text(PackageResources.segments_sql)
         self.relays = text(PackageResources.relays_sql)

@@ -149,9 +149,20 @@ package struct Statements: Sendable {
         self.moveDead = statement(nil, PackageResources.move_dead_sql)
     }
 
-    /// Puts the schema's name into a file's text.
-    static func render(_ bytes: [UInt8], schema: String, schemaText: String) -> String {
-        String(decoding: bytes, as: UTF8.self)
+    /// Puts the schema's name into a file's text, and before that what several files share: for `{{name}}` a file without its comments at
+    /// the beginning of lines.
+    static func render(
+        _ bytes: [UInt8], including shared: [String: [UInt8]] = [:], schema: String, schemaText: String
+    ) -> String {
+        var text = String(decoding: bytes, as: UTF8.self)
+        for (name, part) in shared {
+            let lines = String(decoding: part, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("--") }
+            text = text.split(separator: "{{\(name)}}", omittingEmptySubsequences: false)
+                .joined(separator: lines.joined(separator: "\n"))
+        }
+        // The schema's name may be anything, so it goes in last.
+        return
+            text
             .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(separator: schemaText)
             .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: schema)
     }

@@ -39,53 +39,10 @@ SELECT
         stream.destination, stream.subscription),
     'A relay reads them when its next session begins: restart the one that works.', true
 FROM {{schema}}.stream
--- From which transaction on a message is one that the cursor has not seen.
-CROSS JOIN LATERAL (
-    SELECT CASE
-        WHEN pg_snapshot_xmax(stream.snapshot) > pg_snapshot_xmax(pg_current_snapshot()) THEN '0'::xid8
-        ELSE stream.horizon
-    END AS xid
-    OFFSET 0
-) AS since
--- How to look for overlooked ones: by the ids that were passed (true), by the transactions since (false), not at all (null).
-CROSS JOIN LATERAL (
-    SELECT CASE
-        WHEN (
-            SELECT message.xid FROM {{schema}}.message
-            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
-            ORDER BY message.xid LIMIT 1
-        ) IS NULL THEN NULL
-        ELSE (
-            SELECT message.id FROM {{schema}}.message
-            WHERE message.destination = stream.destination AND message.id <= stream.position
-            ORDER BY message.id LIMIT 1 OFFSET 50
-        ) IS NULL OR (
-            SELECT message.xid FROM {{schema}}.message
-            WHERE message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
-            ORDER BY message.xid LIMIT 1 OFFSET 10000
-        ) IS NOT NULL
-    END AS by_id
-    OFFSET 0
-) AS way
+{{overlooked_way}}
 -- While a late part is paged through, what is late for its pinned snapshot is behind the horizon too, and is read in its turn.
 WHERE (stream.catchup_snapshot IS NULL OR stream.horizon > since.xid) AND EXISTS (
-    SELECT
-    FROM {{schema}}.message
-    WHERE message.destination = stream.destination
-        AND message.id <= CASE WHEN way.by_id THEN stream.position END
-        AND {{schema}}.slot(message.key, message.id) BETWEEN stream.slot_low AND stream.slot_high
-        AND CASE
-            WHEN message.xid >= since.xid AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
-            THEN message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot)
-        END
-    UNION ALL
-    SELECT
-    FROM {{schema}}.message
-    WHERE message.xid >= CASE WHEN NOT way.by_id THEN since.xid END
-        AND message.xid < pg_snapshot_xmax(pg_current_snapshot())
-        AND message.id + 0 <= stream.position AND message.destination IS NOT DISTINCT FROM stream.destination
-        AND {{schema}}.slot(message.key, message.id)::integer BETWEEN stream.slot_low AND stream.slot_high
-        AND (message.xid >= stream.horizon OR pg_visible_in_snapshot(message.xid, stream.snapshot))
+    {{overlooked}}
 )
 UNION ALL
 SELECT

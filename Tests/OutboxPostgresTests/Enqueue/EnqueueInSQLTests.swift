@@ -155,7 +155,7 @@ import Testing
         }
     }
 
-    /// The server's own errors show the whole row. What enqueue refuses shows nothing of it, in no field of the report.
+    /// The server's own errors show the whole row. What the outbox refuses shows nothing of it, in no field of the report.
     @Test(arguments: [
         "'secret', NULL::text, 'secret', headers => '{\"secret\":\"secret\"}'", "NULL, 'secret', 'secret'",
         "'', 'secret', 'secret', headers => '{\"secret\":\"secret\"}'", "'d', 'secret', headers => '[\"secret\"]'",
@@ -167,26 +167,50 @@ import Testing
     ])
     func nothingOfARefusedMessageIsInTheError(arguments: String) async throws {
         try await withTestOutbox { test in
-            let failure = await #expect(throws: Program.Failure.self) {
-                try await TestServer.shared.psql(
-                    """
-                    DO $$
-                    DECLARE detail text; context text; message text; hint text;
-                    BEGIN
-                        PERFORM \(test.name).enqueue(\(arguments));
-                    EXCEPTION WHEN OTHERS THEN
-                        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, context = PG_EXCEPTION_CONTEXT,
-                            message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-                        -- The call itself is in the context, as it is in this statement.
-                        RAISE EXCEPTION 'reported: % % % %', message, hint, detail,
-                            (SELECT string_agg(line, ' ') FROM string_to_table(context, E'\\n') AS line
-                             WHERE line NOT LIKE 'SQL statement%');
-                    END $$
-                    """)
-            }
-            let report = failure?.output.split(separator: "\n").first { $0.contains("reported: ") } ?? ""
-            #expect(!report.isEmpty && !report.contains("secret"), "\(failure?.output ?? "")")
+            try await self.expectNothingShown("PERFORM \(test.name).enqueue(\(arguments))")
         }
+    }
+
+    /// The same of rows that are inserted as they are.
+    @Test(arguments: [
+        ("destination, payload, key", "NULL, 'secret', 'secret'", "23502"),
+        ("destination, payload, key, headers", "'d', NULL, 'secret', '{\"a\":\"secret\"}'", "23502"),
+        ("destination, key, options", "'d', 'secret', '{\"max_attempts\":1}'", "23502"),
+        ("payload, key", "'secret', 'secret'", "23502"),
+        ("destination, payload, key", "'', 'secret', 'secret'", "23514"),
+        ("destination, payload, headers", "'d', 'secret', '[\"secret\"]'", "23514"),
+        ("destination, payload, options", "'d', 'secret', '{\"secret\":\"secret\"}'", "23514"),
+    ])
+    func nothingOfARefusedRowIsInTheError(columns: String, values: String, state: String) async throws {
+        try await withTestOutbox { test in
+            let insert = "INSERT INTO \(test.name).message (\(columns)) VALUES (\(values))"
+            try await self.expectNothingShown(insert)
+            let error = await #expect(throws: PostgresError.self) { try await test.connection.execute(script: insert) }
+            #expect(error?.sqlState == state && error?.constraint == "message_is_valid" && error?.column != nil)
+            #expect(try await test.value("SELECT count(*) FROM \(test.name).message", as: Int64.self) == 0)
+        }
+    }
+
+    private func expectNothingShown(_ statement: String) async throws {
+        let failure = await #expect(throws: Program.Failure.self) {
+            try await TestServer.shared.psql(
+                """
+                DO $$
+                DECLARE detail text; context text; message text; hint text;
+                BEGIN
+                    \(statement);
+                EXCEPTION WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, context = PG_EXCEPTION_CONTEXT,
+                        message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+                    -- The call itself is in the context, as it is in this statement.
+                    RAISE EXCEPTION 'reported: % % % %', message, hint, detail,
+                        (SELECT string_agg(line, ' ') FROM string_to_table(context, E'\\n') AS line
+                         WHERE line NOT LIKE 'SQL statement%');
+                END $$
+                """)
+        }
+        let report = failure?.output.split(separator: "\n").first { $0.contains("reported: ") } ?? ""
+        #expect(!report.isEmpty && !report.contains("secret"), "\(failure?.output ?? "")")
     }
 
     /// Keys are numbers as often as texts. The server's own error would be that there is no such function.
