@@ -64,6 +64,9 @@ public final class AMQPTransport: Transport {
         await self.desk.close()
     }
 
+    /// Yes, with the reason, and again when it is another one.
+    public var logsItsContact: Bool { true }
+
     /// Whether there is a connection on which the broker takes messages.
     public var health: TransportHealth { self.desk.health }
 

@@ -47,6 +47,9 @@ public final class KafkaTransport: Transport {
     /// The brokers and the topic, without credentials.
     public var description: String { self.configuration.description }
 
+    /// Yes, with the reason, and again when it is another one.
+    public var logsItsContact: Bool { true }
+
     /// Whether a broker can be reached.
     public var health: TransportHealth { self.board.health }
 

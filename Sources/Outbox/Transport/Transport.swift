@@ -7,16 +7,13 @@
 ///
 /// The relay that has a transport in its routes runs it: ``run()`` begins before the first ``deliver(_:)``, ``close()``
 /// follows the last one. One transport can serve several destinations. Nothing that goes wrong on the other side may end
-/// ``run()``, lest one destination that is down ends the delivery to the others: it is what the outcomes are for.
+/// ``run()``, or one destination that is down would end the delivery to the others: it is what the outcomes are for.
 ///
 /// `TransportConformance` in OutboxTesting checks what is said here.
 public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// Holds what deliveries need, such as a connection that is made again whenever it is lost, until ``close()`` has
     /// finished or the task is cancelled. A cancelled transport returns at once, and everything that is under way in
     /// ``deliver(_:)`` ends too.
-    ///
-    /// Where the other side is out of reach, the transport's own log says so, and why, before there is a message, and again when the
-    /// reason is another one: nothing else does before a message has found out.
     ///
     /// - Throws: What no trying again can help and no outcome can tell. It ends the relay.
     func run() async throws
@@ -52,11 +49,18 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
 
     /// Whether messages can be delivered at the moment, as far as is known without trying.
     var health: TransportHealth { get }
+
+    /// Whether the transport's own log says that the other side is out of reach, and why, before there is a message. Where it does not,
+    /// which is the default, the relay asks for ``contact()`` when it begins, and warns.
+    var logsItsContact: Bool { get }
 }
 
 extension Transport {
     /// Up, at once.
     public func contact() async -> TransportHealth { .up }
+
+    /// The relay warns.
+    public var logsItsContact: Bool { false }
 }
 
 /// What is known of a transport's other side.

@@ -46,10 +46,11 @@ struct TransportRun {
         }
     }
 
-    /// Asks a transport for contact before a message does. A transport's own log says what is wrong; here it is a detail.
+    /// Says what is wrong with a transport before a message has to find out; where it says that itself, here it is a detail.
     private func lookForContact(of transport: any Transport) async {
         guard let reason = await transport.contact().reason, !Task.isCancelled else { return }
-        self.logger.debug(
+        self.logger.log(
+            level: transport.logsItsContact ? .debug : .warning,
             "A transport has no contact yet; it goes on trying",
             metadata: ["outbox.transport": "\(transport)", "outbox.error": "\(reason)"])
     }

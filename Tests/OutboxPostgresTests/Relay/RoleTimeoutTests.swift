@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    /// How long a migration takes, nobody knows. How long it waits for locks, which others wait behind, is the administrator's to say.
+    /// How long a migration takes is not known before. How long it waits for locks, which others wait behind, is the administrator's to say.
     @Test func aMigrationHasNoneButForLocks() async throws {
         try await self.withRole("2s") { bench in
             let schema = try OutboxSchema(name: SchemaScope.current.name + "_migrated")

@@ -91,12 +91,14 @@ import Testing
         #expect(log.details("tried again") == 599)
     }
 
-    /// A transport that cannot connect says so itself: its relay does not warn a second time.
-    @Test func anIdleRelayAsksForContactAndLeavesTheWarningToTheTransport() async throws {
+    /// That a transport cannot connect is said before there is a message, and once: by the relay, unless the transport does.
+    @Test(arguments: [false, true]) func anIdleRelayTellsThatATransportHasNoContact(logsItself: Bool) async throws {
         final class Locked: Transport {
             let closes = Latch()
+            let logsItsContact: Bool
             var description: String { "locked" }
             var health: TransportHealth { .down("password refused") }
+            init(logsItsContact: Bool) { self.logsItsContact = logsItsContact }
             func run() async throws { await self.closes.wait() }
             func close() async { self.closes.open() }
             func contact() async -> TransportHealth { self.health }
@@ -104,12 +106,18 @@ import Testing
         }
         let log = Log()
         let relay = Relay(
-            store: InMemoryOutbox(), routes: ["d": .transport(Locked())],
+            store: InMemoryOutbox(), routes: ["d": .transport(Locked(logsItsContact: logsItself))],
             logger: Logger(label: "outbox.test") { _ in log })
         async let end: Void = relay.run()
-        while log.details("no contact") == 0 { await Task.yield() }
+        while log.details("no contact") == 0 && log.lines("no contact").isEmpty { await Task.yield() }
         relay.stop()
         try await end
-        #expect(log.details("no contact") == 1 && log.lines("no contact").isEmpty)
+        let lines = log.lines("no contact")
+        if logsItself {
+            #expect(log.details("no contact") == 1 && lines.isEmpty)
+        } else {
+            #expect(
+                lines.count == 1 && lines[0].level == .warning && lines[0].value("outbox.error") == "password refused")
+        }
     }
 }
