@@ -90,6 +90,9 @@ package final class Dispatcher: Sendable {
     /// How many workers have been started.
     package var workerCount: Int { self.queue.withLock(\.workers) }
 
+    /// How many of them wait for something to do. A worker waits a moment after it has settled its last message.
+    package var waitingWorkerCount: Int { self.queue.withLock(\.waiting) }
+
     /// Runs the workers until ``close()``. One is started when there is something for it to do and no other is idle, up to the
     /// handler's concurrency: a destination without messages costs one task that sleeps.
     package func run() async {

@@ -68,6 +68,9 @@ package struct LaneQueue<Work, Waiter> {
     /// How many lanes there are.
     package var laneCount: Int { self.queues.count }
 
+    /// How many workers wait for work.
+    package var waiting: Int { self.waiters.count }
+
     /// Adds work to a lane. Follow with ``wakeOne()`` when all is added.
     package mutating func add(_ work: Work, to lane: Int) {
         if self.isClosed { return }

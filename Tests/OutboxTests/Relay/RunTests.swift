@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Outbox
@@ -51,13 +52,15 @@ import Testing
             let messages = MessageBatch(texts.map { NewMessage(to: "d", text: $0) })
             dispatcher.submit(PageTicket(page: messages[0].page, sequence: sequence, lanes: 8))
         }
-        await withDiscardingTaskGroup { group in
+        try await withThrowingDiscardingTaskGroup { group in
             group.addTask { await dispatcher.run() }
             var settlements = settled.stream.makeAsyncIterator()
             #expect(dispatcher.workerCount == 0)
             for sequence in 0..<10 {
                 submit(sequence, [""])
                 #expect(await settlements.next() == sequence)
+                // It has settled the message before it asks for more, and a message in between starts another worker.
+                try await eventually("it waits") { dispatcher.waitingWorkerCount == dispatcher.workerCount }
             }
             #expect(dispatcher.workerCount == 1)
             // Without a key they are spread over the lanes by their ids: enough of them for each.
