@@ -146,8 +146,7 @@ public final class Relay: Service {
         do {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
-                    try await self.own(
-                        session, progress, isResumed: isResumed, mustTry: mustTry, isolation: session.isolation)
+                    try await self.own(session, progress, isResumed: isResumed, mustTry: mustTry)
                     return true
                 }
                 group.addTask {
@@ -196,7 +195,7 @@ public final class Relay: Service {
     }
 
     private func own(
-        _ session: any RelaySession, _ progress: Progress, isResumed: Bool, mustTry: Bool, isolation: isolated any Actor
+        _ session: isolated any RelaySession, _ progress: Progress, isResumed: Bool, mustTry: Bool
     ) async throws {
         var isStandby = false
         while try await !session.acquire() {
@@ -214,22 +213,35 @@ public final class Relay: Service {
         self.hub.emit(.started)
         progress.begun()
 
-        try await withThrowingDiscardingTaskGroup(returning: Void.self, isolation: isolation) { group in
-            var loop = RelayLoop(
-                session: session, streams: streams, routes: self.routes, configuration: self.configuration,
-                isResumed: isResumed, mustTry: mustTry, control: self.control, progress: progress, events: self.hub,
-                logger: self.logger)
-            let dispatchers = loop.dispatchers
-            for dispatcher in dispatchers {
-                group.addTask { await dispatcher.run() }
-            }
+        try await self.deliver(session, streams, progress, isResumed: isResumed, mustTry: mustTry)
+    }
+
+    /// Runs the loop, with the workers of its streams beside it.
+    private func deliver(
+        _ session: any RelaySession, _ streams: [AttachedStream], _ progress: Progress, isResumed: Bool, mustTry: Bool
+    ) async throws {
+        let workers = DeliveryWorkers()
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { await workers.run() }
             defer {
-                for dispatcher in dispatchers { dispatcher.close() }
+                workers.close()
                 // Whatever is still being delivered cannot be recorded any more.
                 group.cancelAll()
             }
-            try await loop.run(isolation: isolation)
+            try await self.runLoop(on: session, streams, workers, progress, isResumed: isResumed, mustTry: mustTry)
         }
+    }
+
+    /// Runs the loop on the session's executor.
+    private func runLoop(
+        on session: isolated any RelaySession, _ streams: [AttachedStream], _ workers: DeliveryWorkers,
+        _ progress: Progress, isResumed: Bool, mustTry: Bool
+    ) async throws {
+        var loop = RelayLoop(
+            session: session, streams: streams, routes: self.routes, configuration: self.configuration,
+            isResumed: isResumed, mustTry: mustTry, workers: workers, control: self.control, progress: progress,
+            events: self.hub, logger: self.logger)
+        try await loop.run()
     }
 
     /// Waits, unless the relay is asked to end.

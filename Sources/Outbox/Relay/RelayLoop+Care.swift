@@ -9,20 +9,20 @@ extension RelayLoop {
     /// A call whose note is refused is not begun, and its stream waits; those of other streams take their turn.
     ///
     /// - Returns: When a note that was refused is tried again.
-    mutating func deliverAlone(isolation: isolated any Actor) async throws -> ContinuousClock.Instant? {
+    mutating func deliverAlone() async throws -> ContinuousClock.Instant? {
         guard self.crashWatch.isCareful else { return nil }
         if let call = self.calls.takeFruitless(), let start = self.crashWatch.takeBack(call.stream) {
-            try await self.commit(starts: [call.stream: start], isolation: isolation)
+            try await self.commit(starts: [call.stream: start])
         }
         if self.crashWatch.hasSeenEnough, !self.calls.isUnderWay {
-            try await self.endCare(isolation: isolation)
+            try await self.endCare()
             return nil
         }
         while let call = self.calls.next(except: self.refusedStreams) {
             // What the call before has led to is there by now, and belongs into the same commit.
             self.collect()
             let start = self.crashWatch.startAlone(call.stream, id: call.id)
-            try await self.commit(alone: (call.stream, start), isolation: isolation)
+            try await self.commit(alone: (call.stream, start))
             if self.streams[call.stream]?.refused != nil { continue }
             self.crashWatch.beginAlone(call.stream, id: call.id, page: call.page)
             self.calls.grant(call)
@@ -63,11 +63,11 @@ extension RelayLoop {
     }
 
     /// Streams whose end of care cannot be noted wait for that, with the calls that have not begun.
-    mutating func endCare(isolation: isolated any Actor) async throws {
+    mutating func endCare() async throws {
         for (id, start) in self.crashWatch.finish() { self.streams[id]?.start = start }
         for page in self.waiting { self.streams[page.stream]?.beginning.append(page) }
         self.waiting.removeAll()
-        try await self.commit(isolation: isolation)
+        try await self.commit()
         self.calls.free(except: Set(self.streams.values.lazy.filter { $0.start != nil }.map(\.id)))
         self.logger.notice("Many messages at a time are delivered again")
         for (id, stream) in self.streams where stream.start == nil { self.handOut(id) }

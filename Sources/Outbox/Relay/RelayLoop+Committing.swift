@@ -10,7 +10,7 @@ extension RelayLoop {
 
     /// - Returns: When the next commit is due, if one is.
     mutating func commitIfDue(
-        now: ContinuousClock.Instant, isolation: isolated any Actor
+        now: ContinuousClock.Instant
     ) async throws -> ContinuousClock.Instant? {
         var committable = 0
         var isIdle = true
@@ -25,7 +25,7 @@ extension RelayLoop {
         let retry = self.streams.values.compactMap(\.retryAt).min()
         let decision = self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull)
         if decision == .now || retry.map({ $0 <= now }) ?? false {
-            try await self.commit(isolation: isolation)
+            try await self.commit()
             return self.streams.values.compactMap(\.retryAt).min()
         }
         guard case .at(let instant) = decision else { return retry }
@@ -42,7 +42,7 @@ extension RelayLoop {
     ///   - isLast: Whether what was refused is tried once more, whenever that would be due.
     mutating func commit(
         starts: [StreamID: StreamStart] = [:], alone: (stream: StreamID, start: StreamStart)? = nil,
-        isLast: Bool = false, isolation: isolated any Actor
+        isLast: Bool = false
     ) async throws {
         let now = self.clock.now
         var works: [StreamID: CommitWork] = [:]

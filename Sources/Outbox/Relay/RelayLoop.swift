@@ -32,9 +32,11 @@ struct RelayLoop: ~Copyable {
     /// - Parameters:
     ///   - isResumed: Whether this process has delivered in a session before.
     ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
+    ///   - workers: Runs the streams' dispatchers.
     init(
         session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
-        isResumed: Bool, mustTry: Bool, control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
+        isResumed: Bool, mustTry: Bool, workers: DeliveryWorkers, control: RelayControl, progress: Progress,
+        events: RelayEventHub, logger: Logger
     ) {
         self.session = session
         self.configuration = configuration
@@ -66,6 +68,7 @@ struct RelayLoop: ~Copyable {
             } onChange: {
                 session.wake()
             }
+            workers.start(dispatcher)
             self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
         }
         if self.crashWatch.isCareful {
@@ -74,13 +77,10 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    /// The dispatchers, whose workers the caller runs beside ``run(isolation:)``.
-    var dispatchers: [Dispatcher] { self.streams.values.map(\.dispatcher) }
-
     /// Works until the relay is asked to end and everything begun is settled, or the time for that is over.
     ///
     /// - Throws: What the session throws.
-    mutating func run(isolation: isolated any Actor) async throws {
+    mutating func run() async throws {
         while true {
             self.collect()
             let now = self.clock.now
@@ -88,12 +88,12 @@ struct RelayLoop: ~Copyable {
             if deadline != nil { self.abandon() }
             if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
                 self.collect()
-                try await self.end(isolation: isolation)
+                try await self.end()
                 return
             }
             let look = self.parkSlowCalls(now: now)
-            let commitAt = try await self.commitIfDue(now: now, isolation: isolation)
-            let aloneAt = deadline == nil ? try await self.deliverAlone(isolation: isolation) : nil
+            let commitAt = try await self.commitIfDue(now: now)
+            let aloneAt = deadline == nil ? try await self.deliverAlone() : nil
             let retryAt = self.streams.values.compactMap(\.retryAt).min()
             let requests = deadline == nil ? self.requests(now: now) : []
             let isCareful = self.crashWatch.isCareful
@@ -106,10 +106,10 @@ struct RelayLoop: ~Copyable {
             // Being careful ends where there is nothing to be careful with, and that is to be found out.
             let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
             if isLooking { until = min(until ?? now + Self.look, now + Self.look) }
-            self.session.note(self.streams.mapValues(\.activity))
+            await self.session.note(self.streams.mapValues(\.activity))
             let result = try await self.session.read(requests, until: until)
-            try await self.take(result, requests, isolation: isolation)
-            if isLooking, result.lookedAtEverything { try await self.endCare(isolation: isolation) }
+            try await self.take(result, requests)
+            if isLooking, result.lookedAtEverything { try await self.endCare() }
         }
     }
 
@@ -121,14 +121,14 @@ struct RelayLoop: ~Copyable {
     }
 
     /// Settles what there is, and notes that it was no crash.
-    mutating func end(isolation: isolated any Actor) async throws {
+    mutating func end() async throws {
         for id in self.streams.keys { self.streams[id]?.parked.abandon() }
         // A stream with something that was refused has this last chance; what it has beside that is lost with the session.
-        try await self.commit(isLast: true, isolation: isolation)
+        try await self.commit(isLast: true)
         for (id, start) in self.crashWatch.finish() where self.streams[id]?.refused == nil {
             self.streams[id]?.start = start
         }
-        try await self.commit(isolation: isolation)
+        try await self.commit()
         for stream in self.streams.values {
             guard let refused = stream.refused else { continue }
             self.logger.warning(
@@ -154,16 +154,14 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    mutating func take(_ result: ReadResult, _ requests: [ReadRequest], isolation: isolated any Actor)
-        async throws
-    {
+    mutating func take(_ result: ReadResult, _ requests: [ReadRequest]) async throws {
         let now = self.clock.now
         // A stream that is not among these was not looked at: it is asked for again.
         for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {
             self.waiting += result.pages
         } else {
-            try await self.begin(result.pages, isolation: isolation)
+            try await self.begin(result.pages)
         }
         if result.deferredChanged {
             for (stream, keys) in try await self.session.deferredKeys() {
@@ -174,7 +172,7 @@ struct RelayLoop: ~Copyable {
     }
 
     /// Delivers pages. Where they are the first of their stream, that is noted before; where it cannot be, they are kept until it is.
-    mutating func begin(_ pages: [any MessagePage], isolation: isolated any Actor) async throws {
+    mutating func begin(_ pages: [any MessagePage]) async throws {
         if pages.isEmpty { return }
         var mustNote = false
         for page in pages {
@@ -186,7 +184,7 @@ struct RelayLoop: ~Copyable {
             self.streams[id]?.start = start
             if start != nil { mustNote = true }
         }
-        if mustNote { try await self.commit(isolation: isolation) }
+        if mustNote { try await self.commit() }
         for page in pages where self.streams[page.stream]?.start == nil { self.handOut(page.stream) }
     }
 

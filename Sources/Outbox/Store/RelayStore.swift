@@ -12,13 +12,10 @@ public protocol RelayStore: Sendable {
 
 /// One relay's connection to its store.
 ///
-/// The relay runs isolated to ``isolation``, so a session's methods are called there and one after the other; only
-/// ``wake()`` is called from elsewhere.
-public protocol RelaySession: AnyObject, Sendable {
-    /// The actor that the session's methods expect to be called on. The relay's own loop runs on it too, so that a
-    /// wake-up costs no change of thread.
-    nonisolated var isolation: any Actor { get }
-
+/// An actor on which the relay's own loop runs too, so that a wake-up costs no change of thread: a store whose connection has an
+/// executor of its own gives it to its sessions. The relay calls one method after the other; only ``wake()``, and ``close()`` at the
+/// end of the time that a relay has to end, come while another call waits.
+public protocol RelaySession: Actor {
     /// Tries to become the one session that owns the subscription's streams, without waiting.
     ///
     /// Ownership ends with the session. Whoever owns is the only one whose ``read(_:until:)`` and ``commit(_:)`` work.
@@ -56,7 +53,7 @@ public protocol RelaySession: AnyObject, Sendable {
 
     /// Tells what the relay is doing with its streams, before each ``read(_:until:)``. A store may show it to those who
     /// watch, as long as that costs nothing for a message. The default does nothing.
-    nonisolated func note(_ activity: [StreamID: StreamActivity])
+    func note(_ activity: [StreamID: StreamActivity])
 
     /// Makes the current or the next ``read(_:until:)`` return without waiting. From any thread.
     nonisolated func wake()
@@ -67,7 +64,7 @@ public protocol RelaySession: AnyObject, Sendable {
 
 extension RelaySession {
     /// Does nothing: nobody can watch.
-    public nonisolated func note(_ activity: [StreamID: StreamActivity]) {}
+    public func note(_ activity: [StreamID: StreamActivity]) {}
 }
 
 /// A stream that a session owns.

@@ -2,9 +2,9 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
-    @discardableResult
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
-        try await self.receiveAheadExplained()
+    /// Makes settlements durable; see ``/Outbox/RelaySession/commit(_:)``.
+    func store(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+        try await self.receiveAhead()
         let plans = settlements.compactMap(self.plan).filter { !$0.statements.isEmpty }
         if plans.isEmpty { return [:] }
         guard let refusal = try await self.refusal(of: plans) else { return [:] }
@@ -135,13 +135,9 @@ extension PostgresSession {
     }
 
     /// Who holds locks on the tables that a relay writes to, in words.
-    func lockHolders() async throws -> [String] {
-        do throws(PostgresError) {
-            return try await self.connection.query(SQLStatement(self.statements.lockHolders.text)).map {
-                row throws(PostgresError) in try row.decode(0, as: String.self)
-            }
-        } catch {
-            throw RelayStoreError(error)
+    func lockHolders() async throws(PostgresError) -> [String] {
+        try await self.connection.query(SQLStatement(self.statements.lockHolders.text)).map {
+            row throws(PostgresError) in try row.decode(0, as: String.self)
         }
     }
 
@@ -179,7 +175,12 @@ extension PostgresSession {
     /// messages wait or are dead, is right all the same.
     private func explain(_ unmoved: [StreamID]) async throws {
         let known = self.streams
-        _ = try await self.reloadStreams()
+        do throws(PostgresError) {
+            _ = try await self.reloadStreams()
+        } catch {
+            // The commit is made: that this is not known is no reason to try it again in this session.
+            throw RelayStoreError(error)
+        }
         for stream in unmoved where known[stream]?.generation == self.streams[stream]?.generation {
             throw RelayStoreError(
                 """

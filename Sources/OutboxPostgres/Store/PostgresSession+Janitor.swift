@@ -20,8 +20,7 @@ extension PostgresSession {
             }
         } catch {
             guard await self.connection.transactionStatus == .idle, !Task.isCancelled else {
-                throw (error as? PostgresError).map { RelayStoreError($0) }
-                    ?? RelayStoreError("The session ended: \(error)", isRetriable: true, underlying: error)
+                throw error
             }
             self.janitorSchedule?.passed(at: self.clock.now, next: segments.interval)
             if self.janitorHasFailed { return }

@@ -2,25 +2,22 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
-    func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
+    /// The next pages, as soon as there are any; see ``/Outbox/RelaySession/read(_:until:)``.
+    func next(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
         var result: ReadResult
         self.hasLookedAtAll = false
         if self.mustCheckIDs {
-            try await self.receiveAheadExplained()
+            try await self.receiveAhead()
             try await self.checkIDs()
             self.mustCheckIDs = false
         }
-        do {
-            if let ahead = try await self.takeAhead(self.unpaused(requests)) {
-                result = ahead
-            } else {
-                try await self.runJanitorIfDue()
-                try await self.announceIfDue()
-                result = try await self.poll(
-                    requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
-            }
-        } catch let error as PostgresError {
-            throw self.explained(error)
+        if let ahead = try await self.takeAhead(self.unpaused(requests)) {
+            result = ahead
+        } else {
+            try await self.runJanitorIfDue()
+            try await self.announceIfDue()
+            result = try await self.poll(
+                requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
         }
         if self.isLogReplaced { throw Self.logReplaced }
         // Nothing is due of a paused stream until it is resumed, which is told.

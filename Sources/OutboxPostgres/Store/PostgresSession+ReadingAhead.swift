@@ -59,15 +59,6 @@ extension PostgresSession {
         self.ahead = .received(try await self.receive(poll).pages)
     }
 
-    /// The same, for who throws what a relay understands.
-    func receiveAheadExplained() async throws {
-        do throws(PostgresError) {
-            try await self.receiveAhead()
-        } catch {
-            throw self.explained(error)
-        }
-    }
-
     /// Whether something is to be done between two reads.
     private var hasOtherWork: Bool {
         get async {

@@ -4,13 +4,11 @@ import OutboxSQL
 
 /// A relay's session: one connection that owns the streams, works the doorbell, reads and commits.
 ///
-/// Its methods run isolated to the connection's actor, on the thread that waits for the connection's socket.
-final class PostgresSession: RelaySession, @unchecked Sendable {
-    // @unchecked: the mutable state is touched only by code isolated to the connection's actor, as RelaySession asks.
+/// It runs on its connection's executor, the thread that waits for the connection's socket.
+actor PostgresSession: RelaySession {
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe self.connection.unownedExecutor }
 
-    nonisolated var isolation: any Actor { self.connection }
-
-    let connection: Connection
+    nonisolated let connection: Connection
     let subscription: String
     let schema: OutboxSchema
     let statements: Statements
@@ -31,7 +29,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     /// What the next poll is planned by.
     var knowledge = PollPlan.Knowledge()
     /// How long a stream may go unread before it is found out with others what there is of it.
-    var forwardInterval = Duration.seconds(1)
+    private(set) var forwardInterval = Duration.seconds(1)
     /// When to find that out again.
     var forwardDue: ContinuousClock.Instant?
     /// The transaction number that will have been the next one long ago by then.
@@ -130,8 +128,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         self.connection.wake()
     }
 
-    nonisolated func note(_ activity: [StreamID: StreamActivity]) {
-        // Called on the connection's actor, as all that is not wake().
+    func note(_ activity: [StreamID: StreamActivity]) {
         self.activitySchedule?.note(ActivityReport(activity), now: self.clock.now)
     }
 
@@ -139,17 +136,51 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         await self.connection.close()
     }
 
-    func acquire() async throws -> Bool {
-        do throws(PostgresError) {
-            let results = try await self.connection.pipeline([
-                self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
-            ])
-            if try results[1][0].decode(0, as: Bool.self) { return true }
-            try await self.tellOwner()
-            return false
-        } catch {
-            throw self.explained(error)
+    // MARK: - What a relay asks for
+
+    // A relay understands its own kind of error and ends with any other: the type of each of these says that none leaves.
+
+    func acquire() async throws(RelayStoreError) -> Bool {
+        do { return try await self.own() } catch { throw self.explained(error) }
+    }
+
+    func attach(_ destinations: [Destination]) async throws(RelayStoreError) -> [AttachedStream] {
+        do { return try await self.begin(with: destinations) } catch { throw self.explained(error) }
+    }
+
+    func read(
+        _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
+    ) async throws(RelayStoreError) -> ReadResult {
+        do { return try await self.next(requests, until: deadline) } catch { throw self.explained(error) }
+    }
+
+    @discardableResult
+    func commit(_ settlements: [Settlement]) async throws(RelayStoreError) -> [StreamID: RelayStoreError] {
+        do { return try await self.store(settlements) } catch { throw self.explained(error) }
+    }
+
+    func deferredKeys() async throws(RelayStoreError) -> [StreamID: [UInt64: Int]] {
+        do { return try await self.readDeferredKeys() } catch { throw self.explained(error) }
+    }
+
+    /// What a failure means for the relay.
+    private func explained(_ error: any Error) -> RelayStoreError {
+        switch error {
+        case let error as RelayStoreError: error
+        case let error as PostgresError: self.explained(error)
+        default: RelayStoreError("The session ended: \(error)", remedy: .retry, underlying: error)
         }
+    }
+
+    // MARK: - Beginning
+
+    private func own() async throws(PostgresError) -> Bool {
+        let results = try await self.connection.pipeline([
+            self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
+        ])
+        if try results[1][0].decode(0, as: Bool.self) { return true }
+        try await self.tellOwner()
+        return false
     }
 
     /// Tells who owns the streams, once, and again when it is another; if it is no relay, every minute.
@@ -179,53 +210,49 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         }
     }
 
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+    private func begin(with destinations: [Destination]) async throws -> [AttachedStream] {
         let names = SQLValue.textArray(destinations.map(\.name))
         let subscription = SQLValue.text(self.subscription)
-        do {
-            if self.wakeup.pollingInterval == nil {
-                try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
-            }
-            let nothing = ActivityReport([:])
-            let numbers = try await self.checkNumbers()
-            (self.lastID, self.idsFilenode) = (numbers.lastID, numbers.filenode)
-            let results = try await self.connection.pipeline([
-                self.bound(self.statements.register, [subscription, names]),
-                self.bound(
-                    self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
-                self.bound(self.statements.load, [subscription, names]),
-                self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
-                SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
-            ])
-            self.activitySchedule = ActivitySchedule(announced: nothing)
-            for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
-            for row in results[2] {
-                let state = try StreamState(row)
-                self.streams[state.id] = state
-                self.streamOf[state.destination] = state.id
-            }
-            let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-            let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
-            // Ids below the position may still come: nothing of these is bounded by what was stored.
-            for (id, stream) in self.streams where mended.contains(stream.destination.name) {
-                self.streams[id]?.cursor.horizon = nil
-            }
-            self.lookBack = LookBack(
-                self.streams.values.compactMap { stream in
-                    // All that is late for those that were mended is read anyway.
-                    guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else {
-                        return nil
-                    }
-                    return LookBack.Stream(
-                        id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
-                        position: stream.cursor.position, horizon: horizon, generation: stream.generation)
-                }, end: end ?? 0)
-        } catch let error as PostgresError {
-            throw RelayStoreError(error)
+        if self.wakeup.pollingInterval == nil {
+            try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
         }
+        let nothing = ActivityReport([:])
+        let numbers = try await self.checkNumbers()
+        (self.lastID, self.idsFilenode) = (numbers.lastID, numbers.filenode)
+        let results = try await self.connection.pipeline([
+            self.bound(self.statements.register, [subscription, names]),
+            self.bound(
+                self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
+            self.bound(self.statements.load, [subscription, names]),
+            self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
+            SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
+        ])
+        self.activitySchedule = ActivitySchedule(announced: nothing)
+        for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
+        for row in results[2] {
+            let state = try StreamState(row)
+            self.streams[state.id] = state
+            self.streamOf[state.destination] = state.id
+        }
+        let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
+        // Ids below the position may still come: nothing of these is bounded by what was stored.
+        for (id, stream) in self.streams where mended.contains(stream.destination.name) {
+            self.streams[id]?.cursor.horizon = nil
+        }
+        self.lookBack = LookBack(
+            self.streams.values.compactMap { stream in
+                // All that is late for those that were mended is read anyway.
+                guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else {
+                    return nil
+                }
+                return LookBack.Stream(
+                    id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
+                    position: stream.cursor.position, horizon: horizon, generation: stream.generation)
+            }, end: end ?? 0)
         let patience = self.clock.now + .seconds(1)
         while self.clock.now < patience, try await self.lookBackOnce() {}
-        let keys = try await self.deferredKeys()
+        let keys = try await self.readDeferredKeys()
         return self.streams.values.map { stream in
             AttachedStream(
                 id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
@@ -233,31 +260,35 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
         }
     }
 
-    func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
+    private func readDeferredKeys() async throws(PostgresError) -> [StreamID: [UInt64: Int]] {
         let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
         var keys = self.streams.mapValues { _ in [UInt64: Int]() }
-        do throws(PostgresError) {
-            try await self.receiveAhead()
-            let results = try await self.connection.pipeline([
-                self.bound(self.statements.promoteAll, [.text(self.subscription)]),
-                self.bound(self.statements.readKeys, [.text(self.subscription), names]),
-            ])
-            // A lock may end without a change, which nothing tells of.
-            if try results[0][0].decode(0, as: Int64.self) > 0 {
-                self.deferredChangeDue = self.clock.now + Self.deferredChangeInterval
+        try await self.receiveAhead()
+        let results = try await self.connection.pipeline([
+            self.bound(self.statements.promoteAll, [.text(self.subscription)]),
+            self.bound(self.statements.readKeys, [.text(self.subscription), names]),
+        ])
+        // A lock may end without a change, which nothing tells of.
+        if try results[0][0].decode(0, as: Int64.self) > 0 {
+            self.deferredChangeDue = self.clock.now + Self.deferredChangeInterval
+        }
+        let result = results[1]
+        for row in 0..<result.rowCount {
+            guard let stream = try self.streamOf[Destination(result[row].decode(0, as: String.self))] else {
+                continue
             }
-            let result = results[1]
-            for row in 0..<result.rowCount {
-                guard let stream = try self.streamOf[Destination(result[row].decode(0, as: String.self))] else {
-                    continue
-                }
-                let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
-                keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
-            }
-        } catch {
-            throw RelayStoreError(error)
+            let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
+            keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
         }
         return keys
+    }
+
+    /// Has it found out more or less often what there is of streams that were not read for a while; for tests.
+    func bringForward(every interval: Duration) { self.forwardInterval = interval }
+
+    /// Whether a poll was sent that the relay has not asked for; for tests.
+    var hasAskedAhead: Bool {
+        if case .sent = self.ahead { true } else { false }
     }
 
     /// A statement with its values.

@@ -1,7 +1,7 @@
 import Logging
 import Outbox
 
-/// A session as the checks use it: every call runs on the session's own actor and comes back in time, and every result
+/// A session as the checks use it: every call comes back in time, and every result
 /// is looked at for what must never be.
 struct CheckedSession: Sendable {
     let session: any RelaySession
@@ -34,17 +34,17 @@ struct CheckedSession: Sendable {
             subscription: subscription, logger: Logger(label: "outbox.conformance"))
         do {
             let deadline = ContinuousClock.now + fixture.patience
-            while try await !Self.acquire(session, session.isolation) {
+            while try await !session.acquire() {
                 try require(deadline > .now, "the subscription has no owner, but a session could not acquire it")
                 try await Task.sleep(for: .milliseconds(5))
             }
-            let attached = try await Self.attach(session, destinations, session.isolation)
+            let attached = try await session.attach(destinations)
             try require(
                 Set(attached.map(\.destination)), equals: Set(destinations), "the destinations of the attached streams")
             try require(Set(attached.map(\.id)).count, equals: attached.count, "how many ids the attached streams have")
             return CheckedSession(session: session, attached: attached, patience: fixture.patience)
         } catch {
-            await Self.close(session, session.isolation)
+            await session.close()
             throw error
         }
     }
@@ -64,7 +64,7 @@ struct CheckedSession: Sendable {
 
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant) async throws -> ReadResult {
         let result = try await withThrowingTaskGroup(of: ReadResult?.self) { group in
-            group.addTask { try await Self.read(self.session, requests, deadline, self.session.isolation) }
+            group.addTask { try await self.session.read(requests, until: deadline) }
             group.addTask {
                 try await Task.sleep(until: deadline + self.patience, clock: .continuous)
                 return nil
@@ -80,15 +80,16 @@ struct CheckedSession: Sendable {
     }
 
     func commit(_ settlements: [Settlement]) async throws {
-        try await Self.commit(self.session, settlements, self.session.isolation)
+        let refused = try await self.session.commit(settlements)
+        try require(refused.isEmpty, "a commit was refused: \(refused.values.map(\.message))")
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
-        try await Self.deferredKeys(self.session, self.session.isolation)
+        try await self.session.deferredKeys()
     }
 
     func close() async {
-        await Self.close(self.session, self.session.isolation)
+        await self.session.close()
     }
 
     private static func verify(_ page: any MessagePage, _ requests: [ReadRequest]) throws {
@@ -103,41 +104,5 @@ struct CheckedSession: Sendable {
         try require(
             (payloads...(payloads + 2 * headers)).contains(page.byteCount) && (headers == 0 || page.byteCount > payloads),
             "a page of \(payloads) bytes of payloads and \(headers) of headers counts as \(page.byteCount)")
-    }
-
-    // MARK: - On the session's actor
-
-    private static func acquire(_ session: any RelaySession, _: isolated any Actor) async throws -> Bool {
-        try await session.acquire()
-    }
-
-    private static func attach(
-        _ session: any RelaySession, _ destinations: [Destination], _: isolated any Actor
-    ) async throws -> [AttachedStream] {
-        try await session.attach(destinations)
-    }
-
-    private static func read(
-        _ session: any RelaySession, _ requests: [ReadRequest], _ deadline: ContinuousClock.Instant,
-        _: isolated any Actor
-    ) async throws -> ReadResult {
-        try await session.read(requests, until: deadline)
-    }
-
-    private static func commit(
-        _ session: any RelaySession, _ settlements: [Settlement], _: isolated any Actor
-    ) async throws {
-        let refused = try await session.commit(settlements)
-        try require(refused.isEmpty, "a commit was refused: \(refused.values.map(\.message))")
-    }
-
-    private static func deferredKeys(
-        _ session: any RelaySession, _: isolated any Actor
-    ) async throws -> [StreamID: [UInt64: Int]] {
-        try await session.deferredKeys()
-    }
-
-    private static func close(_ session: any RelaySession, _: isolated any Actor) async {
-        await session.close()
     }
 }

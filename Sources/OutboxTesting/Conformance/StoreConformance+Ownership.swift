@@ -8,7 +8,7 @@ extension StoreConformance {
                 let second = try await fixture.store.openSession(
                     subscription: "main", logger: Logger(label: "outbox.conformance"))
                 do {
-                    let isOwner = try await Self.acquire(second, second.isolation)
+                    let isOwner = try await second.acquire()
                     try require(!isOwner, "two sessions own one subscription")
                 } catch {
                     await second.close()

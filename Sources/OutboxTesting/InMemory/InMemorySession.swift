@@ -16,8 +16,6 @@ actor InMemorySession: RelaySession {
         self.outbox.withState { state, _ in state.closeSession(self.number) }
     }
 
-    nonisolated var isolation: any Actor { self }
-
     func acquire() async throws -> Bool {
         try self.outbox.withState { state, _ throws(RelayStoreError) in try state.acquire(self.number) }
     }

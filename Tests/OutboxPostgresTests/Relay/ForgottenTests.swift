@@ -104,13 +104,6 @@ import Testing
         let session = try #require(
             try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
-        try await Self.readAfterAChange(session, bench, session.isolation)
-        await session.close()
-    }
-
-    private static func readAfterAChange(
-        _ session: PostgresSession, _ bench: RelayBench, _: isolated any Actor
-    ) async throws {
         #expect(try await session.acquire())
         let streams = try await session.attach(["a", "b"])
         let a = try #require(streams.first { $0.destination == "a" }).id
@@ -133,6 +126,7 @@ import Testing
         let paused = try await session.read(
             [ReadRequest(stream: b, messages: 0, bytes: 1000, deferred: true)], until: .now)
         #expect(paused.pages.isEmpty && paused.nextDue[b] == .some(nil))
+        await session.close()
     }
 
     /// While another stream is drained, pages are read ahead, and what is due is read in between.

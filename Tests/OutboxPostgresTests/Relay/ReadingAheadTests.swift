@@ -24,17 +24,11 @@ import Testing
             let session = try await self.bench.store.openSession(
                 subscription: "main", logger: Logger(label: "outbox.test"))
             self.session = try #require(session as? PostgresSession)
-            (self.stream, self.first) = try await Self.begin(self.session, self.session.isolation)
-        }
-
-        private static func begin(
-            _ session: PostgresSession, _: isolated any Actor
-        ) async throws -> (StreamID, any MessagePage) {
-            #expect(try await session.acquire())
-            let stream = try #require(try await session.attach(["d"]).first).id
-            let result = try await session.read([Self.request(stream)], until: nil)
-            guard case .sent = session.ahead else { throw Missing() }
-            return (stream, try #require(result.pages.first))
+            #expect(try await self.session.acquire())
+            self.stream = try #require(try await self.session.attach(["d"]).first).id
+            let result = try await self.session.read([Self.request(self.stream)], until: nil)
+            #expect(await self.session.hasAskedAhead)
+            self.first = try #require(result.pages.first)
         }
 
         private static func request(_ stream: StreamID) -> ReadRequest {
@@ -42,38 +36,25 @@ import Testing
         }
 
         /// The ids of the next page; none if there is no page within a moment.
-        func next() async throws -> [Int64] { try await Self.read(self.session, self.stream, self.session.isolation) }
-
-        private static func read(
-            _ session: PostgresSession, _ stream: StreamID, _: isolated any Actor
-        ) async throws -> [Int64] {
+        func next() async throws -> [Int64] {
             for _ in 1...5 {
-                let result = try await session.read([self.request(stream)], until: .now + .milliseconds(20))
+                let result = try await self.session.read(
+                    [Self.request(self.stream)], until: .now + .milliseconds(20))
                 if let page = result.pages.first { return (0..<page.count).map { page.id(at: $0) } }
             }
             return []
         }
 
         /// What a relay reads that wants nothing: it is ending, or its destination is down.
-        func readNothing() async throws -> Int { try await Self.readNothing(self.session, self.session.isolation) }
+        func readNothing() async throws -> Int { try await self.session.read([], until: .now).pages.count }
 
-        private static func readNothing(_ session: PostgresSession, _: isolated any Actor) async throws -> Int {
-            try await session.read([], until: .now).pages.count
+        func commit() async throws {
+            var settlement = Settlement(stream: self.first.stream)
+            settlement.through = self.first
+            try await self.session.commit([settlement])
         }
 
-        func commit() async throws { try await Self.commit(self.session, self.first, self.session.isolation) }
-
-        private static func commit(
-            _ session: PostgresSession, _ page: any MessagePage, _: isolated any Actor
-        ) async throws {
-            var settlement = Settlement(stream: page.stream)
-            settlement.through = page
-            try await session.commit([settlement])
-        }
-
-        func close() async { await Self.close(self.session, self.session.isolation) }
-
-        private static func close(_ session: PostgresSession, _: isolated any Actor) async { await session.close() }
+        func close() async { await self.session.close() }
 
         func position() async throws -> Int { try await self.bench.count("SELECT position FROM $outbox.stream") }
     }

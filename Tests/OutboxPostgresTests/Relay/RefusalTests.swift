@@ -1,5 +1,6 @@
 import Logging
 import Outbox
+import OutboxSQL
 import Synchronization
 import TestSupport
 import Testing
@@ -231,6 +232,41 @@ import Testing
             try await eventually("it works again") { deliveries.count == 1 }
         }
         try await bench.script("DROP OWNED BY \"\(role)\" CASCADE; DROP ROLE \"\(role)\"")
+    }
+
+    /// Between its beginning and its first read, a session looks back at what came since the stored cursors. That it ends there is no
+    /// other failure than anywhere else.
+    @Test func aSessionThatEndsWhileItLooksBackIsReplaced() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        // What is paused is looked at by each session again.
+        try await bench.script(
+            """
+            INSERT INTO $outbox.stream (destination, snapshot, position, horizon, paused_at)
+            VALUES ('paused', pg_current_snapshot(), 0, pg_current_xact_id(), now())
+            """)
+        for _ in 1...10 {
+            try await bench.script(
+                """
+                INSERT INTO $outbox.message (destination, payload)
+                SELECT 'paused', convert_to(i::text, 'UTF8') FROM generate_series(1, 10000) AS i
+                """)
+        }
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }, "paused": .handler { _ in }])
+        try await bench.run(relay) {
+            var ended = 0
+            try await eventually("three sessions have ended while they looked back") {
+                ended += try await bench.count(
+                    """
+                    SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                    WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295
+                        AND granted AND state = 'active' AND starts_with(query, $1)
+                    """, [.text(String(bench.schema.statements.lookBack.text.prefix(200)))])
+                return ended >= 3
+            }
+            try await bench.script("SELECT $outbox.enqueue('d', 'x')")
+            try await eventually("another one delivers") { deliveries.count == 1 }
+        }
     }
 
     /// Of every class of the manual's appendix A, one at least.

@@ -7,7 +7,7 @@ import Testing
 
 /// Streams that are read together, by transaction numbers alone, and those that were not read for a while.
 @Suite(.schema, .timeLimit(.minutes(5))) struct TogetherTests {
-    /// A session of a relay, whose calls run on its actor.
+    /// A session of a relay.
     private struct Session {
         let session: PostgresSession
         let streams: [Destination: StreamID]
@@ -15,19 +15,19 @@ import Testing
         init(_ bench: RelayBench, _ destinations: [Destination], forwardInterval: Duration = .zero) async throws {
             let opened = try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
             let session = try #require(opened as? PostgresSession)
-            session.forwardInterval = forwardInterval
+            await session.bringForward(every: forwardInterval)
             self.session = session
-            try await eventually("it owns the streams") { try await Self.acquire(session, session.isolation) }
-            let attached = try await Self.attach(session, destinations, session.isolation)
+            try await eventually("it owns the streams") { try await session.acquire() }
+            let attached = try await session.attach(destinations)
             self.streams = Dictionary(uniqueKeysWithValues: attached.map { ($0.destination, $0.id) })
         }
 
         func read(_ requests: [ReadRequest]) async throws -> [PostgresPage] {
-            try await Self.read(self.session, requests, self.session.isolation).compactMap { $0 as? PostgresPage }
+            try await self.session.read(requests, until: .now).pages.compactMap { $0 as? PostgresPage }
         }
 
         func look(_ requests: [ReadRequest]) async throws -> ReadResult {
-            try await Self.look(self.session, requests, self.session.isolation)
+            try await self.session.read(requests, until: .now + .milliseconds(20))
         }
 
         func request(_ destination: Destination, _ messages: Int = 1000) throws -> ReadRequest {
@@ -41,36 +41,11 @@ import Testing
                 settlement.through = page
                 return settlement
             }
-            let refused = try await Self.commit(self.session, settlements, self.session.isolation)
+            let refused = try await self.session.commit(settlements)
             #expect(refused.isEmpty)
         }
 
-        func close() async { await Self.close(self.session, self.session.isolation) }
-
-        private static func acquire(_ session: PostgresSession, _: isolated any Actor) async throws -> Bool {
-            try await session.acquire()
-        }
-        private static func attach(
-            _ session: PostgresSession, _ destinations: [Destination], _: isolated any Actor
-        ) async throws -> [AttachedStream] {
-            try await session.attach(destinations)
-        }
-        private static func read(
-            _ session: PostgresSession, _ requests: [ReadRequest], _: isolated any Actor
-        ) async throws -> [any MessagePage] {
-            try await session.read(requests, until: .now).pages
-        }
-        private static func look(
-            _ session: PostgresSession, _ requests: [ReadRequest], _: isolated any Actor
-        ) async throws -> ReadResult {
-            try await session.read(requests, until: .now + .milliseconds(20))
-        }
-        private static func commit(
-            _ session: PostgresSession, _ settlements: [Settlement], _: isolated any Actor
-        ) async throws -> [StreamID: RelayStoreError] {
-            try await session.commit(settlements)
-        }
-        private static func close(_ session: PostgresSession, _: isolated any Actor) async { await session.close() }
+        func close() async { await self.session.close() }
     }
 
     /// A producer, which may have a transaction open.

@@ -317,7 +317,6 @@ private actor StartsSession: RelaySession {
         self.store = store
     }
 
-    nonisolated var isolation: any Actor { self }
     func acquire() async throws -> Bool { try await self.session.acquire() }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {

@@ -484,8 +484,6 @@ private actor CountingSession: RelaySession {
         self.counter = counter
     }
 
-    nonisolated var isolation: any Actor { self }
-
     func acquire() async throws -> Bool { try await self.session.acquire() }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {

@@ -227,7 +227,6 @@ private actor RefusingSession: RelaySession {
         self.number = number
     }
 
-    nonisolated var isolation: any Actor { self }
     func acquire() async throws -> Bool { try await self.session.acquire() }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {

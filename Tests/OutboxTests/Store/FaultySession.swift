@@ -18,8 +18,6 @@ actor FaultySession: RelaySession {
         self.fault = store.fault
     }
 
-    nonisolated var isolation: any Actor { self }
-
     func acquire() async throws -> Bool {
         try await self.session.acquire() || self.fault == .sharesOwnership
     }

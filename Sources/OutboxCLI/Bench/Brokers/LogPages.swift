@@ -16,7 +16,7 @@ struct LogPages {
         let store = PostgresStore(postgres: self.outbox.postgres, schema: self.outbox.schema)
         let session = try await store.openSession(subscription: "bench pages", logger: .quiet)
         return try await withCleanUp {
-            let pages = try await self.read(session, isolation: session.isolation)
+            let pages = try await self.read(session)
             return (0..<lanes).map { lane in
                 pages.compactMap { page in
                     let rows = (0..<page.count).filter { page.slot(at: $0) % lanes == lane }
@@ -28,9 +28,7 @@ struct LogPages {
         }
     }
 
-    private func read(
-        _ session: any RelaySession, isolation: isolated any Actor
-    ) async throws -> [any MessagePage] {
+    private func read(_ session: any RelaySession) async throws -> [any MessagePage] {
         guard try await session.acquire() else {
             throw CommandFailure(.failure, "another relay reads what was enqueued")
         }

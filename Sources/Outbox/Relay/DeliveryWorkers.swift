@@ -1,0 +1,31 @@
+import Synchronization
+
+/// Runs the workers of a session's streams beside the relay's loop, which starts them as streams come.
+final class DeliveryWorkers: Sendable {
+    private let dispatchers = Mutex<[Dispatcher]>([])
+    private let starts: AsyncStream<Dispatcher>
+    private let input: AsyncStream<Dispatcher>.Continuation
+
+    init() {
+        (self.starts, self.input) = AsyncStream.makeStream()
+    }
+
+    /// Has a dispatcher's workers run until it is closed.
+    func start(_ dispatcher: Dispatcher) {
+        self.dispatchers.withLock { $0.append(dispatcher) }
+        self.input.yield(dispatcher)
+    }
+
+    /// Runs what is started, until ``close()``.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            for await dispatcher in self.starts { group.addTask { await dispatcher.run() } }
+        }
+    }
+
+    /// Closes every dispatcher: its workers finish the calls they are in.
+    func close() {
+        self.input.finish()
+        for dispatcher in self.dispatchers.withLock({ $0 }) { dispatcher.close() }
+    }
+}
