@@ -33,7 +33,7 @@ struct RelayLoop: ~Copyable {
     ///   - isResumed: Whether this process has delivered in a session before.
     ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
     init(
-        session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
+        session: any RelaySession, streams: [AttachedStream], routes: RelayRoutes, configuration: RelayConfiguration,
         isResumed: Bool, mustTry: Bool, control: RelayControl, progress: Progress, events: RelayEventHub, logger: Logger
     ) {
         self.session = session

@@ -37,7 +37,7 @@ final class DemoHandlers: Sendable {
     }
 
     /// What the relay is given.
-    var routes: Routes {
+    var routes: RelayRoutes {
         let retry = RetryPolicy.exponential(
             maximumAttempts: 3, initialDelay: .milliseconds(150), multiplier: 2, maximumDelay: .seconds(1))
         return [

@@ -11,7 +11,7 @@ extension PostgresSession {
     func runJanitorIfDue() async throws {
         guard let segments, let due = self.janitorDue, self.clock.now >= due else { return }
         do {
-            let report = try await Janitor(schema: self.schema, policy: segments).pass(on: self.connection)
+            let report = try await OutboxJanitor(schema: self.schema, policy: segments).pass(on: self.connection)
             self.janitorSchedule?.passed(at: self.clock.now, next: report.next)
             for segment in report.segments where segment.outcome == .truncated {
                 self.logger.debug(
@@ -20,7 +20,7 @@ extension PostgresSession {
             }
         } catch {
             guard await self.connection.transactionStatus == .idle, !Task.isCancelled else {
-                throw (error as? PostgresError).map { RelayStoreError($0) }
+                throw (error as? LibPQError).map { RelayStoreError($0) }
                     ?? RelayStoreError("The session ended: \(error)", isRetriable: true, underlying: error)
             }
             self.janitorSchedule?.passed(at: self.clock.now, next: segments.interval)

@@ -10,7 +10,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
     nonisolated var isolation: any Actor { self.connection }
 
-    let connection: Connection
+    let connection: LibPQConnection
     let subscription: String
     let schema: OutboxSchema
     let statements: Statements
@@ -111,7 +111,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     init(
-        connection: Connection, subscription: String, schema: OutboxSchema, statements: Statements,
+        connection: LibPQConnection, subscription: String, schema: OutboxSchema, statements: Statements,
         wakeup: PostgresStore.Wakeup, segments: SegmentPolicy?, policy: Doorbell.Policy, logger: Logger
     ) {
         self.connection = connection
@@ -140,7 +140,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     func acquire() async throws -> Bool {
-        do throws(PostgresError) {
+        do throws(LibPQError) {
             let results = try await self.connection.pipeline([
                 self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
             ])
@@ -153,9 +153,9 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     /// Tells who owns the streams, once, and again when it is another; if it is no relay, every minute.
-    private func tellOwner() async throws(PostgresError) {
+    private func tellOwner() async throws(LibPQError) {
         let owner = try await self.connection.query(
-            SQLStatement(
+            LibPQStatement(
                 self.statements.lockOwner.text, [.int8(Int64(self.logID)), .text(self.subscription)]))
         guard let row = owner.first else { return }
         let process = try row.decode(0, as: Int32.self)
@@ -180,11 +180,11 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        let names = SQLValue.textArray(destinations.map(\.name))
-        let subscription = SQLValue.text(self.subscription)
+        let names = LibPQValue.textArray(destinations.map(\.name))
+        let subscription = LibPQValue.text(self.subscription)
         do {
             if self.wakeup.pollingInterval == nil {
-                try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
+                try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
             }
             let nothing = ActivityReport([:])
             let numbers = try await self.checkNumbers()
@@ -195,7 +195,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
                     self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
                 self.bound(self.statements.load, [subscription, names]),
                 self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
-                SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
+                LibPQStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
             ])
             self.activitySchedule = ActivitySchedule(announced: nothing)
             for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
@@ -220,7 +220,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
                         id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
                         position: stream.cursor.position, horizon: horizon, generation: stream.generation)
                 }, end: end ?? 0)
-        } catch let error as PostgresError {
+        } catch let error as LibPQError {
             throw RelayStoreError(error)
         }
         let patience = self.clock.now + .seconds(1)
@@ -234,9 +234,9 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
-        let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
+        let names = LibPQValue.textArray(self.streams.values.map(\.destination.name))
         var keys = self.streams.mapValues { _ in [UInt64: Int]() }
-        do throws(PostgresError) {
+        do throws(LibPQError) {
             try await self.receiveAhead()
             let results = try await self.connection.pipeline([
                 self.bound(self.statements.promoteAll, [.text(self.subscription)]),
@@ -261,12 +261,12 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
     }
 
     /// A statement with its values.
-    func bound(_ statement: Statements.Statement, _ binds: [SQLValue] = []) -> SQLStatement {
-        SQLStatement(statement.text, binds, name: statement.name)
+    func bound(_ statement: Statements.Statement, _ binds: [LibPQValue] = []) -> LibPQStatement {
+        LibPQStatement(statement.text, binds, name: statement.name)
     }
 
     /// The log's oid as the first half of an advisory lock's key.
-    var lockKey: SQLValue { .int4(Int32(bitPattern: self.logID)) }
+    var lockKey: LibPQValue { .int4(Int32(bitPattern: self.logID)) }
 
     /// The channel on which producers ring.
     var channel: String { "outbox_\(self.logID)" }
@@ -274,7 +274,7 @@ final class PostgresSession: RelaySession, @unchecked Sendable {
 
 extension PostgresSession.StreamState {
     /// Reads a row of the statement `load`.
-    init(_ row: Row) throws(PostgresError) {
+    init(_ row: LibPQRow) throws(LibPQError) {
         self.id = StreamID(try row.decode(0, as: Int32.self))
         self.destination = Destination(try row.decode(1, as: String.self))
         let low = try row.decode(2, as: Int16.self)
@@ -294,7 +294,7 @@ extension PostgresSession.StreamState {
     }
 }
 
-extension Row {
+extension LibPQRow {
     /// A column's value as the server sent it, copied; nil where it is null.
     func bytes(_ column: Int) -> [UInt8]? {
         if self.result.isNull(row: self.index, column: column) { return nil }

@@ -11,7 +11,7 @@ import Testing
 
     private let probing = BreakerPolicy.opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2))
 
-    private func relay(_ outbox: any RelayStore, _ routes: Routes) -> Relay {
+    private func relay(_ outbox: any RelayStore, _ routes: RelayRoutes) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
         var configuration = RelayConfiguration()
