@@ -97,7 +97,7 @@ public final class Relay: Service {
     /// Runs one session after the other until asked to end.
     private func runSessions() async throws {
         let clock = ContinuousClock()
-        let backoff = RetryPolicy.exponential(
+        let backoff = DeliveryRetryPolicy.exponential(
             maximumAttempts: .max, initialDelay: self.configuration.reconnect.initialDelay,
             maximumDelay: self.configuration.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()

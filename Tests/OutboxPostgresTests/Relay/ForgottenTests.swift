@@ -11,7 +11,7 @@ import Testing
 @Suite(.schema, .timeLimit(.minutes(3))) struct ForgottenTests {
     private struct Refused: Error {}
 
-    private let again = RetryPolicy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
+    private let again = DeliveryRetryPolicy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
 
     /// It rings with no notification, so only the fallback poll finds it.
     private static let silently = """

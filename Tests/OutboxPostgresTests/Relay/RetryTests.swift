@@ -10,7 +10,7 @@ import Testing
         let description: String
     }
 
-    private let soon = RetryPolicy.constant(.milliseconds(1), maximumAttempts: 5)
+    private let soon = DeliveryRetryPolicy.constant(.milliseconds(1), maximumAttempts: 5)
 
     @Test func aMessageThatFailsTwiceIsDeliveredTheThirdTime() async throws {
         let bench = try await RelayBench.make()

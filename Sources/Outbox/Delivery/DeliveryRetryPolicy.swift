@@ -2,7 +2,7 @@
 ///
 /// The pause before attempt n + 1 is drawn evenly between 0 and `initialDelay × multiplier^(n-1)`, at most
 /// `maximumDelay` ("full jitter", from "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
-public struct RetryPolicy: Sendable, Hashable {
+public struct DeliveryRetryPolicy: Sendable, Hashable {
     /// How often delivery is tried in all. Default 10.
     public var maximumAttempts: Int
     /// The longest pause before the second attempt. Default 1 s.
@@ -19,26 +19,26 @@ public struct RetryPolicy: Sendable, Hashable {
     public static func exponential(
         maximumAttempts: Int = 10, initialDelay: Duration = .seconds(1), multiplier: Double = 2,
         maximumDelay: Duration = .seconds(600), jitter: Bool = true
-    ) -> RetryPolicy {
+    ) -> DeliveryRetryPolicy {
         precondition(maximumAttempts > 0, "A message is tried at least once.")
         precondition(initialDelay >= .zero && maximumDelay >= .zero, "A delay is not negative.")
         precondition(multiplier >= 1, "Pauses do not shrink: a multiplier is at least 1.")
-        return RetryPolicy(
+        return DeliveryRetryPolicy(
             maximumAttempts: maximumAttempts, initialDelay: initialDelay, multiplier: multiplier,
             maximumDelay: maximumDelay, jitter: jitter)
     }
 
     /// The same pause before each attempt.
-    public static func constant(_ delay: Duration, maximumAttempts: Int = 10) -> RetryPolicy {
+    public static func constant(_ delay: Duration, maximumAttempts: Int = 10) -> DeliveryRetryPolicy {
         .exponential(
             maximumAttempts: maximumAttempts, initialDelay: delay, multiplier: 1, maximumDelay: delay, jitter: false)
     }
 
     /// No second attempt: a message that fails is dead at once.
-    public static let never = RetryPolicy.exponential(maximumAttempts: 1)
+    public static let never = DeliveryRetryPolicy.exponential(maximumAttempts: 1)
 }
 
-extension RetryPolicy {
+extension DeliveryRetryPolicy {
     /// What happens to a message after a failed attempt.
     package enum Decision: Hashable, Sendable {
         case retry(after: Duration)

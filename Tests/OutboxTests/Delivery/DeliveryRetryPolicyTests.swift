@@ -1,9 +1,9 @@
 @testable import Outbox
 import Testing
 
-@Suite struct RetryPolicyTests {
+@Suite struct DeliveryRetryPolicyTests {
     @Test func theLongestPauseDoublesUpToTheMaximum() {
-        let policy = RetryPolicy.exponential(jitter: false)
+        let policy = DeliveryRetryPolicy.exponential(jitter: false)
         var random = SeededGenerator(seed: 1)
         let pauses = (1...12).map { policy.delay(afterAttempts: $0, random: &random) }
         #expect(pauses.prefix(4) == [.seconds(1), .seconds(2), .seconds(4), .seconds(8)])
@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func jitterIsBetweenNothingAndTheLongest() {
-        let policy = RetryPolicy.exponential()
+        let policy = DeliveryRetryPolicy.exponential()
         var random = SeededGenerator(seed: 2)
         let pauses = (0..<1000).map { _ in policy.delay(afterAttempts: 3, random: &random) }
         #expect(pauses.allSatisfy { $0 >= .zero && $0 <= .seconds(4) })
@@ -21,13 +21,13 @@ import Testing
 
     @Test(arguments: 1...12) func attemptsEnd(attempts: Int) {
         var random = SeededGenerator(seed: 3)
-        let decision = RetryPolicy.exponential().decision(afterAttempts: attempts, random: &random)
+        let decision = DeliveryRetryPolicy.exponential().decision(afterAttempts: attempts, random: &random)
         #expect((decision == .exhausted) == (attempts >= 10))
     }
 
     @Test func aMessageOverridesItsDestination() {
         var random = SeededGenerator(seed: 4)
-        let policy = RetryPolicy.exponential(jitter: false)
+        let policy = DeliveryRetryPolicy.exponential(jitter: false)
         let options = MessageOptions(maximumAttempts: 2, maximumDelay: .milliseconds(10))
         #expect(policy.decision(afterAttempts: 1, options: options, random: &random) == .retry(after: .milliseconds(10)))
         #expect(policy.decision(afterAttempts: 2, options: options, random: &random) == .exhausted)
@@ -35,7 +35,7 @@ import Testing
 
     @Test func aHandlerCanAskForADelay() {
         var random = SeededGenerator(seed: 5)
-        let policy = RetryPolicy.exponential()
+        let policy = DeliveryRetryPolicy.exponential()
         #expect(
             policy.decision(afterAttempts: 1, requested: .seconds(42), random: &random) == .retry(after: .seconds(42)))
         #expect(policy.decision(afterAttempts: 10, requested: .seconds(42), random: &random) == .exhausted)
@@ -43,7 +43,7 @@ import Testing
 
     @Test func neverMeansOnce() {
         var random = SeededGenerator(seed: 6)
-        #expect(RetryPolicy.never.decision(afterAttempts: 1, random: &random) == .exhausted)
+        #expect(DeliveryRetryPolicy.never.decision(afterAttempts: 1, random: &random) == .exhausted)
     }
 
     @Test(arguments: [
