@@ -19,13 +19,13 @@ struct Order: Codable {
 
 /// The application: orders, and what others are told about them.
 struct Shop: Sendable {
-    let pool: ConnectionPool
+    let pool: LibPQConnectionPool
     let outbox = PostgresOutbox()
 
     /// Creates the outbox and the application's own table where they are missing.
     func migrate() async throws {
         try await pool.withConnection { connection in
-            try await Migrator().up(on: connection)
+            try await OutboxMigrator().up(on: connection)
             try await connection.execute(
                 script: """
                     CREATE TABLE IF NOT EXISTS orders (
@@ -52,7 +52,7 @@ struct Shop: Sendable {
     }
 
     /// Where the messages go. Standard output stands for a broker and a mail server.
-    static let routes: Routes = [
+    static let routes: RelayRoutes = [
         .eventBus: .handler { message in
             guard let order = try? message.decode(Order.self) else { throw DeliveryFailure.reject("not an order") }
             print("event bus: \(message.route ?? "-"): order \(order.id) of \(order.customer)")

@@ -12,10 +12,10 @@ import ServiceLifecycle
 let logger = Logger(label: "order-service") { StreamLogHandler.standardError(label: $0) }
 
 let throwaway = CommandLine.arguments.contains("--throwaway") ? try await EphemeralPostgres.start() : nil
-let postgres = try ConnectionConfiguration(throwaway?.url ?? "")
+let postgres = try LibPQConfiguration(throwaway?.url ?? "")
 let port = ProcessInfo.processInfo.environment["PORT"].flatMap(UInt16.init) ?? 8080
 
-let pool = ConnectionPool(postgres, logger: logger)
+let pool = LibPQConnectionPool(postgres, logger: logger)
 let shop = Shop(pool: pool)
 try await shop.migrate()
 

@@ -8,13 +8,13 @@ import Testing
     @Test(.timeLimit(.minutes(1)))
     func anOrderAndItsMessagesAreStoredTogether() async throws {
         try await EphemeralPostgres.with { server in
-            let pool = ConnectionPool(try ConnectionConfiguration(server.url))
+            let pool = LibPQConnectionPool(try LibPQConfiguration(server.url))
             let shop = Shop(pool: pool)
             try await shop.migrate()
 
             _ = try await shop.place(OrderRequest(customer: "Ada"))
             // A text in Postgres has no U+0000.
-            await #expect(throws: PostgresError.self) { try await shop.place(OrderRequest(customer: "\0")) }
+            await #expect(throws: LibPQError.self) { try await shop.place(OrderRequest(customer: "\0")) }
 
             let rows = try await pool.withConnection { connection in
                 try await connection.query("SELECT destination FROM outbox.message ORDER BY id")

@@ -205,7 +205,7 @@ package final class Dispatcher: Sendable {
     /// Decides about a message after a failed attempt.
     func retryDecision(
         afterAttempts attempts: Int, requested: Duration?, options: MessageOptions
-    ) -> RetryPolicy.Decision {
+    ) -> DeliveryRetryPolicy.Decision {
         self.random.withLock { random in
             self.handler.retry.decision(
                 afterAttempts: attempts, requested: requested, options: options, random: &random)

@@ -22,7 +22,7 @@ import Foundation
 /// works, and the others take over when it is gone.
 public final class Relay: Service {
     private let store: any RelayStore
-    private let routes: Routes
+    private let routes: RelayRoutes
     private let configuration: RelayConfiguration
     private let logger: Logger
     private let control = RelayControl()
@@ -31,7 +31,7 @@ public final class Relay: Service {
 
     /// Creates a relay; ``run()`` makes it work.
     public init(
-        store: any RelayStore, routes: Routes, configuration: RelayConfiguration = RelayConfiguration(),
+        store: any RelayStore, routes: RelayRoutes, configuration: RelayConfiguration = RelayConfiguration(),
         logger: Logger = Logger(label: "outbox.relay")
     ) {
         self.store = store
@@ -97,7 +97,7 @@ public final class Relay: Service {
     /// Runs one session after the other until asked to end.
     private func runSessions() async throws {
         let clock = ContinuousClock()
-        let backoff = RetryPolicy.exponential(
+        let backoff = DeliveryRetryPolicy.exponential(
             maximumAttempts: .max, initialDelay: self.configuration.reconnect.initialDelay,
             maximumDelay: self.configuration.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()

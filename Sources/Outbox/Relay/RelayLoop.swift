@@ -34,7 +34,7 @@ struct RelayLoop: ~Copyable {
     ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
     ///   - workers: Runs the streams' dispatchers.
     init(
-        session: any RelaySession, streams: [AttachedStream], routes: Routes, configuration: RelayConfiguration,
+        session: any RelaySession, streams: [AttachedStream], routes: RelayRoutes, configuration: RelayConfiguration,
         isResumed: Bool, mustTry: Bool, workers: DeliveryWorkers, control: RelayControl, progress: Progress,
         events: RelayEventHub, logger: Logger
     ) {

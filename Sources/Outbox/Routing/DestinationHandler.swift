@@ -19,7 +19,7 @@ public struct DestinationHandler: Sendable {
     package var transports: [any Transport]
 
     /// When a failed message is tried again. Default: 10 attempts, 1 s doubling to 10 min, full jitter.
-    public var retry: RetryPolicy
+    public var retry: DeliveryRetryPolicy
     /// How many messages (or batches) are delivered at the same time, 1 to 1024. Default 64; for batches 4.
     ///
     /// Messages with the same key are always delivered one after the other.
@@ -47,7 +47,7 @@ public struct DestinationHandler: Sendable {
     }
 
     private init(
-        routes: [RouteAction] = [], fallback: Action?, transports: [any Transport] = [], retry: RetryPolicy,
+        routes: [RouteAction] = [], fallback: Action?, transports: [any Transport] = [], retry: DeliveryRetryPolicy,
         concurrency: Int, ordering: Ordering, breaker: BreakerPolicy, parkedAfter: Duration?
     ) {
         precondition((1...1024).contains(concurrency), "The concurrency of a destination is 1 to 1024.")
@@ -69,7 +69,7 @@ public struct DestinationHandler: Sendable {
     /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,
     /// it is tried again, unless the error is a ``DeliveryFailure`` that says otherwise.
     public static func handler(
-        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
+        retry: DeliveryRetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
         breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(2),
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
@@ -85,7 +85,7 @@ public struct DestinationHandler: Sendable {
     /// ``Outcome/behind`` is for that. When the closure throws, or returns another number of outcomes, all of the batch
     /// are tried again.
     public static func batch(
-        maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
+        maximumCount: Int = 1000, retry: DeliveryRetryPolicy = .exponential(), concurrency: Int = 4,
         ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30),
         _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
@@ -99,7 +99,7 @@ public struct DestinationHandler: Sendable {
     ///
     /// The relay runs the transport, once even if several destinations have it.
     public static func transport(
-        _ transport: any Transport, maximumCount: Int = 1000, retry: RetryPolicy = .exponential(), concurrency: Int = 4,
+        _ transport: any Transport, maximumCount: Int = 1000, retry: DeliveryRetryPolicy = .exponential(), concurrency: Int = 4,
         ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30)
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")
@@ -119,7 +119,7 @@ public struct DestinationHandler: Sendable {
     /// The handlers inside `routes` give the closures; all else is the destination's.
     public static func routes(
         _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
-        retry: RetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
+        retry: DeliveryRetryPolicy = .exponential(), concurrency: Int = 64, ordering: Ordering = .byKey,
         breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(2)
     ) -> DestinationHandler {
         let actions = routes.flatMap { pattern, handler in

@@ -18,8 +18,8 @@ extension CommandFailure {
     init(_ error: any Error) {
         switch error {
         case let error as CommandFailure: self = error
-        case let error as PostgresError: self.init(error)
-        case let error as TransactionError:
+        case let error as LibPQError: self.init(error)
+        case let error as LibPQTransactionError:
             let cause: (any Error)? = error.beginError ?? error.bodyError ?? error.commitError ?? error.rollbackError
             let status = cause.map { CommandFailure($0).status } ?? .failure
             var message = error.description
@@ -35,7 +35,7 @@ extension CommandFailure {
         }
     }
 
-    private init(_ error: PostgresError) {
+    private init(_ error: LibPQError) {
         self.init(ExitStatus(error), error.description)
     }
 
@@ -45,7 +45,7 @@ extension CommandFailure {
 
     private init(_ error: RelayStoreError) {
         switch error.underlying {
-        case let cause as PostgresError:
+        case let cause as LibPQError:
             let status = ExitStatus(cause)
             // A relay has no input that could be wrong.
             self.init(status == .badInput ? .failure : status, error.description)

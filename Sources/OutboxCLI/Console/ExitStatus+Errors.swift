@@ -15,7 +15,7 @@ extension ExitStatus {
     }
 
     /// For what the client or the server says.
-    init(_ error: PostgresError) {
+    init(_ error: LibPQError) {
         if let state = error.sqlState, let status = Self.status(ofState: state, isLogin: error.code == .connect) {
             self = status
         } else if let status = Self.byCode[error.code] {
@@ -26,7 +26,7 @@ extension ExitStatus {
     }
 
     /// For errors of the client without a condition of the server, and for those whose condition is in no table.
-    static let byCode: [PostgresError.Code: ExitStatus] = [
+    static let byCode: [LibPQError.Code: ExitStatus] = [
         .configuration: .usage, .connect: .unavailable, .connectionLost: .unavailable, .timeout: .unavailable,
         .poolClosed: .failure, .cancelled: .failure, .decoding: .failure, .transactionState: .failure, .copy: .failure,
         .invalidValue: .badInput,

@@ -21,7 +21,7 @@ struct BulkOptions: ParsableArguments {
     /// Does it and says how many it were.
     func run(
         _ server: ServerOptions, verb: String, past: String,
-        _ body: (OutboxInspector, DeadLetterFilter, Bool, Connection) async throws -> Int
+        _ body: (OutboxInspector, DeadLetterFilter, Bool, LibPQConnection) async throws -> Int
     ) async throws {
         let isEverything = self.ids.isEmpty && self.options.isEverything
         if isEverything, !self.all, !self.dryRun {

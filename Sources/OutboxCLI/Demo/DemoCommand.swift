@@ -55,9 +55,9 @@ struct DemoCommand: AsyncParsableCommand {
     private func demonstrate() async throws {
         let screen = DemoScreen(ledger: DemoLedger())
         if let postgres {
-            let configuration: ConnectionConfiguration
+            let configuration: LibPQConfiguration
             do {
-                configuration = try ConnectionConfiguration(postgres)
+                configuration = try LibPQConfiguration(postgres)
             } catch {
                 throw CommandFailure(.usage, "--postgres: \(error.description)")
             }
@@ -69,11 +69,11 @@ struct DemoCommand: AsyncParsableCommand {
         screen.headline("Starting a Postgres of my own")
         try await EphemeralPostgres.with(.init(parameters: ["max_connections": "40"])) { server in
             screen.detail("ready after \((clock.now - began).short), in \(server.folder); removed at the end")
-            try await self.run(on: ConnectionConfiguration(server.url), screen)
+            try await self.run(on: LibPQConfiguration(server.url), screen)
         }
     }
 
-    private func run(on postgres: ConnectionConfiguration, _ screen: DemoScreen) async throws {
+    private func run(on postgres: LibPQConfiguration, _ screen: DemoScreen) async throws {
         guard self.broker == .rabbitmq else { return try await self.run(on: postgres, bus: nil, screen) }
         let clock = ContinuousClock()
         let began = clock.now
@@ -85,7 +85,7 @@ struct DemoCommand: AsyncParsableCommand {
         }
     }
 
-    private func run(on postgres: ConnectionConfiguration, bus: DemoBus?, _ screen: DemoScreen) async throws {
+    private func run(on postgres: LibPQConfiguration, bus: DemoBus?, _ screen: DemoScreen) async throws {
         let run = try DemoRun(postgres: postgres, duration: self.duration.duration, bus: bus, screen: screen)
         let report = try await run()
         report.print()

@@ -37,8 +37,8 @@ final class DemoHandlers: Sendable {
     }
 
     /// What the relay is given.
-    var routes: Routes {
-        let retry = RetryPolicy.exponential(
+    var routes: RelayRoutes {
+        let retry = DeliveryRetryPolicy.exponential(
             maximumAttempts: 3, initialDelay: .milliseconds(150), multiplier: 2, maximumDelay: .seconds(1))
         return [
             .eventBus: self.bus.map { .transport($0.transport, retry: retry) }

@@ -4,7 +4,7 @@ import OutboxPostgres
 
 /// One run of the demonstration, on a server that is there.
 struct DemoRun: Sendable {
-    private let postgres: ConnectionConfiguration
+    private let postgres: LibPQConfiguration
     private let duration: Duration
     private let screen: DemoScreen
     private let schema: OutboxSchema
@@ -14,7 +14,7 @@ struct DemoRun: Sendable {
     private let clock = ContinuousClock()
 
     /// - Parameter bus: The event bus; nil: a closure.
-    init(postgres: ConnectionConfiguration, duration: Duration, bus: DemoBus?, screen: DemoScreen) throws {
+    init(postgres: LibPQConfiguration, duration: Duration, bus: DemoBus?, screen: DemoScreen) throws {
         var postgres = postgres
         postgres.parameters["fallback_application_name"] = "outbox demo"
         self.postgres = postgres
@@ -29,8 +29,8 @@ struct DemoRun: Sendable {
 
     /// Runs it all and removes the schema.
     func callAsFunction() async throws -> DemoReport {
-        let connection = try await Connection.connect(self.postgres, logger: .quiet)
-        let migrator = Migrator(schema: self.schema)
+        let connection = try await LibPQConnection.connect(self.postgres, logger: .quiet)
+        let migrator = OutboxMigrator(schema: self.schema)
         let result: Result<DemoReport, any Error>
         do {
             let steps = try await migrator.up(on: connection)
@@ -50,7 +50,7 @@ struct DemoRun: Sendable {
     }
 
     /// Runs the relay beside the scenes.
-    private func play(_ connection: Connection) async throws -> DemoReport {
+    private func play(_ connection: LibPQConnection) async throws -> DemoReport {
         let relay = Relay(
             store: PostgresStore(postgres: self.postgres, schema: self.schema), routes: self.handlers.routes,
             logger: .quiet)
@@ -78,7 +78,7 @@ struct DemoRun: Sendable {
 
     // MARK: - Scenes
 
-    private func trade(_ connection: Connection) async throws {
+    private func trade(_ connection: LibPQConnection) async throws {
         self.screen.headline("Customers order for \(self.duration.short); the relay delivers meanwhile")
         self.screen.detail("email fails twice for some customers; billing gets one message that it cannot read")
         if self.bus != nil { self.screen.detail("the event bus is a RabbitMQ, which closes all connections in the middle") }
@@ -87,7 +87,7 @@ struct DemoRun: Sendable {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for _ in 0..<4 {
                     tasks.addTask {
-                        let own = try await Connection.connect(self.postgres, logger: .quiet)
+                        let own = try await LibPQConnection.connect(self.postgres, logger: .quiet)
                         try await self.shop.trade(until: deadline, every: .milliseconds(12), on: own)
                         await own.close()
                     }
@@ -105,7 +105,7 @@ struct DemoRun: Sendable {
     }
 
     /// Shows the dead letters, repairs the handler and replays them.
-    private func replay(_ connection: Connection) async throws -> Int {
+    private func replay(_ connection: LibPQConnection) async throws -> Int {
         let dead = try await self.deadLetters(connection)
         self.screen.headline("Dead letters: \(dead.count)")
         DeadLetterOutput.table(dead).lines(on: self.screen.terminal).forEach(self.screen.detail)
@@ -117,12 +117,12 @@ struct DemoRun: Sendable {
         return count
     }
 
-    private func deadLetters(_ connection: Connection) async throws -> [DeadLetter] {
+    private func deadLetters(_ connection: LibPQConnection) async throws -> [DeadLetter] {
         try await OutboxInspector(schema: self.schema).deadLetters(on: connection)
     }
 
     /// Waits until nothing is left to deliver.
-    private func settle(_ connection: Connection) async throws {
+    private func settle(_ connection: LibPQConnection) async throws {
         let deadline = self.clock.now + .seconds(30)
         let names = Set(DemoHandlers.destinations.map(\.name))
         while true {

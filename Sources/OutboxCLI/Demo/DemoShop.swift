@@ -18,7 +18,7 @@ struct DemoShop: Sendable {
     }
 
     /// The application's own tables.
-    func createTables(on connection: Connection) async throws {
+    func createTables(on connection: LibPQConnection) async throws {
         try await connection.execute(
             script: """
                 CREATE TABLE \(self.name).demo_customer (id integer PRIMARY KEY, orders integer NOT NULL DEFAULT 0);
@@ -29,13 +29,13 @@ struct DemoShop: Sendable {
     }
 
     /// Removes them again.
-    func dropTables(on connection: Connection) async throws {
+    func dropTables(on connection: LibPQConnection) async throws {
         try await connection.execute(
             script: "DROP TABLE IF EXISTS \(self.name).demo_customer, \(self.name).demo_order, \(self.name).demo_sent")
     }
 
     /// Places orders until the deadline.
-    func trade(until deadline: ContinuousClock.Instant, every pause: Duration, on connection: Connection) async throws {
+    func trade(until deadline: ContinuousClock.Instant, every pause: Duration, on connection: LibPQConnection) async throws {
         while self.clock.now < deadline, !Task.isCancelled {
             try await self.order(customer: Int.random(in: 1...Self.customers), on: connection)
             try await Task.sleep(for: pause)
@@ -43,7 +43,7 @@ struct DemoShop: Sendable {
     }
 
     /// Enqueues a message that the handler of billing cannot read.
-    func sendPoison(on connection: Connection) async throws {
+    func sendPoison(on connection: LibPQConnection) async throws {
         let transaction = try await connection.begin()
         let poison = NewMessage(to: .billing, route: "invoice", key: "customer-0", text: "{ this is no invoice")
         let sent = try await self.send(poison, in: transaction)
@@ -53,7 +53,7 @@ struct DemoShop: Sendable {
     }
 
     /// The ids that the application's own table has: those of transactions that committed.
-    func committedMessages(on connection: Connection) async throws -> Set<Int64> {
+    func committedMessages(on connection: LibPQConnection) async throws -> Set<Int64> {
         let result = try await connection.query("SELECT message FROM \(unescaped: self.name).demo_sent")
         return Set(try result.map { row in try row.decode("message", as: Int64.self) })
     }
@@ -63,7 +63,7 @@ struct DemoShop: Sendable {
     private var name: String { self.schema.identifier }
 
     /// One order, its messages, and the end that a tenth of them come to: the payment is declined.
-    private func order(customer: Int, on connection: Connection) async throws {
+    private func order(customer: Int, on connection: LibPQConnection) async throws {
         let transaction = try await connection.begin()
         // The row's lock puts the orders of a customer into an order; the number lets the handlers check it.
         let row = try await transaction.query(
@@ -99,7 +99,7 @@ struct DemoShop: Sendable {
         return messages
     }
 
-    private func send(_ message: NewMessage, in transaction: borrowing Transaction) async throws -> DemoLedger.Sent {
+    private func send(_ message: NewMessage, in transaction: borrowing LibPQTransaction) async throws -> DemoLedger.Sent {
         let id = try await self.outbox.enqueue(message, in: transaction)
         try await transaction.query(
             """

@@ -6,7 +6,7 @@ extension MessageLines {
     /// there on some at a time.
     ///
     /// - Returns: How many lines there were.
-    func enqueue(into outbox: PostgresOutbox, in transaction: borrowing Transaction) async throws -> Int {
+    func enqueue(into outbox: PostgresOutbox, in transaction: borrowing LibPQTransaction) async throws -> Int {
         let lines = LinesWithoutKey(self.makeAsyncIterator())
         var count = try await outbox.copy(lines, in: transaction)
         var batch = lines.keyed.map { [$0] } ?? []

@@ -46,9 +46,9 @@ struct BacklogWatch: Service {
 
     private static func isRetriable(_ error: any Error) -> Bool {
         switch error {
-        case let error as PostgresError: error.isRetriable
+        case let error as LibPQError: error.isRetriable
         // It only read, so there is no harm in a commit that may have happened.
-        case let error as TransactionError: error.isRetriable || error.commitError?.isRetriable == true
+        case let error as LibPQTransactionError: error.isRetriable || error.commitError?.isRetriable == true
         default: false
         }
     }

@@ -97,7 +97,7 @@ struct RelayCommand: AsyncParsableCommand {
             if self.untilEmpty { return }
             throw CommandFailure(.failure, "no destination is present yet, so * stands for none: name one with --route")
         }
-        var routes = Routes()
+        var routes = RelayRoutes()
         for (destination, sink) in destinations {
             routes[Destination(destination)] = try handlers.handler(for: sink)
         }

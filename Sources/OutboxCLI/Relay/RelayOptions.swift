@@ -73,7 +73,7 @@ struct RelayOptions: ParsableArguments {
     }
 
     /// How deliveries that fail are repeated.
-    var retry: RetryPolicy {
+    var retry: DeliveryRetryPolicy {
         .exponential(
             maximumAttempts: self.maxAttempts, initialDelay: self.initialDelay.duration,
             maximumDelay: self.maxDelay.duration)

@@ -25,7 +25,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
 
     func run() async throws {
         let schema = try self.server.outbox.schema
-        let migrator = Migrator(schema: schema)
+        let migrator = OutboxMigrator(schema: schema)
         guard self.yes else {
             try await self.explain(migrator)
             throw CommandFailure(.usage, "nothing was undone; add --yes to do it, messages included")
@@ -42,7 +42,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
         }
     }
 
-    private func explain(_ migrator: Migrator) async throws {
+    private func explain(_ migrator: OutboxMigrator) async throws {
         let history = try await self.server.withConnection(application: "migrate") { connection in
             try await migrator.status(on: connection)
         }

@@ -24,7 +24,7 @@ struct MigrateStatusCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let history = try await self.server.withConnection(application: "migrate") { connection in
-            try await Migrator(schema: schema).status(on: connection)
+            try await OutboxMigrator(schema: schema).status(on: connection)
         }
         if self.json { MigrationOutput.print(history) } else { MigrationOutput.table(history).print() }
         let isCurrent = history.allSatisfy { migration in

@@ -24,7 +24,7 @@ struct MigrateUpCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let steps = try await self.server.withConnection(application: "migrate") { connection in
-            try await Migrator(schema: schema).up(to: self.to, on: connection) { step in
+            try await OutboxMigrator(schema: schema).up(to: self.to, on: connection) { step in
                 if !self.json { Terminal.output.print(MigrationOutput.line(step)) }
             }
         }

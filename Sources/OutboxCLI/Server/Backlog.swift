@@ -5,7 +5,7 @@ import OutboxPostgres
 struct Backlog {
     private let status: OutboxStatus
 
-    init(schema: OutboxSchema, subscription: String, on connection: Connection) async throws {
+    init(schema: OutboxSchema, subscription: String, on connection: LibPQConnection) async throws {
         // Whether there is one is all that matters.
         self.status = try await OutboxInspector(schema: schema).status(
             subscription: subscription, countLimit: 1, on: connection)

@@ -4,7 +4,7 @@ extension OutboxSchema {
     /// Makes sure that the outbox is there and that this program works with its version.
     ///
     /// - Throws: A ``CommandFailure`` that says which command helps.
-    func check(on connection: Connection) async throws {
+    func check(on connection: LibPQConnection) async throws {
         do {
             try await self.checkVersion(on: connection)
         } catch let error as OutboxError {
@@ -40,7 +40,7 @@ extension OutboxSchema {
     func explaining<Result>(_ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()
-        } catch let error as PostgresError where ["3F000", "42P01"].contains(error.sqlState) {
+        } catch let error as LibPQError where ["3F000", "42P01"].contains(error.sqlState) {
             throw self.missing
         }
     }

@@ -31,9 +31,9 @@ struct ServerOptions: ParsableArguments {
     /// Where to connect.
     ///
     /// - Throws: A ``CommandFailure`` of usage when the connection string is wrong.
-    func configuration(application: String) throws -> ConnectionConfiguration {
+    func configuration(application: String) throws -> LibPQConfiguration {
         do {
-            var configuration = try ConnectionConfiguration(self.postgres)
+            var configuration = try LibPQConfiguration(self.postgres)
             configuration.parameters["fallback_application_name"] = "outbox \(application)"
             configuration.answerTimeout = self.answerTimeout.duration > .zero ? self.answerTimeout.duration : nil
             configuration.usesPreparedStatements = self.preparedStatements
@@ -45,9 +45,9 @@ struct ServerOptions: ParsableArguments {
 
     /// Runs `body` with a connection that is closed afterwards.
     func withConnection<Result>(
-        application: String, _ body: (Connection) async throws -> Result
+        application: String, _ body: (LibPQConnection) async throws -> Result
     ) async throws -> Result {
-        let connection = try await Connection.connect(
+        let connection = try await LibPQConnection.connect(
             self.configuration(application: application), logger: Logger.waits)
         do {
             let result = try await body(connection)

@@ -20,7 +20,7 @@ enum Sink: Hashable, Sendable {
 
 /// How a destination is delivered, whatever the sink.
 struct DeliveryOptions: Sendable {
-    var retry: RetryPolicy
+    var retry: DeliveryRetryPolicy
     var concurrency: Int?
     var ordering: DestinationHandler.Ordering
     var breaker: BreakerPolicy

@@ -32,7 +32,7 @@ struct StatusWatch {
         }
     }
 
-    private func looks(_ inspector: OutboxInspector, _ connection: Connection) async throws {
+    private func looks(_ inspector: OutboxInspector, _ connection: LibPQConnection) async throws {
         let clock = ContinuousClock()
         var screen = Screen(on: self.terminal)
         var last: OutboxStatus?

@@ -9,10 +9,10 @@ import Foundation
 
 extension OutboxDoctor {
     /// Whether a ring is heard: it rings on the channel that relays listen on, with something that they pass over.
-    func doorbell(_ postgres: ConnectionConfiguration, _ connection: Connection) async throws -> [DoctorFinding] {
-        let log = try await connection.query(SQLStatement(self.statements.log))[0].decode(0, as: Int64.self)
+    func doorbell(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let log = try await connection.query(LibPQStatement(self.statements.log))[0].decode(0, as: Int64.self)
         let channel = "outbox_\(log)"
-        let listener = try await Connection.connect(postgres, logger: self.logger)
+        let listener = try await LibPQConnection.connect(postgres, logger: self.logger)
         let heard: Result<Duration?, any Error>
         do {
             heard = .success(try await self.ring(channel, from: connection, to: listener))
@@ -35,7 +35,7 @@ extension OutboxDoctor {
 
     /// - Returns: How long it took; nil: nothing was heard in time, or there is no second session to be had.
     private func ring(
-        _ channel: String, from connection: Connection, to listener: Connection
+        _ channel: String, from connection: LibPQConnection, to listener: LibPQConnection
     ) async throws -> Duration? {
         try await withThrowingTaskGroup(of: Duration?.self) { group in
             group.addTask { try await self.hear(channel, from: connection, to: listener) }
@@ -49,13 +49,13 @@ extension OutboxDoctor {
         }
     }
 
-    private func hear(_ channel: String, from connection: Connection, to listener: Connection) async throws -> Duration
+    private func hear(_ channel: String, from connection: LibPQConnection, to listener: LibPQConnection) async throws -> Duration
     {
         let clock = ContinuousClock()
         let payload = PostgresSession.probe + UUID().uuidString
         try await listener.query("LISTEN \(unescaped: channel)")
         let start = clock.now
-        try await connection.query(SQLStatement(self.statements.probe, [.text(channel), .text(payload)]))
+        try await connection.query(LibPQStatement(self.statements.probe, [.text(channel), .text(payload)]))
         while true {
             guard case .notified(let notifications) = try await listener.waitForActivity(until: nil) else { continue }
             if notifications.contains(where: { $0.channel == channel && $0.payload == payload }) {
@@ -65,8 +65,8 @@ extension OutboxDoctor {
     }
 
     /// Whether dead rows are cleaned up.
-    func autovacuum(_ connection: Connection) async throws -> [DoctorFinding] {
-        let findings = try await connection.query(SQLStatement(self.statements.vacuumOff)).map { row in
+    func autovacuum(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let findings = try await connection.query(LibPQStatement(self.statements.vacuumOff)).map { row in
             let setting = try row.decode("setting", as: String.self)
             guard let relation = try row.decode("relation", as: String?.self) else {
                 return DoctorFinding(
@@ -81,8 +81,8 @@ extension OutboxDoctor {
     }
 
     /// Whether somebody looks after the log's segments, and can.
-    func segments(_ connection: Connection) async throws -> [DoctorFinding] {
-        let rows = try await connection.query(SQLStatement(self.schema.statements.listSegments.text))
+    func segments(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let rows = try await connection.query(LibPQStatement(self.schema.statements.listSegments.text))
         var segments: [(number: Int16, isEmpty: Bool, age: Duration)] = []
         var current: Int?
         for row in rows {
@@ -116,7 +116,7 @@ extension OutboxDoctor {
         }
         for other in others {
             let isUnpassed = try await connection.query(
-                SQLStatement(self.statements.unpassed, [.int2(other.number)]))[0].decode(0, as: Bool.self)
+                LibPQStatement(self.statements.unpassed, [.int2(other.number)]))[0].decode(0, as: Bool.self)
             if isUnpassed { continue }
             return [
                 DoctorFinding(
@@ -141,7 +141,7 @@ extension OutboxDoctor {
         """
 
     /// Whether somebody delivers, and everything.
-    func relay(_ connection: Connection) async throws -> [DoctorFinding] {
+    func relay(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
             subscription: self.subscription, countLimit: 1, on: connection)
         var findings: [DoctorFinding] = []

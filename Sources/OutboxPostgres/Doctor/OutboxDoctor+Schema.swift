@@ -3,10 +3,10 @@ import OutboxSQL
 
 extension OutboxDoctor {
     /// Whether the schema is the one that this version works with, with the text that it was applied with.
-    func migrations(_ connection: Connection) async throws -> [DoctorFinding] {
+    func migrations(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let statuses: [MigrationStatus]
         do {
-            statuses = try await Migrator(schema: self.schema).status(on: connection)
+            statuses = try await OutboxMigrator(schema: self.schema).status(on: connection)
         } catch let error as OutboxError where [.schemaOccupied, .schemaUnversioned].contains(error.code) {
             return [DoctorFinding("schema", .error, error.message)]
         }
@@ -49,8 +49,8 @@ extension OutboxDoctor {
     private var option: String { self.schema.name == "outbox" ? "" : " --schema \(self.schema.name)" }
 
     /// Whether triggers, indexes, partitions and constraints are there and work.
-    func objects(_ connection: Connection) async throws -> [DoctorFinding] {
-        let result = try await connection.query(SQLStatement(self.statements.brokenObjects))
+    func objects(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let result = try await connection.query(LibPQStatement(self.statements.brokenObjects))
         let findings = try result.map { row in
             DoctorFinding("objects", .error, try row.decode("seen"), advice: try row.decode("mend"))
         }
@@ -59,7 +59,7 @@ extension OutboxDoctor {
     }
 
     /// Whether ids and transaction numbers are as the cursors of streams take them to be.
-    func numbers(_ connection: Connection) async throws -> [DoctorFinding] {
+    func numbers(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         try await self.judge(
             "numbers", self.statements.numbers,
             "ids rise with the numbers of transactions, and no cursor is above them",
@@ -67,19 +67,19 @@ extension OutboxDoctor {
     }
 
     /// Whether sessions that are no relays hold the locks by which relays work.
-    func locks(_ connection: Connection) async throws -> [DoctorFinding] {
+    func locks(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         try await self.judge(
             "locks", self.statements.locks, "the outbox's advisory locks are held by relays, as they should be",
             connection)
     }
 
     private func judge(
-        _ check: String, _ statement: String, _ well: String, _ connection: Connection
+        _ check: String, _ statement: String, _ well: String, _ connection: LibPQConnection
     ) async throws -> [DoctorFinding] {
         // As for the status: what reads the log reads it by its indexes, whatever the statistics say.
         let results = try await connection.withTransaction(readOnly: true) { transaction in
             try await transaction.pipeline([
-                SQLStatement(self.schema.inspectionStatements.configure), SQLStatement(statement),
+                LibPQStatement(self.schema.inspectionStatements.configure), LibPQStatement(statement),
             ])
         }
         let findings = try results[1].map { row in
@@ -91,7 +91,7 @@ extension OutboxDoctor {
     }
 
     /// Whether roles have the privileges that they need.
-    func privileges(_ connection: Connection) async throws -> [DoctorFinding] {
+    func privileges(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         var wanted: [(role: String, kind: String, grants: [Grant])] = []
         if let role = self.roles.producer { wanted.append((role, "producer", Grant.producer)) }
         if let role = self.roles.relay { wanted.append((role, "relay", Grant.relay)) }
@@ -108,15 +108,15 @@ extension OutboxDoctor {
     }
 
     private func privileges(
-        of role: String, as kind: String, _ grants: [Grant], _ connection: Connection
+        of role: String, as kind: String, _ grants: [Grant], _ connection: LibPQConnection
     ) async throws -> DoctorFinding {
         let missing: [Grant]
         do {
             missing = try await self.missing(of: grants, role, connection)
-        } catch let error as PostgresError where error.sqlState == "42704" {
+        } catch let error as LibPQError where error.sqlState == "42704" {
             return DoctorFinding(
                 "privileges", .error, "there is no role “\(role)”", advice: "Create it, or name another one.")
-        } catch let error as PostgresError where error.sqlState == "42501" {
+        } catch let error as LibPQError where error.sqlState == "42501" {
             // Objects are found by name only by who may use their schema. Whether a role may, everybody sees.
             let hidden = try await self.missing(of: grants.filter { $0.kind == .schema }, role, connection)
             if hidden.isEmpty { throw error }
@@ -125,7 +125,7 @@ extension OutboxDoctor {
                 "the role “\(role)” cannot work as a \(kind): it lacks \(Self.list(hidden)), so what else it lacks is not seen",
                 advice: self.advice(granting: grants, to: role))
         }
-        let hidden = try await connection.query(SQLStatement(self.statements.hiddenRows, [.text(role)])).map {
+        let hidden = try await connection.query(LibPQStatement(self.statements.hiddenRows, [.text(role)])).map {
             try $0.decode(0, as: String.self)
         }
         if !hidden.isEmpty {
@@ -162,7 +162,7 @@ extension OutboxDoctor {
     }
 
     /// Of what a role needs, what it lacks.
-    private func missing(of grants: [Grant], _ role: String, _ connection: Connection) async throws -> [Grant] {
+    private func missing(of grants: [Grant], _ role: String, _ connection: LibPQConnection) async throws -> [Grant] {
         var parts: [(grant: Int, privilege: Int, name: String, column: String?)] = []
         for (index, grant) in grants.enumerated() {
             for (place, privilege) in grant.privileges.enumerated() {
@@ -171,7 +171,7 @@ extension OutboxDoctor {
             }
         }
         let result = try await connection.query(
-            SQLStatement(
+            LibPQStatement(
                 self.statements.missingGrants,
                 [
                     .text(role), .textArray(parts.map { grants[$0.grant].kind.rawValue }),

@@ -9,8 +9,8 @@ import Foundation
 
 extension OutboxDoctor {
     /// Whether it is a primary, and of a version without known faults.
-    func server(_ connection: Connection) async throws -> [DoctorFinding] {
-        let row = try await connection.query(SQLStatement(self.statements.server))[0]
+    func server(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let row = try await connection.query(LibPQStatement(self.statements.server))[0]
         let version = try row.decode("version", as: Int.self)
         let text = try row.decode("version_text", as: String.self)
         var findings: [DoctorFinding] = []
@@ -37,7 +37,7 @@ extension OutboxDoctor {
     }
 
     /// Whether a session is one's own.
-    func pooler(_ postgres: ConnectionConfiguration, _ connection: Connection) async throws -> [DoctorFinding] {
+    func pooler(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
         do {
             let isPooled = try await PoolerCheck(
                 connection: connection, configuration: postgres, logger: self.logger)()
@@ -53,11 +53,11 @@ extension OutboxDoctor {
     }
 
     /// How far the server's clock is from this one.
-    func clock(_ connection: Connection) async throws -> [DoctorFinding] {
+    func clock(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         var readings: [ClockReading] = []
         for _ in 0..<5 {
             let asked = Date().timeIntervalSince1970
-            let answer = try await connection.query(SQLStatement(self.statements.clock))[0].decode(0, as: Date.self)
+            let answer = try await connection.query(LibPQStatement(self.statements.clock))[0].decode(0, as: Date.self)
             readings.append(
                 ClockReading(
                     asked: asked, answer: answer.timeIntervalSince1970, answered: Date().timeIntervalSince1970))
@@ -89,8 +89,8 @@ extension OutboxDoctor {
     }
 
     /// Whether the queue of notifications fills up.
-    func queue(_ connection: Connection) async throws -> [DoctorFinding] {
-        let row = try await connection.query(SQLStatement(self.statements.server))[0]
+    func queue(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let row = try await connection.query(LibPQStatement(self.statements.server))[0]
         return [self.judge(queueUsage: try row.decode("queue_usage"))]
     }
 

@@ -80,12 +80,12 @@ public struct OutboxDoctor: Sendable {
     /// Connects and makes every check, each with one finding at least.
     ///
     /// - Parameter postgres: How a relay connects: through the same pooler, if there is one.
-    /// - Throws: ``PostgresError`` when the server cannot be reached, refuses the login or goes away.
-    public func examine(_ postgres: ConnectionConfiguration) async throws -> [DoctorFinding] {
-        let connection = try await Connection.connect(postgres, logger: self.logger)
+    /// - Throws: ``LibPQError`` when the server cannot be reached, refuses the login or goes away.
+    public func examine(_ postgres: LibPQConfiguration) async throws -> [DoctorFinding] {
+        let connection = try await LibPQConnection.connect(postgres, logger: self.logger)
         let result: Result<[DoctorFinding], any Error>
         do {
-            try await connection.query(SQLStatement(self.schema.statements.fixSearchPath.text, [.bool(false)]))
+            try await connection.query(LibPQStatement(self.schema.statements.fixSearchPath.text, [.bool(false)]))
             result = .success(try await self.examine(postgres, connection))
         } catch { result = .failure(error) }
         await connection.close()
@@ -93,7 +93,7 @@ public struct OutboxDoctor: Sendable {
     }
 
     private func examine(
-        _ postgres: ConnectionConfiguration, _ connection: Connection
+        _ postgres: LibPQConfiguration, _ connection: LibPQConnection
     ) async throws -> [DoctorFinding] {
         var findings = try await self.make(.server, postgres, connection)
         for check in DoctorCheck.ofServer { findings += try await self.make(check, postgres, connection) }
@@ -107,7 +107,7 @@ public struct OutboxDoctor: Sendable {
 
     /// Makes a check. What it may not look at, or fails with, is a finding; that the server has gone away is not.
     private func make(
-        _ check: DoctorCheck, _ postgres: ConnectionConfiguration, _ connection: Connection
+        _ check: DoctorCheck, _ postgres: LibPQConfiguration, _ connection: LibPQConnection
     ) async throws -> [DoctorFinding] {
         let findings: [DoctorFinding]
         do {
@@ -120,7 +120,7 @@ public struct OutboxDoctor: Sendable {
     }
 
     private func finding(_ check: String, of error: any Error) -> DoctorFinding {
-        let isPrivilege = (error as? OutboxError)?.code == .privilege || (error as? PostgresError)?.sqlState == "42501"
+        let isPrivilege = (error as? OutboxError)?.code == .privilege || (error as? LibPQError)?.sqlState == "42501"
         if isPrivilege {
             return DoctorFinding(
                 check, .warning, "this role may not look at that",
@@ -135,7 +135,7 @@ struct DoctorCheck: Sendable {
     /// What it is called.
     let name: String
     /// Looks.
-    let examine: @Sendable (OutboxDoctor, ConnectionConfiguration, Connection) async throws -> [DoctorFinding]
+    let examine: @Sendable (OutboxDoctor, LibPQConfiguration, LibPQConnection) async throws -> [DoctorFinding]
 
     static let server = DoctorCheck(name: "server") { try await $0.server($2) }
     static let schema = DoctorCheck(name: "schema") { try await $0.migrations($2) }

@@ -39,8 +39,8 @@ struct XminHolder: Sendable, Hashable {
 
 extension OutboxDoctor {
     /// What keeps vacuum from cleaning up.
-    func xmin(_ connection: Connection) async throws -> [DoctorFinding] {
-        let result = try await connection.query(SQLStatement(self.statements.xminHolders))
+    func xmin(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let result = try await connection.query(LibPQStatement(self.statements.xminHolders))
         return self.judge(
             try result.map { row in
                 XminHolder(

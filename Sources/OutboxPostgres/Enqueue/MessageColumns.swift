@@ -28,7 +28,7 @@ struct MessageColumns {
     }
 
     /// The parameters of the statement enqueue_many.
-    var binds: [SQLValue] {
+    var binds: [LibPQValue] {
         [
             .textArray(self.destinations), .textArray(self.routes), .textArray(self.keys), self.headers.value,
             self.deliveryTimes.value, self.options.value, self.payloads.value,
@@ -77,7 +77,7 @@ private struct BinaryArray {
         self.elements.append(bigEndian: Int32(-1))
     }
 
-    var value: SQLValue {
+    var value: LibPQValue {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(self.elements.count + 20)
         bytes.append(bigEndian: Int32(self.count == 0 ? 0 : 1)) // dimensions

@@ -26,7 +26,7 @@ extension NewMessage {
     /// - Throws: If Postgres has no such time: it knows those from 4714 BC to 294276.
     func deliverAtMicroseconds() throws(InvalidMessage) -> Int64? {
         guard let deliverAt = self.deliverAt else { return nil }
-        let seconds = deliverAt.timeIntervalSinceReferenceDate + SQLValue.secondsBetweenEpochs
+        let seconds = deliverAt.timeIntervalSinceReferenceDate + LibPQValue.secondsBetweenEpochs
         guard (-211_813_488_000..<9_223_371_331_200).contains(seconds) else {
             throw InvalidMessage(field: "deliverAt", reason: "is before 4714 BC or after 294276")
         }

@@ -10,11 +10,11 @@ extension PostgresOutbox {
     ///
     /// - Returns: How many messages there were.
     /// - Throws: ``/Outbox/InvalidMessage``, for the first message that is refused; what `messages` throws;
-    ///   ``OutboxError`` and ``PostgresError`` as ``enqueue(_:in:)->Int64``; ``TransactionError`` if the transaction could not be
+    ///   ``OutboxError`` and ``LibPQError`` as ``enqueue(_:in:)->Int64``; ``LibPQTransactionError`` if the transaction could not be
     ///   saved.
     @discardableResult
     public func copy<Messages: AsyncSequence>(
-        _ messages: Messages, in transaction: borrowing Transaction
+        _ messages: Messages, in transaction: borrowing LibPQTransaction
     ) async throws -> Int where Messages.Element == NewMessage {
         try await self.copy(in: transaction) { write in
             for try await message in messages { try await write(message) }
@@ -24,7 +24,7 @@ extension PostgresOutbox {
     /// Enqueues any number of messages with `COPY`; see ``copy(_:in:)``.
     @discardableResult
     public func copy<Messages: Sequence>(
-        _ messages: Messages, in transaction: borrowing Transaction
+        _ messages: Messages, in transaction: borrowing LibPQTransaction
     ) async throws -> Int where Messages.Element == NewMessage {
         try await self.copy(in: transaction) { write in
             for message in messages { try await write(message) }
@@ -32,11 +32,11 @@ extension PostgresOutbox {
     }
 
     private func copy(
-        in transaction: borrowing Transaction, _ feed: ((NewMessage) async throws -> Void) async throws -> Void
+        in transaction: borrowing LibPQTransaction, _ feed: ((NewMessage) async throws -> Void) async throws -> Void
     ) async throws -> Int {
         // A COPY that was begun can only fail, and takes the transaction with it but for the savepoint.
         try await transaction.withSavepoint { transaction in
-            let current = try await self.run(SQLStatement(self.statements.currentSegment), in: transaction)
+            let current = try await self.run(LibPQStatement(self.statements.currentSegment), in: transaction)
             let segment = try current[0].decode(0, as: Int16.self)
             return try await transaction.copyIn(self.statements.copy) { writer in
                 var rows = CopyRows(segment: segment)

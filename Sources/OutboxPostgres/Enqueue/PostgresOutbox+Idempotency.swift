@@ -11,14 +11,14 @@ extension PostgresOutbox {
     ///     ``OutboxSchema/grants(producer:relay:monitor:)``.
     /// - Returns: How many were removed.
     /// - Throws: ``OutboxError`` with ``OutboxError/Code/schemaMissing`` or ``OutboxError/Code/privilege``;
-    ///   ``PostgresError``. The batches before it have been removed.
+    ///   ``LibPQError``. The batches before it have been removed.
     @discardableResult
-    public func expireIdempotencyKeys(batch: Int = 1000, on connection: Connection) async throws -> Int {
+    public func expireIdempotencyKeys(batch: Int = 1000, on connection: LibPQConnection) async throws -> Int {
         let batch = max(batch, 1)
         var total = 0
         do {
             while true {
-                let statement = SQLStatement(self.statements.expireIdempotencyKeys, [.int8(Int64(batch))])
+                let statement = LibPQStatement(self.statements.expireIdempotencyKeys, [.int8(Int64(batch))])
                 let removed = try await connection.query(statement).affectedRows
                 total += removed
                 if removed < batch { return total }
@@ -29,7 +29,7 @@ extension PostgresOutbox {
     }
 
     /// The window as the statements take it. As a text: other clients have that, and need no interval.
-    var idempotencyInterval: SQLValue {
+    var idempotencyInterval: LibPQValue {
         // More than that after now Postgres has no time.
         let longest = 1000 * 365.25 * 24 * 60 * 60
         let seconds = min(max(self.idempotencyWindow.seconds, 0), longest)

@@ -55,9 +55,9 @@ public struct PostgresOutbox: Sendable {
     /// - Returns: The message's number, or that of the first one with its idempotency key.
     /// - Throws: ``/Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
     ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated`` or
-    ///   ``OutboxError/Code/privilege``, ``PostgresError``.
+    ///   ``OutboxError/Code/privilege``, ``LibPQError``.
     @discardableResult
-    public func enqueue(_ message: NewMessage, in transaction: borrowing Transaction) async throws -> Int64 {
+    public func enqueue(_ message: NewMessage, in transaction: borrowing LibPQTransaction) async throws -> Int64 {
         try await self.run(self.statement(for: message), in: transaction)[0].decode(0)
     }
 
@@ -68,7 +68,7 @@ public struct PostgresOutbox: Sendable {
     ///   enqueued before with their idempotency keys.
     /// - Throws: As ``enqueue(_:in:)``.
     @discardableResult
-    public func enqueue(_ messages: [NewMessage], in transaction: borrowing Transaction) async throws -> [Int64] {
+    public func enqueue(_ messages: [NewMessage], in transaction: borrowing LibPQTransaction) async throws -> [Int64] {
         // All of them before the first is sent.
         let statements = try self.portions(messages).map { portion in try self.statement(for: Array(portion)) }
         var ids: [Int64] = []
@@ -83,17 +83,17 @@ public struct PostgresOutbox: Sendable {
     /// The statement that enqueues a message, for clients other than this package's. It returns the message's number.
     ///
     /// - Throws: ``/Outbox/InvalidMessage``.
-    public func statement(for message: NewMessage) throws(InvalidMessage) -> SQLStatement {
+    public func statement(for message: NewMessage) throws(InvalidMessage) -> LibPQStatement {
         let message = try self.checked(message)
-        let binds: [SQLValue] = [
+        let binds: [LibPQValue] = [
             .text(message.destination.name), message.route.sqlValue, message.key.sqlValue,
-            message.headersJSON.map(SQLValue.json) ?? .null, message.deliverAt.sqlValue,
-            message.options.json.map(SQLValue.json) ?? .null, .bytes(message.payload),
+            message.headersJSON.map(LibPQValue.json) ?? .null, message.deliverAt.sqlValue,
+            message.options.json.map(LibPQValue.json) ?? .null, .bytes(message.payload),
         ]
         guard let idempotencyKey = message.idempotencyKey else {
-            return SQLStatement(self.statements.one, binds, name: "outbox_enqueue_\(self.tag)")
+            return LibPQStatement(self.statements.one, binds, name: "outbox_enqueue_\(self.tag)")
         }
-        return SQLStatement(
+        return LibPQStatement(
             self.statements.oneIdempotent, binds + [.text(idempotencyKey), self.idempotencyInterval],
             name: "outbox_enqueue_idempotent_\(self.tag)")
     }
@@ -102,20 +102,20 @@ public struct PostgresOutbox: Sendable {
     /// message's number for each, in their order.
     ///
     /// - Throws: ``/Outbox/InvalidMessage``, for the first message that is refused.
-    public func statement(for messages: [NewMessage]) throws(InvalidMessage) -> SQLStatement {
+    public func statement(for messages: [NewMessage]) throws(InvalidMessage) -> LibPQStatement {
         var columns = MessageColumns(capacity: messages.count)
         for message in messages { try columns.append(self.checked(message)) }
         guard messages.contains(where: { $0.idempotencyKey != nil }) else {
-            return SQLStatement(self.statements.many, columns.binds, name: "outbox_enqueue_many_\(self.tag)")
+            return LibPQStatement(self.statements.many, columns.binds, name: "outbox_enqueue_many_\(self.tag)")
         }
-        let keys = SQLValue.textArray(messages.map(\.idempotencyKey))
-        return SQLStatement(
+        let keys = LibPQValue.textArray(messages.map(\.idempotencyKey))
+        return LibPQStatement(
             self.statements.manyIdempotent, columns.binds + [keys, self.idempotencyInterval],
             name: "outbox_enqueue_many_idempotent_\(self.tag)")
     }
 
     /// Runs a statement that names nothing but the outbox.
-    func run(_ statement: SQLStatement, in transaction: borrowing Transaction) async throws -> QueryResult {
+    func run(_ statement: LibPQStatement, in transaction: borrowing LibPQTransaction) async throws -> LibPQResult {
         do {
             return try await transaction.query(statement)
         } catch {

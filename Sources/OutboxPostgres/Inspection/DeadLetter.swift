@@ -69,9 +69,9 @@ public struct DeadLetterFilter: Sendable, Hashable {
     }
 
     /// The parameters of dead_letter_filter.
-    var binds: [SQLValue] {
+    var binds: [LibPQValue] {
         [
-            self.subscription.sqlValue, self.ids.sqlValue, (self.destination?.name).sqlValue,
+            self.subscription.sqlValue, self.ids.map(LibPQValue.int8Array) ?? .null, (self.destination?.name).sqlValue,
             self.olderThan.map(Self.microseconds).sqlValue, self.newerThan.map(Self.microseconds).sqlValue,
             (self.reason?.rawValue).sqlValue, self.errorContains.sqlValue,
         ]

@@ -3,8 +3,8 @@ import OutboxSQL
 /// What an operator wants to know of an outbox, and does with its dead letters.
 ///
 /// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
-/// ``OutboxSchema/grants(producer:relay:monitor:)``. What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or
-/// ``TransactionError``.
+/// ``OutboxSchema/grants(producer:relay:monitor:)``. What is thrown beside ``OutboxError`` is the client's: ``LibPQError`` or
+/// ``LibPQTransactionError``.
 public struct OutboxInspector: Sendable {
     let schema: OutboxSchema
     let statements: InspectionStatements
@@ -28,20 +28,20 @@ public struct OutboxInspector: Sendable {
     ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
     public func status(
         subscription: String = "main", since earlier: OutboxStatus? = nil, countLimit: Int = 1_000_000,
-        on connection: Connection
+        on connection: LibPQConnection
     ) async throws -> OutboxStatus {
         try await self.inTransaction(on: connection, isolation: .repeatableRead, readOnly: true) { transaction in
-            let binds: [SQLValue] = [.text(subscription), .int8(Int64(countLimit))]
+            let binds: [LibPQValue] = [.text(subscription), .int8(Int64(countLimit))]
             let streams = earlier?.streams ?? []
-            let since: [SQLValue] = [.int4Array(streams.map(\.id)), .int8Array(streams.map(\.position))]
+            let since: [LibPQValue] = [.int4Array(streams.map(\.id)), .int8Array(streams.map(\.position))]
             let results = try await transaction.pipeline([
-                SQLStatement(self.statements.configure),
-                SQLStatement(self.statements.now),
-                SQLStatement(self.statements.streamStatus, binds),
-                SQLStatement(self.statements.unregistered, binds),
-                SQLStatement(self.statements.segments),
-                SQLStatement(self.statements.relays, [.text(subscription)]),
-                SQLStatement(self.statements.passed, binds + since),
+                LibPQStatement(self.statements.configure),
+                LibPQStatement(self.statements.now),
+                LibPQStatement(self.statements.streamStatus, binds),
+                LibPQStatement(self.statements.unregistered, binds),
+                LibPQStatement(self.statements.segments),
+                LibPQStatement(self.statements.relays, [.text(subscription)]),
+                LibPQStatement(self.statements.passed, binds + since),
             ])
             var status = OutboxStatus(
                 subscription: subscription,
@@ -57,7 +57,7 @@ public struct OutboxInspector: Sendable {
         }
     }
 
-    private static func passed(_ result: QueryResult) throws -> [Int32: Int] {
+    private static func passed(_ result: LibPQResult) throws -> [Int32: Int] {
         var passed: [Int32: Int] = [:]
         for row in result { passed[try row.decode("id", as: Int32.self)] = try row.decode("messages", as: Int.self) }
         return passed
@@ -71,11 +71,11 @@ public struct OutboxInspector: Sendable {
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deadLetters(
-        matching filter: DeadLetterFilter = DeadLetterFilter(), limit: Int = 100, on connection: Connection
+        matching filter: DeadLetterFilter = DeadLetterFilter(), limit: Int = 100, on connection: LibPQConnection
     ) async throws -> [DeadLetter] {
         try await self.inTransaction(on: connection, readOnly: true) { transaction in
             let binds = filter.binds + [.int8(Int64(max(limit, 0)))]
-            let result = try await transaction.query(SQLStatement(self.statements.listDeadLetters, binds))
+            let result = try await transaction.query(LibPQStatement(self.statements.listDeadLetters, binds))
             return try result.map { row in try DeadLetter(row) }
         }
     }
@@ -84,11 +84,11 @@ public struct OutboxInspector: Sendable {
     ///
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deadLetter(
-        id: Int64, subscription: String = "main", on connection: Connection
+        id: Int64, subscription: String = "main", on connection: LibPQConnection
     ) async throws -> DeadLetter? {
         try await self.inTransaction(on: connection, readOnly: true) { transaction in
-            let binds: [SQLValue] = [.text(subscription), .int8(id)]
-            let result = try await transaction.query(SQLStatement(self.statements.findDeadLetter, binds))
+            let binds: [LibPQValue] = [.text(subscription), .int8(id)]
+            let result = try await transaction.query(LibPQStatement(self.statements.findDeadLetter, binds))
             return try result.first.map { row in try DeadLetter(row) }
         }
     }
@@ -104,7 +104,7 @@ public struct OutboxInspector: Sendable {
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     @discardableResult
     public func replay(
-        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection
+        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
         try await self.change(self.statements.replayDeadLetters, filter, dryRun: dryRun, on: connection)
     }
@@ -119,28 +119,28 @@ public struct OutboxInspector: Sendable {
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     @discardableResult
     public func discard(
-        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: Connection
+        matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
         try await self.change(self.statements.discardDeadLetters, filter, dryRun: dryRun, on: connection)
     }
 
     private func change(
-        _ statement: String, _ filter: DeadLetterFilter, dryRun: Bool, on connection: Connection
+        _ statement: String, _ filter: DeadLetterFilter, dryRun: Bool, on connection: LibPQConnection
     ) async throws -> Int {
         try await self.inTransaction(on: connection, readOnly: dryRun) { transaction in
             if dryRun {
-                return try await transaction.query(SQLStatement(self.statements.countDeadLetters, filter.binds))[0]
+                return try await transaction.query(LibPQStatement(self.statements.countDeadLetters, filter.binds))[0]
                     .decode(0)
             }
-            return try await transaction.query(SQLStatement(statement, filter.binds)).affectedRows
+            return try await transaction.query(LibPQStatement(statement, filter.binds)).affectedRows
         }
     }
 }
 
 extension OutboxInspector {
     private func inTransaction<Result>(
-        on connection: Connection, isolation: IsolationLevel = .readCommitted, readOnly: Bool,
-        _ body: (borrowing Transaction) async throws -> Result
+        on connection: LibPQConnection, isolation: LibPQIsolationLevel = .readCommitted, readOnly: Bool,
+        _ body: (borrowing LibPQTransaction) async throws -> Result
     ) async throws -> Result {
         try await self.schema.inTransaction(
             on: connection, isolation: isolation, readOnly: readOnly,

@@ -18,7 +18,7 @@ final class PostgresPage: MessagePage {
     let cursor: Cursor?
     /// Which of the stream's cursors that one continues.
     let generation: Int32
-    private let result: QueryResult
+    private let result: LibPQResult
     /// Which row of the result is the page's first.
     private let first: Int
 
@@ -42,7 +42,7 @@ final class PostgresPage: MessagePage {
 
     /// - Parameter rows: Which rows of the result are the page; nil: all.
     init(
-        _ result: QueryResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination,
+        _ result: LibPQResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination,
         origin: MessageOrigin, isVerified: Bool,
         cursor: Cursor?, generation: Int32
     ) {
@@ -60,7 +60,7 @@ final class PostgresPage: MessagePage {
     }
 
     /// The sum of the lengths of payloads and headers.
-    static func byteCount(of result: QueryResult, _ rows: Range<Int>? = nil) -> Int {
+    static func byteCount(of result: LibPQResult, _ rows: Range<Int>? = nil) -> Int {
         var bytes = 0
         for row in rows ?? 0..<result.rowCount {
             bytes += result.length(row: row, column: Column.payload) + result.length(row: row, column: Column.headers)
@@ -69,34 +69,34 @@ final class PostgresPage: MessagePage {
     }
 
     /// Whether the server has kept a payload back because it is long for its page.
-    static func hasWithheldPayload(_ result: QueryResult, _ rows: Range<Int>? = nil) -> Bool {
+    static func hasWithheldPayload(_ result: LibPQResult, _ rows: Range<Int>? = nil) -> Bool {
         (rows ?? 0..<result.rowCount).contains { row in
             result.length(row: row, column: Column.payload) == 0 && result.isNull(row: row, column: Column.payload)
         }
     }
 
     /// The last message's id.
-    static func lastID(of result: QueryResult) -> Int64? {
+    static func lastID(of result: LibPQResult) -> Int64? {
         result.rowCount == 0 ? nil : result.int64(row: result.rowCount - 1, column: Column.id)
     }
 
     // MARK: - What read_new returns
 
     /// The log's oid, from the first row.
-    static func logID(of result: QueryResult) -> Int64? {
+    static func logID(of result: LibPQResult) -> Int64? {
         result.isNull(row: 0, column: Column.id) ? nil : result.int64(row: 0, column: Column.id)
     }
 
     /// The snapshot that was read with, from the first row.
-    static func snapshot(of result: QueryResult) -> Cursor.Snapshot {
+    static func snapshot(of result: LibPQResult) -> Cursor.Snapshot {
         unsafe result.withBytes(row: 0, column: Column.payload) { bytes in unsafe Array(bytes) }
     }
 
     /// A message's id.
-    static func id(of result: QueryResult, _ row: Int) -> Int64 { result.int64(row: row, column: Column.id) }
+    static func id(of result: LibPQResult, _ row: Int) -> Int64 { result.int64(row: row, column: Column.id) }
 
     /// Which rows, without the first, are of which destination.
-    static func destinations(of result: QueryResult) -> [(name: String, rows: Range<Int>)] {
+    static func destinations(of result: LibPQResult) -> [(name: String, rows: Range<Int>)] {
         var destinations: [(name: String, rows: Range<Int>)] = []
         for row in 1..<max(result.rowCount, 1) {
             unsafe result.withBytes(row: row, column: Column.destination) { bytes in

@@ -15,7 +15,7 @@ public struct OutboxError: Error, Sendable {
         /// The schema holds tables that have the names of an outbox's and are none.
         public static let schemaOccupied = Code(kind: .schemaOccupied)
         /// The tables of an outbox are there, and none of the rows that say which version they are: they came with a dump of
-        /// the structure alone, or the rows were removed. ``Migrator/up(to:on:progress:)`` restores them.
+        /// the structure alone, or the rows were removed. ``OutboxMigrator/up(to:on:progress:)`` restores them.
         public static let schemaUnversioned = Code(kind: .schemaUnversioned)
         /// The schema is older than this program needs.
         public static let schemaOutdated = Code(kind: .schemaOutdated)
@@ -59,7 +59,7 @@ public struct OutboxError: Error, Sendable {
     }
 
     /// Whether the same call may well succeed later with nothing changed by anybody.
-    public var isRetriable: Bool { (self.underlying as? PostgresError)?.isRetriable ?? false }
+    public var isRetriable: Bool { (self.underlying as? LibPQError)?.isRetriable ?? false }
 }
 
 extension OutboxError: CustomStringConvertible, CustomDebugStringConvertible {
@@ -81,7 +81,7 @@ extension OutboxError {
     ///   - schema: The outbox that was used.
     ///   - task: What the role was used for: "migrate".
     static func explaining(_ error: any Error, schema: OutboxSchema, task: String) -> any Error {
-        guard let error = error as? PostgresError, error.sqlState == "42501" else { return error }
+        guard let error = error as? LibPQError, error.sqlState == "42501" else { return error }
         return OutboxError(
             .privilege,
             """
@@ -93,11 +93,11 @@ extension OutboxError {
     /// The same, where a statement has named nothing but the outbox's own tables.
     static func explainingUse(_ error: any Error, schema: OutboxSchema, task: String) -> any Error {
         // 3F000: no such schema; 42P01: no such table.
-        if let error = error as? PostgresError, error.sqlState == "3F000" || error.sqlState == "42P01" {
+        if let error = error as? LibPQError, error.sqlState == "3F000" || error.sqlState == "42P01" {
             return self.missing(schema, underlying: error)
         }
         // No such function, or none with these parameters.
-        if let error = error as? PostgresError, error.sqlState == "42883" {
+        if let error = error as? LibPQError, error.sqlState == "42883" {
             return OutboxError(
                 .schemaOutdated,
                 """

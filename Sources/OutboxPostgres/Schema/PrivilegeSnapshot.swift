@@ -62,7 +62,7 @@ extension PrivilegeSnapshot.Entry {
 
 extension PrivilegeSnapshot {
     /// Reads the rows of the statement `privileges`.
-    init(_ result: QueryResult) throws(PostgresError) {
+    init(_ result: LibPQResult) throws(LibPQError) {
         var states: [State] = []
         var places: [String: Int] = [:]
         for row in result {

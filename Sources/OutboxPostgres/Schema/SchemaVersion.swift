@@ -30,7 +30,7 @@ struct SchemaVersion: Sendable, Hashable {
 
 extension SchemaVersion {
     /// Reads the row of the statement `version`.
-    init(_ row: Row) throws(PostgresError) {
+    init(_ row: LibPQRow) throws(LibPQError) {
         self.newest = Int(try row.decode("version", as: Int32.self))
         self.readableBy = Int(try row.decode("readable_by", as: Int32.self))
     }

@@ -6,8 +6,8 @@ import Outbox
 /// A pooler in transaction mode gives the server's process to somebody else between two transactions: the relay's locks
 /// would be theirs, and its settings too.
 struct PoolerCheck {
-    let connection: Connection
-    let configuration: ConnectionConfiguration
+    let connection: LibPQConnection
+    let configuration: LibPQConfiguration
     let logger: Logger
 
     /// A server process, and the number that it has given to a transaction: the next of the same session has the next.
@@ -30,7 +30,7 @@ struct PoolerCheck {
                 A pooler in transaction mode is between the relay and Postgres. The relay needs a session of its own, also \
                 when it only polls: connect directly, or through a pool in session mode.
                 """
-            throw RelayStoreError(message, isRetriable: false, underlying: PostgresError(.configuration, message))
+            throw RelayStoreError(message, isRetriable: false, underlying: LibPQError(.configuration, message))
         }
         self.logger.debug("A pooler is between the relay and Postgres, in session mode")
         return true
@@ -61,7 +61,7 @@ struct PoolerCheck {
 
     /// The process that another connection is given; nil: it was given none in time, for all are taken.
     private func processOfAnother() async throws -> Int32? {
-        let second = try await Connection.connect(self.configuration, logger: self.logger)
+        let second = try await LibPQConnection.connect(self.configuration, logger: self.logger)
         let process = try await withThrowingTaskGroup(of: Int32?.self) { group in
             group.addTask { try await second.query("SELECT pg_catalog.pg_backend_pid()")[0].decode(0, as: Int32.self) }
             group.addTask {
@@ -72,7 +72,7 @@ struct PoolerCheck {
             defer { group.cancelAll() }
             do {
                 return try await group.next() ?? nil
-            } catch is PostgresError {
+            } catch is LibPQError {
                 return nil
             }
         }

@@ -21,7 +21,7 @@ extension PostgresSession {
     /// What makes one settlement durable, and which of the statements return what is to be known.
     private struct CommitPlan {
         let stream: StreamID
-        var statements: [SQLStatement] = []
+        var statements: [LibPQStatement] = []
         /// Which statement moves the cursor, and where to.
         var move: (index: Int, cursor: Cursor)?
         /// Which one notes the start.
@@ -61,7 +61,7 @@ extension PostgresSession {
         do {
             try await self.execute(plans)
             return nil
-        } catch let error as PostgresError {
+        } catch let error as LibPQError {
             let explained = self.explained(error, plans)
             // The session's log, and with it its locks, are others.
             if error.sqlState == SQLState.divisionByZero, error.statementIndex == 0 { throw explained }
@@ -77,7 +77,7 @@ extension PostgresSession {
     }
 
     /// What a failure of a commit means. Of a plan that copies messages, the first statement is the check of their numbers.
-    private func explained(_ error: PostgresError, _ plans: [CommitPlan]) -> RelayStoreError {
+    private func explained(_ error: LibPQError, _ plans: [CommitPlan]) -> RelayStoreError {
         guard error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex, failed > 0 else {
             return self.explained(error)
         }
@@ -94,8 +94,8 @@ extension PostgresSession {
 
     private func execute(_ plans: [CommitPlan]) async throws {
         // One pipeline without BEGIN is one transaction, which ends with it.
-        let all: [QueryResult]
-        do throws(PostgresError) {
+        let all: [LibPQResult]
+        do throws(LibPQError) {
             all = try await self.connection.pipeline([self.sameLog, self.idsHaveRisen] + plans.flatMap(\.statements))
         } catch {
             if error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex {
@@ -135,22 +135,22 @@ extension PostgresSession {
     }
 
     /// Who holds locks on the tables that a relay writes to, in words.
-    func lockHolders() async throws(PostgresError) -> [String] {
-        try await self.connection.query(SQLStatement(self.statements.lockHolders.text)).map {
-            row throws(PostgresError) in try row.decode(0, as: String.self)
+    func lockHolders() async throws(LibPQError) -> [String] {
+        try await self.connection.query(LibPQStatement(self.statements.lockHolders.text)).map {
+            row throws(LibPQError) in try row.decode(0, as: String.self)
         }
     }
 
     /// The statement that fails where the log is another than the session's.
-    var sameLog: SQLStatement { self.bound(self.statements.sameLog, [.int8(Int64(self.logID))]) }
+    var sameLog: LibPQStatement { self.bound(self.statements.sameLog, [.int8(Int64(self.logID))]) }
 
     /// What the failure of a pipeline with ``sameLog`` means.
-    func explained(_ error: PostgresError) -> RelayStoreError {
+    func explained(_ error: LibPQError) -> RelayStoreError {
         let isAnotherLog = error.sqlState == SQLState.divisionByZero && error.statementIndex == 0
         return isAnotherLog ? Self.logReplaced : RelayStoreError(error)
     }
 
-    private func numbersTaken(_ error: PostgresError) -> RelayStoreError {
+    private func numbersTaken(_ error: LibPQError) -> RelayStoreError {
         RelayStoreError(
             """
             The log's numbers have begun anew, while messages with such numbers are still deferred or dead. Nothing is lost, \
@@ -159,7 +159,7 @@ extension PostgresSession {
             """, remedy: .retry, underlying: error)
     }
 
-    private func numbersOfAnotherTime(_ error: PostgresError, _ stream: StreamID) -> RelayStoreError {
+    private func numbersOfAnotherTime(_ error: LibPQError, _ stream: StreamID) -> RelayStoreError {
         RelayStoreError(
             """
             Messages with transaction numbers of another time were put into the log while a relay was reading it, for \
@@ -175,7 +175,7 @@ extension PostgresSession {
     /// messages wait or are dead, is right all the same.
     private func explain(_ unmoved: [StreamID]) async throws {
         let known = self.streams
-        do throws(PostgresError) {
+        do throws(LibPQError) {
             _ = try await self.reloadStreams()
         } catch {
             // The commit is made: that this is not known is no reason to try it again in this session.
@@ -189,7 +189,7 @@ extension PostgresSession {
         }
     }
 
-    private func move(_ stream: StreamState, to cursor: Cursor) -> SQLStatement {
+    private func move(_ stream: StreamState, to cursor: Cursor) -> LibPQStatement {
         let unchecked = stream.unchecked(before: cursor)
         return self.bound(
             self.statements.moveCursor,
@@ -203,7 +203,7 @@ extension PostgresSession {
             ])
     }
 
-    private func note(_ start: StreamStart, of stream: StreamState) -> SQLStatement {
+    private func note(_ start: StreamStart, of stream: StreamState) -> LibPQStatement {
         self.bound(
             self.statements.noteStart,
             [
@@ -213,10 +213,10 @@ extension PostgresSession {
     }
 
     /// The statements that make what was not simply delivered durable, in an order in which each finds what it needs.
-    private func verdicts(_ settlement: Settlement, _ stream: StreamState) -> [SQLStatement] {
-        let subscription = SQLValue.text(self.subscription)
-        let destination = SQLValue.text(stream.destination.name)
-        var statements: [SQLStatement] = []
+    private func verdicts(_ settlement: Settlement, _ stream: StreamState) -> [LibPQStatement] {
+        let subscription = LibPQValue.text(self.subscription)
+        let destination = LibPQValue.text(stream.destination.name)
+        var statements: [LibPQStatement] = []
         let copied = settlement.deferred.map(\.id) + settlement.dead.map(\.id) + settlement.deferredDead.map(\.id)
         if !copied.isEmpty {
             statements.append(self.bound(self.statements.sameNumbers, [subscription, destination, .int8Array(copied)]))
@@ -248,7 +248,7 @@ extension PostgresSession {
         return statements
     }
 
-    private func binds(_ deferrals: [Deferral]) -> [SQLValue] {
+    private func binds(_ deferrals: [Deferral]) -> [LibPQValue] {
         let delays = deferrals.map { deferral -> Int64 in
             switch deferral.due {
             case .after(let duration): Int64(min(max(duration.seconds, 0), 1e9) * 1e6)
@@ -262,11 +262,11 @@ extension PostgresSession {
         ]
     }
 
-    private func errors(_ errors: [String?]) -> SQLValue {
+    private func errors(_ errors: [String?]) -> LibPQValue {
         .textArray(errors.map { $0.map(self.characters.storable) })
     }
 
-    private func binds(_ deaths: [Death]) -> [SQLValue] {
+    private func binds(_ deaths: [Death]) -> [LibPQValue] {
         [
             .int8Array(deaths.map(\.id)), .int4Array(deaths.map { Int32(clamping: $0.attempts) }),
             .textArray(deaths.map(\.reason.rawValue)), self.errors(deaths.map(\.error)),

@@ -4,16 +4,16 @@ import OutboxSQL
 /// Reading deferred messages.
 extension PostgresSession {
     /// Reads what is due of the deferred messages, leaving the doorbell alone.
-    func readDeferred(_ requests: inout [ReadRequest]) async throws(PostgresError) -> ReadResult? {
+    func readDeferred(_ requests: inout [ReadRequest]) async throws(LibPQError) -> ReadResult? {
         let due = requests.filter(\.deferred)
         if due.isEmpty { return nil }
         for index in requests.indices { requests[index].deferred = false }
-        var plan: [(SQLStatement, Answer)] = []
+        var plan: [(LibPQStatement, Answer)] = []
         self.planDeferred(due, &plan)
         // Last: what was read waited for who was dropping the outbox, and is of the one that came after it.
         plan.append((self.sameLog, .none))
-        let results: [QueryResult]
-        do throws(PostgresError) {
+        let results: [LibPQResult]
+        do throws(LibPQError) {
             results = try await self.connection.pipeline(plan.map(\.0))
         } catch {
             guard error.sqlState == SQLState.divisionByZero, error.statementIndex == plan.count - 1 else { throw error }
@@ -27,7 +27,7 @@ extension PostgresSession {
 
     /// Asks for what is due of some streams. Of many, it is asked first which have something that is due, for all at once; those are
     /// asked for again, and read.
-    func planDeferred(_ requests: [ReadRequest], _ plan: inout [(SQLStatement, Answer)]) {
+    func planDeferred(_ requests: [ReadRequest], _ plan: inout [(LibPQStatement, Answer)]) {
         var (alone, together): ([ReadRequest], [ReadRequest]) = (requests, [])
         if requests.count > Self.fewDeferred {
             // What a handler is working on is not known to the question that is for many.
@@ -37,11 +37,11 @@ extension PostgresSession {
         for request in alone.prefix(PollPlan.mostAlone) {
             guard let stream = self.streams[request.stream] else { continue }
             self.knownDue.remove(request.stream)
-            let subscription = SQLValue.text(self.subscription)
-            let destination = SQLValue.text(stream.destination.name)
+            let subscription = LibPQValue.text(self.subscription)
+            let destination = LibPQValue.text(stream.destination.name)
             let limit = request.messages > 0 ? request.messages : 1000
-            let excluded = SQLValue.int8Array(request.excluding)
-            let due: [SQLValue] = [
+            let excluded = LibPQValue.int8Array(request.excluding)
+            let due: [LibPQValue] = [
                 subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded,
             ]
             plan.append((self.bound(self.statements.readDue, due), .due(request)))
@@ -50,7 +50,7 @@ extension PostgresSession {
         }
         if together.isEmpty { return }
         let streams = together.compactMap { self.streams[$0.stream] }
-        let binds: [SQLValue] = [
+        let binds: [LibPQValue] = [
             .text(self.subscription), .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
         ]
         plan.append((self.bound(self.statements.nextDueOf, binds), .nextDueOf(streams.map(\.id))))
@@ -59,7 +59,7 @@ extension PostgresSession {
     /// How many streams are asked one by one for what is due.
     private static let fewDeferred = 8
 
-    private func takeDue(of streams: [StreamID], _ part: QueryResult, _ result: inout ReadResult) {
+    private func takeDue(of streams: [StreamID], _ part: LibPQResult, _ result: inout ReadResult) {
         var known: [StreamID: Int64] = [:]
         for row in 0..<part.rowCount {
             known[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1)
@@ -81,7 +81,7 @@ extension PostgresSession {
         return min(due ?? interval, interval)
     }
 
-    func takeDeferred(_ answer: Answer, _ part: QueryResult, _ result: inout ReadResult) {
+    func takeDeferred(_ answer: Answer, _ part: LibPQResult, _ result: inout ReadResult) {
         switch answer {
         case .due(let request):
             guard part.rowCount > 0, let stream = self.streams[request.stream] else { return }

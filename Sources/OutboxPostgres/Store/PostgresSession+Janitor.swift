@@ -11,7 +11,7 @@ extension PostgresSession {
     func runJanitorIfDue() async throws {
         guard let segments, let due = self.janitorDue, self.clock.now >= due else { return }
         do {
-            let report = try await Janitor(schema: self.schema, policy: segments).pass(on: self.connection)
+            let report = try await OutboxJanitor(schema: self.schema, policy: segments).pass(on: self.connection)
             self.janitorSchedule?.passed(at: self.clock.now, next: report.next)
             for segment in report.segments where segment.outcome == .truncated {
                 self.logger.debug(

@@ -17,7 +17,7 @@ extension PostgresSession {
     /// Looks at the log's numbers before the cursors are trusted, and lets the ids jump ahead where the server was started since a
     /// relay last began.
     ///
-    /// - Throws: ``/Outbox/RelayStoreError`` where ids fall, so that there is no order; ``PostgresError``.
+    /// - Throws: ``/Outbox/RelayStoreError`` where ids fall, so that there is no order; ``LibPQError``.
     func checkNumbers() async throws -> Numbers {
         let row = try await self.connection.query(self.bound(self.statements.numbers))[0]
         if let skipped = try row.decode("to_id", as: Int64?.self) {
@@ -55,7 +55,7 @@ extension PostgresSession {
     }
 
     /// The statement that fails where ids have begun again since the session last looked.
-    var idsHaveRisen: SQLStatement {
+    var idsHaveRisen: LibPQStatement {
         self.bound(self.statements.idsHaveRisen, [.int8(self.lastID), .int8(self.idsFilenode)])
     }
 
@@ -65,7 +65,7 @@ extension PostgresSession {
 
     /// Makes sure of that where a stream is going to be read that was not read for a while.
     func checkIDs() async throws(RelayStoreError) {
-        do throws(PostgresError) {
+        do throws(LibPQError) {
             self.lastID = try await self.connection.query(self.idsHaveRisen)[0].decode(0)
         } catch {
             throw error.sqlState == SQLState.divisionByZero ? Self.idsBeganAgain : RelayStoreError(error)

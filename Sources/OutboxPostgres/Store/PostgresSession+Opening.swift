@@ -9,15 +9,15 @@ extension PostgresSession {
             try await self.prepare()
         } catch {
             await self.connection.close()
-            throw (error as? PostgresError).map { RelayStoreError($0) } ?? error
+            throw (error as? LibPQError).map { RelayStoreError($0) } ?? error
         }
         return self
     }
 
     private func prepare() async throws {
         let results = try await self.connection.pipeline([
-            SQLStatement(self.statements.configure.text, []), SQLStatement(self.statements.inspect.text, []),
-            SQLStatement(self.statements.widen.text, []),
+            LibPQStatement(self.statements.configure.text, []), LibPQStatement(self.statements.inspect.text, []),
+            LibPQStatement(self.statements.widen.text, []),
         ])
         let facts = results[1][0]
         guard let log = try facts.decode("message", as: Int64?.self),
@@ -62,7 +62,7 @@ extension PostgresSession {
     }
 
     private func checkVersion() async throws {
-        let result = try await self.connection.query(SQLStatement(self.statements.version.text, []))
+        let result = try await self.connection.query(LibPQStatement(self.statements.version.text, []))
         do {
             try SchemaVersion(result[0]).check(self.schema)
         } catch let error as OutboxError {
@@ -73,7 +73,7 @@ extension PostgresSession {
     }
 
     private func checkPrivileges() async throws {
-        let result = try await self.connection.query(SQLStatement(self.statements.missingPrivileges.text, []))
+        let result = try await self.connection.query(LibPQStatement(self.statements.missingPrivileges.text, []))
         var missing: [String] = []
         var missingForJanitor: [String] = []
         for row in result {

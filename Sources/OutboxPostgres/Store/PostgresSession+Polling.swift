@@ -30,12 +30,12 @@ extension PostgresSession {
     }
 
     /// Releases or takes the bell and reads everything asked for, in one pipeline.
-    func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> ReadResult {
+    func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(LibPQError) -> ReadResult {
         try await self.receive(try await self.send(requests, release: release, arm: arm))
     }
 
-    func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(PostgresError) -> SentPoll {
-        var plan: [(SQLStatement, Answer)] = []
+    func send(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(LibPQError) -> SentPoll {
+        var plan: [(LibPQStatement, Answer)] = []
         if arm {
             plan.append((self.bound(self.statements.arm, [self.lockKey]), .bell))
             // Of what was looked at before, it is not known that nothing has come since.
@@ -54,7 +54,7 @@ extension PostgresSession {
 
     /// - Returns: Whether something that is wanted is left for the next poll.
     private func planReading(
-        _ requests: [ReadRequest], release: Bool, _ plan: inout [(SQLStatement, Answer)]
+        _ requests: [ReadRequest], release: Bool, _ plan: inout [(LibPQStatement, Answer)]
     ) -> Bool {
         let poll = PollPlan(requests, of: self.streams, &self.knowledge)
         let deferred = requests.filter(\.deferred)
@@ -83,12 +83,12 @@ extension PostgresSession {
         return poll.isPartial
     }
 
-    func receive(_ poll: SentPoll) async throws(PostgresError) -> ReadResult {
+    func receive(_ poll: SentPoll) async throws(LibPQError) -> ReadResult {
         let results = try await self.connection.finish(poll.pipeline)
         var result = ReadResult()
         var granted: Bool?
         var snapshot: Cursor.Snapshot = []
-        var late: QueryResult?
+        var late: LibPQResult?
         var found = Doorbell.Found.nothing
         for (answer, part) in zip(poll.answers, results) {
             switch answer {
@@ -134,29 +134,29 @@ extension PostgresSession {
 
     // MARK: - Streams that are read one by one
 
-    private func planAlone(_ request: ReadRequest, _ plan: inout [(SQLStatement, Answer)]) {
+    private func planAlone(_ request: ReadRequest, _ plan: inout [(LibPQStatement, Answer)]) {
         guard let stream = self.streams[request.stream] else { return }
         let cursor = stream.cursor
-        let destination = SQLValue.text(stream.destination.name)
+        let destination = LibPQValue.text(stream.destination.name)
         let (low, high) = (stream.slots.lowerBound, stream.slots.upperBound)
-        let limits: [SQLValue] = [.int8(Int64(request.messages)), .int8(Int64(request.bytes))]
+        let limits: [LibPQValue] = [.int8(Int64(request.messages)), .int8(Int64(request.bytes))]
         switch cursor.read {
         case .catchup(let catchup):
-            let binds: [SQLValue] =
+            let binds: [LibPQValue] =
                 [.snapshot(cursor.snapshot), .int8(cursor.position), .snapshot(catchup.snapshot)]
                 + [.int8(catchup.position), destination, .int2(low), .int2(high)] + limits
                 + [.transactionID(cursor.horizon)]
             plan.append((self.bound(self.statements.readCatchup, binds), .catchup(request, catchup)))
         case .lateAndFresh:
-            let late: [SQLValue] =
+            let late: [LibPQValue] =
                 [.snapshot(cursor.snapshot), .transactionID(cursor.horizon), .int8(cursor.position), destination]
                 + [.int4(Int32(low)), .int4(Int32(high))] + limits
             plan.append((self.bound(self.statements.readLate, late), .late(request)))
-            let fresh: [SQLValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)]
+            let fresh: [LibPQValue] = [.int8(cursor.position), destination, .int2(low), .int2(high)]
             if stream.boundedPages > 0 {
                 plan.append((self.bound(self.statements.readFreshBounded, fresh + limits), .fresh(request)))
             } else {
-                let longest = SQLValue.int4(Int32(clamping: request.bytes / max(request.messages, 1)))
+                let longest = LibPQValue.int4(Int32(clamping: request.bytes / max(request.messages, 1)))
                 plan.append(
                     (self.bound(self.statements.readFresh, fresh + [limits[0], longest]), .fresh(request)))
             }
@@ -164,7 +164,7 @@ extension PostgresSession {
     }
 
     private func take(
-        late: QueryResult, fresh: QueryResult, _ request: ReadRequest, _ snapshot: Cursor.Snapshot,
+        late: LibPQResult, fresh: LibPQResult, _ request: ReadRequest, _ snapshot: Cursor.Snapshot,
         _ result: inout ReadResult
     ) -> Doorbell.Found {
         guard let stream = self.streams[request.stream] else { return .nothing }
@@ -189,7 +189,7 @@ extension PostgresSession {
     }
 
     private func take(
-        catchup part: QueryResult, _ request: ReadRequest, _ catchup: Cursor.Catchup, _ result: inout ReadResult
+        catchup part: LibPQResult, _ request: ReadRequest, _ catchup: Cursor.Catchup, _ result: inout ReadResult
     ) -> Doorbell.Found {
         guard let stream = self.streams[request.stream] else { return .nothing }
         let after = stream.cursor.after(catchup: Self.part(part, request), of: catchup)
@@ -200,7 +200,7 @@ extension PostgresSession {
     }
 
     func append(
-        _ part: QueryResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor,
+        _ part: LibPQResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor,
         _ result: inout ReadResult
     ) {
         if (rows?.count ?? part.rowCount) == 0 { return }
@@ -211,20 +211,20 @@ extension PostgresSession {
     }
 
     /// Whether there may be more behind a part: it was cut by count or by bytes.
-    private static func part(_ result: QueryResult, _ request: ReadRequest) -> Cursor.Part {
+    private static func part(_ result: LibPQResult, _ request: ReadRequest) -> Cursor.Part {
         let isFull = result.rowCount >= request.messages || PostgresPage.byteCount(of: result) >= request.bytes
         return Cursor.Part(lastID: PostgresPage.lastID(of: result), isFull: isFull)
     }
 }
 
-extension SQLValue {
+extension LibPQValue {
     /// A snapshot, as Postgres gave it.
-    static func snapshot(_ snapshot: Cursor.Snapshot) -> SQLValue {
+    static func snapshot(_ snapshot: Cursor.Snapshot) -> LibPQValue {
         .binary(type: PostgresType.pgSnapshot, snapshot)
     }
 
     /// A transaction's number.
-    static func transactionID(_ number: UInt64?) -> SQLValue {
+    static func transactionID(_ number: UInt64?) -> LibPQValue {
         guard let number else { return .null }
         let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
         return .binary(type: PostgresType.xid8, bytes)

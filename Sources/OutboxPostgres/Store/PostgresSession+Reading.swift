@@ -107,7 +107,7 @@ extension PostgresSession {
     }
 
     /// Says what the relay is doing, if that has changed and it is time.
-    private func announceIfDue() async throws(PostgresError) {
+    private func announceIfDue() async throws(LibPQError) {
         guard let report = self.activitySchedule?.take(now: self.clock.now) else { return }
         let text = report.text(named: self.sessionName)
         _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
@@ -118,7 +118,7 @@ extension PostgresSession {
     /// - Returns: What to return to the relay, if it is to be told at once.
     private func wait(
         until instants: [ContinuousClock.Instant?], _ reads: Bool
-    ) async throws(PostgresError) -> ReadResult? {
+    ) async throws(LibPQError) -> ReadResult? {
         switch try await self.connection.waitForActivity(until: instants.compactMap { $0 }.min()) {
         case .woken:
             return ReadResult()
@@ -134,7 +134,7 @@ extension PostgresSession {
         requests.contains { $0.messages > 0 && !self.watched.contains($0.stream) }
     }
 
-    private func releaseBell() async throws(PostgresError) {
+    private func releaseBell() async throws(LibPQError) {
         _ = try await self.connection.query(self.bound(self.statements.release, [self.lockKey]))
         self.doorbell.released()
     }

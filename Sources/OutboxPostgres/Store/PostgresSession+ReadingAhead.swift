@@ -8,7 +8,7 @@ import Outbox
 /// is kept until it does: it may be ending, a destination be down, a stream paused.
 extension PostgresSession {
     /// Asks for what the relay will want next, if that is to be read at once and nothing else is to be done before.
-    func readAhead(_ requests: [ReadRequest], after result: ReadResult) async throws(PostgresError) {
+    func readAhead(_ requests: [ReadRequest], after result: ReadResult) async throws(LibPQError) {
         guard self.ahead == nil, case .poll(let release, arm: false) = self.doorbell.step else { return }
         if self.isLogReplaced { return }
         if await self.hasOtherWork { return }
@@ -23,7 +23,7 @@ extension PostgresSession {
     }
 
     /// What was read ahead and is asked for; nil: nothing is.
-    func takeAhead(_ requests: [ReadRequest]) async throws(PostgresError) -> ReadResult? {
+    func takeAhead(_ requests: [ReadRequest]) async throws(LibPQError) -> ReadResult? {
         try await self.receiveAhead()
         guard case .received(let pages) = self.ahead else { return nil }
         if self.isLogReplaced { return ReadResult() }
@@ -53,7 +53,7 @@ extension PostgresSession {
     }
 
     /// Takes over what was asked for ahead, before something else is done with the connection or a cursor.
-    func receiveAhead() async throws(PostgresError) {
+    func receiveAhead() async throws(LibPQError) {
         guard case .sent(let poll) = self.ahead else { return }
         self.ahead = nil
         self.ahead = .received(try await self.receive(poll).pages)

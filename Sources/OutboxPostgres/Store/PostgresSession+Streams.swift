@@ -9,7 +9,7 @@ extension PostgresSession {
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
-    func takeNews() async throws(PostgresError) -> ReadResult? {
+    func takeNews() async throws(LibPQError) -> ReadResult? {
         if self.deferredIsUncertain {
             self.deferredIsUncertain = false
             return ReadResult(deferredChanged: true)
@@ -24,7 +24,7 @@ extension PostgresSession {
     }
 
     /// - Returns: What to return to the relay, if it is to be told at once.
-    func take(_ notifications: [Notification]) async throws(PostgresError) -> ReadResult? {
+    func take(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
         // Who only wants to know whether rings are heard wants nothing of the relay.
         if payloads.contains(where: { $0 != "deferred" && !$0.hasPrefix(Self.probe) }) {
@@ -54,8 +54,8 @@ extension PostgresSession {
     /// elsewhere.
     ///
     /// - Returns: What to return to the relay; nil: nothing has changed.
-    func reloadStreams() async throws(PostgresError) -> ReadResult? {
-        let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
+    func reloadStreams() async throws(LibPQError) -> ReadResult? {
+        let names = LibPQValue.textArray(self.streams.values.map(\.destination.name))
         let result = try await self.connection.query(
             self.bound(self.statements.load, [.text(self.subscription), names]))
         var hasChanged = false

@@ -6,7 +6,7 @@ import OutboxSQL
 extension PostgresSession {
     // MARK: - Reading
 
-    func readNew(_ plan: PollPlan) -> SQLStatement {
+    func readNew(_ plan: PollPlan) -> LibPQStatement {
         let statement =
             Cursor.hasRunning(plan.since) ? self.statements.readNewRunning : self.statements.readNew
         let (names, areWanted) = self.names(of: plan.together)
@@ -34,7 +34,7 @@ extension PostgresSession {
     }
 
     /// Takes over what was read of streams together: all that is new of each, or nothing of any where there may be more.
-    func take(new part: QueryResult, _ plan: PollPlan, _ result: inout ReadResult) -> Doorbell.Found {
+    func take(new part: LibPQResult, _ plan: PollPlan, _ result: inout ReadResult) -> Doorbell.Found {
         self.isLogReplaced = PostgresPage.logID(of: part) != Int64(self.logID)
         if self.isLogReplaced { return .nothing }
         let snapshot = PostgresPage.snapshot(of: part)
@@ -82,7 +82,7 @@ extension PostgresSession {
 
     // MARK: - Finding out
 
-    func firstNew(_ ids: [StreamID]) -> SQLStatement {
+    func firstNew(_ ids: [StreamID]) -> LibPQStatement {
         let streams = ids.compactMap { self.streams[$0] }
         return self.bound(
             self.statements.firstNew,
@@ -92,7 +92,7 @@ extension PostgresSession {
             ])
     }
 
-    func take(firstNew part: QueryResult, of ids: [StreamID], _ snapshot: Cursor.Snapshot) throws(PostgresError) {
+    func take(firstNew part: LibPQResult, of ids: [StreamID], _ snapshot: Cursor.Snapshot) throws(LibPQError) {
         var lowest: [StreamID: Int64] = [:]
         for row in 0..<part.rowCount {
             lowest[StreamID(part.int32(row: row, column: 0))] = part.int64(row: row, column: 1)
@@ -132,7 +132,7 @@ extension PostgresSession {
         return false
     }
 
-    func beyond(_ ids: [StreamID]) -> SQLStatement {
+    func beyond(_ ids: [StreamID]) -> LibPQStatement {
         let streams = ids.compactMap { self.streams[$0] }
         return self.bound(
             self.statements.beyond,
@@ -143,7 +143,7 @@ extension PostgresSession {
     }
 
     /// - Returns: Whether a stream has messages beyond its position, as it was before this poll: it is read by ids next.
-    func take(beyond part: QueryResult) -> Bool {
+    func take(beyond part: LibPQResult) -> Bool {
         for row in 0..<part.rowCount {
             self.streams[StreamID(part.int32(row: row, column: 0))]?.cursor.isComplete = false
         }

@@ -8,7 +8,7 @@ import OutboxSQL
 actor PostgresSession: RelaySession {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe self.connection.unownedExecutor }
 
-    nonisolated let connection: Connection
+    nonisolated let connection: LibPQConnection
     let subscription: String
     let schema: OutboxSchema
     let statements: Statements
@@ -109,7 +109,7 @@ actor PostgresSession: RelaySession {
     }
 
     init(
-        connection: Connection, subscription: String, schema: OutboxSchema, statements: Statements,
+        connection: LibPQConnection, subscription: String, schema: OutboxSchema, statements: Statements,
         wakeup: PostgresStore.Wakeup, segments: SegmentPolicy?, policy: Doorbell.Policy, logger: Logger
     ) {
         self.connection = connection
@@ -167,14 +167,14 @@ actor PostgresSession: RelaySession {
     private func explained(_ error: any Error) -> RelayStoreError {
         switch error {
         case let error as RelayStoreError: error
-        case let error as PostgresError: self.explained(error)
+        case let error as LibPQError: self.explained(error)
         default: RelayStoreError("The session ended: \(error)", remedy: .retry, underlying: error)
         }
     }
 
     // MARK: - Beginning
 
-    private func own() async throws(PostgresError) -> Bool {
+    private func own() async throws(LibPQError) -> Bool {
         let results = try await self.connection.pipeline([
             self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
         ])
@@ -184,9 +184,9 @@ actor PostgresSession: RelaySession {
     }
 
     /// Tells who owns the streams, once, and again when it is another; if it is no relay, every minute.
-    private func tellOwner() async throws(PostgresError) {
+    private func tellOwner() async throws(LibPQError) {
         let owner = try await self.connection.query(
-            SQLStatement(
+            LibPQStatement(
                 self.statements.lockOwner.text, [.int8(Int64(self.logID)), .text(self.subscription)]))
         guard let row = owner.first else { return }
         let process = try row.decode(0, as: Int32.self)
@@ -211,10 +211,10 @@ actor PostgresSession: RelaySession {
     }
 
     private func begin(with destinations: [Destination]) async throws -> [AttachedStream] {
-        let names = SQLValue.textArray(destinations.map(\.name))
-        let subscription = SQLValue.text(self.subscription)
+        let names = LibPQValue.textArray(destinations.map(\.name))
+        let subscription = LibPQValue.text(self.subscription)
         if self.wakeup.pollingInterval == nil {
-            try await self.connection.query(SQLStatement("LISTEN \(self.channel)", []))
+            try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
         }
         let nothing = ActivityReport([:])
         let numbers = try await self.checkNumbers()
@@ -225,7 +225,7 @@ actor PostgresSession: RelaySession {
                 self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
             self.bound(self.statements.load, [subscription, names]),
             self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
-            SQLStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
+            LibPQStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
         ])
         self.activitySchedule = ActivitySchedule(announced: nothing)
         for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
@@ -260,8 +260,8 @@ actor PostgresSession: RelaySession {
         }
     }
 
-    private func readDeferredKeys() async throws(PostgresError) -> [StreamID: [UInt64: Int]] {
-        let names = SQLValue.textArray(self.streams.values.map(\.destination.name))
+    private func readDeferredKeys() async throws(LibPQError) -> [StreamID: [UInt64: Int]] {
+        let names = LibPQValue.textArray(self.streams.values.map(\.destination.name))
         var keys = self.streams.mapValues { _ in [UInt64: Int]() }
         try await self.receiveAhead()
         let results = try await self.connection.pipeline([
@@ -292,12 +292,12 @@ actor PostgresSession: RelaySession {
     }
 
     /// A statement with its values.
-    func bound(_ statement: Statements.Statement, _ binds: [SQLValue] = []) -> SQLStatement {
-        SQLStatement(statement.text, binds, name: statement.name)
+    func bound(_ statement: Statements.Statement, _ binds: [LibPQValue] = []) -> LibPQStatement {
+        LibPQStatement(statement.text, binds, name: statement.name)
     }
 
     /// The log's oid as the first half of an advisory lock's key.
-    var lockKey: SQLValue { .int4(Int32(bitPattern: self.logID)) }
+    var lockKey: LibPQValue { .int4(Int32(bitPattern: self.logID)) }
 
     /// The channel on which producers ring.
     var channel: String { "outbox_\(self.logID)" }
@@ -305,7 +305,7 @@ actor PostgresSession: RelaySession {
 
 extension PostgresSession.StreamState {
     /// Reads a row of the statement `load`.
-    init(_ row: Row) throws(PostgresError) {
+    init(_ row: LibPQRow) throws(LibPQError) {
         self.id = StreamID(try row.decode(0, as: Int32.self))
         self.destination = Destination(try row.decode(1, as: String.self))
         let low = try row.decode(2, as: Int16.self)
@@ -325,7 +325,7 @@ extension PostgresSession.StreamState {
     }
 }
 
-extension Row {
+extension LibPQRow {
     /// A column's value as the server sent it, copied; nil where it is null.
     func bytes(_ column: Int) -> [UInt8]? {
         if self.result.isNull(row: self.index, column: column) { return nil }

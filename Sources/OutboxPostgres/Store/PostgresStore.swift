@@ -24,7 +24,7 @@ public struct PostgresStore: RelayStore {
         }
     }
 
-    private let postgres: ConnectionConfiguration
+    private let postgres: LibPQConfiguration
     private let schema: OutboxSchema
     private let wakeup: Wakeup
     private let segments: SegmentPolicy?
@@ -40,9 +40,9 @@ public struct PostgresStore: RelayStore {
     ///   - schema: The outbox's schema. Default: "outbox".
     ///   - wakeup: How the relay learns that there is something to read. Default: by NOTIFY.
     ///   - segments: How long the relay that owns the streams keeps what was delivered. Default: 24 h. Nil: it leaves that
-    ///     to others, see ``Janitor``.
+    ///     to others, see ``OutboxJanitor``.
     public init(
-        postgres: ConnectionConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify(),
+        postgres: LibPQConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify(),
         segments: SegmentPolicy? = SegmentPolicy()
     ) {
         self.init(
@@ -52,7 +52,7 @@ public struct PostgresStore: RelayStore {
 
     /// The same with other statements and another policy, for tests that break the design on purpose.
     init(
-        postgres: ConnectionConfiguration, schema: OutboxSchema, wakeup: Wakeup,
+        postgres: LibPQConfiguration, schema: OutboxSchema, wakeup: Wakeup,
         segments: SegmentPolicy? = SegmentPolicy(), statements: Statements, policy: Doorbell.Policy?
     ) {
         self.postgres = postgres
@@ -71,9 +71,9 @@ public struct PostgresStore: RelayStore {
     public func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
         var configuration = self.postgres
         configuration.parameters["fallback_application_name"] = "outbox relay"
-        let connection: Connection
-        do throws(PostgresError) {
-            connection = try await Connection.connect(configuration, logger: logger, loop: self.loop)
+        let connection: LibPQConnection
+        do throws(LibPQError) {
+            connection = try await LibPQConnection.connect(configuration, logger: logger, loop: self.loop)
         } catch {
             throw RelayStoreError(error)
         }
@@ -81,7 +81,7 @@ public struct PostgresStore: RelayStore {
             try await PoolerCheck(connection: connection, configuration: configuration, logger: logger)()
         } catch {
             await connection.close()
-            throw (error as? PostgresError).map { RelayStoreError($0) } ?? error
+            throw (error as? LibPQError).map { RelayStoreError($0) } ?? error
         }
         let session = PostgresSession(
             connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
@@ -92,7 +92,7 @@ public struct PostgresStore: RelayStore {
 
 extension RelayStoreError {
     /// What a failure of the client means for a relay.
-    init(_ error: PostgresError) {
+    init(_ error: LibPQError) {
         self.init(error.description, remedy: error.remedy, underlying: error)
     }
 }

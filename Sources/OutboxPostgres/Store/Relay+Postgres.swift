@@ -12,7 +12,7 @@ extension Relay {
     ///   - segments: How long what was delivered is kept. Default: 24 h. Nil: this relay removes nothing from the log.
     ///   - logger: Where the relay reports. Default: a logger with the label "outbox.relay".
     public convenience init(
-        postgres: ConnectionConfiguration, outbox: OutboxSchema = OutboxSchema(), routes: Routes,
+        postgres: LibPQConfiguration, outbox: OutboxSchema = OutboxSchema(), routes: RelayRoutes,
         configuration: RelayConfiguration = RelayConfiguration(), segments: SegmentPolicy? = SegmentPolicy(),
         logger: Logger = Logger(label: "outbox.relay")
     ) {

@@ -5,7 +5,7 @@ import OutboxSQL
 ///
 /// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
 /// ``OutboxSchema/grants(producer:relay:monitor:)``. How far streams are is in ``OutboxInspector/status(subscription:since:countLimit:on:)``.
-/// What is thrown beside ``OutboxError`` is the client's: ``PostgresError`` or ``TransactionError``.
+/// What is thrown beside ``OutboxError`` is the client's: ``LibPQError`` or ``LibPQTransactionError``.
 public struct OutboxStreams: Sendable {
     private let schema: OutboxSchema
     private let statements: Statements
@@ -25,7 +25,7 @@ public struct OutboxStreams: Sendable {
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: ``OutboxError/Code/streamMissing``, ``OutboxError/Code/schemaMissing``,
     ///   ``OutboxError/Code/schemaOutdated``, ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
-    public func pause(_ destination: Destination, subscription: String = "main", on connection: Connection) async throws
+    public func pause(_ destination: Destination, subscription: String = "main", on connection: LibPQConnection) async throws
     {
         try await self.change(self.statements.pause, destination, subscription, "pause", connection)
     }
@@ -33,7 +33,7 @@ public struct OutboxStreams: Sendable {
     /// Reads a destination again, from where it was paused.
     ///
     /// - Throws: As ``pause(_:subscription:on:)``.
-    public func resume(_ destination: Destination, subscription: String = "main", on connection: Connection)
+    public func resume(_ destination: Destination, subscription: String = "main", on connection: LibPQConnection)
         async throws
     {
         try await self.change(self.statements.resume, destination, subscription, "resume", connection)
@@ -54,13 +54,13 @@ public struct OutboxStreams: Sendable {
     /// - Throws: As ``pause(_:subscription:on:)``.
     @discardableResult
     public func rewind(
-        _ destination: Destination, to target: RewindTarget, subscription: String = "main", on connection: Connection
+        _ destination: Destination, to target: RewindTarget, subscription: String = "main", on connection: LibPQConnection
     ) async throws -> Int64? {
-        let name = SQLValue.text(destination.name)
+        let name = LibPQValue.text(destination.name)
         return try await self.schema.inTransaction(on: connection, readOnly: false, task: "rewind a stream of") {
             transaction in
-            try await transaction.query(SQLStatement(self.statements.holdLog.text))
-            let exists = SQLStatement(self.statements.streamExists.text, [.text(subscription), name])
+            try await transaction.query(LibPQStatement(self.statements.holdLog.text))
+            let exists = LibPQStatement(self.statements.streamExists.text, [.text(subscription), name])
             if try await !transaction.query(exists)[0].decode(0, as: Bool.self) {
                 throw self.missing(destination, subscription)
             }
@@ -70,25 +70,25 @@ public struct OutboxStreams: Sendable {
                 first = max(id, 1)
             case .time(let date):
                 let results = try await transaction.pipeline([
-                    SQLStatement(self.schema.inspectionStatements.configure),
-                    SQLStatement(self.statements.firstSince.text, [name, .timestamp(date)]),
+                    LibPQStatement(self.schema.inspectionStatements.configure),
+                    LibPQStatement(self.statements.firstSince.text, [name, .timestamp(date)]),
                 ])
                 first = try results[1].first.map { row in try row.decode(0, as: Int64.self) }
             }
             guard let first else { return nil }
-            let rewind = SQLStatement(self.statements.rewind.text, [.text(subscription), name, .int8(first)])
+            let rewind = LibPQStatement(self.statements.rewind.text, [.text(subscription), name, .int8(first)])
             return try await transaction.query(rewind).affectedRows > 0 ? first : nil
         }
     }
 
     private func change(
         _ statement: Statements.Statement, _ destination: Destination, _ subscription: String, _ verb: String,
-        _ connection: Connection
+        _ connection: LibPQConnection
     ) async throws {
         try await self.schema.inTransaction(on: connection, readOnly: false, task: "\(verb) a stream of") {
             transaction in
-            let binds: [SQLValue] = [.text(subscription), .textArray([destination.name])]
-            if try await transaction.query(SQLStatement(statement.text, binds)).rowCount == 0 {
+            let binds: [LibPQValue] = [.text(subscription), .textArray([destination.name])]
+            if try await transaction.query(LibPQStatement(statement.text, binds)).rowCount == 0 {
                 throw self.missing(destination, subscription)
             }
         }

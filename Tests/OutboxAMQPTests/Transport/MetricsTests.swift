@@ -16,9 +16,9 @@ import Testing
             let metrics = TestMetrics()
             MetricsSystem.bootstrap(metrics)
             try await EphemeralPostgres.with { server in
-                let postgres = try ConnectionConfiguration(server.url)
-                let connection = try await Connection.connect(postgres)
-                try await Migrator().up(on: connection)
+                let postgres = try LibPQConfiguration(server.url)
+                let connection = try await LibPQConnection.connect(postgres)
+                try await OutboxMigrator().up(on: connection)
                 let begin = ContinuousClock.now
                 var messages = (0..<40).map { NewMessage.numbered($0, key: "k\($0 % 3)") }
                 // Tried again until its attempts are used up; and rejected.

@@ -23,7 +23,7 @@ import Testing
         try await outbox.sql(
             "INSERT INTO {{schema}}.stream (destination, snapshot, position, horizon) VALUES ('d', pg_current_snapshot(), 0, pg_current_xact_id())"
         )
-        let owner = try await Connection.connect(ConnectionConfiguration(outbox.url))
+        let owner = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
         try await owner.query(
             """
             SELECT pg_advisory_lock(log, -1), pg_advisory_lock_shared(log, -2147483647)

@@ -6,7 +6,7 @@ import Testing
     private func expectPlain(_ error: String, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(error.hasPrefix("outbox: "), sourceLocation: sourceLocation)
         #expect(error.split(separator: "\n").count == 1, sourceLocation: sourceLocation)
-        #expect(!error.contains("Error(") && !error.contains("PostgresError"), sourceLocation: sourceLocation)
+        #expect(!error.contains("Error(") && !error.contains("LibPQError"), sourceLocation: sourceLocation)
     }
 
     @Test(arguments: [

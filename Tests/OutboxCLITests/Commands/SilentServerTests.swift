@@ -46,9 +46,9 @@ import Testing
     /// A statement that waits for a lock says so, and goes on when it has it.
     @Test func whatWaitsForALockSaysSo() async throws {
         let outbox = try await TestOutbox.migrated()
-        let holder = try await Connection.connect(ConnectionConfiguration(outbox.url))
+        let holder = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
         // Within a transaction, the list of sessions is always that of the first look.
-        let observer = try await Connection.connect(ConnectionConfiguration(outbox.url))
+        let observer = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
         try await holder.query("BEGIN")
         try await holder.execute(script: "LOCK TABLE \(outbox.schema).message IN ACCESS EXCLUSIVE MODE")
         let ending = try await withThrowingTaskGroup(of: Program.Ending?.self) { group in

@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func everyCodeOfTheClientHasAStatus() {
-        for code in PostgresError.Code.all where code != .server {
+        for code in LibPQError.Code.all where code != .server {
             #expect(ExitStatus.byCode[code] != nil, "\(code)")
         }
     }

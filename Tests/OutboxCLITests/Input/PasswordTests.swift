@@ -53,7 +53,7 @@ import Testing
         note { _ = try RouteArgument(parsing: text) }
         note { _ = try RouteArgument(parsing: "orders=" + text) }
         note { _ = try BrokerSink(text)?.transport(environment: [:], logger: .quiet) }
-        note { _ = try ConnectionConfiguration(text) }
+        note { _ = try LibPQConfiguration(text) }
         note { try OutboxCommand.checkSubcommand(of: OutboxCommand.self, in: [text]) }
         let commands = [
             ["relay", "--route", "orders=" + text], ["relay", "--route=orders=" + text], ["relay", "--route", text],

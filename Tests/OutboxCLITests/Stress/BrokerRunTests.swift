@@ -58,7 +58,7 @@ import Testing
     private static func write(
         _ writer: Int, to outbox: TestOutbox, until isOver: @Sendable () -> Bool
     ) async throws -> Int {
-        let connection = try await Connection.connect(ConnectionConfiguration(outbox.url))
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
         var number = 0
         while !isOver() {
             // Not faster than brokers with one confirmed message a key can follow.

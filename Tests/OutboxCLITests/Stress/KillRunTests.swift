@@ -17,7 +17,7 @@ import Testing
         let outbox = TestOutbox(schema: "kills", url: server.url)
         try await outbox("migrate", "up")
         try await withTemporaryFolder { folder in
-            let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+            let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
             try await admin.execute(
                 script: """
                     CREATE TABLE counter (key text PRIMARY KEY, n bigint NOT NULL DEFAULT 0);
@@ -50,7 +50,7 @@ import Testing
     }
 
     private func writeAndKill(_ url: String, _ relay: RelayProcess, _ file: String) async throws {
-        let writers = try await Connection.connect(ConnectionConfiguration(url))
+        let writers = try await LibPQConnection.connect(LibPQConfiguration(url))
         let deadline = ContinuousClock.now + .seconds(self.seconds)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.write(writers, relay, until: deadline) }
@@ -63,7 +63,7 @@ import Testing
     ///
     /// As many as are delivered, and a few more: a relay that is killed all the time does not get far, and whatever waits at
     /// the end has to be delivered too.
-    private func write(_ connection: Connection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant)
+    private func write(_ connection: LibPQConnection, _ relay: RelayProcess, until deadline: ContinuousClock.Instant)
         async throws
     {
         var round = 0
@@ -122,9 +122,9 @@ import Testing
         (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
     }
 
-    private func left(_ admin: Connection) async throws -> Int {
+    private func left(_ admin: LibPQConnection) async throws -> Int {
         let rows = try await admin.query(
-            SQLStatement(
+            LibPQStatement(
                 """
                 SELECT (SELECT count(*) FROM kills.deferred) + (
                     SELECT count(*) FROM kills.message WHERE NOT EXISTS (
@@ -134,16 +134,16 @@ import Testing
         return Int(try rows[0].decode(0, as: Int64.self))
     }
 
-    private func check(_ admin: Connection, _ delivered: String, _ relay: RelayProcess) async throws {
+    private func check(_ admin: LibPQConnection, _ delivered: String, _ relay: RelayProcess) async throws {
         let messages = try await admin.query(
-            SQLStatement("SELECT id, convert_from(payload, 'UTF8') FROM kills.message ORDER BY id"))
+            LibPQStatement("SELECT id, convert_from(payload, 'UTF8') FROM kills.message ORDER BY id"))
         let payloads = Dictionary(
             uniqueKeysWithValues: try messages.map { row in
                 (try row.decode(0, as: Int64.self), try row.decode(1, as: String.self))
             })
         let poisons = Set(payloads.filter { $0.value == "poison" }.keys)
         let dead = try await admin.query(
-            SQLStatement("SELECT id, reason, attempts, last_error FROM kills.dead_letter ORDER BY id"))
+            LibPQStatement("SELECT id, reason, attempts, last_error FROM kills.dead_letter ORDER BY id"))
         let deaths = try dead.map { row in
             "\(try row.decode(0, as: Int64.self)) \(try row.decode(1, as: String.self)) \(try row.decode(2, as: Int32.self))"
         }

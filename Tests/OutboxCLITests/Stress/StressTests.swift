@@ -17,7 +17,7 @@ import Testing
         try await outbox("migrate", "up")
         let target = Writer.Target(url: server.url, schema: "stress", destinations: ["d"])
         let deliveries = FileManager.default.temporaryDirectory.appendingPathComponent("outbox-stress-\(UUID()).ndjson")
-        let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         try await admin.execute(script: Writer.setUp(target))
         try await RelayProcess.with(
             [
@@ -35,7 +35,7 @@ import Testing
     }
 
     private func writeAndDisturb(
-        _ target: Writer.Target, _ relay: RelayProcess, _ deliveries: URL, _ admin: Connection
+        _ target: Writer.Target, _ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(self.seconds)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -48,7 +48,7 @@ import Testing
     }
 
     /// The last messages have to arrive with nobody to ring any more.
-    private func settle(_ relay: RelayProcess, _ deliveries: URL, _ admin: Connection) async throws {
+    private func settle(_ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection) async throws {
         do {
             try await until("everything is delivered") {
                 try relay.ensureRunning()
@@ -63,7 +63,7 @@ import Testing
         #expect(status == 0, "\(relay.state)")
     }
 
-    private func check(_ relay: RelayProcess, _ deliveries: URL, _ admin: Connection) async throws {
+    private func check(_ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection) async throws {
         let committed = try await self.committed(admin)
         let counters = try await self.counters(admin)
         let (count, ids, outOfOrder, lastNumbers) = try await offThePool {
@@ -85,9 +85,9 @@ import Testing
     }
 
     /// How many messages no stored cursor has passed, and whether a relay holds the bell.
-    private func pending(_ admin: Connection) async throws -> (count: Int, isAsleep: Bool) {
+    private func pending(_ admin: LibPQConnection) async throws -> (count: Int, isAsleep: Bool) {
         let rows = try await admin.query(
-            SQLStatement(
+            LibPQStatement(
                 """
                 SELECT
                     (SELECT count(*) FROM stress.message WHERE NOT EXISTS (
@@ -101,14 +101,14 @@ import Testing
         return (Int(try rows[0].decode(0, as: Int64.self)), try rows[0].decode(1, as: Bool.self))
     }
 
-    private func committed(_ admin: Connection) async throws -> Set<Int64> {
-        let rows = try await admin.query(SQLStatement("SELECT id FROM stress.message"))
+    private func committed(_ admin: LibPQConnection) async throws -> Set<Int64> {
+        let rows = try await admin.query(LibPQStatement("SELECT id FROM stress.message"))
         return Set(try rows.map { row in try row.decode(0, as: Int64.self) })
     }
 
-    private func counters(_ admin: Connection) async throws -> [String: Int] {
+    private func counters(_ admin: LibPQConnection) async throws -> [String: Int] {
         let rows = try await admin.query(
-            SQLStatement("SELECT destination || ' ' || key, n FROM public.counter WHERE n > 0"))
+            LibPQStatement("SELECT destination || ' ' || key, n FROM public.counter WHERE n > 0"))
         return Dictionary(
             uniqueKeysWithValues: try rows.map { row in
                 (try row.decode(0, as: String.self), Int(try row.decode(1, as: Int64.self)))
@@ -118,7 +118,7 @@ import Testing
     /// Kills the relay and its sessions over and over. Each kill waits for progress, so that none hits a relay that has done
     /// nothing.
     private func disturb(
-        _ relay: RelayProcess, _ deliveries: URL, _ admin: Connection, until deadline: ContinuousClock.Instant
+        _ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection, until deadline: ContinuousClock.Instant
     ) async throws {
         repeat {
             let size = DeliveryFile.size(of: deliveries) + Int.random(in: 1...200_000)

@@ -56,9 +56,9 @@ struct TestOutbox: Sendable {
     /// Runs SQL, in which `{{schema}}` is the schema, and returns the first column.
     @discardableResult
     func sql(_ statement: String) async throws -> [String] {
-        let connection = try await Connection.connect(ConnectionConfiguration(self.url))
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(self.url))
         let text = statement.replacingOccurrences(of: "{{schema}}", with: self.schema)
-        let rows = try await connection.query(SQLStatement(text, [])).map { row in
+        let rows = try await connection.query(LibPQStatement(text, [])).map { row in
             try row.decode(0, as: String?.self) ?? "NULL"
         }
         await connection.close()

@@ -9,7 +9,7 @@ import Testing
         try await listener.query("LISTEN \(unescaped: channel)")
         async let activity = listener.waitForActivity(until: nil)
         try await sender.query("SELECT pg_notify(\(channel), 'hello')")
-        let expected = Notification(channel: channel, payload: "hello", processID: sender.processID)
+        let expected = LibPQNotification(channel: channel, payload: "hello", processID: sender.processID)
         #expect(try await activity == .notified([expected]))
     }
 
@@ -98,9 +98,9 @@ import Testing
     }
 }
 
-extension Connection {
+extension LibPQConnection {
     /// Isolated to the connection, as the relay's loop is.
-    fileprivate func measure(_ sender: Connection) async throws {
+    fileprivate func measure(_ sender: LibPQConnection) async throws {
         try await query("LISTEN \(unescaped: "thread_\(processID)")")
         #expect(loop.isCurrent)
         for _ in 0..<10 {

@@ -105,9 +105,9 @@ import Testing
             #expect(try await connection.value("SELECT \(-round)") == -round)
             do {
                 #expect(try await task.value == round)
-            } catch let error as PostgresError {
+            } catch let error as LibPQError {
                 #expect(error.code == .cancelled)
-            } catch let error as TransactionError {
+            } catch let error as LibPQTransactionError {
                 #expect(error.beginError?.code == .cancelled)
             }
         }

@@ -6,8 +6,8 @@ import TestSupport
 
 @testable import OutboxPostgres
 
-func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> Connection {
-    try await Connection.connect(testPostgres(), logger: logger)
+func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> LibPQConnection {
+    try await LibPQConnection.connect(testPostgres(), logger: logger)
 }
 
 /// The error that `body` throws, `nil` if it throws none.
@@ -20,17 +20,23 @@ func thrown<R>(_ body: () async throws -> R) async -> (any Error)? {
     }
 }
 
-func postgresError<R>(_ body: () async throws -> R) async -> PostgresError? {
-    await thrown(body) as? PostgresError
+func postgresError<R>(_ body: () async throws -> R) async -> LibPQError? {
+    await thrown(body) as? LibPQError
 }
 
-extension Connection {
-    func value<Value: SQLDecodable>(_ statement: SQLStatement, as: Value.Type = Value.self) async throws -> Value {
+extension LibPQConnection {
+    func value<Value: LibPQDecodable>(_ statement: LibPQStatement, as: Value.Type = Value.self) async throws -> Value {
+        try await query(statement)[0].decode(0)
+    }
+
+    func value<Element: LibPQArrayElement>(
+        _ statement: LibPQStatement, as: [Element].Type = [Element].self
+    ) async throws -> [Element] {
         try await query(statement)[0].decode(0)
     }
 
     /// Ends the session of another connection and returns once it has ended.
-    func terminate(_ victim: Connection) async throws {
+    func terminate(_ victim: LibPQConnection) async throws {
         _ = try await query("SELECT pg_terminate_backend(\(victim.processID), 60000)")
     }
 
@@ -44,7 +50,7 @@ extension Connection {
     }
 
     /// Asks again and again until the statement returns true; the time limit of the test bounds it.
-    func waitUntil(_ statement: SQLStatement) async throws {
+    func waitUntil(_ statement: LibPQStatement) async throws {
         while try await value(statement) == false { await Task.yield() }
     }
 }
@@ -92,8 +98,8 @@ final class LogRecorder: Sendable {
 }
 
 /// The client's part of an error, the first if a transaction has several.
-func clientError(_ error: (any Error)?) -> PostgresError? {
-    guard let error = error as? TransactionError else { return error as? PostgresError }
+func clientError(_ error: (any Error)?) -> LibPQError? {
+    guard let error = error as? LibPQTransactionError else { return error as? LibPQError }
     return error.beginError ?? clientError(error.bodyError) ?? error.commitError ?? error.rollbackError
 }
 
@@ -104,7 +110,7 @@ func serverSocket() async throws -> String {
 }
 
 /// The server that the tests share, through a proxy.
-func configuration(through proxy: FreezingProxy, limit: Duration) async throws -> ConnectionConfiguration {
+func configuration(through proxy: FreezingProxy, limit: Duration) async throws -> LibPQConfiguration {
     var configuration = try await testPostgres()
     configuration.parameters["host"] = "127.0.0.1"
     configuration.parameters["port"] = "\(proxy.port)"

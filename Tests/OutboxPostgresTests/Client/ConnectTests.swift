@@ -3,10 +3,10 @@ import Testing
 @testable import OutboxPostgres
 
 @Suite(.timeLimit(.minutes(5))) struct ConnectTests {
-    func failure(_ overrides: [String: String]) async throws -> PostgresError {
+    func failure(_ overrides: [String: String]) async throws -> LibPQError {
         var configuration = try await testPostgres()
         configuration.parameters = overrides
-        return try #require(await postgresError { try await Connection.connect(configuration) })
+        return try #require(await postgresError { try await LibPQConnection.connect(configuration) })
     }
 
     @Test func noServer() async throws {
@@ -56,7 +56,7 @@ import Testing
         let listener = try SilentListener()
         var configuration = try await testPostgres()
         configuration.parameters = ["host": "127.0.0.1", "port": "\(listener.port)", "connect_timeout": "0"]
-        let task = Task { [configuration] in try await Connection.connect(configuration) }
+        let task = Task { [configuration] in try await LibPQConnection.connect(configuration) }
         await listener.accept()
         task.cancel()
         #expect(await postgresError { try await task.value }?.code == .cancelled)
@@ -66,7 +66,7 @@ import Testing
         let configuration = try await testPostgres()
         let task = Task {
             unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
-            return try await Connection.connect(configuration)
+            return try await LibPQConnection.connect(configuration)
         }
         #expect(await postgresError { try await task.value }?.code == .cancelled)
     }
@@ -83,7 +83,7 @@ import Testing
         let resolved = try configuration.resolved()
         guard let host = resolved["host"], let port = resolved["port"] else { return }
         configuration.parameters = ["host": "127.0.0.1,\(host)", "port": "1,\(port)"]
-        let connection = try await Connection.connect(configuration)
+        let connection = try await LibPQConnection.connect(configuration)
         #expect(try await connection.value("SELECT 1") == 1)
     }
 }

@@ -30,7 +30,7 @@ import Testing
         let (victim, killer) = (try await connect(), try await connect())
         let task = Task {
             try await victim.pipeline([
-                "SELECT 1", SQLStatement("SELECT pg_sleep(600)", name: "sleep"), SQLStatement("SELECT 2", name: "two"),
+                "SELECT 1", LibPQStatement("SELECT pg_sleep(600)", name: "sleep"), LibPQStatement("SELECT 2", name: "two"),
             ])
         }
         try await killer.waitUntilRunning(victim.processID, "pg_sleep")
@@ -58,10 +58,10 @@ import Testing
 
     @Test func duringALargePipelineToTheServer() async throws {
         let (victim, killer) = (try await connect(), try await connect())
-        let bytes = SQLValue.bytes([UInt8](repeating: 1, count: 1 << 20))
+        let bytes = LibPQValue.bytes([UInt8](repeating: 1, count: 1 << 20))
         let task = Task {
             try await victim.pipeline(
-                ["SELECT pg_sleep(600)"] + (0..<16).map { _ in SQLStatement("SELECT length($1::bytea)", [bytes]) })
+                ["SELECT pg_sleep(600)"] + (0..<16).map { _ in LibPQStatement("SELECT length($1::bytea)", [bytes]) })
         }
         try await killer.waitUntilRunning(victim.processID, "pg_sleep")
         try await killer.terminate(victim)
@@ -110,7 +110,7 @@ import Testing
             let task = Task {
                 while true {
                     _ = try await victim.pipeline([
-                        "SELECT 1", SQLStatement("SELECT 2", name: "two"), "LISTEN a", "NOTIFY a",
+                        "SELECT 1", LibPQStatement("SELECT 2", name: "two"), "LISTEN a", "NOTIFY a",
                     ])
                     _ = try await victim.waitForActivity(until: nil)
                     try await victim.withTransaction { try await $0.query("SELECT 3") }
@@ -120,9 +120,9 @@ import Testing
             try await killer.terminate(victim)
             let error = await thrown { try await task.value }
             let losses = [
-                error as? PostgresError, (error as? TransactionError)?.beginError,
-                (error as? TransactionError)?.commitError,
-                (error as? TransactionError)?.rollbackError,
+                error as? LibPQError, (error as? LibPQTransactionError)?.beginError,
+                (error as? LibPQTransactionError)?.commitError,
+                (error as? LibPQTransactionError)?.rollbackError,
             ]
             #expect(losses.contains { $0?.code == .connectionLost })
         }
@@ -145,9 +145,9 @@ import Testing
                 _ = await postgresError { try await task.value }
                 var configuration = try await testPostgres()
                 configuration.parameters = ["dbname": "no_such_database"]
-                _ = await postgresError { try await Connection.connect(configuration) }
+                _ = await postgresError { try await LibPQConnection.connect(configuration) }
                 configuration.parameters = [:]
-                let attempt = Task { [configuration] in try await Connection.connect(configuration) }
+                let attempt = Task { [configuration] in try await LibPQConnection.connect(configuration) }
                 attempt.cancel()
                 _ = await postgresError { try await attempt.value }
             }

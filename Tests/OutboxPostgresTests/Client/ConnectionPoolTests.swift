@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct ConnectionPoolTests {
     @Test func reusesConnections() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 3)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 3)
         var processes: Set<Int32> = []
         for _ in 0..<5 { processes.insert(try await pool.withConnection { $0.processID }) }
         #expect(processes.count == 1)
@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func boundsConnectionsAndServesEverybody() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 3)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 3)
         let usage = Usage()
         try await withThrowingTaskGroup(of: Int32.self) { group in
             for number in 0..<200 {
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func replacesLostConnections() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let killer = try await connect()
         let first = try await pool.withConnection { connection in
             try await killer.terminate(connection)
@@ -60,12 +60,12 @@ import Testing
     /// A session that cannot write is none for a pool of writers, however alive it is. A new one may be.
     @Test(arguments: ["DATABASE", "ROLE"]) func replacesSessionsThatCannotWrite(setting: String) async throws {
         let server = try await serverOfItsOwn([:])
-        let configuration = try ConnectionConfiguration(server.url)
-        let admin = try await Connection.connect(configuration)
+        let configuration = try LibPQConfiguration(server.url)
+        let admin = try await LibPQConnection.connect(configuration)
         try await admin.execute(script: "CREATE TABLE t (a int)")
         let what = setting == "ROLE" ? "ROLE postgres" : "DATABASE postgres"
         try await admin.execute(script: "ALTER \(what) SET default_transaction_read_only = on")
-        let pool = ConnectionPool(configuration, maximumConnections: 4)
+        let pool = LibPQConnectionPool(configuration, maximumConnections: 4)
         let meeting = Meeting(4)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 { group.addTask { try await pool.withConnection { _ in await meeting.pass() } } }
@@ -86,7 +86,7 @@ import Testing
 
     /// The transaction was to be one that only reads: the session is as good as any.
     @Test func keepsASessionWhoseUserAskedForReadOnly() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let first = try await pool.withConnection { $0.processID }
         let error = await thrown {
             try await pool.withTransaction(readOnly: true) { try await $0.query("CREATE TABLE never (a int)") }
@@ -106,22 +106,22 @@ import Testing
             "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1", "SET standard_conforming_strings = off",
         ], [false, true])
     func lendsSessionsAsNewOnesAre(change: String, asAScript isScript: Bool) async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
-        let facts: SQLStatement = """
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let facts: LibPQStatement = """
             SELECT concat_ws(' ', current_user, current_setting('search_path'), current_setting('session_replication_role'),
                 current_setting('transaction_read_only'), current_setting('standard_conforming_strings'),
                 to_regclass('pg_temp.left_behind'), (SELECT count(*) FROM pg_listening_channels()),
                 (SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_behind'),
                 (SELECT count(*) FROM pg_cursors WHERE name = 'left_behind'))
             """
-        let named = SQLStatement("SELECT 7", name: "seven")
+        let named = LibPQStatement("SELECT 7", name: "seven")
         let (first, before) = try await pool.withConnection { connection in
             let before: String = try await connection.value(facts)
             try await connection.query(named)
             if isScript {
                 try await connection.execute(script: "BEGIN; SELECT 1; COMMIT; \(change); SELECT 2")
             } else {
-                try await connection.query(SQLStatement(change))
+                try await connection.query(LibPQStatement(change))
             }
             return (connection.processID, before)
         }
@@ -136,12 +136,12 @@ import Testing
 
     /// It costs a round trip, and what was prepared: not for what ends with the transaction.
     @Test func keepsWhatIsPreparedWhereNothingChanged() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         for _ in 0..<3 {
             try await pool.withTransaction { transaction in
                 try await transaction.query("SET LOCAL lock_timeout = '1s'")
                 try await transaction.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                try await transaction.query(SQLStatement("SELECT 7", name: "seven"))
+                try await transaction.query(LibPQStatement("SELECT 7", name: "seven"))
                 try await transaction.query("NOTIFY nothing")
             }
         }
@@ -154,14 +154,14 @@ import Testing
     }
 
     @Test func aSequenceOfNotificationsEndsWithItsLease() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let notifications = try await pool.withConnection { try await $0.notifications(on: "lease") }
         for try await _ in notifications {}
         await pool.close()
     }
 
     @Test func transactions() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let error = await thrown { try await pool.withTransaction { _ in throw TestError(number: 3) } }
         #expect(error as? TestError == TestError(number: 3))
         #expect(try await pool.withTransaction { try await $0.query("SELECT 1").rowCount } == 1)
@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test func rollsBackWhatWasLeftOpen() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         try await pool.withConnection { try await $0.query("BEGIN") }
         try await pool.withConnection { connection in
             #expect(await connection.transactionStatus == .idle)
@@ -180,7 +180,7 @@ import Testing
     }
 
     @Test func waitersCanBeCancelled() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         try await pool.withConnection { _ in
             for _ in 0..<100 {
                 let waiter = Task { try await pool.withConnection { _ in } }
@@ -196,7 +196,7 @@ import Testing
     @Test func failuresToConnectReachEveryWaiter() async throws {
         var configuration = try await testPostgres()
         configuration.parameters = ["dbname": "no_such_database"]
-        let pool = ConnectionPool(configuration, maximumConnections: 2)
+        let pool = LibPQConnectionPool(configuration, maximumConnections: 2)
         await withTaskGroup(of: String?.self) { group in
             for _ in 0..<20 {
                 group.addTask { await postgresError { try await pool.withConnection { _ in } }?.sqlState }
@@ -206,7 +206,7 @@ import Testing
     }
 
     @Test func closing() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let connection = try await pool.withConnection { connection in
             let waiter = Task { try await pool.withConnection { _ in } }
             await Task.yield()
@@ -221,7 +221,7 @@ import Testing
     }
 
     @Test func runsUntilShutdown() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let services = ServiceGroup(services: [pool], logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -234,7 +234,7 @@ import Testing
     }
 
     @Test func runsUntilCancelled() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1)
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1)
         let run = Task { try await pool.run() }
         run.cancel()
         try await run.value

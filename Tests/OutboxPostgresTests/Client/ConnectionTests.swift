@@ -17,9 +17,9 @@ import Testing
         let connection = try await connect()
         for round in 0..<3 {
             let results = try await connection.pipeline([
-                SQLStatement("SELECT $1::int8 * 2", [.int8(Int64(round))], name: "double"),
-                SQLStatement("SELECT $1::int8 * 2", [.int8(7)], name: "double"),
-                SQLStatement("SELECT g FROM generate_series(1::int8, $1) g", [10_000]),
+                LibPQStatement("SELECT $1::int8 * 2", [.int8(Int64(round))], name: "double"),
+                LibPQStatement("SELECT $1::int8 * 2", [.int8(7)], name: "double"),
+                LibPQStatement("SELECT g FROM generate_series(1::int8, $1) g", [10_000]),
             ])
             #expect(results[0].int64(row: 0, column: 0) == Int64(round * 2))
             #expect(results[1].int64(row: 0, column: 0) == 14)
@@ -46,7 +46,7 @@ import Testing
                 \(isTrigger ? "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse()" : "")
                 """)
         let state = isTrigger ? "40001" : constraint.hasPrefix("UNIQUE") ? "23505" : "23503"
-        let insert: SQLStatement = "INSERT INTO late VALUES (1), (1)"
+        let insert: LibPQStatement = "INSERT INTO late VALUES (1), (1)"
         for _ in 1...2 {
             #expect(await postgresError { try await connection.query(insert) }?.sqlState == state)
             let whole = await postgresError { try await connection.pipeline([insert, "SELECT 7"]) }
@@ -78,14 +78,14 @@ import Testing
         let committed = await thrown {
             try await connection.withTransaction { transaction in try await transaction.query(insert) }
         }
-        #expect((committed as? TransactionError)?.commitError?.sqlState == state)
+        #expect((committed as? LibPQTransactionError)?.commitError?.sqlState == state)
         #expect(try await connection.query("SELECT 5")[0].decode(0) == 5)
     }
 
     @Test func prepareAgainForAnotherType() async throws {
         let connection = try await connect()
-        func run(_ value: SQLValue) async throws -> Int? {
-            try await connection.query(SQLStatement("SELECT $1::int8 + 1", [value], name: "next"))[0].decode(0)
+        func run(_ value: LibPQValue) async throws -> Int? {
+            try await connection.query(LibPQStatement("SELECT $1::int8 + 1", [value], name: "next"))[0].decode(0)
         }
         #expect(try await run(nil) == nil)
         #expect(try await run(.int8(1)) == 2)
@@ -96,7 +96,7 @@ import Testing
 
     @Test func recoversFromAPreparedStatementThatIsGone() async throws {
         let connection = try await connect()
-        let statement = SQLStatement("SELECT 5", name: "five")
+        let statement = LibPQStatement("SELECT 5", name: "five")
         try await connection.query(statement)
         try await connection.query("DEALLOCATE ALL")
         #expect(await postgresError { try await connection.query(statement) }?.sqlState == "26000")
@@ -105,7 +105,7 @@ import Testing
 
     @Test func recoversFromAPlanThatIsOutdated() async throws {
         let connection = try await connect()
-        let statement = SQLStatement("SELECT * FROM shape", name: "shape")
+        let statement = LibPQStatement("SELECT * FROM shape", name: "shape")
         try await connection.execute(script: "CREATE TEMP TABLE shape (a int)")
         try await connection.query(statement)
         try await connection.execute(script: "ALTER TABLE shape ADD b int")
@@ -115,10 +115,10 @@ import Testing
 
     @Test func refusesTwoTextsUnderOneName() async throws {
         let connection = try await connect()
-        try await connection.query(SQLStatement("SELECT 1", name: "same"))
-        let error = await postgresError { try await connection.query(SQLStatement("SELECT 2", name: "same")) }
+        try await connection.query(LibPQStatement("SELECT 1", name: "same"))
+        let error = await postgresError { try await connection.query(LibPQStatement("SELECT 2", name: "same")) }
         #expect(error?.code == .invalidValue)
-        #expect(try await connection.query(SQLStatement("SELECT 1", name: "same")).rowCount == 1)
+        #expect(try await connection.query(LibPQStatement("SELECT 1", name: "same")).rowCount == 1)
     }
 
     @Test func pipelineFailsAtTheFirstBadStatement() async throws {
@@ -126,20 +126,20 @@ import Testing
         try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
         let error = await postgresError {
             try await connection.pipeline([
-                "INSERT INTO t VALUES (1)", "SELECT 1/0", SQLStatement("SELECT 3", name: "three"), "SELECT oops",
+                "INSERT INTO t VALUES (1)", "SELECT 1/0", LibPQStatement("SELECT 3", name: "three"), "SELECT oops",
             ])
         }
         #expect(error?.statementIndex == 1)
         #expect(error?.sqlState == "22012")
         #expect(try await connection.value("SELECT count(*) FROM t") == 0)
-        #expect(try await connection.query(SQLStatement("SELECT 3", name: "three"))[0].decode(0) == 3)
+        #expect(try await connection.query(LibPQStatement("SELECT 3", name: "three"))[0].decode(0) == 3)
     }
 
     @Test func pipelineSendsNothingIfAStatementCannotBeSent() async throws {
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
         let error = await postgresError {
-            try await connection.pipeline(["INSERT INTO t VALUES (1)", SQLStatement("SELECT $1::text", ["a\0b"])])
+            try await connection.pipeline(["INSERT INTO t VALUES (1)", LibPQStatement("SELECT $1::text", ["a\0b"])])
         }
         #expect(error?.code == .invalidValue)
         #expect(try await connection.value("SELECT count(*) FROM t") == 0)
@@ -148,7 +148,7 @@ import Testing
     @Test func pipelineLargerThanAllBuffers() async throws {
         let connection = try await connect()
         let megabyte = [UInt8](repeating: 7, count: 1 << 20)
-        let statements = (0..<24).map { _ in SQLStatement("SELECT $1::bytea || $1", [.bytes(megabyte)]) }
+        let statements = (0..<24).map { _ in LibPQStatement("SELECT $1::bytea || $1", [.bytes(megabyte)]) }
         let results = try await connection.pipeline(statements)
         #expect(results.allSatisfy { $0.length(row: 0, column: 0) == 2 << 20 })
     }
@@ -174,18 +174,18 @@ import Testing
     @Test(arguments: ["SELECT '", ""]) func refusesNullInText(start: String) async throws {
         let text = start + "\0'"
         let connection = try await connect()
-        #expect(await postgresError { try await connection.query(SQLStatement(text)) }?.code == .invalidValue)
+        #expect(await postgresError { try await connection.query(LibPQStatement(text)) }?.code == .invalidValue)
         #expect(await postgresError { try await connection.execute(script: text) }?.code == .invalidValue)
         #expect(await postgresError { try await connection.query("SELECT \(text)") }?.code == .invalidValue)
         #expect(
-            await postgresError { try await connection.query(SQLStatement("SELECT 1", name: text)) }?.code
+            await postgresError { try await connection.query(LibPQStatement("SELECT 1", name: text)) }?.code
                 == .invalidValue)
         #expect(try await connection.value("SELECT 1") == 1)
     }
 
     @Test func refusesTooManyParameters() async throws {
         let connection = try await connect()
-        let statement = SQLStatement("SELECT 1", Array(repeating: 1, count: 65_536))
+        let statement = LibPQStatement("SELECT 1", Array(repeating: 1, count: 65_536))
         #expect(await postgresError { try await connection.query(statement) }?.code == .invalidValue)
     }
 

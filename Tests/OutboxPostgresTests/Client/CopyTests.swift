@@ -3,13 +3,13 @@ import Testing
 @testable import OutboxPostgres
 
 @Suite(.timeLimit(.minutes(5))) struct CopyTests {
-    func connection() async throws -> Connection {
+    func connection() async throws -> LibPQConnection {
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE t (a int, b text)")
         return connection
     }
 
-    func count(_ connection: Connection) async throws -> Int {
+    func count(_ connection: LibPQConnection) async throws -> Int {
         try await connection.value("SELECT count(*) FROM t")
     }
 
@@ -21,7 +21,7 @@ import Testing
         }
         #expect(try await connection.copyIn("COPY t FROM STDIN", from: chunks) == 1000)
         #expect(try await connection.value("SELECT sum(a) FROM t") == 499_500)
-        #expect(try await connection.query(SQLStatement("SELECT 1", name: "one")).rowCount == 1)
+        #expect(try await connection.query(LibPQStatement("SELECT 1", name: "one")).rowCount == 1)
     }
 
     @Test func moreThanTheBuffersHold() async throws {

@@ -8,14 +8,14 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct LoginTests {
     @Test func passwordsAndEncryption() async throws {
         let server = try await EphemeralPostgres.start(.init(network: .loopback(password: "right")))
-        let overTCP = try ConnectionConfiguration(try #require(server.tcpURL))
-        func failure(_ overrides: [String: String]) async throws -> PostgresError {
+        let overTCP = try LibPQConfiguration(try #require(server.tcpURL))
+        func failure(_ overrides: [String: String]) async throws -> LibPQError {
             var configuration = overTCP
             configuration.parameters = overrides
-            return try #require(await postgresError { try await Connection.connect(configuration) })
+            return try #require(await postgresError { try await LibPQConnection.connect(configuration) })
         }
 
-        let connection = try await Connection.connect(overTCP)
+        let connection = try await LibPQConnection.connect(overTCP)
         #expect(try await connection.value("SELECT 1") == 1)
 
         let wrong = try await failure(["password": "hunter2"])
@@ -32,13 +32,13 @@ import Testing
         #expect(noTLS.description.contains("TLS"))
 
         // Now the server is the one that insists.
-        let local = try await Connection.connect(ConnectionConfiguration(server.url))
+        let local = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         let rules: String = try await local.value("SHOW hba_file")
         try "local all all trust\nhostssl all all all scram-sha-256\n".write(
             toFile: rules, atomically: true, encoding: .utf8)
         try await local.query("SELECT pg_reload_conf()")
-        var refusal: PostgresError?
-        while refusal == nil { refusal = await postgresError { try await Connection.connect(overTCP) } }
+        var refusal: LibPQError?
+        while refusal == nil { refusal = await postgresError { try await LibPQConnection.connect(overTCP) } }
         #expect(refusal?.sqlState == "28000")
         #expect(refusal?.description.contains("TLS") == true)
         await server.stop()
@@ -46,7 +46,7 @@ import Testing
 
     @Test func aPoolOutlivesItsServer() async throws {
         let server = try await EphemeralPostgres.start()
-        let pool = ConnectionPool(try ConnectionConfiguration(server.url), maximumConnections: 2)
+        let pool = LibPQConnectionPool(try LibPQConfiguration(server.url), maximumConnections: 2)
         #expect(try await pool.withConnection { try await $0.value("SELECT 1") } == 1)
         try await server.restart()
         #expect(try await pool.withConnection { try await $0.value("SELECT 2") } == 2)
@@ -56,17 +56,17 @@ import Testing
 
     @Test func aServerThatCrashes() async throws {
         let server = try await EphemeralPostgres.start()
-        let configuration = try ConnectionConfiguration(server.url)
-        let waiting = try await Connection.connect(configuration)
-        let busy = try await Connection.connect(configuration)
-        let observer = try await Connection.connect(configuration)
+        let configuration = try LibPQConfiguration(server.url)
+        let waiting = try await LibPQConnection.connect(configuration)
+        let busy = try await LibPQConnection.connect(configuration)
+        let observer = try await LibPQConnection.connect(configuration)
         let wait = Task { try await waiting.waitForActivity(until: nil) }
         let query = Task { try await busy.query("SELECT pg_sleep(600)") }
         try await observer.waitUntilRunning(busy.processID, "pg_sleep")
         try await server.kill()
         #expect(await postgresError { try await wait.value }?.code == .connectionLost)
         #expect(await postgresError { try await query.value }?.code == .connectionLost)
-        let refusal = await postgresError { try await Connection.connect(configuration) }
+        let refusal = await postgresError { try await LibPQConnection.connect(configuration) }
         #expect(refusal?.code == .connect)
         #expect(refusal?.isRetriable == true)
         await server.stop()

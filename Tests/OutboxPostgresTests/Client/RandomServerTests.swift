@@ -28,16 +28,16 @@ import Testing
             if Int.random(in: 0..<4, using: &random) == 0 { (odds.cut, odds.fatal) = (0, 0) }
             let server = try FakeServer(seed: random.next(), odds: odds)
             defer { server.end() }
-            var configuration = try ConnectionConfiguration(
+            var configuration = try LibPQConfiguration(
                 "host=\(server.folder) port=5432 user=u dbname=d gssencmode=disable")
             configuration.answerTimeout = .seconds(20)
-            var connection: Connection?
+            var connection: LibPQConnection?
             var notified: [String] = []
             for _ in 0..<100 {
                 rounds += 1
                 if connection == nil {
                     notified = []
-                    connection = try? await Connection.connect(configuration)
+                    connection = try? await LibPQConnection.connect(configuration)
                 }
                 guard let open = connection else { continue }
                 let operation = Operation(rounds, using: &random)
@@ -124,11 +124,11 @@ import Testing
 
         var description: String { "\(kind) \(texts) \(name ?? "")" }
 
-        private var statements: [SQLStatement] {
-            texts.enumerated().map { index, text in SQLStatement(text, name: name.map { "\($0) \(text) \(index)" }) }
+        private var statements: [LibPQStatement] {
+            texts.enumerated().map { index, text in LibPQStatement(text, name: name.map { "\($0) \(text) \(index)" }) }
         }
 
-        func run(on connection: Connection) async throws {
+        func run(on connection: LibPQConnection) async throws {
             switch kind {
             case .query: try await connection.query(statements[0])
             case .pipeline:

@@ -12,7 +12,7 @@ import Testing
     static let limit = Duration.seconds(3)
 
     private func withProxy<R>(
-        limit: Duration = Self.limit, _ body: (FreezingProxy, ConnectionConfiguration) async throws -> R
+        limit: Duration = Self.limit, _ body: (FreezingProxy, LibPQConfiguration) async throws -> R
     ) async throws -> R {
         let proxy = try FreezingProxy(to: try await serverSocket())
         defer { proxy.end() }
@@ -34,7 +34,7 @@ import Testing
     /// New connections can be made, so the server says that the session waits for its client; and is told to end it.
     @Test(arguments: Work.allCases) func aFrozenPathEndsTheSession(work: Work) async throws {
         try await withProxy { proxy, configuration in
-            let connection = try await Connection.connect(configuration)
+            let connection = try await LibPQConnection.connect(configuration)
             let error = await thrown {
                 switch work {
                 case .query:
@@ -79,7 +79,7 @@ import Testing
             #expect(clientError(error)?.code == .connectionLost, "\(String(describing: error))")
             #expect(clientError(error)?.isRetriable == true)
             #expect(clientError(error)?.isOutcomeUnknown == (work == .commit))
-            #expect((error as? TransactionError)?.isCommitUnknown ?? false == (work == .commit))
+            #expect((error as? LibPQTransactionError)?.isCommitUnknown ?? false == (work == .commit))
             #expect(await connection.isUsable == false)
             try await eventually("the session is ended") { try await !isThere(connection.processID) }
         }
@@ -88,7 +88,7 @@ import Testing
     /// Nothing can be asked over: what is not heard is lost.
     @Test func aPathThatIsFrozenForNewConnectionsToo() async throws {
         try await withProxy(limit: .seconds(1)) { proxy, configuration in
-            let connection = try await Connection.connect(configuration)
+            let connection = try await LibPQConnection.connect(configuration)
             proxy.freeze()
             proxy.limitNew(.init(toServer: 0))
             let error = await postgresError { try await connection.query("SELECT 1") }
@@ -99,10 +99,10 @@ import Testing
 
     /// Wherever it freezes: in the login, between and within messages, in either direction.
     @Test func afterAnyByte() async throws {
-        let work: @Sendable (Connection) async throws -> Void = { connection in
+        let work: @Sendable (LibPQConnection) async throws -> Void = { connection in
             try await connection.withTransaction { transaction in
                 try await transaction.query("SELECT repeat('x', 300), \(7)")
-                _ = try await transaction.pipeline(["SELECT 1", SQLStatement("SELECT 2", name: "two")])
+                _ = try await transaction.pipeline(["SELECT 1", LibPQStatement("SELECT 2", name: "two")])
             }
             try await connection.execute(script: "CREATE TEMPORARY TABLE t (a text)")
             _ = try await connection.copyIn("COPY t FROM STDIN") { writer in
@@ -111,7 +111,7 @@ import Testing
             }
         }
         let passed = try await withProxy { proxy, configuration in
-            let connection = try await Connection.connect(configuration)
+            let connection = try await LibPQConnection.connect(configuration)
             try await work(connection)
             return proxy.passed
         }
@@ -127,7 +127,7 @@ import Testing
                             var configuration = configuration
                             configuration.parameters["connect_timeout"] = "2"
                             proxy.limitNew(limits)
-                            let connection = try await Connection.connect(configuration)
+                            let connection = try await LibPQConnection.connect(configuration)
                             try await work(connection)
                         }
                     }
@@ -141,11 +141,11 @@ import Testing
     /// A large statement that the path does not take.
     @Test func whileSending() async throws {
         try await withProxy { proxy, configuration in
-            let connection = try await Connection.connect(configuration)
+            let connection = try await LibPQConnection.connect(configuration)
             let observer = try await connect()
             try await observer.stop(connection.processID)
-            let bytes = SQLValue.bytes([UInt8](repeating: 1, count: 64 << 20))
-            let error = await postgresError { try await connection.query(SQLStatement("SELECT length($1)", [bytes])) }
+            let bytes = LibPQValue.bytes([UInt8](repeating: 1, count: 64 << 20))
+            let error = await postgresError { try await connection.query(LibPQStatement("SELECT length($1)", [bytes])) }
             #expect(error?.code == .connectionLost)
             try await observer.resume(connection.processID)
         }
@@ -155,7 +155,7 @@ import Testing
     @Test func aServerProcessThatIsStopped() async throws {
         var configuration = try await testPostgres()
         configuration.answerTimeout = Self.limit
-        let connection = try await Connection.connect(configuration)
+        let connection = try await LibPQConnection.connect(configuration)
         let observer = try await connect()
         try await observer.stop(connection.processID)
         let error = await postgresError { try await connection.query("SELECT 1") }
@@ -170,7 +170,7 @@ import Testing
         try await withProxy(limit: .seconds(10)) { _, proxied in
             var direct = try await testPostgres()
             direct.answerTimeout = proxied.answerTimeout
-            let connection = try await Connection.connect(isProxied ? proxied : direct, logger: recorder.logger)
+            let connection = try await LibPQConnection.connect(isProxied ? proxied : direct, logger: recorder.logger)
             #expect(try await connection.value("SELECT pg_sleep(12)::text") == "")
             try await connection.execute(script: "SELECT pg_sleep(12)")
             await connection.close()
@@ -184,7 +184,7 @@ import Testing
         let holder = try await connect()
         var configuration = try await testPostgres()
         configuration.answerTimeout = .seconds(4)
-        let waiter = try await Connection.connect(configuration, logger: recorder.logger)
+        let waiter = try await LibPQConnection.connect(configuration, logger: recorder.logger)
         let lock = Int64.random(in: 0 ... .max)
         try await holder.query("SELECT pg_advisory_lock(\(lock))")
         let waiting = Task { try await waiter.query("SELECT pg_advisory_lock(\(lock))").rowCount }
@@ -202,10 +202,10 @@ import Testing
     @Test func aCommitThatWaitsForAStandbySaysSo() async throws {
         let recorder = LogRecorder()
         let server = try await serverOfItsOwn(["synchronous_standby_names": "nowhere", "synchronous_commit": "off"])
-        var own = try ConnectionConfiguration(server.url)
+        var own = try LibPQConfiguration(server.url)
         own.answerTimeout = .seconds(4)
-        let writer = try await Connection.connect(own, logger: recorder.logger)
-        let watcher = try await Connection.connect(ConnectionConfiguration(server.url))
+        let writer = try await LibPQConnection.connect(own, logger: recorder.logger)
+        let watcher = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         try await writer.query("SET synchronous_commit = on")
         let writing = Task { try await writer.execute(script: "CREATE TABLE t (a int)") }
         try await eventually("the log says what it waits for") {
@@ -220,8 +220,8 @@ import Testing
     /// The caller does not wait for a server that is silent, nor does closing.
     @Test func closingAndCancellingAFrozenConnection() async throws {
         try await withProxy(limit: .seconds(2)) { proxy, configuration in
-            let closed = try await Connection.connect(configuration)
-            let cancelled = try await Connection.connect(configuration)
+            let closed = try await LibPQConnection.connect(configuration)
+            let cancelled = try await LibPQConnection.connect(configuration)
             proxy.freeze()
             proxy.limitNew(.init(toServer: 0))
             let running = Task { try await closed.query("SELECT 1") }
@@ -238,16 +238,16 @@ import Testing
     @Test func noLimitIsNoLimit() async throws {
         var configuration = try await testPostgres()
         configuration.answerTimeout = nil
-        let connection = try await Connection.connect(configuration)
+        let connection = try await LibPQConnection.connect(configuration)
         #expect(try await connection.value("SELECT 1") == 1)
         configuration.answerTimeout = .zero
-        #expect(await postgresError { try await Connection.connect(configuration) }?.code == .configuration)
+        #expect(await postgresError { try await LibPQConnection.connect(configuration) }?.code == .configuration)
     }
 
     /// Those that lay idle on the same path are not tried one after the other.
     @Test func aPoolGivesUpAllConnectionsOfAFrozenPath() async throws {
         try await withProxy { proxy, configuration in
-            let pool = ConnectionPool(configuration, maximumConnections: 5)
+            let pool = LibPQConnectionPool(configuration, maximumConnections: 5)
             let meeting = Meeting(5)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<5 {
@@ -266,7 +266,7 @@ import Testing
     }
 
     @Test func aPoolWithoutAFreeConnectionSaysSo() async throws {
-        let pool = ConnectionPool(try await testPostgres(), maximumConnections: 1, leaseTimeout: .milliseconds(50))
+        let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 1, leaseTimeout: .milliseconds(50))
         try await pool.withConnection { _ in
             let error = await postgresError { try await pool.withConnection { _ in } }
             #expect(error?.code == .timeout)
@@ -278,7 +278,7 @@ import Testing
 
     @Test func thePoolerCheckEnds() async throws {
         try await withProxy(limit: .seconds(1)) { proxy, configuration in
-            let connection = try await Connection.connect(configuration)
+            let connection = try await LibPQConnection.connect(configuration)
             proxy.freeze()
             proxy.limitNew(.init(toServer: 0))
             let check = PoolerCheck(
@@ -289,7 +289,7 @@ import Testing
     }
 }
 
-extension Connection {
+extension LibPQConnection {
     /// Stops a process of the server, which this connection's role may not do: the test may.
     fileprivate func stop(_ process: Int32) async throws {
         kill(process, SIGSTOP)

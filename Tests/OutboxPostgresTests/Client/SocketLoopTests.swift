@@ -65,7 +65,7 @@ import Testing
 
     @Test func aLoopOfItsOwn() async throws {
         let loop = SocketLoop()
-        let connection = try await Connection.connect(testPostgres(), loop: loop)
+        let connection = try await LibPQConnection.connect(testPostgres(), loop: loop)
         #expect(connection.loop === loop)
         #expect(try await connection.value("SELECT 1") == 1)
     }
@@ -97,7 +97,7 @@ import Testing
         do {
             let loop = SocketLoop(linger: .milliseconds(1))
             freed = loop
-            let connection = try await Connection.connect(testPostgres(), loop: loop)
+            let connection = try await LibPQConnection.connect(testPostgres(), loop: loop)
             #expect(try await connection.value("SELECT 1") == 1)
             await connection.close()
         }

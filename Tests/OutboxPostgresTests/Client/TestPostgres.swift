@@ -2,6 +2,6 @@ import OutboxPostgres
 import OutboxTesting
 
 /// Where the tests find a server.
-func testPostgres() async throws -> ConnectionConfiguration {
-    try ConnectionConfiguration(try await TestServer.shared.url)
+func testPostgres() async throws -> LibPQConfiguration {
+    try LibPQConfiguration(try await TestServer.shared.url)
 }

@@ -4,13 +4,13 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct TransactionTests {
     /// A connection with an empty table `t (a int)` of its own.
-    func connection() async throws -> Connection {
+    func connection() async throws -> LibPQConnection {
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         return connection
     }
 
-    func count(_ connection: Connection) async throws -> Int {
+    func count(_ connection: LibPQConnection) async throws -> Int {
         try await connection.value("SELECT count(*) FROM t")
     }
 
@@ -38,7 +38,7 @@ import Testing
 
     @Test func isolationAndAccess() async throws {
         let connection = try await connect()
-        for isolation in IsolationLevel.allCases {
+        for isolation in LibPQIsolationLevel.allCases {
             let shown: String = try await connection.withTransaction(isolation: isolation, readOnly: true) {
                 transaction in
                 try await transaction.query("SHOW transaction_isolation")[0].decode(0)
@@ -55,7 +55,7 @@ import Testing
         let connection = try await connection()
         let outer = try await connection.begin()
         #expect(await postgresError { try await connection.begin().rollback() }?.code == .transactionState)
-        let nested = await thrown { try await connection.withTransaction { _ in } } as? TransactionError
+        let nested = await thrown { try await connection.withTransaction { _ in } } as? LibPQTransactionError
         #expect(nested?.beginError?.code == .transactionState)
         try await outer.query("INSERT INTO t VALUES (1)")
         try await outer.commit()
@@ -71,7 +71,7 @@ import Testing
                     #expect(await postgresError { try await transaction.query("SELECT 1/0") }?.sqlState == "22012")
                     #expect(await postgresError { try await transaction.query("SELECT 1") }?.sqlState == "25P02")
                 }
-            } as? TransactionError
+            } as? LibPQTransactionError
         #expect(error?.commitError?.code == .transactionState)
         #expect(error?.bodyError == nil)
         #expect(error?.isRetriable == false)
@@ -83,7 +83,7 @@ import Testing
         let error =
             await thrown {
                 try await connection.withTransaction { try await $0.query("INSERT INTO t VALUES (1), (1)") }
-            } as? TransactionError
+            } as? LibPQTransactionError
         #expect(error?.commitError?.sqlState == "23505")
         #expect(await connection.transactionStatus == .idle)
         try await connection.begin().commit()
@@ -140,8 +140,8 @@ import Testing
                     try await killer.terminate(connection)
                     try await transaction.query("SELECT 1")
                 }
-            } as? TransactionError
-        #expect((error?.bodyError as? PostgresError)?.code == .connectionLost)
+            } as? LibPQTransactionError
+        #expect((error?.bodyError as? LibPQError)?.code == .connectionLost)
         #expect(error?.rollbackError?.code == .connectionLost)
         #expect(error?.isRetriable == true)
     }
@@ -152,7 +152,7 @@ import Testing
         let error =
             await thrown {
                 try await connection.withTransaction { _ in try await killer.terminate(connection) }
-            } as? TransactionError
+            } as? LibPQTransactionError
         #expect(error?.commitError?.code == .connectionLost)
         #expect(error?.isRetriable == false)
     }
@@ -168,7 +168,7 @@ import Testing
                     try await inner.query("SELECT 1/0")
                 }
             }
-            #expect((error as? PostgresError)?.sqlState == "22012")
+            #expect((error as? LibPQError)?.sqlState == "22012")
             let answer = try await transaction.withSavepoint { inner in
                 try await inner.query("INSERT INTO t VALUES (4)").affectedRows
             }
@@ -221,14 +221,14 @@ import Testing
                 if isScript {
                     try await connection.execute(script: text)
                 } else {
-                    try await connection.query(SQLStatement(text))
+                    try await connection.query(LibPQStatement(text))
                 }
             }
             #expect(error?.code == .transactionState)
             #expect(await connection.transactionStatus == .idle)
         }
         let error = await postgresError {
-            try await connection.pipeline(["BEGIN", SQLStatement("INSERT INTO t VALUES (1)"), "ROLLBACK"])
+            try await connection.pipeline(["BEGIN", LibPQStatement("INSERT INTO t VALUES (1)"), "ROLLBACK"])
         }
         #expect(error == nil)
         #expect(try await count(connection) == 0)
@@ -245,8 +245,8 @@ import Testing
                 while await before.isUsable { await Task.yield() }
             }
         }
-        #expect((error as? TransactionError)?.isCommitUnknown == false)
-        #expect((error as? TransactionError)?.isRetriable == true)
+        #expect((error as? LibPQTransactionError)?.isCommitUnknown == false)
+        #expect((error as? LibPQTransactionError)?.isRetriable == true)
 
         let during = try await connect()
         try await during.execute(
@@ -261,7 +261,7 @@ import Testing
         }
         try await killer.waitUntilRunning(during.processID, "COMMIT")
         try await killer.terminate(during)
-        let unknown = await committing.value as? TransactionError
+        let unknown = await committing.value as? LibPQTransactionError
         #expect(unknown?.isCommitUnknown == true)
         #expect(unknown?.isRetriable == false)
         #expect(unknown?.commitError?.sqlState == "57P01")

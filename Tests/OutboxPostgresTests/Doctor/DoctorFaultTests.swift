@@ -119,7 +119,7 @@ import Testing
                     "SELECT '\(test.schema.identifierText).message'::regclass::oid::int8", as: Int64.self)
                 let other = try await test.connect(as: role)
                 try await other.query(
-                    SQLStatement("SELECT \(lock) FROM (SELECT (\(log))::int8::oid::int4 AS log) AS logs", []))
+                    LibPQStatement("SELECT \(lock) FROM (SELECT (\(log))::int8::oid::int4 AS log) AS logs", []))
                 let found = try await self.troubles("locks", test)
                 #expect(found.count == 1 && found[0].severity == .error && found[0].seen.contains(seen), "\(found)")
                 #expect(found.first?.seen.contains("server process \(other.processID)") == true)

@@ -88,7 +88,7 @@ import Testing
             let missing = try await self.findings(test)
             #expect(missing.last?.check == "schema" && missing.last?.severity == .error)
             #expect(missing.last?.advice?.contains("outbox migrate up") == true)
-            try await Migrator(schema: test.schema).up(on: test.connection)
+            try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             #expect(self.troubles("schema", try await self.findings(test)).isEmpty)
             try await test.connection.execute(
                 script: "UPDATE \(test.name).migration SET checksum = 'x' WHERE version = 1")
@@ -96,7 +96,7 @@ import Testing
             #expect(drifted.map(\.severity) == [.warning] && drifted[0].seen.contains("version 1"))
             try await test.connection.execute(script: "DELETE FROM \(test.name).migration")
             #expect(self.troubles("schema", try await self.findings(test)).contains { $0.seen.contains(".migration is empty") })
-            try await Migrator(schema: test.schema).up(on: test.connection)
+            try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             // A later version that this program works with, and one that it does not.
             let later = OutboxSchema.currentVersion + 1
             for (readableBy, severity) in [(later - 1, DoctorFinding.Severity.ok), (later, .error)] {
@@ -298,19 +298,19 @@ import Testing
         try await EphemeralPostgres.with(
             .init(parameters: ["max_prepared_transactions": "5", "wal_level": "logical", "fsync": "off"])
         ) { server in
-            let postgres = try ConnectionConfiguration(server.url)
-            let connection = try await Connection.connect(postgres)
+            let postgres = try LibPQConfiguration(server.url)
+            let connection = try await LibPQConnection.connect(postgres)
             var limits = OutboxDoctor.Limits()
             limits.transactionAge = .zero
             limits.transactions = 1
             let doctor = OutboxDoctor(limits: limits)
             #expect(try await doctor.xmin(connection).map(\.severity) == [.ok])
 
-            let idle = try await Connection.connect(postgres)
+            let idle = try await LibPQConnection.connect(postgres)
             try await idle.execute(script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
             // A slot waits until the transactions that run have ended, so it comes before those that write.
             try await connection.execute(script: "SELECT pg_create_logical_replication_slot('unread', 'pgoutput')")
-            let preparing = try await Connection.connect(postgres)
+            let preparing = try await LibPQConnection.connect(postgres)
             try await preparing.execute(script: "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s mine'")
             try await connection.execute(script: "CREATE TABLE t (); DROP TABLE t")
 

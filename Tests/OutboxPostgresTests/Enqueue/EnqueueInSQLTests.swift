@@ -129,7 +129,7 @@ import Testing
     ])
     func whatIsNotValidIsRefusedByField(arguments: String, field: String, reason: String) async throws {
         try await withTestOutbox(prefix: "it's \"refused\"") { test in
-            let error = await #expect(throws: PostgresError.self) {
+            let error = await #expect(throws: LibPQError.self) {
                 try await test.value("SELECT \(test.name).enqueue(\(arguments))", as: Int64.self)
             }
             #expect(error?.sqlState == "23514")
@@ -185,7 +185,7 @@ import Testing
         try await withTestOutbox { test in
             let insert = "INSERT INTO \(test.name).message (\(columns)) VALUES (\(values))"
             try await self.expectNothingShown(insert)
-            let error = await #expect(throws: PostgresError.self) { try await test.connection.execute(script: insert) }
+            let error = await #expect(throws: LibPQError.self) { try await test.connection.execute(script: insert) }
             #expect(error?.sqlState == state && error?.constraint == "message_is_valid" && error?.column != nil)
             #expect(try await test.value("SELECT count(*) FROM \(test.name).message", as: Int64.self) == 0)
         }
@@ -232,7 +232,7 @@ import Testing
     ])
     func aHintSaysWhatToCast(arguments: String, message: String, hint: String) async throws {
         try await withTestOutbox { test in
-            let error = await #expect(throws: PostgresError.self) {
+            let error = await #expect(throws: LibPQError.self) {
                 try await test.value("SELECT \(test.name).enqueue(\(arguments))", as: Int64.self)
             }
             #expect(error?.sqlState == "42804")
@@ -271,7 +271,7 @@ import Testing
             for (arguments, column) in [
                 ("NULL, 'x'", "destination"), ("'d', NULL::text", "payload"), ("'d', NULL::jsonb", "payload"),
             ] {
-                let error = await #expect(throws: PostgresError.self) {
+                let error = await #expect(throws: LibPQError.self) {
                     try await test.value("SELECT \(test.name).enqueue(\(arguments))", as: Int64.self)
                 }
                 #expect(error?.sqlState == "23502" && error?.column == column)
@@ -288,7 +288,7 @@ import Testing
                 let value = String(repeating: fill, count: 100) + String(repeating: "y", count: padding)
                 let message = NewMessage(to: "there", headers: ["a": value], text: "")
                 #expect(((try? message.validate()) != nil) == (excess <= 0))
-                let statement = SQLStatement(
+                let statement = LibPQStatement(
                     "INSERT INTO \(test.name).message (destination, headers, payload) VALUES ('there', $1, '')",
                     [message.headersJSON.map { .json($0) } ?? .null])
                 #expect(((try? await test.connection.query(statement)) != nil) == (excess <= 0))
@@ -306,7 +306,7 @@ import Testing
                     NewMessage(to: "there", key: text, text: ""),
                 ] {
                     let isValid = (try? message.validate()) != nil
-                    let statement = SQLStatement(
+                    let statement = LibPQStatement(
                         "INSERT INTO \(test.name).message (destination, route, key, payload) VALUES ($1, $2, $3, '')",
                         [.text(message.destination.name), message.route.sqlValue, message.key.sqlValue])
                     let taken = (try? await test.connection.query(statement)) != nil

@@ -10,7 +10,7 @@ import Testing
         case one, many, copy, copyAsynchronously
 
         func enqueue(
-            _ messages: [NewMessage], _ outbox: PostgresOutbox, in transaction: borrowing Transaction
+            _ messages: [NewMessage], _ outbox: PostgresOutbox, in transaction: borrowing LibPQTransaction
         ) async throws {
             switch self {
             case .one: for message in messages { try await outbox.enqueue(message, in: transaction) }

@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    private func pid(of connection: Connection) async throws -> Int32 {
+    private func pid(of connection: LibPQConnection) async throws -> Int32 {
         try await connection.query("SELECT pg_backend_pid()")[0].decode(0)
     }
 
@@ -47,7 +47,7 @@ import Testing
     }
 
     /// A connection for which it is an error to wait for a transaction that does not end meanwhile.
-    private func impatient(_ test: TestOutbox) async throws -> Connection {
+    private func impatient(_ test: TestOutbox) async throws -> LibPQConnection {
         let connection = try await test.connect()
         try await connection.query("SET lock_timeout = '10s'")
         return connection
@@ -132,12 +132,12 @@ import Testing
         }
     }
 
-    @Test(arguments: [IsolationLevel.repeatableRead, .serializable])
-    func aboveReadCommittedTheTransactionIsToBeRepeated(isolation: IsolationLevel) async throws {
+    @Test(arguments: [LibPQIsolationLevel.repeatableRead, .serializable])
+    func aboveReadCommittedTheTransactionIsToBeRepeated(isolation: LibPQIsolationLevel) async throws {
         try await withTestOutbox { test in
             let outbox = PostgresOutbox(schema: test.schema)
             let other = try await test.connect()
-            let error = await #expect(throws: PostgresError.self) {
+            let error = await #expect(throws: LibPQError.self) {
                 try await other.withTransaction(isolation: isolation) { transaction in
                     try await transaction.query("SELECT count(*) FROM \(unescaped: test.name).message")
                     _ = try await KeyedWay.one.enqueue(.keyed("a"), outbox, on: test.connection)

@@ -8,7 +8,7 @@ enum KeyedWay: CaseIterable {
     case one, many, function
 
     func enqueue(
-        _ message: NewMessage, _ outbox: PostgresOutbox, in transaction: borrowing Transaction
+        _ message: NewMessage, _ outbox: PostgresOutbox, in transaction: borrowing LibPQTransaction
     ) async throws -> Int64 {
         switch self {
         case .one: return try await outbox.enqueue(message, in: transaction)
@@ -23,7 +23,7 @@ enum KeyedWay: CaseIterable {
     }
 
     /// The same in a transaction of its own.
-    func enqueue(_ message: NewMessage, _ outbox: PostgresOutbox, on connection: Connection) async throws -> Int64 {
+    func enqueue(_ message: NewMessage, _ outbox: PostgresOutbox, on connection: LibPQConnection) async throws -> Int64 {
         try await connection.withTransaction { transaction in
             try await self.enqueue(message, outbox, in: transaction)
         }

@@ -151,7 +151,7 @@ import Testing
                     """)
             if isAnalysed { try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).idempotency") }
             let statement = "EXPLAIN (COSTS OFF) " + test.schema.enqueueStatements.expireIdempotencyKeys
-            let plan = try await test.connection.query(SQLStatement(statement, [.int8(100)]))
+            let plan = try await test.connection.query(LibPQStatement(statement, [.int8(100)]))
                 .map { row in try row.decode(0, as: String.self) }
             #expect(plan.contains { $0.contains("Tid Scan on idempotency") }, "\(plan)")
             #expect(plan.contains { $0.contains("Index Scan using idempotency_expires_at") }, "\(plan)")
@@ -231,7 +231,7 @@ import Testing
             }
             try await test.connection.withTransaction { transaction in
                 // What the session has not reported yet is in it, of the migration too.
-                let uses: SQLStatement = """
+                let uses: LibPQStatement = """
                     SELECT (seq_scan + coalesce(idx_scan, 0) + n_tup_ins)::bigint FROM pg_stat_xact_user_tables
                     WHERE relid = \(test.schema.identifier + ".idempotency")::regclass
                     """
@@ -289,7 +289,7 @@ import Testing
             do {
                 _ = try await KeyedWay.function.enqueue(message, outbox, on: test.connection)
                 #expect(isValid)
-            } catch let error as PostgresError {
+            } catch let error as LibPQError {
                 #expect(!isValid && error.constraint == "idempotency_key_length")
             }
         }

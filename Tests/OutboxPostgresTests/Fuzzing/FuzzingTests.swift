@@ -24,9 +24,9 @@ import Testing
                 "options=-c",
             ])
         let ending = await fuzzer.run(text: { text in
-            let configuration: ConnectionConfiguration
-            do throws(PostgresError) {
-                configuration = try ConnectionConfiguration(text)
+            let configuration: LibPQConfiguration
+            do throws(LibPQError) {
+                configuration = try LibPQConfiguration(text)
             } catch {
                 // What stands where a name of a parameter is expected is repeated, so that it can be found.
                 let isName = error.description.contains("there is no connection parameter")
@@ -38,7 +38,7 @@ import Testing
                 let quoted = value.unicodeScalars.map { $0 == "\\" || $0 == "'" ? "\\\($0)" : "\($0)" }
                 return "\(name) = '\(quoted.joined())'"
             }.joined(separator: " ")
-            guard let again = try? ConnectionConfiguration(list), (try? again.resolved()) == resolved else {
+            guard let again = try? LibPQConfiguration(list), (try? again.resolved()) == resolved else {
                 return .wrong("is not read as “\(list)”")
             }
             if let password = resolved["password"], password.contains(secret),
@@ -108,14 +108,14 @@ import Testing
 
     /// Snapshots mean to a cursor what they mean to the server, and come back to it as they were.
     @Test func snapshots() async throws {
-        let connection = try await Connection.connect(ConnectionConfiguration(TestServer.shared.url))
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(TestServer.shared.url))
         var random = SeededGenerator(seed: StressSettings.seed)
         let deadline = ContinuousClock.now + .milliseconds(StressSettings.milliseconds(otherwise: 300))
         var count = 0
         repeat {
             let texts = (0..<100).map { _ in Self.snapshot(&random) }
             let rows = try await connection.query(
-                SQLStatement(
+                LibPQStatement(
                     """
                     SELECT s::pg_snapshot, pg_snapshot_xmax(s::pg_snapshot)::text::bigint, s::pg_snapshot::text
                     FROM unnest($1::text[]) WITH ORDINALITY AS snapshots (s, n) ORDER BY n
@@ -126,7 +126,7 @@ import Testing
             }
             let last = rows[texts.count - 1]
             let back = try await connection.query(
-                SQLStatement("SELECT $1::pg_snapshot::text", [.snapshot(last.bytes(0) ?? [])]))
+                LibPQStatement("SELECT $1::pg_snapshot::text", [.snapshot(last.bytes(0) ?? [])]))
             #expect(try back[0].decode(0, as: String.self) == last.decode(2, as: String.self))
             count += texts.count
         } while ContinuousClock.now < deadline
@@ -147,7 +147,7 @@ import Testing
 
     /// Headers come back from a jsonb of the server as they were.
     @Test func headers() async throws {
-        let connection = try await Connection.connect(ConnectionConfiguration(TestServer.shared.url))
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(TestServer.shared.url))
         var random = SeededGenerator(seed: StressSettings.seed)
         let deadline = ContinuousClock.now + .milliseconds(StressSettings.milliseconds(otherwise: 300))
         let characters = [
@@ -166,7 +166,7 @@ import Testing
                 headers[text()] = text()
             }
             let json = String(decoding: try JSONEncoder().encode(headers), as: UTF8.self)
-            let rows = try await connection.query(SQLStatement("SELECT ($1::text)::jsonb::text", [.text(json)]))
+            let rows = try await connection.query(LibPQStatement("SELECT ($1::text)::jsonb::text", [.text(json)]))
             let back = try JSONDecoder().decode(
                 [String: String].self, from: Data(rows[0].decode(0, as: String.self).utf8))
             #expect(back == headers, "\(json)")

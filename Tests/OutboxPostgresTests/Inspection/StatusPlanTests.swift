@@ -33,16 +33,16 @@ import Testing
                 try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).message")
             }
             let statements = test.schema.inspectionStatements
-            let binds: [SQLValue] = [.text("main"), .int8(1_000_000)]
+            let binds: [LibPQValue] = [.text("main"), .int8(1_000_000)]
             let stream = try await test.value("SELECT id FROM \(test.name).stream", as: Int32.self)
             for (statement, binds) in [
                 (statements.streamStatus, binds), (statements.unregistered, binds),
                 (statements.passed, binds + [.int4Array([stream]), .int8Array([14000])]),
             ] {
                 let plan = try await test.connection.withTransaction { transaction in
-                    try await transaction.query(SQLStatement(statements.configure))
+                    try await transaction.query(LibPQStatement(statements.configure))
                     return try await transaction.query(
-                        SQLStatement(
+                        LibPQStatement(
                             "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statement, binds)
                     ).map { row in try row.decode(0, as: String.self) }
                 }

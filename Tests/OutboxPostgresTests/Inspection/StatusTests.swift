@@ -21,7 +21,7 @@ import Testing
     }
 
     private func enqueue(
-        _ test: TestOutbox, _ destination: String, count: Int, on connection: Connection? = nil
+        _ test: TestOutbox, _ destination: String, count: Int, on connection: LibPQConnection? = nil
     ) async throws {
         try await (connection ?? test.connection).query(
             """
@@ -267,8 +267,8 @@ import Testing
                 for column in ["payload", "headers", "route", "options"] {
                     for table in ["message", "deferred", "dead_letter"] {
                         let text = "SELECT \(column) FROM \(test.name).\(table)"
-                        let error = await #expect(throws: PostgresError.self) {
-                            try await connection.query(SQLStatement(text))
+                        let error = await #expect(throws: LibPQError.self) {
+                            try await connection.query(LibPQStatement(text))
                         }
                         #expect(error?.sqlState == "42501")
                     }
@@ -304,7 +304,7 @@ import Testing
             try await test.connection.execute(script: "CREATE SCHEMA \(test.name)")
             let empty = await #expect(throws: OutboxError.self) { try await inspector.deadLetters(on: test.connection) }
             #expect(empty?.code == .schemaMissing)
-            try await Migrator(schema: test.schema).up(on: test.connection)
+            try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             try await test.connection.execute(
                 script: "INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (99, 'future', '', 1)")
             _ = try await inspector.status(on: test.connection)

@@ -15,9 +15,9 @@ import Testing
         var pending: [String: Int64] = [:]
     }
 
-    private func sample(_ test: TestOutbox, on connection: Connection) async throws -> Sample {
+    private func sample(_ test: TestOutbox, on connection: LibPQConnection) async throws -> Sample {
         try await connection.withTransaction(isolation: .repeatableRead, readOnly: true) { transaction in
-            func counts(_ statement: SQLStatement) async throws -> [String: Int64] {
+            func counts(_ statement: LibPQStatement) async throws -> [String: Int64] {
                 let rows = try await connection.query(statement)
                 return try Dictionary(
                     uniqueKeysWithValues: rows.map { row in
@@ -30,7 +30,7 @@ import Testing
             }
             return Sample(
                 status: try await counts(
-                    SQLStatement(test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000)])),
+                    LibPQStatement(test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000)])),
                 lag: try await counts(
                     "SELECT destination, slot_low, messages AS lag FROM \(unescaped: test.name).lag"),
                 pending: try await counts(
@@ -298,13 +298,13 @@ import Testing
     /// Scans and rows of the log that a query has read, in this transaction.
     private func reads(_ test: TestOutbox, of query: String) async throws -> (sequential: Int64, rows: Int64) {
         try await test.connection.withTransaction { transaction in
-            let statement: SQLStatement = """
+            let statement: LibPQStatement = """
                 SELECT sum(seq_scan)::bigint, sum(seq_tup_read + idx_tup_fetch)::bigint
                 FROM pg_stat_xact_user_tables
                 WHERE schemaname = \(test.schema.name) AND relname LIKE 'message%'
                 """
             let before = try await transaction.query(statement)[0].int64s
-            _ = try await transaction.query(SQLStatement(query))
+            _ = try await transaction.query(LibPQStatement(query))
             let after = try await transaction.query(statement)[0].int64s
             return (after[0] - before[0], after[1] - before[1])
         }
@@ -340,16 +340,16 @@ import Testing
     }
 
     /// Entries of the log's indexes that a query has read, in this transaction.
-    private func entries(_ test: TestOutbox, of statement: SQLStatement, settings: Bool) async throws -> Int64 {
+    private func entries(_ test: TestOutbox, of statement: LibPQStatement, settings: Bool) async throws -> Int64 {
         try await test.connection.withTransaction { transaction in
-            let read: SQLStatement = """
+            let read: LibPQStatement = """
                 SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid) + seq.rows)::bigint
                 FROM pg_index
                 JOIN pg_class ON pg_class.oid = indrelid
                 CROSS JOIN LATERAL (SELECT pg_stat_get_xact_tuples_returned(indrelid) AS rows) AS seq
                 WHERE relnamespace = \(test.schema.identifier)::regnamespace AND relname LIKE 'message%'
                 """
-            if settings { try await transaction.query(SQLStatement(test.schema.inspectionStatements.configure)) }
+            if settings { try await transaction.query(LibPQStatement(test.schema.inspectionStatements.configure)) }
             let before = try await transaction.query(read)[0].int64s
             _ = try await transaction.query(statement)
             return try await transaction.query(read)[0].int64s[0] - before[0]
@@ -389,15 +389,15 @@ import Testing
             if log == .full {
                 try await test.connection.execute(script: "VACUUM ANALYZE \(test.name).message, \(test.name).stream")
             }
-            let binds: [SQLValue] = [.text("main"), .int8(1_000_000)]
+            let binds: [LibPQValue] = [.text("main"), .int8(1_000_000)]
             // What is passed of each quiet one twice, what waits a few times, and a descent into each partition's indexes. A plan
             // for the view is made by the statistics: without them it may have the whole log walked through, once.
             let whole: Int64 = log == .full ? 0 : 20_500
             for (name, statement, settings, limit) in [
-                ("status", SQLStatement(test.schema.inspectionStatements.streamStatus, binds), true, 2000),
+                ("status", LibPQStatement(test.schema.inspectionStatements.streamStatus, binds), true, 2000),
                 ("lag", "SELECT * FROM \(unescaped: test.name).lag", false, 2000),
                 ("pending", "SELECT * FROM \(unescaped: test.name).pending", false, 2000 + whole),
-                ("doctor", SQLStatement(test.schema.doctorStatements.numbers), true, 2000),
+                ("doctor", LibPQStatement(test.schema.doctorStatements.numbers), true, 2000),
             ] {
                 let entries = try await self.entries(test, of: statement, settings: settings)
                 #expect(entries <= limit, "\(name)")
@@ -412,10 +412,10 @@ import Testing
             try await self.fill(test, .full)
             try await test.withRole { role in
                 let connection = try await test.connect(as: role)
-                func query(_ text: String) async throws -> QueryResult {
-                    try await connection.query(SQLStatement(text.replacing("$", with: test.name)))
+                func query(_ text: String) async throws -> LibPQResult {
+                    try await connection.query(LibPQStatement(text.replacing("$", with: test.name)))
                 }
-                let before = await #expect(throws: PostgresError.self) { try await query("TABLE $.lag") }
+                let before = await #expect(throws: LibPQError.self) { try await query("TABLE $.lag") }
                 #expect(before?.sqlState == "42501")
                 try await test.connection.execute(script: test.schema.grants(monitor: role))
                 #expect(try await query("SELECT messages FROM $.lag")[0].decode(0, as: Int64.self) == 102)
@@ -428,7 +428,7 @@ import Testing
                     "UPDATE $.lag SET messages = 0",
                     "SELECT $.enqueue('there', 'text')", "SELECT $.enqueue('there', 'text', idempotency_key => 'a')",
                 ] {
-                    let error = await #expect(throws: PostgresError.self, "\(statement)") { try await query(statement) }
+                    let error = await #expect(throws: LibPQError.self, "\(statement)") { try await query(statement) }
                     // 55000: a view that cannot be changed by anybody.
                     #expect(["42501", "55000"].contains(error?.sqlState), "\(statement): \(error.debugDescription)")
                 }

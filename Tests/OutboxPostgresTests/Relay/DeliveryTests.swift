@@ -63,11 +63,11 @@ import Testing
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
         let relay = bench.relay(["d": .handler { deliveries.add($0) }])
-        let late = try await Connection.connect(bench.postgres)
+        let late = try await LibPQConnection.connect(bench.postgres)
         try await bench.run(relay) {
             // Two late transactions: one whose number is in xip when the relay passes, one whose number is at or
             // above xmax, which a design that looks at xip alone loses.
-            let later = try await Connection.connect(bench.postgres)
+            let later = try await LibPQConnection.connect(bench.postgres)
             try await late.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
             try await later.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'later')"))
             try await bench.sql("SELECT $outbox.enqueue('d', 'early')")
@@ -87,7 +87,7 @@ import Testing
         var configuration = RelayBench.quick
         configuration.page.messages = 100
         let relay = bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)
-        let late = try await Connection.connect(bench.postgres)
+        let late = try await LibPQConnection.connect(bench.postgres)
         try await bench.run(relay) {
             try await late.execute(
                 script: bench.render(
@@ -141,7 +141,7 @@ import Testing
             try await eventually("a is delivered") { deliveries.count == 1 }
         }
         try await bench.script("SELECT $outbox.enqueue('b', 'b2'); SELECT $outbox.enqueue('a', 'a2')")
-        let routes: Routes = ["a": .handler { deliveries.add($0) }, "b": .handler { deliveries.add($0) }]
+        let routes: RelayRoutes = ["a": .handler { deliveries.add($0) }, "b": .handler { deliveries.add($0) }]
         try await bench.run(bench.relay(routes)) {
             try await eventually("everything is delivered") { deliveries.count == 4 }
         }

@@ -116,7 +116,7 @@ import Testing
             SELECT $outbox.enqueue('ok', 'fine');
             """)
         _ = try await OutboxInspector(schema: bench.schema).status(on: bench.admin)
-        let routes: Routes = ["d": .handler { deliveries.add($0) }, "ok": .handler { deliveries.add($0) }]
+        let routes: RelayRoutes = ["d": .handler { deliveries.add($0) }, "ok": .handler { deliveries.add($0) }]
         try await bench.run(bench.relay(routes)) {
             try await eventually("both are delivered") { deliveries.count == 2 }
         }
@@ -130,7 +130,7 @@ import Testing
         let deliveries = Deliveries()
         var configuration = RelayBench.quick
         configuration.page.messages = page
-        let routes: Routes = ["d": .handler { deliveries.add($0) }]
+        let routes: RelayRoutes = ["d": .handler { deliveries.add($0) }]
         try await bench.script(
             """
             INSERT INTO $outbox.stream (destination, snapshot, position, horizon)

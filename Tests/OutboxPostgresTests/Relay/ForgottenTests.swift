@@ -11,7 +11,7 @@ import Testing
 @Suite(.schema, .timeLimit(.minutes(3))) struct ForgottenTests {
     private struct Refused: Error {}
 
-    private let again = RetryPolicy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
+    private let again = DeliveryRetryPolicy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
 
     /// It rings with no notification, so only the fallback poll finds it.
     private static let silently = """
@@ -29,7 +29,7 @@ import Testing
             VALUES (\(id), now(), 'd', '\(key)', '\(key)', true, 'infinity')
             """
         }
-        let locker = try await Connection.connect(bench.postgres)
+        let locker = try await LibPQConnection.connect(bench.postgres)
         func lock() async throws {
             try await locker.execute(
                 script: bench.render("BEGIN; SELECT FROM $outbox.deferred WHERE key = 'locked' FOR UPDATE"))
@@ -171,14 +171,14 @@ import Testing
         var configuration = RelayBench.quick
         configuration.page.messages = 10
         configuration.window.messages = 20
-        let routes: Routes = [
+        let routes: RelayRoutes = [
             "d": .handler(concurrency: 1) { message in
                 deliveries.add(message)
                 if deliveries.count == 15 { await gate.wait() }
             }
         ]
-        let first = try await Connection.connect(bench.postgres)
-        let second = try await Connection.connect(bench.postgres)
+        let first = try await LibPQConnection.connect(bench.postgres)
+        let second = try await LibPQConnection.connect(bench.postgres)
         let relay = bench.relay(routes, configuration: configuration)
         try await bench.run(relay) {
             try await first.execute(

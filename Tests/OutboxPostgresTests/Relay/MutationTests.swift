@@ -17,7 +17,7 @@ import Testing
         alone: Bool, passing: String = "passes", _ change: (inout Statements) -> Void
     ) async throws -> [String] {
         try await EphemeralPostgres.with(.init(parameters: ["autovacuum": "off"])) { server in
-            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            let bench = try await RelayBench.make(postgres: LibPQConfiguration(server.url))
             var statements = bench.schema.statements
             change(&statements)
             let store = PostgresStore(
@@ -27,12 +27,12 @@ import Testing
             configuration.commit.maximumDelay = .seconds(3600)
             let deliveries = Deliveries()
             let gate = Gate()
-            let routes: Routes = [
+            let routes: RelayRoutes = [
                 "d": .handler { deliveries.add($0) },
                 "hold": .handler(parkedAfter: nil) { _ in await gate.enter() },
             ]
-            let first = try await Connection.connect(bench.postgres)
-            let second = try await Connection.connect(bench.postgres)
+            let first = try await LibPQConnection.connect(bench.postgres)
+            let second = try await LibPQConnection.connect(bench.postgres)
             try await bench.sql("SELECT $outbox.enqueue('hold', '')")
             if alone { try await bench.sql("SELECT $outbox.enqueue('d', repeat('x', 100000)::bytea)") }
             let before = alone ? 1 : 0
@@ -99,7 +99,7 @@ import Testing
         _ bench: RelayBench, _ store: PostgresStore, expecting count: Int, when isReady: () async throws -> Bool
     ) async throws -> Int {
         let deliveries = Deliveries()
-        let producer = try await Connection.connect(bench.postgres)
+        let producer = try await LibPQConnection.connect(bench.postgres)
         try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'silent')"))
         let relay = bench.relay(["d": .handler { deliveries.add($0) }], store: store)
         return try await bench.run(relay) {

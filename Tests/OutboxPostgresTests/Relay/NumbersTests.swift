@@ -146,7 +146,7 @@ import Testing
                 try await bench.count("SELECT count(*) FROM $outbox.stream WHERE destination = 'e' AND position > 600")
                     == 1
             }
-            for _ in 1...3 { try await Janitor(schema: bench.schema, policy: .eager).run(on: bench.admin) }
+            for _ in 1...3 { try await OutboxJanitor(schema: bench.schema, policy: .eager).run(on: bench.admin) }
             try await bench.script("UPDATE $outbox.stream SET paused_at = NULL WHERE destination = 'd'")
             try await eventually("what was paused is delivered") {
                 Set(deliveries.texts.filter { $0.hasPrefix("paused") }).count == 10
@@ -167,9 +167,9 @@ import Testing
         } else {
             try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
         }
-        let early = try await Connection.connect(bench.postgres)
+        let early = try await LibPQConnection.connect(bench.postgres)
         try await early.execute(script: bench.render("SELECT $outbox.enqueue('d', 'drawn')"))
-        let late = try await Connection.connect(bench.postgres)
+        let late = try await LibPQConnection.connect(bench.postgres)
         try await late.execute(script: bench.render("SELECT $outbox.enqueue('d', 'drawn')"))
         _ = try await self.deliver(bench, 12)
         try await bench.script("UPDATE $outbox.stream SET paused_at = now()")
@@ -245,9 +245,9 @@ import Testing
     @Test func idsThatAreDrawnInAdvance() async throws {
         let bench = try await RelayBench.make()
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
-        let first = try await Connection.connect(bench.postgres)
-        let second = try await Connection.connect(bench.postgres)
-        func enqueue(_ connection: Connection, _ count: Int) async throws {
+        let first = try await LibPQConnection.connect(bench.postgres)
+        let second = try await LibPQConnection.connect(bench.postgres)
+        func enqueue(_ connection: LibPQConnection, _ count: Int) async throws {
             try await connection.execute(
                 script: bench.render("SELECT $outbox.enqueue('d', 'x') FROM generate_series(1, \(count))"))
         }
@@ -264,8 +264,8 @@ import Testing
     @Test func idsThatWereDrawnInAdvanceLongAgo() async throws {
         let bench = try await RelayBench.make()
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 50")
-        let first = try await Connection.connect(bench.postgres)
-        func enqueue(_ connection: Connection, _ text: String, _ count: Int) async throws {
+        let first = try await LibPQConnection.connect(bench.postgres)
+        func enqueue(_ connection: LibPQConnection, _ text: String, _ count: Int) async throws {
             try await connection.execute(
                 script: bench.render(
                     "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '\(text)' FROM generate_series(1, \(count))"
@@ -273,7 +273,7 @@ import Testing
         }
         try await enqueue(first, "first", 1)
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET CACHE 1")
-        let second = try await Connection.connect(bench.postgres)
+        let second = try await LibPQConnection.connect(bench.postgres)
         try await enqueue(second, "second", 500)
         #expect(try await self.deliver(bench, 501).count == 501)
         // More than two slices, one of them a transaction alone.
@@ -311,17 +311,17 @@ import Testing
             VALUES ('zealous', pg_current_snapshot(), 5200, pg_current_xact_id())
             """)
         let names = (0..<20).map { "quiet\($0)" }
-        let restart = SQLStatement(
+        let restart = LibPQStatement(
             bench.schema.statements.restart.text, [.text("main"), .textArray(names), .int8(5200), .bool(true)])
-        let isPassed = SQLStatement(bench.render("SELECT $outbox.segment_is_passed(0::smallint)"))
-        let entries = SQLStatement(
+        let isPassed = LibPQStatement(bench.render("SELECT $outbox.segment_is_passed(0::smallint)"))
+        let entries = LibPQStatement(
             bench.render(
                 """
                 SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))::bigint FROM pg_index
                 WHERE indrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = '$outbox.message'::regclass)
                 """))
         try await bench.admin.withTransaction { transaction in
-            try await transaction.query(SQLStatement(bench.schema.inspectionStatements.configure))
+            try await transaction.query(LibPQStatement(bench.schema.inspectionStatements.configure))
             for statement in [restart, isPassed] {
                 let before = try await transaction.query(entries)[0].decode(0, as: Int64.self)
                 let result = try await transaction.query(statement)
@@ -418,7 +418,7 @@ import Testing
         let relay = bench.relay(
             ["d": .handler { _ in }], store: PostgresStore(postgres: postgres, schema: bench.schema))
         await #expect(throws: RelayStoreError.self) { try await relay.run() }
-        let inspector = try await Connection.connect(postgres)
+        let inspector = try await LibPQConnection.connect(postgres)
         if table != "segment" {
             await #expect(throws: (any Error).self) {
                 _ = try await OutboxInspector(schema: bench.schema).status(on: inspector)

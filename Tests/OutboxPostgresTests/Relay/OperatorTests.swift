@@ -62,7 +62,7 @@ import Testing
     /// A deferred message and a new one with its number must not be taken for each other.
     @Test func numbersThatBeginAnewBesideOldOnesAreRefused() async throws {
         let bench = try await RelayBench.make()
-        let failing: Routes = [
+        let failing: RelayRoutes = [
             "d": .handler(retry: .constant(.seconds(3600), maximumAttempts: 5)) { message in
                 if message.id == 1 { throw DeliveryFailure.reject("no") }
                 throw DeliveryFailure.retry("later")
@@ -75,7 +75,7 @@ import Testing
         try await bench.script("TRUNCATE $outbox.message RESTART IDENTITY")
         try await bench.sql("SELECT $outbox.enqueue('d', 'new') FROM generate_series(1, 2)")
         let attempts = Atomic(0)
-        let counting: Routes = [
+        let counting: RelayRoutes = [
             "d": .handler(retry: .constant(.seconds(3600), maximumAttempts: 5)) { message in
                 attempts.add(1, ordering: .relaxed)
                 if message.id == 1 { throw DeliveryFailure.reject("no") }
@@ -148,7 +148,7 @@ import Testing
     /// Runs `body` while the relay's statements wait for a lock.
     private func withStreamsLocked(_ bench: RelayBench, _ body: () async throws -> Void) async throws {
         try await bench.script("BEGIN; LOCK TABLE $outbox.stream IN ACCESS EXCLUSIVE MODE")
-        let other = try await Connection.connect(bench.postgres)
+        let other = try await LibPQConnection.connect(bench.postgres)
         try await other.execute(script: bench.render("SELECT $outbox.enqueue('d', 'x')"))
         await other.close()
         try await eventually("a statement of the relay waits") {
@@ -164,7 +164,7 @@ import Testing
     @Test func sessionsOfReplicasRing() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        let replica = try await Connection.connect(bench.postgres)
+        let replica = try await LibPQConnection.connect(bench.postgres)
         try await replica.execute(script: "SET session_replication_role = replica")
         func asReplica(_ sql: String) async throws {
             try await eventually("the relay sleeps") { try await bench.isAsleep() }
@@ -258,10 +258,10 @@ import Testing
     func whatADatabaseCannotStoreIsWrittenOtherwise(encoding: String, stored: String) async throws {
         let name = "outbox_\(encoding.lowercased())_\(UUID().uuidString.lowercased())"
         let server = try await TestServer.shared
-        let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         try await admin.execute(
             script: "CREATE DATABASE \"\(name)\" ENCODING '\(encoding)' LOCALE 'C' TEMPLATE template0")
-        var postgres = try ConnectionConfiguration(server.url)
+        var postgres = try LibPQConfiguration(server.url)
         postgres.parameters["dbname"] = name
         let bench = try await RelayBench.make(postgres: postgres)
         try await bench.sql("SELECT $outbox.enqueue('d', 'x', 'é')")

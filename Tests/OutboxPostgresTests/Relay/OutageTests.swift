@@ -76,7 +76,7 @@ import Testing
                 if case .opened = event { opened.add(1, ordering: .relaxed) }
             }
         }()
-        let listener = try await Connection.connect(bench.postgres)
+        let listener = try await LibPQConnection.connect(bench.postgres)
         let oid = try await bench.count("SELECT '$outbox.message'::regclass::oid::bigint")
         try await listener.execute(script: "LISTEN outbox_\(oid)")
         try await bench.run(relay) {

@@ -24,7 +24,7 @@ import Testing
             """)
         let deliveries = Deliveries()
         let end = Latch()
-        let routes: Routes = [
+        let routes: RelayRoutes = [
             "d": .handler(retry: .constant(.zero), parkedAfter: .milliseconds(20)) { message in
                 // Some fail at first, so deferred messages are read all the time.
                 if message.id % 100 == 50, message.attempt == 1 { throw Refused() }

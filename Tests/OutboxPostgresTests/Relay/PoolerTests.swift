@@ -17,7 +17,7 @@ import Testing
             let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
             #expect(error?.isRetriable == false && error?.message.contains("transaction mode") == true)
             // It has left nothing in the sessions of others.
-            let connection = try await Connection.connect(pooled)
+            let connection = try await LibPQConnection.connect(pooled)
             for setting in ["synchronous_commit", "enable_seqscan"] {
                 let value = try await connection.query("SELECT current_setting(\(setting))")[0].decode(
                     0, as: String.self)
@@ -40,7 +40,7 @@ import Testing
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     group.addTask {
-                        guard let connection = try? await Connection.connect(pooled) else { return }
+                        guard let connection = try? await LibPQConnection.connect(pooled) else { return }
                         while !Task.isCancelled { _ = try? await connection.query("SELECT pg_sleep(0.2)") }
                         await connection.close()
                     }
@@ -90,8 +90,8 @@ import Testing
     @Test func unnamedStatementsGoThroughAnOldPooler() async throws {
         try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
             let outbox = PostgresOutbox(schema: bench.schema)
-            func enqueue(_ count: Int, through configuration: ConnectionConfiguration) async throws {
-                let pool = ConnectionPool(configuration, maximumConnections: 5, leaseTimeout: nil)
+            func enqueue(_ count: Int, through configuration: LibPQConfiguration) async throws {
+                let pool = LibPQConnectionPool(configuration, maximumConnections: 5, leaseTimeout: nil)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for _ in 0..<count {
                         group.addTask {
@@ -123,7 +123,7 @@ import Testing
         try await self.withPooler(mode: mode) { _, pooled in
             var impatient = pooled
             impatient.answerTimeout = .seconds(10)
-            let connection = try await Connection.connect(impatient)
+            let connection = try await LibPQConnection.connect(impatient)
             let answer = try await connection.query("SELECT pg_sleep(12), 7")[0].decode(1, as: Int.self)
             #expect(answer == 7)
             await connection.close()
@@ -137,7 +137,7 @@ import Testing
     }
 
     private func withPooler(
-        mode: String, size: Int = 5, _ body: (RelayBench, ConnectionConfiguration) async throws -> Void
+        mode: String, size: Int = 5, _ body: (RelayBench, LibPQConfiguration) async throws -> Void
     ) async throws {
         let bench = try await RelayBench.make()
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("outbox-pooler-\(UUID().uuidString)")
@@ -181,7 +181,7 @@ import Testing
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
         pooler.terminationHandler = { _ in end.finish() }
         try pooler.run()
-        var pooled = try await ConnectionConfiguration(TestServer.shared.url)
+        var pooled = try await LibPQConfiguration(TestServer.shared.url)
         pooled.parameters["host"] = folder
         pooled.parameters["port"] = "6432"
         let result: Result<Void, any Error>
@@ -198,9 +198,9 @@ import Testing
         try result.get()
     }
 
-    private func waitUntilThere(_ pooled: ConnectionConfiguration) async throws {
+    private func waitUntilThere(_ pooled: LibPQConfiguration) async throws {
         let isThere = try await eventually("the pooler answers") {
-            guard let connection = try? await Connection.connect(pooled) else { return false }
+            guard let connection = try? await LibPQConnection.connect(pooled) else { return false }
             await connection.close()
             return true
         }

@@ -130,7 +130,7 @@ import Testing
         let deliveries = Deliveries()
         var configuration = RelayBench.quick
         configuration.page.messages = 50
-        let writers = try await [Connection.connect(bench.postgres), Connection.connect(bench.postgres)]
+        let writers = try await [LibPQConnection.connect(bench.postgres), LibPQConnection.connect(bench.postgres)]
         for writer in writers {
             try await writer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
         }

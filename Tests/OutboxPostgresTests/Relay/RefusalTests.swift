@@ -110,7 +110,7 @@ import Testing
         let relay = Relay(
             store: bench.store, routes: ["b": .handler { deliveries.add($0) }, "c": .handler { deliveries.add($0) }],
             configuration: RelayBench.quick, logger: log.logger)
-        let operators = try await Connection.connect(bench.postgres)
+        let operators = try await LibPQConnection.connect(bench.postgres)
         try await bench.run(relay) {
             try await eventually("it sleeps") { try await bench.isAsleep() }
             try await operators.execute(script: bench.render("BEGIN; \(statement)"))
@@ -151,7 +151,7 @@ import Testing
             UNION ALL
             SELECT 'c', convert_to('c' || i, 'UTF8'), 'c' || i % 3 FROM generate_series(1, \(others)) AS i
             """)
-        let operators = try await Connection.connect(bench.postgres)
+        let operators = try await LibPQConnection.connect(bench.postgres)
         try await operators.execute(
             script: bench.render("BEGIN; SELECT FROM $outbox.stream WHERE destination = 'b' FOR UPDATE"))
         var configuration = RelayBench.quick
@@ -217,7 +217,7 @@ import Testing
         let store = PostgresStore(postgres: postgres, schema: bench.schema)
         func relay() -> Relay { bench.relay(["d": .handler { deliveries.add($0) }], store: store) }
         let error = await #expect(throws: RelayStoreError.self) { try await relay().run() }
-        #expect((error?.underlying as? PostgresError)?.sqlState == "28000")
+        #expect((error?.underlying as? LibPQError)?.sqlState == "28000")
         try await bench.script("ALTER ROLE \"\(role)\" LOGIN")
         let second = relay()
         let events = second.events

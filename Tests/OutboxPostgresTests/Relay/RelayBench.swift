@@ -6,16 +6,16 @@ import Testing
 
 /// An outbox of its own on the shared server, with what a test needs to fill it, run relays on it and look inside.
 struct RelayBench: Sendable {
-    let postgres: ConnectionConfiguration
+    let postgres: LibPQConfiguration
     let schema: OutboxSchema
-    let admin: Connection
+    let admin: LibPQConnection
 
     /// Creates the outbox in the running test's schema.
-    static func make(postgres: ConnectionConfiguration? = nil, suffix: String = "") async throws -> RelayBench {
+    static func make(postgres: LibPQConfiguration? = nil, suffix: String = "") async throws -> RelayBench {
         let scope = SchemaScope.current
-        let postgres = try postgres ?? ConnectionConfiguration(scope.url)
+        let postgres = try postgres ?? LibPQConfiguration(scope.url)
         let schema = try OutboxSchema(name: scope.name + suffix)
-        let admin = try await Connection.connect(postgres)
+        let admin = try await LibPQConnection.connect(postgres)
         try await admin.execute(script: schema.sql)
         return RelayBench(postgres: postgres, schema: schema, admin: admin)
     }
@@ -35,7 +35,7 @@ struct RelayBench: Sendable {
 
     /// A relay on this outbox.
     func relay(
-        _ routes: Routes, configuration: RelayConfiguration = RelayBench.quick, store: PostgresStore? = nil
+        _ routes: RelayRoutes, configuration: RelayConfiguration = RelayBench.quick, store: PostgresStore? = nil
     ) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
@@ -64,8 +64,8 @@ struct RelayBench: Sendable {
 
     /// Runs SQL in which `$outbox` stands for the schema.
     @discardableResult
-    func sql(_ text: String, _ binds: [SQLValue] = []) async throws -> QueryResult {
-        try await self.admin.query(SQLStatement(self.render(text), binds))
+    func sql(_ text: String, _ binds: [LibPQValue] = []) async throws -> LibPQResult {
+        try await self.admin.query(LibPQStatement(self.render(text), binds))
     }
 
     func script(_ text: String) async throws {
@@ -77,7 +77,7 @@ struct RelayBench: Sendable {
     }
 
     /// The number that a statement returns.
-    func count(_ text: String, _ binds: [SQLValue] = []) async throws -> Int {
+    func count(_ text: String, _ binds: [LibPQValue] = []) async throws -> Int {
         Int(try await self.sql(text, binds)[0].decode(0, as: Int64.self))
     }
 

@@ -10,7 +10,7 @@ import Testing
         let description: String
     }
 
-    private let soon = RetryPolicy.constant(.milliseconds(1), maximumAttempts: 5)
+    private let soon = DeliveryRetryPolicy.constant(.milliseconds(1), maximumAttempts: 5)
 
     @Test func aMessageThatFailsTwiceIsDeliveredTheThirdTime() async throws {
         let bench = try await RelayBench.make()
@@ -34,7 +34,7 @@ import Testing
     @Test func aMessageThatKeepsFailingEndsInDeadLetterAndIsAnnounced() async throws {
         let bench = try await RelayBench.make()
         let calls = Atomic(0)
-        let listener = try await Connection.connect(bench.postgres)
+        let listener = try await LibPQConnection.connect(bench.postgres)
         let oid = try await bench.count("SELECT '$outbox.message'::regclass::oid::bigint")
         try await listener.execute(script: "LISTEN outbox_dead_letter_\(oid)")
         try await bench.sql("SELECT $outbox.enqueue('d', 'poison', key => 'k', headers => '{\"a\": \"b\"}')")

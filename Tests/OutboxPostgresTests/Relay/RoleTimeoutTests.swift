@@ -17,7 +17,7 @@ import Testing
     private struct Bench {
         let relay: RelayBench
         /// How to connect as that role.
-        let postgres: ConnectionConfiguration
+        let postgres: LibPQConfiguration
         let limits: Set<String>
     }
 
@@ -39,7 +39,7 @@ import Testing
     }
 
     /// What a session has of the limits, in the words of `SHOW`.
-    private func show(_ limits: Set<String>, _ connection: Connection) async throws -> [String: String] {
+    private func show(_ limits: Set<String>, _ connection: LibPQConnection) async throws -> [String: String] {
         var shown: [String: String] = [:]
         for limit in limits { shown[limit] = try await connection.value("SHOW \(unescaped: limit)") }
         return shown
@@ -71,8 +71,8 @@ import Testing
                     SELECT pg_catalog.pg_sleep(2.5);
                     CREATE TABLE {{schema}}.seen AS SELECT name, setting FROM pg_catalog.pg_settings;
                     """, down: "DROP TABLE {{schema}}.seen;")
-            let connection = try await Connection.connect(bench.postgres)
-            try await Migrator(schema: schema, migrations: Migrations.all + [look]).up(on: connection)
+            let connection = try await LibPQConnection.connect(bench.postgres)
+            try await OutboxMigrator(schema: schema, migrations: Migrations.all + [look]).up(on: connection)
             var seen: [String: String] = [:]
             for row in try await connection.query("SELECT * FROM \(unescaped: schema.identifier).seen") {
                 seen[try row.decode(0)] = try row.decode(1)
@@ -91,7 +91,7 @@ import Testing
     /// The sessions of a pool are the application's, with its limits. One that the server has ended for them is never given out.
     @Test func aPoolKeepsThemAndReplacesWhatTheyEnd() async throws {
         try await self.withRole("500ms") { bench in
-            let pool = ConnectionPool(bench.postgres, maximumConnections: 1)
+            let pool = LibPQConnectionPool(bench.postgres, maximumConnections: 1)
             for limit in bench.limits.sorted() {
                 let process = try await pool.withConnection { connection in
                     let shown = try await self.show([limit], connection)

@@ -32,7 +32,7 @@ struct PostgresFixture: StoreFixture {
     }
 
     func begin() async throws -> any FixtureTransaction {
-        let connection = try await Connection.connect(self.bench.postgres)
+        let connection = try await LibPQConnection.connect(self.bench.postgres)
         try await connection.execute(script: "BEGIN")
         return OpenTransaction(connection: connection, outbox: self.outbox)
     }
@@ -80,7 +80,7 @@ struct PostgresFixture: StoreFixture {
 }
 
 private struct OpenTransaction: FixtureTransaction {
-    let connection: Connection
+    let connection: LibPQConnection
     let outbox: PostgresOutbox
 
     func enqueue(_ messages: [NewMessage]) async throws -> [Int64] {

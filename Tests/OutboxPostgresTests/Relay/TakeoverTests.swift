@@ -37,7 +37,7 @@ import Testing
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
         let owners = Atomic(0)
-        let routes: Routes = ["d": .handler { deliveries.add($0) }]
+        let routes: RelayRoutes = ["d": .handler { deliveries.add($0) }]
         try await bench.run(bench.relay(routes)) {
             try await bench.run(bench.relay(routes)) {
                 for round in 1...20 {
@@ -86,7 +86,7 @@ import Testing
 
     @Test func aServerThatRestartsOrCrashesNeedsNoOne() async throws {
         try await EphemeralPostgres.with { server in
-            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            let bench = try await RelayBench.make(postgres: LibPQConfiguration(server.url))
             let deliveries = Deliveries()
             let relay = bench.relay(["d": .handler { deliveries.add($0) }])
             try await bench.run(relay) {
@@ -105,7 +105,7 @@ import Testing
     }
 
     private func enqueue(_ text: String, _ bench: RelayBench) async throws {
-        let connection = try await Connection.connect(bench.postgres)
+        let connection = try await LibPQConnection.connect(bench.postgres)
         try await connection.execute(script: bench.render("SELECT $outbox.enqueue('d', '\(text)')"))
     }
 }

@@ -50,7 +50,7 @@ import Testing
 
     /// A producer, which may have a transaction open.
     private struct Producer {
-        let connection: Connection
+        let connection: LibPQConnection
         var isOpen = false
     }
 
@@ -63,7 +63,7 @@ import Testing
         let bench = try await RelayBench.make()
         let destinations = (0..<6).map { Destination("d\($0)") }
         var producers: [Producer] = []
-        for _ in 0..<5 { producers.append(Producer(connection: try await Connection.connect(bench.postgres))) }
+        for _ in 0..<5 { producers.append(Producer(connection: try await LibPQConnection.connect(bench.postgres))) }
         var session = try await Session(bench, destinations)
         // Of each destination: what was committed, and what was read since.
         var committed: [Destination: Set<Int64>] = [:]
@@ -132,8 +132,8 @@ import Testing
         try await bench.sql("UPDATE $outbox.stream SET paused_at = NULL")
         for destination in destinations {
             let rows = try await bench.sql(
-                "SELECT array_agg(id) FROM $outbox.message WHERE destination = '\(destination.name)'")
-            let all = Set(try rows[0].decode(0, as: [Int64]?.self) ?? [])
+                "SELECT coalesce(array_agg(id), '{}') FROM $outbox.message WHERE destination = '\(destination.name)'")
+            let all = Set(try rows[0].decode(0, as: [Int64].self))
             func seen() -> Set<Int64> {
                 Set((pages[destination] ?? []).flatMap { page in (0..<page.count).map { page.id(at: $0) } })
                     .union(committed[destination] ?? [])
@@ -185,7 +185,7 @@ import Testing
         let bench = try await RelayBench.make()
         let destinations = (0..<600).map { "d\($0)" }
         let deliveries = Deliveries()
-        var routes: Routes = [:]
+        var routes: RelayRoutes = [:]
         for name in destinations { routes[Destination(name)] = .handler { deliveries.add($0) } }
         try await bench.run(bench.relay(routes)) {
             try await eventually("it sleeps") { try await bench.isAsleep() }
@@ -246,7 +246,7 @@ import Testing
         let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
         #expect(Destination(composed) != Destination(decomposed))
         let (one, other) = (Deliveries(), Deliveries())
-        var routes: Routes = [:]
+        var routes: RelayRoutes = [:]
         for number in 0..<others { routes[Destination("d\(number)")] = .handler { _ in } }
         routes[Destination(composed)] = .handler { one.add($0) }
         try await bench.run(bench.relay(routes)) {
@@ -275,7 +275,7 @@ import Testing
         let requests = try destinations.map { try session.request($0) }
         _ = try await session.read(requests)
         // A message of one of them that is late when it is read again.
-        let late = try await Connection.connect(bench.postgres)
+        let late = try await LibPQConnection.connect(bench.postgres)
         try await late.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d7', 'late')"))
         try await bench.sql("SELECT $outbox.enqueue('d7', 'first')")
         var texts: [String] = []
@@ -326,13 +326,13 @@ import Testing
         // The session's own: no other reads these indexes meanwhile.
         let connection = session.session.connection
         let isExact = try await !connection.query(
-            SQLStatement("SELECT FROM pg_proc WHERE proname = 'pg_stat_force_next_flush'")
+            LibPQStatement("SELECT FROM pg_proc WHERE proname = 'pg_stat_force_next_flush'")
         ).isEmpty
         func tuplesRead() async throws -> Int {
-            if isExact { _ = try await connection.query(SQLStatement("SELECT pg_stat_force_next_flush()")) }
+            if isExact { _ = try await connection.query(LibPQStatement("SELECT pg_stat_force_next_flush()")) }
             return try await Int(
                 connection.query(
-                    SQLStatement(
+                    LibPQStatement(
                         """
                         SELECT coalesce(sum(idx_tup_read), 0)::bigint
                         FROM pg_stat_user_indexes JOIN pg_class ON pg_class.oid = indexrelid

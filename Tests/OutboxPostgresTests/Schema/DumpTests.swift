@@ -11,24 +11,24 @@ import Testing
     /// Two databases, the first with an outbox in which some messages are delivered and some wait.
     private func withDatabases(
         template: String = "",
-        _ body: (_ origin: TestOutbox, _ copy: ConnectionConfiguration, _ url: (String) -> String) async throws -> Void
+        _ body: (_ origin: TestOutbox, _ copy: LibPQConfiguration, _ url: (String) -> String) async throws -> Void
     ) async throws {
         let server = try await TestServer.shared
         let suffix = UUID().uuidString.prefix(8).lowercased()
         let names = ["origin_\(suffix)", "copy_\(suffix)"]
-        let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         try await admin.execute(script: "CREATE DATABASE \(names[0])")
         try await admin.execute(script: "CREATE DATABASE \(names[1]) \(template)")
-        func configuration(_ name: String) throws -> ConnectionConfiguration {
-            var configuration = try ConnectionConfiguration(server.url)
+        func configuration(_ name: String) throws -> LibPQConfiguration {
+            var configuration = try LibPQConfiguration(server.url)
             configuration.parameters["dbname"] = name
             return configuration
         }
         let result: Result<Void, any Error>
         do {
-            let connection = try await Connection.connect(configuration(names[0]))
+            let connection = try await LibPQConnection.connect(configuration(names[0]))
             let origin = TestOutbox(schema: OutboxSchema(), connection: connection)
-            try await Migrator(schema: origin.schema).up(on: connection)
+            try await OutboxMigrator(schema: origin.schema).up(on: connection)
             try await self.fill(origin, configuration(names[0]))
             try await body(origin, configuration(names[1])) { name in
                 server.url.replacing("///postgres?", with: "///\(name == "origin" ? names[0] : names[1])?")
@@ -44,7 +44,7 @@ import Testing
     }
 
     /// Forty are delivered, three fail for the first time, one is dead, five come after that.
-    private func fill(_ outbox: TestOutbox, _ postgres: ConnectionConfiguration) async throws {
+    private func fill(_ outbox: TestOutbox, _ postgres: LibPQConfiguration) async throws {
         try await outbox.connection.execute(
             script: """
                 SELECT outbox.enqueue('d', 'x', key => 'k' || i) FROM generate_series(1, 40) AS i;
@@ -60,7 +60,7 @@ import Testing
     /// Runs a relay until a condition holds.
     @discardableResult
     private func deliver(
-        _ schema: OutboxSchema, _ postgres: ConnectionConfiguration, until condition: String
+        _ schema: OutboxSchema, _ postgres: LibPQConfiguration, until condition: String
     ) async throws -> Deliveries {
         let deliveries = Deliveries()
         let relay = Relay(
@@ -75,7 +75,7 @@ import Testing
                     }
                 }
             ], configuration: RelayBench.quick)
-        let connection = try await Connection.connect(postgres)
+        let connection = try await LibPQConnection.connect(postgres)
         // Both tables, and everything passed.
         let text = condition.replacing(
             "TABLE outbox.deferred_and_dead",
@@ -85,7 +85,7 @@ import Testing
             try await eventually("the relay has come so far") {
                 let rows = try await connection.query("SELECT coalesce(sum(messages), -1)::bigint FROM outbox.lag")
                 if try rows[0].decode(0, as: Int64.self) != 0 { return false }
-                return try await connection.query(SQLStatement(text))[0].decode(0)
+                return try await connection.query(LibPQStatement(text))[0].decode(0)
             }
             relay.stop()
             try await group.waitForAll()
@@ -108,7 +108,7 @@ import Testing
             defer { try? FileManager.default.removeItem(at: file) }
             _ = try await self.run("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file.path(), url("copy")])
 
-            let connection = try await Connection.connect(copy)
+            let connection = try await LibPQConnection.connect(copy)
             let id = try await connection.query("SELECT outbox.enqueue('d', 'x')")[0].decode(0, as: Int64.self)
             #expect(id == 1)
             let outbox = PostgresOutbox()
@@ -117,10 +117,10 @@ import Testing
             }
             // It is told apart from no outbox, and from somebody else's tables.
             for use in [
-                { _ = try await Migrator().status(on: connection) },
+                { _ = try await OutboxMigrator().status(on: connection) },
                 { _ = try await OutboxInspector().status(on: connection) },
-                { _ = try await Janitor().run(on: connection) },
-                { _ = try await Migrator().down(to: 0, on: connection) },
+                { _ = try await OutboxJanitor().run(on: connection) },
+                { _ = try await OutboxMigrator().down(to: 0, on: connection) },
             ] as [() async throws -> Void] {
                 let error = await #expect(throws: OutboxError.self) { try await use() }
                 #expect(error?.code == .schemaUnversioned)
@@ -128,14 +128,14 @@ import Testing
             let findings = try await OutboxDoctor().examine(copy)
             #expect(findings.contains { $0.check == "schema" && $0.severity == .error && $0.seen.contains("is empty") })
 
-            let steps = try await Migrator().up(on: connection)
+            let steps = try await OutboxMigrator().up(on: connection)
             #expect(steps.map(\.direction) == [.restored] && steps[0].version == OutboxSchema.currentVersion)
-            #expect(try await Migrator().up(on: connection).isEmpty)
-            #expect(try await Migrator().status(on: connection).allSatisfy { $0.isApplied })
+            #expect(try await OutboxMigrator().up(on: connection).isEmpty)
+            #expect(try await OutboxMigrator().status(on: connection).allSatisfy { $0.isApplied })
             let deliveries = try await self.deliver(OutboxSchema(), copy, until: "SELECT true")
             #expect(deliveries.all.map(\.id).sorted() == [1, 2])
             // The rows of the segments are made by whoever looks first, and the ring turns.
-            #expect(try await Janitor(policy: .eager).run(on: connection).advancedTo == 1)
+            #expect(try await OutboxJanitor(policy: .eager).run(on: connection).advancedTo == 1)
             #expect(try await connection.query("SELECT FROM outbox.segment").rowCount == 4)
             await connection.close()
         }
@@ -148,7 +148,7 @@ import Testing
                 try await test.connection.execute(
                     script: "DELETE FROM \(test.name).migration; COMMENT ON TABLE \(test.name).migration IS \(comment)")
                 let error = await #expect(throws: OutboxError.self) {
-                    try await Migrator(schema: test.schema).up(on: test.connection)
+                    try await OutboxMigrator(schema: test.schema).up(on: test.connection)
                 }
                 #expect(error?.code == .schemaOccupied)
             }
@@ -164,7 +164,7 @@ import Testing
             _ = try await self.run("pg_dump", ["-Fc", "-f", file.path(), url("origin")])
             _ = try await self.run(
                 "pg_restore", ["--no-owner", "--no-acl", "--exit-on-error", "-d", url("copy"), file.path()])
-            let connection = try await Connection.connect(copy)
+            let connection = try await LibPQConnection.connect(copy)
             let test = TestOutbox(schema: OutboxSchema(), connection: connection)
             let isOpen = """
                 SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
@@ -176,10 +176,10 @@ import Testing
             try await test.withRole { role in
                 switch mended {
                 case "migrate":
-                    let steps = try await Migrator().up(on: connection)
+                    let steps = try await OutboxMigrator().up(on: connection)
                     #expect(steps.map(\.direction) == [.restored])
                     #expect(steps[0].detail?.contains("outbox.truncate_segment(smallint)") == true)
-                    #expect(try await Migrator().up(on: connection).isEmpty)
+                    #expect(try await OutboxMigrator().up(on: connection).isEmpty)
                 case "grants": try await connection.execute(script: OutboxSchema().grants())
                 default: try await connection.execute(script: OutboxSchema().grants(producer: role))
                 }
@@ -209,7 +209,7 @@ import Testing
                         GRANT EXECUTE ON FUNCTION \(test.name).stream_lag() TO "\(role)" WITH GRANT OPTION;
                         SET ROLE "\(role)"; GRANT EXECUTE ON FUNCTION \(test.name).stream_lag() TO PUBLIC; RESET ROLE
                         """)
-                #expect(try await Migrator(schema: test.schema).up(on: test.connection).isEmpty)
+                #expect(try await OutboxMigrator(schema: test.schema).up(on: test.connection).isEmpty)
                 let doctor = OutboxDoctor(schema: test.schema)
                 let postgres = try await test.configuration()
                 let open = try await doctor.examine(postgres).filter { $0.check == "objects" }
@@ -239,8 +239,8 @@ import Testing
         try await self.withDatabases(template: "TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'")
         {
             _, copy, url in
-            let connection = try await Connection.connect(copy)
-            try await Migrator().up(on: connection)
+            let connection = try await LibPQConnection.connect(copy)
+            try await OutboxMigrator().up(on: connection)
             if let strange {
                 // As a session that converts nothing sends it.
                 let value = "E'\(strange)'"
@@ -285,7 +285,7 @@ import Testing
             defer { try? FileManager.default.removeItem(at: file) }
             _ = try await self.run("pg_dump", ["-Fc", "-f", file.path(), url("origin")])
             _ = try await self.run("pg_restore", ["--exit-on-error", "-d", url("copy"), file.path()])
-            let connection = try await Connection.connect(copy)
+            let connection = try await LibPQConnection.connect(copy)
             // What is compared is compared by bytes, wherever it is.
             let other = try await connection.query(
                 """
@@ -360,7 +360,7 @@ import Testing
                 relay.stop()
                 try await group.waitForAll()
             }
-            let steps = try await Migrator(schema: test.schema).up(on: test.connection)
+            let steps = try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             #expect(steps.map(\.direction) == (table == "migration" ? [.restored] : []))
             let objects = try await OutboxDoctor(schema: test.schema).examine(postgres)
             #expect(objects.filter { ["schema", "objects"].contains($0.check) }.map(\.severity) == [.ok, .ok])
@@ -368,7 +368,7 @@ import Testing
             try await test.connection.execute(
                 script: "UPDATE \(test.name).segment SET since = now() - interval '1 day'")
             _ = try await test.value("SELECT \(test.name).enqueue('d', 'x')", as: Int64.self)
-            #expect(try await Janitor(schema: test.schema, policy: .eager).run(on: test.connection).advancedTo != nil)
+            #expect(try await OutboxJanitor(schema: test.schema, policy: .eager).run(on: test.connection).advancedTo != nil)
         }
     }
 }

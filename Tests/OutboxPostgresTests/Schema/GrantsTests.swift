@@ -163,8 +163,8 @@ import Testing
                 ] {
                     let text = statement.replacing("$text", with: test.schema.identifierText)
                         .replacing("$", with: test.name)
-                    let error = await #expect(throws: PostgresError.self, "\(statement)") {
-                        try await connection.query(SQLStatement(text))
+                    let error = await #expect(throws: LibPQError.self, "\(statement)") {
+                        try await connection.query(LibPQStatement(text))
                     }
                     #expect(error?.sqlState == "42501", "\(statement): \(error.debugDescription)")
                 }
@@ -179,12 +179,12 @@ import Testing
         try await withTestOutbox { test in
             try await test.withRole { role in
                 let connection = try await test.connect(as: role)
-                let enqueue = await #expect(throws: PostgresError.self) {
+                let enqueue = await #expect(throws: LibPQError.self) {
                     try await connection.query("SELECT \(unescaped: test.name).enqueue('there', 'text')")
                 }
                 #expect(enqueue?.sqlState == "42501")
                 let status = await #expect(throws: OutboxError.self) {
-                    try await Migrator(schema: test.schema).status(on: connection)
+                    try await OutboxMigrator(schema: test.schema).status(on: connection)
                 }
                 #expect(status?.code == .privilege)
                 await connection.close()
@@ -250,7 +250,7 @@ import Testing
                 let connection = try await test.connect(as: role)
                 var policy = SegmentPolicy()
                 (policy.retention, policy.maximumAge) = (.zero, .zero)
-                let janitor = Janitor(schema: test.schema, policy: policy)
+                let janitor = OutboxJanitor(schema: test.schema, policy: policy)
                 #expect(try await janitor.run(on: connection).advancedTo == 1)
                 #expect(try await janitor.run(on: connection).segments[0].outcome == .unread)
                 try await test.connection.execute(
@@ -290,7 +290,7 @@ import Testing
                 #expect(log.warnings.first?.contains("EXECUTE ON FUNCTION truncate_segment") == true)
                 let connection = try await test.connect(as: role)
                 let error = await #expect(throws: OutboxError.self) {
-                    try await Janitor(schema: test.schema).run(on: connection)
+                    try await OutboxJanitor(schema: test.schema).run(on: connection)
                 }
                 #expect(error?.code == .privilege)
                 await connection.close()
@@ -314,8 +314,8 @@ import Testing
                 ] {
                     let text = statement.replacing("$text", with: test.schema.identifierText)
                         .replacing("$", with: test.name)
-                    let error = await #expect(throws: PostgresError.self, "\(statement)") {
-                        try await connection.query(SQLStatement(text))
+                    let error = await #expect(throws: LibPQError.self, "\(statement)") {
+                        try await connection.query(LibPQStatement(text))
                     }
                     #expect(error?.sqlState == "42501", "\(statement)")
                 }
@@ -350,7 +350,7 @@ final class CollectedLog: LogHandler {
     }
 }
 
-extension Row {
+extension LibPQRow {
     /// All columns, which are numbers.
     var int64s: [Int64] { (0..<self.result.columnCount).map { self.result.int64(row: self.index, column: $0) } }
 }

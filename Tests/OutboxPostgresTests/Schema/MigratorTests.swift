@@ -9,7 +9,7 @@ import Testing
 @Suite struct MigratorTests {
     @Test func createsAndRemovesTheSchema() async throws {
         try await withTestOutbox(migrated: false) { outbox in
-            let migrator = Migrator(schema: outbox.schema)
+            let migrator = OutboxMigrator(schema: outbox.schema)
             #expect(try await migrator.status(on: outbox.connection).map(\.state).allSatisfy { $0 == .pending })
             var reported: [MigrationStep] = []
             let steps = try await migrator.up(on: outbox.connection) { reported.append($0) }
@@ -31,9 +31,9 @@ import Testing
     @Test func scriptIsWhatTheMigratorApplies() async throws {
         try await withTestOutbox(migrated: false) { outbox in
             try await outbox.connection.execute(script: outbox.schema.sql)
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
+            #expect(try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
             try await outbox.connection.execute(script: outbox.schema.down)
-            #expect(try await Migrator(schema: outbox.schema).up(on: outbox.connection).count == Migrations.all.count)
+            #expect(try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).count == Migrations.all.count)
         }
     }
 
@@ -44,7 +44,7 @@ import Testing
                 for _ in 0..<8 {
                     group.addTask {
                         let connection = try await outbox.connect()
-                        let migrator = Migrator(schema: outbox.schema, migrations: migrations)
+                        let migrator = OutboxMigrator(schema: outbox.schema, migrations: migrations)
                         let steps = try await migrator.up(on: connection)
                         await connection.close()
                         return steps
@@ -61,13 +61,13 @@ import Testing
 
     @Test func aStepThatFailsLeavesTheVersionBefore() async throws {
         try await withTestOutbox(migrated: false) { outbox in
-            let broken = Migrator(
+            let broken = OutboxMigrator(
                 schema: outbox.schema, migrations: Migrations.all + [Self.addingColumn, Self.failing(true)])
-            let error = await #expect(throws: PostgresError.self) { try await broken.up(on: outbox.connection) }
+            let error = await #expect(throws: LibPQError.self) { try await broken.up(on: outbox.connection) }
             #expect(error?.sqlState == "22012")
             let version = try await outbox.value("SELECT max(version) FROM \(outbox.name).migration", as: Int.self)
             #expect(version == Self.newest + 1)
-            let mended = Migrator(
+            let mended = OutboxMigrator(
                 schema: outbox.schema, migrations: Migrations.all + [Self.addingColumn, Self.failing(false)])
             #expect(try await mended.up(on: outbox.connection).map(\.version) == [Self.newest + 2])
             #expect(
@@ -85,10 +85,10 @@ import Testing
 
     @Test func driftIsReportedAndRefused() async throws {
         try await withTestOutbox { outbox in
-            let old = Migrator(schema: outbox.schema)
+            let old = OutboxMigrator(schema: outbox.schema)
             let edited = Migrations.File(
                 version: 1, name: "outbox", up: Migrations.all[0].up + "--", down: Migrations.all[0].down)
-            let new = Migrator(
+            let new = OutboxMigrator(
                 schema: outbox.schema, migrations: [edited] + Migrations.all.dropFirst() + [Self.addingColumn])
             let drift = try await new.status(on: outbox.connection)
             #expect(drift[0].isDrifted)
@@ -123,7 +123,7 @@ import Testing
                             GRANT SELECT (colour), UPDATE (size, gone) ON \(name).price TO "\(role)" WITH GRANT OPTION;
                             GRANT INSERT ON \(name).price TO "\(other)";
                             """)
-                    let privileges = SQLStatement(outbox.schema.migrationStatements.privileges)
+                    let privileges = LibPQStatement(outbox.schema.migrationStatements.privileges)
                     func granted() async throws -> Set<String> {
                         let snapshot = try PrivilegeSnapshot(try await outbox.connection.query(privileges))
                         return Set(
@@ -132,7 +132,7 @@ import Testing
                             })
                     }
                     let before = try await granted()
-                    let migrator = Migrator(schema: outbox.schema, migrations: Migrations.all + [Self.replacing])
+                    let migrator = OutboxMigrator(schema: outbox.schema, migrations: Migrations.all + [Self.replacing])
                     try await migrator.up(on: outbox.connection)
                     let lost = before.filter { $0.contains("price gone") }
                     #expect(lost.count == 1)
@@ -164,12 +164,12 @@ import Testing
             let addition = Migrations.File(
                 version: Self.newest + 1, name: "addition", readableBy: isAdditive ? Self.newest : nil,
                 up: Self.addingColumn.up, down: Self.addingColumn.down)
-            try await Migrator(schema: outbox.schema, migrations: Migrations.all + [addition]).up(on: outbox.connection)
+            try await OutboxMigrator(schema: outbox.schema, migrations: Migrations.all + [addition]).up(on: outbox.connection)
             let store = PostgresStore(postgres: try await outbox.configuration(), schema: outbox.schema)
             let uses: [@Sendable () async throws -> Void] = [
-                { _ = try await Migrator(schema: outbox.schema).up(on: outbox.connection) },
+                { _ = try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection) },
                 { _ = try await OutboxInspector(schema: outbox.schema).status(on: outbox.connection) },
-                { _ = try await Janitor(schema: outbox.schema).run(on: outbox.connection) },
+                { _ = try await OutboxJanitor(schema: outbox.schema).run(on: outbox.connection) },
                 {
                     do {
                         let session = try await store.openSession(subscription: "main", logger: Logger(label: "test"))
@@ -187,7 +187,7 @@ import Testing
                     #expect(error?.code == .schemaNewer)
                 }
             }
-            let statuses = try await Migrator(schema: outbox.schema).status(on: outbox.connection)
+            let statuses = try await OutboxMigrator(schema: outbox.schema).status(on: outbox.connection)
             #expect(statuses.last?.isUnknown == true && statuses.last?.isReadable == isAdditive)
         }
     }

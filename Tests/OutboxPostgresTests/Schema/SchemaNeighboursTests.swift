@@ -11,7 +11,7 @@ import Testing
     ])
     func everyNameIsAName(prefix: String) async throws {
         try await withTestOutbox(prefix: prefix) { outbox in
-            let migrator = Migrator(schema: outbox.schema)
+            let migrator = OutboxMigrator(schema: outbox.schema)
             let status = try await migrator.status(on: outbox.connection)
             #expect(status[0].isApplied)
             #expect(
@@ -31,7 +31,7 @@ import Testing
             try await withTestOutbox(prefix: "two") { two in
                 _ = try await one.value("SELECT \(one.name).enqueue('there', 'text')", as: Int64.self)
                 #expect(try await two.value("SELECT count(*) FROM \(two.name).message", as: Int.self) == 0)
-                try await Migrator(schema: one.schema).down(to: 0, on: one.connection)
+                try await OutboxMigrator(schema: one.schema).down(to: 0, on: one.connection)
                 #expect(try await two.value("SELECT \(two.name).enqueue('there', 'text')", as: Int64.self) == 1)
             }
         }
@@ -41,7 +41,7 @@ import Testing
         try await withTestOutbox(migrated: false) { outbox in
             try await outbox.connection.execute(
                 script: "CREATE SCHEMA \(outbox.name); CREATE TABLE \(outbox.name).account (id int)")
-            let migrator = Migrator(schema: outbox.schema)
+            let migrator = OutboxMigrator(schema: outbox.schema)
             #expect(try await migrator.status(on: outbox.connection).map(\.state).allSatisfy { $0 == .pending })
             try await migrator.up(on: outbox.connection)
             try await migrator.down(to: 0, on: outbox.connection)
@@ -62,12 +62,12 @@ import Testing
         try await withTestOutbox { outbox in
             try await outbox.connection.execute(
                 script: "CREATE VIEW \(outbox.name).recent AS SELECT id FROM \(outbox.name).message")
-            let error = await #expect(throws: PostgresError.self) {
-                try await Migrator(schema: outbox.schema).down(to: 0, on: outbox.connection)
+            let error = await #expect(throws: LibPQError.self) {
+                try await OutboxMigrator(schema: outbox.schema).down(to: 0, on: outbox.connection)
             }
             #expect(error?.sqlState == "2BP01")
             // Each step is a transaction of its own: the ones before it are made again.
-            #expect(try await !Migrator(schema: outbox.schema).up(on: outbox.connection).contains { $0.version == 1 })
+            #expect(try await !OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).contains { $0.version == 1 })
             #expect(try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self) == 1)
         }
     }
@@ -77,7 +77,7 @@ import Testing
         try await withTestOutbox(migrated: false) { outbox in
             try await outbox.connection.execute(
                 script: "CREATE SCHEMA \(outbox.name); CREATE TABLE \(outbox.name).\(table)")
-            let migrator = Migrator(schema: outbox.schema)
+            let migrator = OutboxMigrator(schema: outbox.schema)
             let up = await #expect(throws: OutboxError.self) { try await migrator.up(on: outbox.connection) }
             #expect(up?.code == .schemaOccupied)
             let down = await #expect(throws: OutboxError.self) { try await migrator.down(to: 0, on: outbox.connection) }
@@ -91,7 +91,7 @@ import Testing
         try await withTestOutbox(migrated: false) { outbox in
             try await outbox.withRole { role in
                 let connection = try await outbox.connect(as: role)
-                let migrator = Migrator(schema: outbox.schema)
+                let migrator = OutboxMigrator(schema: outbox.schema)
                 let error = await #expect(throws: OutboxError.self) { try await migrator.up(on: connection) }
                 #expect(error?.code == .privilege)
                 try await outbox.connection.execute(script: "CREATE SCHEMA \(outbox.name) AUTHORIZATION \"\(role)\"")
@@ -109,7 +109,7 @@ import Testing
                     SET standard_conforming_strings = off; SET search_path = pg_temp;
                     SET default_transaction_isolation = serializable; SET check_function_bodies = off
                     """)
-            try await Migrator(schema: outbox.schema).up(on: outbox.connection)
+            try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection)
             #expect(try await outbox.value("SHOW search_path", as: String.self) == "pg_temp")
             #expect(try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self) == 1)
         }

@@ -15,18 +15,18 @@ import Testing
         let server = try await TestServer.shared
         let name = "traps_\(UUID().uuidString.prefix(8).lowercased())"
         let roles = ["producer", "relay", "monitor"].map { "\(name)_\($0)" }
-        let admin = try await Connection.connect(ConnectionConfiguration(server.url))
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
         try await admin.execute(script: "CREATE DATABASE \(name)")
         for role in roles { try await admin.execute(script: "CREATE ROLE \(role) LOGIN") }
-        var configuration = try ConnectionConfiguration(server.url)
+        var configuration = try LibPQConfiguration(server.url)
         configuration.parameters["dbname"] = name
         let result: Result<Void, any Error>
         do {
-            let builder = try await Connection.connect(configuration)
+            let builder = try await LibPQConnection.connect(configuration)
             try await Traps.set(on: builder)
             try await builder.execute(script: "ALTER DATABASE \(name) SET search_path = traps, pg_catalog, public")
             await builder.close()
-            let owner = try await Connection.connect(configuration)
+            let owner = try await LibPQConnection.connect(configuration)
             let trapped = TrappedOutbox(
                 configuration: configuration, owner: owner, producer: roles[0], relay: roles[1], monitor: roles[2])
             try await body(trapped)
@@ -43,20 +43,20 @@ import Testing
 
     struct TrappedOutbox {
         let schema = OutboxSchema()
-        let configuration: ConnectionConfiguration
-        let owner: Connection
+        let configuration: LibPQConfiguration
+        let owner: LibPQConnection
         let producer: String
         let relay: String
         let monitor: String
 
-        func configuration(of role: String) -> ConnectionConfiguration {
+        func configuration(of role: String) -> LibPQConfiguration {
             var configuration = self.configuration
             configuration.parameters["user"] = role
             return configuration
         }
 
-        func withConnection(_ role: String, _ body: (Connection) async throws -> Void) async throws {
-            let connection = try await Connection.connect(self.configuration(of: role))
+        func withConnection(_ role: String, _ body: (LibPQConnection) async throws -> Void) async throws {
+            let connection = try await LibPQConnection.connect(self.configuration(of: role))
             let result: Result<Void, any Error>
             do { result = .success(try await body(connection)) } catch { result = .failure(error) }
             await connection.close()
@@ -78,8 +78,8 @@ import Testing
         try await self.withTraps { trapped in
             try await trapped.owner.execute(script: "CREATE TABLE public.t AS SELECT 1::pg_catalog.int4 AS n")
             for statement in Self.careless {
-                _ = await #expect(throws: PostgresError.self, "\(statement)") {
-                    try await trapped.owner.query(SQLStatement(statement))
+                _ = await #expect(throws: LibPQError.self, "\(statement)") {
+                    try await trapped.owner.query(LibPQStatement(statement))
                 }
             }
             #expect(try await Traps.sprung(on: trapped.owner) >= Int64(Self.careless.count - 2))
@@ -89,7 +89,7 @@ import Testing
     @Test func nothingOfOursFallsIntoATrap() async throws {
         try await self.withTraps { trapped in
             // As the superuser who migrates: by the program, and by a script in another's transaction and without one.
-            let migrator = Migrator(schema: trapped.schema)
+            let migrator = OutboxMigrator(schema: trapped.schema)
             try await migrator.up(on: trapped.owner)
             _ = try await migrator.status(on: trapped.owner)
             try await migrator.down(to: 0, on: trapped.owner)
@@ -184,7 +184,7 @@ import Testing
                 ("'d', 'x', idempotency_key => ''", "23514"), ("'d', 42", "42804"), ("'d', 'x', 42", "42804"),
                 ("NULL, 'x'", "23502"),
             ] {
-                let error = await #expect(throws: PostgresError.self) {
+                let error = await #expect(throws: LibPQError.self) {
                     try await connection.execute(script: "SELECT outbox.enqueue(\(call))")
                 }
                 #expect(error?.sqlState == state)
@@ -218,7 +218,7 @@ import Testing
                 try await !inspector.deadLetters(on: connection).isEmpty
             }
             try await inspector.discard(matching: filter, on: connection)
-            try await Janitor(schema: trapped.schema, policy: .eager).run(on: connection)
+            try await OutboxJanitor(schema: trapped.schema, policy: .eager).run(on: connection)
             try await PostgresOutbox(schema: trapped.schema).expireIdempotencyKeys(on: connection)
         }
         try await trapped.withConnection(trapped.monitor) { connection in

@@ -5,7 +5,7 @@ import OutboxPostgres
 enum Traps {
     /// Makes the schema `traps` in the database of a connection. Errors of single objects are passed over: not every function
     /// can be made by everyone.
-    static func set(on connection: Connection) async throws {
+    static func set(on connection: LibPQConnection) async throws {
         try await connection.execute(script: Self.functions)
         try await connection.execute(script: Self.operators)
         try await connection.execute(script: Self.relations)
@@ -13,7 +13,7 @@ enum Traps {
     }
 
     /// How many were used.
-    static func sprung(on connection: Connection) async throws -> Int64 {
+    static func sprung(on connection: LibPQConnection) async throws -> Int64 {
         try await connection.query(
             """
             SELECT coalesce(pg_catalog.pg_sequence_last_value('traps.sprung'::pg_catalog.regclass), 0)

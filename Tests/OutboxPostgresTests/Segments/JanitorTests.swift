@@ -129,7 +129,7 @@ import Testing
     @Test func aLockOnTheStreamsIsBusy() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("passed", turningTo: 1)
-        let other = try await Connection.connect(bench.postgres)
+        let other = try await LibPQConnection.connect(bench.postgres)
         try await other.execute(script: bench.render("BEGIN; LOCK TABLE $outbox.stream IN ACCESS EXCLUSIVE MODE"))
         #expect(try await bench.clean().outcome(0) == .busy)
         try await other.execute(script: "ROLLBACK")
@@ -150,7 +150,7 @@ import Testing
     /// How many pages a look at a segment reads that all streams have passed.
     private func pagesRead(_ destinations: Int, on server: EphemeralPostgres) async throws -> Int {
         let bench = try await RelayBench.make(
-            postgres: ConnectionConfiguration(server.url), suffix: "\(destinations)")
+            postgres: LibPQConfiguration(server.url), suffix: "\(destinations)")
         try await bench.script(
             "INSERT INTO $outbox.message (destination, payload) SELECT 'd' || i, '' FROM generate_series(1, \(destinations)) AS i")
         // In another transaction, whose snapshot sees them, and not updated: other tests keep old versions of rows.
@@ -172,7 +172,7 @@ import Testing
     /// A transaction that was read past: its messages are in a segment that is old, and nobody has seen them.
     @Test(arguments: [false, true]) func anOpenTransactionKeepsItsSegment(isPrepared: Bool) async throws {
         let bench = try await RelayBench.make()
-        let producer = try await Connection.connect(bench.postgres)
+        let producer = try await LibPQConnection.connect(bench.postgres)
         try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
         if isPrepared { try await producer.execute(script: "PREPARE TRANSACTION '\(bench.schema.name)'") }
         try await bench.deliver("passed", turningTo: 1)
@@ -190,7 +190,7 @@ import Testing
     /// All looks passed; what commits while the lock is waited for is seen by the second look, and by nothing else.
     @Test func whatCommitsBeforeTheLockIsGrantedIsSeen() async throws {
         let bench = try await RelayBench.make()
-        let producer = try await Connection.connect(bench.postgres)
+        let producer = try await LibPQConnection.connect(bench.postgres)
         try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
         try await bench.deliver("passed", turningTo: 1)
         // Long enough for the test to get in between.
@@ -207,7 +207,7 @@ import Testing
 
     @Test func whatWasRolledBackKeepsNothing() async throws {
         let bench = try await RelayBench.make()
-        let producer = try await Connection.connect(bench.postgres)
+        let producer = try await LibPQConnection.connect(bench.postgres)
         try await producer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'never'); ROLLBACK"))
         try await bench.sql("SELECT setval('\(bench.schema.identifierText).segment_number', 1)")
         #expect(try await bench.clean().outcome(0) == .truncated)
@@ -217,12 +217,12 @@ import Testing
     @Test func aLongQueryPutsItOffAndProducersDoNotWait() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("passed", turningTo: 1)
-        let analyst = try await Connection.connect(bench.postgres)
+        let analyst = try await LibPQConnection.connect(bench.postgres)
         try await analyst.execute(
             script: bench.render("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM $outbox.message"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                let producer = try await Connection.connect(bench.postgres)
+                let producer = try await LibPQConnection.connect(bench.postgres)
                 try await producer.execute(script: "SET lock_timeout = '1ms'")
                 while !Task.isCancelled {
                     try await producer.execute(script: bench.render("SELECT $outbox.enqueue('d', 'meanwhile')"))
@@ -232,11 +232,11 @@ import Testing
             group.cancelAll()
             do {
                 try await group.waitForAll()
-            } catch let error as PostgresError {
+            } catch let error as LibPQError {
                 #expect(error.code == .cancelled)
             }
         }
-        #expect(try await analyst.query(SQLStatement(bench.render("SELECT FROM $outbox.message"))).rowCount == 1)
+        #expect(try await analyst.query(LibPQStatement(bench.render("SELECT FROM $outbox.message"))).rowCount == 1)
         try await analyst.execute(script: "COMMIT")
         #expect(try await bench.clean(.hourly).outcome(0) == .truncated)
     }
@@ -383,14 +383,14 @@ import Testing
         try await bench.deliver("passed", turningTo: 1)
         for begin in ["BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN; SELECT $outbox.enqueue('d', 'own')"] {
             try await bench.script(begin)
-            let error = await #expect(throws: PostgresError.self) {
+            let error = await #expect(throws: LibPQError.self) {
                 try await bench.sql("SELECT $outbox.truncate_segment(0::smallint)")
             }
             #expect(error?.sqlState == "25000")
             try await bench.script("ROLLBACK")
         }
         for number in ["NULL", "4", "-1"] {
-            await #expect(throws: PostgresError.self) {
+            await #expect(throws: LibPQError.self) {
                 try await bench.sql("SELECT $outbox.truncate_segment((\(number))::smallint)")
             }
         }
@@ -436,7 +436,7 @@ extension JanitorReport {
 extension RelayBench {
     @discardableResult
     func clean(_ policy: SegmentPolicy = .eager) async throws -> JanitorReport {
-        try await Janitor(schema: self.schema, policy: policy).run(on: Connection.connect(self.postgres))
+        try await OutboxJanitor(schema: self.schema, policy: policy).run(on: LibPQConnection.connect(self.postgres))
     }
 
     /// Delivers what is there of the destination d, a further message included.

@@ -7,9 +7,9 @@ import Testing
     @Test(arguments: 1...20) func saysWhatItMeans(seed: UInt64) async throws {
         let bench = try await RelayBench.make()
         var random = SeededGenerator(seed: seed)
-        var open: [Connection] = []
-        var idle: [Connection] = []
-        for _ in 1...4 { idle.append(try await Connection.connect(bench.postgres)) }
+        var open: [LibPQConnection] = []
+        var idle: [LibPQConnection] = []
+        for _ in 1...4 { idle.append(try await LibPQConnection.connect(bench.postgres)) }
         var passed = 0
         var unread = 0
         for _ in 1...60 {

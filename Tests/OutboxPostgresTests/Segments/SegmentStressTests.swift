@@ -76,12 +76,12 @@ import Testing
 
     /// A third janitor, beside those of the two relays.
     private static func clean(_ bench: RelayBench, _ state: State, until writers: Int) async throws {
-        let connection = try await Connection.connect(bench.postgres)
+        let connection = try await LibPQConnection.connect(bench.postgres)
         while state.endedWriters < writers {
-            try await Janitor(schema: bench.schema, policy: .eager).run(on: connection)
+            try await OutboxJanitor(schema: bench.schema, policy: .eager).run(on: connection)
             // A partition that was emptied, by whomever, has another file.
             let row = try await connection.query(
-                SQLStatement(
+                LibPQStatement(
                     bench.render(
                         "SELECT sum(pg_relation_filenode(inhrelid)::bigint)::bigint FROM pg_inherits "
                             + "WHERE inhparent = '$outbox.message'::regclass")))[0]
@@ -97,13 +97,13 @@ import Testing
         _ bench: RelayBench, _ state: State, writer: UInt64, _ transactions: Int
     ) async throws -> [Int64] {
         var random = SeededGenerator(seed: writer)
-        let connection = try await Connection.connect(bench.postgres)
+        let connection = try await LibPQConnection.connect(bench.postgres)
         var committed: [Int64] = []
         func enqueue() async throws -> [Int64] {
             let destination = Bool.random(using: &random) ? "a" : "b"
             let count = Int.random(in: 1...30, using: &random)
             return try await connection.query(
-                SQLStatement(
+                LibPQStatement(
                     bench.render("SELECT $outbox.enqueue('\(destination)', 'x') FROM generate_series(1, \(count))"))
             ).map { row in try row.decode(0) }
         }

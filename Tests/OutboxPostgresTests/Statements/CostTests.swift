@@ -19,9 +19,9 @@ import Testing
         try await EphemeralPostgres.with(
             .init(parameters: ["autovacuum": "off", "shared_preload_libraries": "pg_stat_statements", "fsync": "off"])
         ) { server in
-            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            let bench = try await RelayBench.make(postgres: LibPQConfiguration(server.url))
             // A backend flushes its statistics when it ends, so that those of filling the log are there before they are reset.
-            let producer = try await Connection.connect(bench.postgres)
+            let producer = try await LibPQConnection.connect(bench.postgres)
             try await producer.execute(script: bench.render(fill))
             await producer.close()
             try await self.isAlone(bench)
@@ -83,7 +83,7 @@ import Testing
         try await EphemeralPostgres.with(
             .init(parameters: ["autovacuum": "off", "shared_preload_libraries": "pg_stat_statements", "fsync": "off"])
         ) { server in
-            let bench = try await RelayBench.make(postgres: ConnectionConfiguration(server.url))
+            let bench = try await RelayBench.make(postgres: LibPQConfiguration(server.url))
             try await bench.script("CREATE EXTENSION pg_stat_statements")
             var policy = Doorbell.Policy()
             // However fast this test is.
@@ -92,7 +92,7 @@ import Testing
                 postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil),
                 statements: bench.schema.statements, policy: policy)
             let delivered = Atomic(0)
-            let routes: Routes = [
+            let routes: RelayRoutes = [
                 "d": .handler { _ in delivered.add(1, ordering: .relaxed) }, "e": .handler { _ in },
                 "f": .handler { _ in },
             ]

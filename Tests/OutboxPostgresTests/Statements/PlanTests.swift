@@ -44,12 +44,12 @@ import Testing
     private func plan(
         _ bench: RelayBench, _ text: String, _ arguments: String, types: String, after setting: String = "SELECT 1"
     ) async throws -> [String] {
-        let connection = try await Connection.connect(bench.postgres)
-        _ = try await connection.query(SQLStatement(bench.schema.statements.configure.text, []))
+        let connection = try await LibPQConnection.connect(bench.postgres)
+        _ = try await connection.query(LibPQStatement(bench.schema.statements.configure.text, []))
         try await connection.execute(script: "BEGIN; \(setting)")
         try await connection.execute(script: "PREPARE statement (\(types)) AS \(text)")
         let result = try await connection.query(
-            SQLStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
+            LibPQStatement("EXPLAIN (COSTS OFF) EXECUTE statement (\(arguments))", []))
         return try result.map { row in try row.decode(0, as: String.self) }
     }
 

@@ -247,7 +247,7 @@ import Testing
     /// A late part of 50 messages, 10 a page, is left after its second page; ids 1 to 50 are late, 51 was passed.
     @Test(arguments: [5, 20, 21, 35, 51]) func inTheMiddleOfALongLatePart(target: Int) async throws {
         let bench = try await RelayBench.make()
-        let late = try await Connection.connect(bench.postgres)
+        let late = try await LibPQConnection.connect(bench.postgres)
         try await late.execute(
             script: bench.render(
                 "BEGIN; SELECT $outbox.enqueue('d', i::text) FROM generate_series(1, 50) AS i ORDER BY i"))

@@ -7,7 +7,7 @@ import Testing
 /// ```swift
 /// @Test(.schema) func storesMessages() async throws {
 ///     let schema = SchemaScope.current
-///     let connection = try await Connection.connect(.init(schema.url))
+///     let connection = try await LibPQConnection.connect(.init(schema.url))
 ///     try await connection.execute(script: "CREATE SCHEMA \(schema.name)")
 /// }
 /// ```

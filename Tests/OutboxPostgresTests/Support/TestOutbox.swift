@@ -6,16 +6,16 @@ import OutboxTesting
 struct TestOutbox: Sendable {
     let schema: OutboxSchema
     /// The owner's connection.
-    let connection: Connection
+    let connection: LibPQConnection
 
     /// A further connection, of the owner or of a role.
-    func connect(as role: String? = nil) async throws -> Connection {
-        try await Connection.connect(self.configuration(of: role))
+    func connect(as role: String? = nil) async throws -> LibPQConnection {
+        try await LibPQConnection.connect(self.configuration(of: role))
     }
 
     /// How the owner or a role connects.
-    func configuration(of role: String? = nil) async throws -> ConnectionConfiguration {
-        var configuration = try await ConnectionConfiguration(TestServer.shared.url)
+    func configuration(of role: String? = nil) async throws -> LibPQConfiguration {
+        var configuration = try await LibPQConfiguration(TestServer.shared.url)
         if let role { configuration.parameters["user"] = role }
         return configuration
     }
@@ -39,8 +39,14 @@ struct TestOutbox: Sendable {
     }
 
     /// The first column of the first row.
-    func value<Value: SQLDecodable>(_ sql: String, as: Value.Type = Value.self) async throws -> Value {
-        try await self.connection.query(SQLStatement(sql))[0].decode(0)
+    func value<Value: LibPQDecodable>(_ sql: String, as: Value.Type = Value.self) async throws -> Value {
+        try await self.connection.query(LibPQStatement(sql))[0].decode(0)
+    }
+
+    func value<Element: LibPQArrayElement>(
+        _ sql: String, as: [Element].Type = [Element].self
+    ) async throws -> [Element] {
+        try await self.connection.query(LibPQStatement(sql))[0].decode(0)
     }
 
     /// Creates a role that can log in, for as long as `body` runs.
@@ -63,8 +69,8 @@ func withTestOutbox<Result>(
     prefix: String = "test", migrated: Bool = true, _ body: (TestOutbox) async throws -> Result
 ) async throws -> Result {
     let schema = try OutboxSchema(name: "\(prefix) \(UUID().uuidString.prefix(13))")
-    let connection = try await Connection.connect(ConnectionConfiguration(TestServer.shared.url))
-    if migrated { try await Migrator(schema: schema).up(on: connection) }
+    let connection = try await LibPQConnection.connect(LibPQConfiguration(TestServer.shared.url))
+    if migrated { try await OutboxMigrator(schema: schema).up(on: connection) }
     let result: Swift.Result<Result, any Error>
     do {
         result = .success(try await body(TestOutbox(schema: schema, connection: connection)))

@@ -55,7 +55,7 @@ import Testing
     }
 
     /// Runs a relay until it is killed.
-    private func kill(_ store: any RelayStore, _ routes: Routes, when killed: Latch) async throws {
+    private func kill(_ store: any RelayStore, _ routes: RelayRoutes, when killed: Latch) async throws {
         let relay = RelayUnderTest.make(store, routes)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { do { try await relay.run() } catch is CancellationError {} }

@@ -20,7 +20,7 @@ import Testing
     /// - Parameter ending: Whether a message ends the process.
     /// - Returns: Whether one did.
     private func process(
-        _ outbox: InMemoryOutbox, _ calls: Calls, retry: RetryPolicy = .constant(.zero, maximumAttempts: 3),
+        _ outbox: InMemoryOutbox, _ calls: Calls, retry: DeliveryRetryPolicy = .constant(.zero, maximumAttempts: 3),
         until isDone: @escaping @Sendable () -> Bool, body: @escaping @Sendable (Message) throws -> Void = { _ in },
         ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> Bool {
@@ -57,7 +57,7 @@ import Testing
     /// - Returns: How many did not, and how many messages each of these delivered at the same time at most.
     private func processes(
         _ outbox: InMemoryOutbox, others count: Int, poisons: Int,
-        retry: RetryPolicy = .constant(.zero, maximumAttempts: 3),
+        retry: DeliveryRetryPolicy = .constant(.zero, maximumAttempts: 3),
         body: @escaping @Sendable (Message) throws -> Void = { _ in }, ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> [Int] {
         let delivered = Delivered()

@@ -11,7 +11,7 @@ import Testing
 
     private let probing = BreakerPolicy.opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2))
 
-    private func relay(_ outbox: any RelayStore, _ routes: Routes) -> Relay {
+    private func relay(_ outbox: any RelayStore, _ routes: RelayRoutes) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
         var configuration = RelayConfiguration()
@@ -92,7 +92,7 @@ import Testing
     enum Shape: CaseIterable { case single, sequential, batch, routes }
 
     private func handler(
-        _ shape: Shape, retry: RetryPolicy = .constant(.zero), _ body: @escaping @Sendable (Message) throws -> Void
+        _ shape: Shape, retry: DeliveryRetryPolicy = .constant(.zero), _ body: @escaping @Sendable (Message) throws -> Void
     ) -> DestinationHandler {
         switch shape {
         case .single: return .handler(retry: retry, breaker: self.probing) { try body($0) }

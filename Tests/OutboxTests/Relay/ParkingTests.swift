@@ -71,7 +71,7 @@ import Testing
         try outbox.enqueue(NewMessage(to: "d", key: "k", text: "behind"))
         if isDeferred {
             // Another relay has had no luck with it: the first attempt of each is its second.
-            let failing: Routes = ["d": .handler(retry: .constant(.zero)) { _ in throw Refused() }]
+            let failing: RelayRoutes = ["d": .handler(retry: .constant(.zero)) { _ in throw Refused() }]
             try await RelayUnderTest.run(RelayUnderTest.make(outbox, failing)) { event in
                 if case .retried = event { .atOnce } else { nil }
             }

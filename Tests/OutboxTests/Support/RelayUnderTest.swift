@@ -12,7 +12,7 @@ enum RelayUnderTest {
     }
 
     static func make(
-        _ store: any RelayStore, _ routes: Routes, _ change: (inout RelayConfiguration) -> Void = { _ in }
+        _ store: any RelayStore, _ routes: RelayRoutes, _ change: (inout RelayConfiguration) -> Void = { _ in }
     ) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical

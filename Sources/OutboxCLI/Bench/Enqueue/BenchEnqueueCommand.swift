@@ -49,7 +49,7 @@ struct BenchEnqueueCommand: Benchmark {
         }
     }
 
-    private func copy(_ outbox: BenchOutbox, _ connection: Connection) async throws -> Double {
+    private func copy(_ outbox: BenchOutbox, _ connection: LibPQConnection) async throws -> Double {
         let payload = [UInt8](repeating: UInt8(ascii: "x"), count: self.size)
         // To make a message is the application's work, and not measured.
         let samples = (0..<1000).map { NewMessage(to: BenchOutbox.destination, key: "key-\($0)", payload: payload) }

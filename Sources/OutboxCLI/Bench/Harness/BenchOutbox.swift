@@ -7,13 +7,13 @@ struct BenchOutbox: Sendable {
     static let destination: Destination = "bench"
 
     let server: BenchServer
-    let postgres: ConnectionConfiguration
+    let postgres: LibPQConfiguration
     let schema: OutboxSchema
-    private let connection: Connection
+    private let connection: LibPQConnection
 
-    init(server: BenchServer, schema: OutboxSchema, connection: Connection) throws {
+    init(server: BenchServer, schema: OutboxSchema, connection: LibPQConnection) throws {
         self.server = server
-        self.postgres = try ConnectionConfiguration(server.connectionString)
+        self.postgres = try LibPQConfiguration(server.connectionString)
         self.schema = schema
         self.connection = connection
     }
@@ -34,8 +34,8 @@ struct BenchOutbox: Sendable {
 
     /// Runs a statement in which `{{schema}}` stands for the schema.
     @inline(never)
-    func query(_ sql: String) async throws -> QueryResult {
-        try await self.connection.query(SQLStatement(self.render(sql)))
+    func query(_ sql: String) async throws -> LibPQResult {
+        try await self.connection.query(LibPQStatement(self.render(sql)))
     }
 
     /// The number that a statement returns.

@@ -10,8 +10,8 @@ struct BenchServer: Sendable {
     }
 
     /// Connects.
-    func connect() async throws -> Connection {
-        try await Connection.connect(ConnectionConfiguration(self.connectionString), logger: .quiet)
+    func connect() async throws -> LibPQConnection {
+        try await LibPQConnection.connect(LibPQConfiguration(self.connectionString), logger: .quiet)
     }
 
     /// The same with another value for a parameter that needs no quotes.
@@ -44,7 +44,7 @@ struct BenchServer: Sendable {
         let connection = try await server.connect()
         let outbox = try BenchOutbox(server: server, schema: schema, connection: connection)
         return try await withCleanUp {
-            try await Migrator(schema: schema).up(on: connection)
+            try await OutboxMigrator(schema: schema).up(on: connection)
             return try await body(outbox)
         } cleanUp: {
             try? await connection.execute(script: "DROP SCHEMA IF EXISTS \(schema.identifier) CASCADE")

@@ -168,7 +168,7 @@ struct ScaledOutbox: Sendable {
     /// Runs `body` beside a relay that has begun, and ends the relay in good order.
     private func withRelay<Result>(_ body: (RunningRelay) async throws -> Result) async throws -> Result {
         let deliveries = Deliveries()
-        var routes = Routes()
+        var routes = RelayRoutes()
         for destination in self.destinations {
             routes[Destination(destination)] = .handler(concurrency: 1) { _ in deliveries.add() }
         }

@@ -52,7 +52,7 @@ struct EffectiveParameters {
         guard let options = unsafe PQconninfo(connection) else { return [:] }
         defer { unsafe PQconninfoFree(options) }
         var effective: [String: String] = [:]
-        unsafe ConnectionConfiguration.forEach(options) { name, value in effective[name] = value }
+        unsafe LibPQConfiguration.forEach(options) { name, value in effective[name] = value }
         effective["channel_binding"] = requested["channel_binding"]
         return effective
     }

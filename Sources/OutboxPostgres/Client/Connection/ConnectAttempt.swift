@@ -32,7 +32,7 @@ final class ConnectAttempt: Sendable {
 
     private enum State {
         case initial
-        case waiting(CheckedContinuation<Result<Parcel, PostgresError>, Never>)
+        case waiting(CheckedContinuation<Result<Parcel, LibPQError>, Never>)
         case finished
     }
 
@@ -43,21 +43,21 @@ final class ConnectAttempt: Sendable {
     /// Tells the thread that nobody waits any more.
     private let abandoned: WakePipe
 
-    private init(requested: [String: String], logger: Logger) throws(PostgresError) {
+    private init(requested: [String: String], logger: Logger) throws(LibPQError) {
         guard let pipe = WakePipe() else {
-            throw PostgresError(.connect, "the process has no file descriptor left")
+            throw LibPQError(.connect, "the process has no file descriptor left")
         }
         self.requested = requested
         self.logger = logger
         abandoned = pipe
     }
 
-    static func run(_ configuration: ConnectionConfiguration, logger: Logger) async throws(PostgresError) -> Parcel {
+    static func run(_ configuration: LibPQConfiguration, logger: Logger) async throws(LibPQError) -> Parcel {
         let attempt = try ConnectAttempt(requested: configuration.requested(), logger: logger)
         return try await attempt.run()
     }
 
-    private func run() async throws(PostgresError) -> Parcel {
+    private func run() async throws(LibPQError) -> Parcel {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isAbandoned = state.withLock { state in
@@ -69,7 +69,7 @@ final class ConnectAttempt: Sendable {
                     return continuation.resume(returning: .failure(Self.cancelled))
                 }
                 if !DedicatedThread.start({ self.finish(self.connect()) }) {
-                    finish(.failure(PostgresError(.connect, "the process has no thread left")))
+                    finish(.failure(LibPQError(.connect, "the process has no thread left")))
                 }
             }
         } onCancel: {
@@ -80,8 +80,8 @@ final class ConnectAttempt: Sendable {
     }
 
     /// A link that comes too late is closed with its parcel.
-    private func finish(_ outcome: Result<Parcel, PostgresError>) {
-        let continuation: CheckedContinuation<Result<Parcel, PostgresError>, Never>? = state.withLock { state in
+    private func finish(_ outcome: Result<Parcel, LibPQError>) {
+        let continuation: CheckedContinuation<Result<Parcel, LibPQError>, Never>? = state.withLock { state in
             defer { state = .finished }
             if case .waiting(let continuation) = state { return continuation }
             return nil
@@ -89,14 +89,14 @@ final class ConnectAttempt: Sendable {
         continuation?.resume(returning: outcome)
     }
 
-    private static var cancelled: PostgresError { PostgresError(.cancelled, "the task was cancelled while connecting") }
+    private static var cancelled: LibPQError { LibPQError(.cancelled, "the task was cancelled while connecting") }
 }
 
 // MARK: On the thread
 
 extension ConnectAttempt {
-    private func connect() -> Result<Parcel, PostgresError> {
-        do throws(PostgresError) {
+    private func connect() -> Result<Parcel, LibPQError> {
+        do throws(LibPQError) {
             let parameters = EffectiveParameters(requested)
             var link = try start(parameters.resolved)
             try complete(&link, timeout: parameters.connectTimeout)
@@ -106,11 +106,11 @@ extension ConnectAttempt {
         }
     }
 
-    private func start(_ parameters: [String: String]) throws(PostgresError) -> ServerLink {
+    private func start(_ parameters: [String: String]) throws(LibPQError) -> ServerLink {
         let names = CStringArray(parameters.keys)
         let values = CStringArray(parameters.values)
         guard let connection = unsafe PQconnectStartParams(names.pointer, values.pointer, 0) else {
-            throw PostgresError(.connect, "libpq is out of memory")
+            throw LibPQError(.connect, "libpq is out of memory")
         }
         let link = unsafe ServerLink(owning: connection, notices: NoticeReceiver(logger: logger))
         // While connecting, this is the only way to learn the SQLSTATE.
@@ -119,26 +119,26 @@ extension ConnectAttempt {
     }
 
     /// - Parameter timeout: For name service, TLS or GSS, and login on all hosts together.
-    private func complete(_ link: inout ServerLink, timeout: Duration?) throws(PostgresError) {
+    private func complete(_ link: inout ServerLink, timeout: Duration?) throws(LibPQError) {
         let connection = unsafe link.pointer!
         let deadline = timeout.map { ContinuousClock.now + $0 }
         var status = unsafe PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while status != PGRES_POLLING_OK {
             guard status != PGRES_POLLING_FAILED else {
-                throw unsafe PostgresError(connectFailure: String(cString: PQerrorMessage(connection)))
+                throw unsafe LibPQError(connectFailure: String(cString: PQerrorMessage(connection)))
             }
             try unsafe wait(for: PQsocket(connection), toWrite: status == PGRES_POLLING_WRITING, until: deadline)
             status = unsafe PQconnectPoll(connection)
         }
         unsafe PQsetErrorVerbosity(connection, PQERRORS_DEFAULT)
         guard unsafe PQsetnonblocking(connection, 1) == 0 else {
-            throw PostgresError(.connect, "the connection cannot be made non-blocking")
+            throw LibPQError(.connect, "the connection cannot be made non-blocking")
         }
     }
 
     private func wait(
         for socket: CInt, toWrite: Bool, until deadline: ContinuousClock.Instant?
-    ) throws(PostgresError) {
+    ) throws(LibPQError) {
         var descriptors = [
             pollfd(fd: socket, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0),
             pollfd(fd: abandoned.readDescriptor, events: Int16(POLLIN), revents: 0),
@@ -149,7 +149,7 @@ extension ConnectAttempt {
             if descriptors[1].revents != 0 { throw Self.cancelled }
             if ready > 0 { return }
             if ready == 0, let deadline, deadline <= .now {
-                throw PostgresError(
+                throw LibPQError(
                     .timeout,
                     "no connection within connect_timeout; check host and port, and whether a firewall is in between")
             }

@@ -14,7 +14,7 @@ struct Exchange {
     /// How long the server has been silent; nil: there is no limit.
     var silence: SilenceWatch?
     /// What the server executes, to be recognised by in its list of sessions where there is a pooler.
-    var statements: [SQLStatement] = []
+    var statements: [LibPQStatement] = []
     /// What the log says already about why the server takes long.
     var knownWork: ServerWork?
 

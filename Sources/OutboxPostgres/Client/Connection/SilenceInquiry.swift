@@ -4,7 +4,7 @@ internal import Outbox
 /// Asks a server over a connection of its own what a session does that owes an answer and says nothing.
 struct SilenceInquiry: Sendable {
     /// The same server, on the same address.
-    let configuration: ConnectionConfiguration
+    let configuration: LibPQConfiguration
     /// The process of the session, as the server or the pooler has called it at login.
     let processID: Int32
     let loop: SocketLoop
@@ -29,7 +29,7 @@ struct SilenceInquiry: Sendable {
     ///   - age: How long the session has existed.
     ///   - deadline: When the connection is given up.
     func run(
-        for connection: Connection, exchange id: Int, statements: [SQLStatement], age: Duration,
+        for connection: LibPQConnection, exchange id: Int, statements: [LibPQStatement], age: Duration,
         until deadline: ContinuousClock.Instant
     ) async {
         let asked = ContinuousClock.now
@@ -38,10 +38,10 @@ struct SilenceInquiry: Sendable {
         // One that is silent too has said enough.
         configuration.answerTimeout = max(time, .milliseconds(1))
         configuration.usesPreparedStatements = false
-        do throws(PostgresError) {
-            let second = try await Connection.connect(configuration, logger: logger, loop: loop)
+        do throws(LibPQError) {
+            let second = try await LibPQConnection.connect(configuration, logger: logger, loop: loop)
             await second.endInquiries()
-            do throws(PostgresError) {
+            do throws(LibPQError) {
                 try await ask(over: second, for: connection, id, statements, age, asked, deadline)
             } catch {
                 logger.debug("A server that is silent cannot be asked why", metadata: ["error": "\(error)"])
@@ -53,9 +53,9 @@ struct SilenceInquiry: Sendable {
     }
 
     private func ask(
-        over second: Connection, for connection: Connection, _ id: Int, _ statements: [SQLStatement], _ age: Duration,
+        over second: LibPQConnection, for connection: LibPQConnection, _ id: Int, _ statements: [LibPQStatement], _ age: Duration,
         _ asked: ContinuousClock.Instant, _ deadline: ContinuousClock.Instant
-    ) async throws(PostgresError) {
+    ) async throws(LibPQError) {
         let own = try await second.query("SELECT pg_catalog.pg_backend_pid()")[0].decode(0, as: Int32.self)
         let isPooled = own != second.processID
         var finding = try await look(over: second, statements, isPooled: isPooled)
@@ -86,8 +86,8 @@ struct SilenceInquiry: Sendable {
     }
 
     private func look(
-        over second: Connection, _ statements: [SQLStatement], isPooled: Bool
-    ) async throws(PostgresError) -> Finding {
+        over second: LibPQConnection, _ statements: [LibPQStatement], isPooled: Bool
+    ) async throws(LibPQError) -> Finding {
         let result = try await second.query(
             isPooled ? Self.sessionsExecuting(statements) : Self.session(processID))
         var finding = Finding.missing
@@ -118,13 +118,13 @@ struct SilenceInquiry: Sendable {
         FROM pg_catalog.pg_stat_activity
         """
 
-    private static func session(_ process: Int32) -> SQLStatement {
+    private static func session(_ process: Int32) -> LibPQStatement {
         "\(unescaped: columns) WHERE pid OPERATOR(pg_catalog.=) \(process)"
     }
 
     /// Behind a pooler, the number of the process is the pooler's. The server keeps the beginning of what a session executes.
-    private static func sessionsExecuting(_ statements: [SQLStatement]) -> SQLStatement {
-        let texts = SQLValue.textArray(statements.prefix(64).map(\.text))
+    private static func sessionsExecuting(_ statements: [LibPQStatement]) -> LibPQStatement {
+        let texts = LibPQValue.textArray(statements.prefix(64).map(\.text))
         return """
             \(unescaped: columns)
             WHERE pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
@@ -136,7 +136,7 @@ struct SilenceInquiry: Sendable {
     }
 }
 
-extension Connection {
+extension LibPQConnection {
     /// Its silence is not asked about: it is asking itself.
     func endInquiries() {
         mayInquire = false

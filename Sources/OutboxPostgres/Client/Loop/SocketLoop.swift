@@ -14,18 +14,18 @@ import Musl
 // hands it on through `inbox` when it ends.
 /// A thread that waits for sockets with `poll(2)` and is the executor of the connections they belong to.
 ///
-/// Code isolated to a ``Connection`` runs on the thread of its loop, so when the server has answered, that code continues
+/// Code isolated to a ``LibPQConnection`` runs on the thread of its loop, so when the server has answered, that code continues
 /// on the thread that saw the answer. The price is that such code must be brief: while it runs, no other connection of this
 /// loop is served. Code that merely calls a connection is not concerned.
 ///
 /// The thread is started with the first work, and ends when there has been none for a while: 10 seconds without a job and without
 /// a socket to wait for. Use ``shared`` unless a connection deserves a thread of its own.
-public final class SocketLoop: SerialExecutor, @unchecked Sendable {
+package final class SocketLoop: SerialExecutor, @unchecked Sendable {
     // @unchecked: the fields below the line that says so are touched on the loop's thread only. A thread that ends and the next one
     // are put in order by the lock of the inbox.
 
     /// The loop of every connection that is not given another.
-    public static let shared = SocketLoop()
+    package static let shared = SocketLoop()
 
     private enum Work {
         case job(UnownedJob)
@@ -59,7 +59,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     private var idleSince: ContinuousClock.Instant?
 
     /// Creates a loop. Stops the process if the system has no descriptor left, and later if it has no thread left.
-    public convenience init() {
+    package convenience init() {
         self.init(linger: .seconds(10))
     }
 
@@ -75,7 +75,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     // MARK: Work
 
     /// Runs a job of an actor whose executor this is.
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         add(.job(UnownedJob(job)))
     }
 
@@ -114,12 +114,12 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     }
 
     /// Stops the process unless it is called on the loop's thread.
-    public func checkIsolated() {
+    package func checkIsolated() {
         precondition(isCurrent, "not on the thread of this SocketLoop")
     }
 
     /// Whether the caller is on the loop's thread.
-    public func isIsolatingCurrentContext() -> Bool? {
+    package func isIsolatingCurrentContext() -> Bool? {
         isCurrent
     }
 

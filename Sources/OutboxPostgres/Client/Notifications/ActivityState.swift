@@ -9,7 +9,7 @@ struct ActivityState {
 
     private struct Subscription {
         let channel: String
-        var notifications: Deque<Notification> = []
+        var notifications: Deque<LibPQNotification> = []
     }
 
     /// More than this is not kept for somebody who does not fetch it.
@@ -18,7 +18,7 @@ struct ActivityState {
     private var waiters: [Int: Waiter] = [:]
     private var subscriptions: [Int: Subscription] = [:]
     /// Of channels without a subscription.
-    private var pending: [Notification] = []
+    private var pending: [LibPQNotification] = []
     /// Channels that nobody listens to any more, but the server does not know.
     private(set) var abandonedChannels: [String] = []
 
@@ -55,7 +55,7 @@ struct ActivityState {
 
     // MARK: Notifications
 
-    mutating func receive(_ notification: Notification) {
+    mutating func receive(_ notification: LibPQNotification) {
         var isTaken = false
         for (id, subscription) in subscriptions where subscription.channel == notification.channel {
             isTaken = true
@@ -69,7 +69,7 @@ struct ActivityState {
 
     var hasPending: Bool { !pending.isEmpty }
 
-    mutating func takePending() -> [Notification]? {
+    mutating func takePending() -> [LibPQNotification]? {
         guard !pending.isEmpty else { return nil }
         defer { pending = [] }
         return pending
@@ -77,7 +77,7 @@ struct ActivityState {
 
     func isSubscribed(_ id: Int) -> Bool { subscriptions[id] != nil }
 
-    mutating func takeNext(for subscription: Int) -> Notification? {
+    mutating func takeNext(for subscription: Int) -> LibPQNotification? {
         subscriptions[subscription]?.notifications.popFirst()
     }
 

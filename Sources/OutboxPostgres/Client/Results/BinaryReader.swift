@@ -45,12 +45,12 @@ import Foundation
             // Whole seconds apart, or a Double would lose microseconds.
             let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
             return Date(
-                timeIntervalSinceReferenceDate: Double(seconds) - SQLValue.secondsBetweenEpochs + Double(rest)
+                timeIntervalSinceReferenceDate: Double(seconds) - LibPQValue.secondsBetweenEpochs + Double(rest)
                     / 1_000_000)
         }
     }
 
-    mutating func array<Element: SQLElementDecodable>(as: Element.Type) -> [Element]? {
+    mutating func array<Element: LibPQElementDecodable>(as: Element.Type) -> [Element]? {
         guard let dimensions = integer(Int32.self), integer(Int32.self) != nil, let type = integer(UInt32.self) else {
             return nil
         }
@@ -70,12 +70,12 @@ import Foundation
 }
 
 /// A type that can be an element of a Postgres array.
-protocol SQLElementDecodable {
+protocol LibPQElementDecodable {
     /// - Parameter length: -1 for `NULL`.
     init?(type: UInt32, length: Int, from reader: inout BinaryReader)
 }
 
-extension Int64: SQLElementDecodable {
+extension Int64: LibPQElementDecodable {
     init?(type: UInt32, length: Int, from reader: inout BinaryReader) {
         let value: Int64? =
             switch length {
@@ -89,28 +89,28 @@ extension Int64: SQLElementDecodable {
     }
 }
 
-extension Int32: SQLElementDecodable {
+extension Int32: LibPQElementDecodable {
     init?(type: UInt32, length: Int, from reader: inout BinaryReader) {
         guard length <= 4, let value = Int64(type: type, length: length, from: &reader) else { return nil }
         self = Int32(value)
     }
 }
 
-extension String: SQLElementDecodable {
+extension String: LibPQElementDecodable {
     init?(type: UInt32, length: Int, from reader: inout BinaryReader) {
         guard let value = reader.text(length: length) else { return nil }
         self = value
     }
 }
 
-extension Date: SQLElementDecodable {
+extension Date: LibPQElementDecodable {
     init?(type: UInt32, length: Int, from reader: inout BinaryReader) {
         guard length == 8, let value = reader.timestamp() else { return nil }
         self = value
     }
 }
 
-extension Optional: SQLElementDecodable where Wrapped: SQLElementDecodable {
+extension Optional: LibPQElementDecodable where Wrapped: LibPQElementDecodable {
     init?(type: UInt32, length: Int, from reader: inout BinaryReader) {
         if length == -1 {
             self = Optional<Wrapped>.none

@@ -21,9 +21,9 @@
     }
 
     /// Appends the parameters of a statement and returns where they are.
-    mutating func append(_ binds: [SQLValue]) throws(PostgresError) -> Range<Int> {
+    mutating func append(_ binds: [LibPQValue]) throws(LibPQError) -> Range<Int> {
         guard binds.count <= Self.maximumCount else {
-            throw PostgresError(.invalidValue, "a statement has more than \(Self.maximumCount) parameters")
+            throw LibPQError(.invalidValue, "a statement has more than \(Self.maximumCount) parameters")
         }
         let start = offsets.count
         for bind in binds {
@@ -36,7 +36,7 @@
             let offset = bytes.count
             try bind.encode(into: &bytes)
             guard let length = CInt(exactly: bytes.count - offset) else {
-                throw PostgresError(.invalidValue, "a value is longer than the 2 GiB that the protocol allows")
+                throw LibPQError(.invalidValue, "a value is longer than the 2 GiB that the protocol allows")
             }
             offsets.append(offset)
             lengths.append(length)

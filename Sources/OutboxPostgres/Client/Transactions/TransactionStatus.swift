@@ -12,7 +12,7 @@ package enum TransactionStatus: Sendable, Hashable {
     case unknown
 }
 
-extension Connection {
+extension LibPQConnection {
     /// Where the session stands, as of the last answer of the server.
     package var transactionStatus: TransactionStatus {
         guard let connection = unsafe link.pointer else { return .unknown }

@@ -230,7 +230,7 @@ final class FaultRun: Sendable {
         let tables = ["stream", "deferred", "segment", "lag"]
         for table in tables {
             let rows = try? await self.outbox.admin.query(
-                SQLStatement("SELECT row::text FROM \(FaultyOutbox.schema).\(table) AS row LIMIT 20", []))
+                LibPQStatement("SELECT row::text FROM \(FaultyOutbox.schema).\(table) AS row LIMIT 20", []))
             for row in rows.map(Array.init) ?? [] { print(table, (try? row.decode(0, as: String.self)) ?? "") }
         }
         print("before:", self.tally.recent)

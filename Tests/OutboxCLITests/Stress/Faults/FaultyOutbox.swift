@@ -50,7 +50,7 @@ struct FaultyOutbox: Sendable {
 
     /// The first column of the first row.
     func number(_ statement: String) async throws -> Int {
-        let rows = try await self.admin.query(SQLStatement(statement, []))
+        let rows = try await self.admin.query(LibPQStatement(statement, []))
         return Int(try rows[0].decode(0, as: Int64?.self) ?? 0)
     }
 
@@ -79,14 +79,14 @@ struct FaultyOutbox: Sendable {
 
     /// The tags of a query.
     func tags(_ statement: String) async throws -> Set<Int64> {
-        let rows = try await self.admin.query(SQLStatement(statement, []))
+        let rows = try await self.admin.query(LibPQStatement(statement, []))
         return Set(try rows.map { row in try row.decode(0, as: Int64.self) })
     }
 
     /// Messages, for a failure's report.
     func describe(_ tags: some Collection<Int64>) async throws -> String {
         let rows = try await self.admin.query(
-            SQLStatement(
+            LibPQStatement(
                 "SELECT row::text FROM public.committed AS row WHERE tag = ANY ($1::bigint[])",
                 [.int8Array(Array(tags))]))
         return try rows.map { row in try row.decode(0, as: String.self) }.joined(separator: " ")
@@ -109,7 +109,7 @@ struct FaultyOutbox: Sendable {
     /// The numbers of each key that a handler refuses.
     func doomedNumbers() async throws -> [String: Set<Int>] {
         let rows = try await self.admin.query(
-            SQLStatement(
+            LibPQStatement(
                 "SELECT destination || ' ' || key, n FROM public.committed WHERE word IS NOT NULL AND n IS NOT NULL", []
             ))
         var numbers: [String: Set<Int>] = [:]

@@ -75,7 +75,7 @@ struct OpenTransaction: Disturbance {
         // A relay that gives up waiting may begin again with what it has.
         run.tally.note(self.name, windows: 1)
         let table = random.chance(1, in: 2) ? "stream" : "deferred"
-        guard let connection = try? await Connection.connect(ConnectionConfiguration(run.outbox.url)) else { return }
+        guard let connection = try? await LibPQConnection.connect(LibPQConfiguration(run.outbox.url)) else { return }
         try? await connection.execute(
             script: "BEGIN; SELECT FROM \(FaultyOutbox.schema).\(table) WHERE destination = '\(destination)' FOR UPDATE"
         )

@@ -33,13 +33,13 @@ final class Writer {
         ]
     }
 
-    private var connection: Connection
+    private var connection: LibPQConnection
     private let target: Target
     private let number: UInt64
     private var random: SeededGenerator
     private var prepared = 0
 
-    private init(connection: Connection, target: Target, number: UInt64, seed: UInt64) {
+    private init(connection: LibPQConnection, target: Target, number: UInt64, seed: UInt64) {
         self.connection = connection
         self.target = target
         self.number = number
@@ -68,7 +68,7 @@ final class Writer {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<count {
                 group.addTask {
-                    let connection = try await Connection.connect(ConnectionConfiguration(target.url))
+                    let connection = try await LibPQConnection.connect(LibPQConfiguration(target.url))
                     let writer = Writer(connection: connection, target: target, number: UInt64(number), seed: seed)
                     while !isOver() {
                         try await gate.pass { try await writer.write() }
@@ -131,7 +131,7 @@ final class Writer {
             try await self.outliving {
                 try await self.connection.execute(script: self.sleep(0.3))
                 let found = try await self.connection.query(
-                    SQLStatement("SELECT FROM pg_prepared_xacts WHERE gid = \(name)", []))
+                    LibPQStatement("SELECT FROM pg_prepared_xacts WHERE gid = \(name)", []))
                 if found.rowCount > 0 {
                     try await self.connection.execute(script: "\(commits ? "COMMIT" : "ROLLBACK") PREPARED \(name)")
                 }
@@ -144,10 +144,10 @@ final class Writer {
     private func outliving(_ body: () async throws -> Void) async throws {
         do {
             try await body()
-        } catch let error as PostgresError where error.isRetriable && self.target.outlivesServers {
+        } catch let error as LibPQError where error.isRetriable && self.target.outlivesServers {
             await self.connection.close()
             try await until("a writer connects again") {
-                guard let again = try? await Connection.connect(ConnectionConfiguration(self.target.url)) else {
+                guard let again = try? await LibPQConnection.connect(LibPQConfiguration(self.target.url)) else {
                     return false
                 }
                 self.connection = again
@@ -159,7 +159,7 @@ final class Writer {
     /// Runs a transaction; one that is the victim of a deadlock is as good as rolled back.
     private func execute(_ script: String) async throws {
         try await self.outliving {
-            do throws(PostgresError) {
+            do throws(LibPQError) {
                 try await self.connection.execute(script: script)
             } catch {
                 if error.sqlState != "40P01" { throw error }
