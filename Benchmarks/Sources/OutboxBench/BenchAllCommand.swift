@@ -23,14 +23,16 @@ struct BenchAllCommand: Benchmark {
     private var commandLines: [String] {
         if self.quick {
             return [
-                "memory --messages 200000", "memory --messages 200000 --late", "insert --messages 2000", "commits --clients 1,32,64 --seconds 1", "enqueue --messages 50000",
+                "memory --messages 200000", "memory --messages 200000 --late", "insert --messages 2000",
+                "commits --clients 1,32,64 --seconds 1", "enqueue --messages 50000",
                 "latency --messages 50", "growth --backlogs 10000,100000 --volume 20000000",
                 "pinned --before 100000 --messages 50000 --singles 50", "designs --messages 50000 --commits 3000",
                 "writes",
             ]
         }
         return [
-            "memory", "memory --messages 2000000 --late", "insert", "commits --clients 1,8,32,64,128", "enqueue", "latency", "growth",
+            "memory", "memory --messages 2000000 --late", "insert", "commits --clients 1,8,32,64,128", "enqueue",
+            "latency", "growth",
             "pinned", "designs", "writes",
         ]
     }

@@ -21,7 +21,8 @@ struct OutboxBench: AsyncParsableCommand {
               outbox-bench soak --duration 30m --rate 2000 --json soak.jsonl
             """,
         subcommands: [
-            BenchDrainCommand.self, BenchInsertCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self, BenchLatencyCommand.self,
+            BenchDrainCommand.self, BenchInsertCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self,
+            BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
             BenchWritesCommand.self, BenchScaleCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
             BenchSoakCommand.self, BenchAllCommand.self,

@@ -7,7 +7,8 @@ import OutboxPostgres
 struct BenchCommitsCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "commits",
-        abstract: "Transactions of one message, beside a plain table, the same table without a trigger, and one that notifies.",
+        abstract:
+            "Transactions of one message, beside a plain table, the same table without a trigger, and one that notifies.",
         discussion: """
             A relay delivers meanwhile, to a closure that does nothing. Beside the table without a trigger, it looks every \
             20 ms; beside the one that notifies, it listens; nothing reads the plain table of five columns. The producers are one \

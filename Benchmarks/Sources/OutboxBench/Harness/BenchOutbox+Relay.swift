@@ -63,7 +63,8 @@ extension BenchOutbox {
         _ messages: Int, configuration: RelayConfiguration = RelayConfiguration(), concurrency: Int = 64,
         route: Route? = nil, handler: @escaping @Sendable (Message) -> Void = { _ in }
     ) async throws -> Double {
-        return try await self.withRelay(configuration, concurrency: concurrency, route: route, handler: handler) { deliveries in
+        return try await self.withRelay(configuration, concurrency: concurrency, route: route, handler: handler) {
+            deliveries in
             let ended = try await deliveries.reach(messages)
             guard let began = deliveries.started else { return .nan }
             return Double(messages) / (ended - began).inSeconds

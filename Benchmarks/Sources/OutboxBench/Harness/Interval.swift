@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A span of time as it is written on a command line: `250ms`, `2s`, `5m`, `1.5h`; a bare number is seconds.
+/// A span of time as it is written on a command line: `250ms`, `2s`, `5m`, `1.5h`, `7d`; a bare number is seconds.
 struct Interval: Sendable, ExpressibleByArgument {
     let duration: Duration
 
@@ -26,7 +26,7 @@ struct Interval: Sendable, ExpressibleByArgument {
     private static let longest: Double = 365 * 86400
 
     private static let units: [(String, Double)] = [
-        ("", 1), ("ms", 1e-3), ("s", 1), ("m", 60), ("min", 60), ("h", 3600),
+        ("", 1), ("us", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("min", 60), ("h", 3600), ("d", 86400),
     ]
 }
 

@@ -43,7 +43,8 @@ struct BenchSoakCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How often it is looked.", valueName: "interval"))
     var every = Interval(.seconds(10))
 
-    @Option(help: ArgumentHelp("Write the machine, then each sample, as lines of JSON; - is stdout.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the machine, then each sample, as lines of JSON; - is stdout.", valueName: "file"))
     var json: String?
 
     func validate() throws {

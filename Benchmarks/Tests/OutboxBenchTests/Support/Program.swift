@@ -2,13 +2,13 @@ import Foundation
 import Subprocess
 import Testing
 
+@testable import OutboxBench
+
 #if canImport(System)
 import System
 #else
 import SystemPackage
 #endif
-
-@testable import OutboxBench
 
 /// `outbox-bench`, as a child of this process.
 enum Program {
