@@ -14,8 +14,8 @@ enum TestServer {
     @discardableResult
     static func sql(_ statement: String, database: String = "postgres") async throws -> [String] {
         let url = try await self.url(of: database)
-        let connection = try await Connection.connect(ConnectionConfiguration(url))
-        let rows = try await connection.query(SQLStatement(statement)).map { try $0.decode(0, as: String.self) }
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(url))
+        let rows = try await connection.query(LibPQStatement(statement)).map { try $0.decode(0, as: String.self) }
         await connection.close()
         return rows
     }
