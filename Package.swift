@@ -61,8 +61,11 @@ let package = Package(
             .map { .embedInCode($0) },
             swiftSettings: settings
         ),
+        // What the engine, the Postgres client and the transports share, and that says nothing of messages.
+        .target(name: "OutboxRuntime", swiftSettings: settings),
         .target(
             name: "OutboxMigrations",
+            dependencies: ["OutboxRuntime"],
             path: "migrations",
             resources: ["0001_outbox", "0002_numbers", "0003_overlooked", "0004_nulls"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
@@ -72,6 +75,7 @@ let package = Package(
         .target(
             name: "Outbox",
             dependencies: [
+                "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -83,7 +87,7 @@ let package = Package(
         .target(
             name: "OutboxPostgres",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxSQL",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxRuntime", "OutboxSQL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -93,7 +97,7 @@ let package = Package(
         .target(
             name: "OutboxAMQP",
             dependencies: [
-                "CRabbitMQ", "Outbox",
+                "CRabbitMQ", "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -102,7 +106,7 @@ let package = Package(
         .target(
             name: "OutboxKafka",
             dependencies: [
-                "CRdKafka", "Outbox",
+                "CRdKafka", "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -112,7 +116,7 @@ let package = Package(
         .target(
             name: "OutboxTesting",
             dependencies: [
-                "Outbox",
+                "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map {
@@ -124,7 +128,7 @@ let package = Package(
         .target(
             name: "BrokerTesting",
             dependencies: [
-                "CRabbitMQ", "CRdKafka", "Outbox", .product(name: "Logging", package: "swift-log"),
+                "CRabbitMQ", "CRdKafka", "Outbox", "OutboxRuntime", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -146,7 +150,7 @@ let package = Package(
             name: "OutboxCLI",
             dependencies: [
                 "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxKafka",
-                "OutboxPostgres", "OutboxTesting",
+                "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -159,9 +163,11 @@ let package = Package(
         // What tests of several targets share and that needs the test library.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
+            name: "OutboxRuntimeTests", dependencies: ["OutboxRuntime", "TestSupport"], swiftSettings: settings),
+        .testTarget(
             name: "OutboxTests",
             dependencies: [
-                "Outbox", "OutboxTesting", "TestSupport",
+                "Outbox", "OutboxRuntime", "OutboxTesting", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -171,7 +177,8 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL", "OutboxTesting",
+                "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -181,7 +188,8 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -190,7 +198,8 @@ let package = Package(
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -208,7 +217,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

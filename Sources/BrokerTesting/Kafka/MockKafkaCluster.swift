@@ -1,5 +1,6 @@
 package import CRdKafka
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// Brokers of librdkafka's own, inside this process: they speak Kafka's protocol on loopback, and fail as they are told to.

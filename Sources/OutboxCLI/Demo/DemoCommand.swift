@@ -1,5 +1,6 @@
 import ArgumentParser
 import OutboxPostgres
+import OutboxRuntime
 import OutboxTesting
 import UnixSignals
 

@@ -2,6 +2,7 @@ import BrokerTesting
 import Foundation
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 import OutboxTesting
 import Testing
 
