@@ -27,9 +27,11 @@ package struct Backoff: Sendable, Hashable {
     package func pause(earlierFailures: Int, draw: Double) -> Duration {
         let cap = self.cap.seconds
         var longest = self.base.seconds
-        // A factor of 1 never reaches the cap, and needs no rounds.
-        if self.factor > 1 {
-            for _ in 0..<max(earlierFailures, 0) where longest > 0 && longest < cap { longest *= self.factor }
+        var left = earlierFailures
+        // Neither nothing nor a factor of 1 ever reaches the cap.
+        while left > 0, longest > 0, longest < cap, self.factor > 1 {
+            longest *= self.factor
+            left -= 1
         }
         longest = min(longest, cap)
         return .seconds(longest * (1 - self.jitter) + longest * self.jitter * draw)
