@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
+        .library(name: "OutboxTestServers", targets: ["OutboxTestServers"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
     dependencies: [
@@ -119,6 +120,11 @@ let package = Package(
                 "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
+            swiftSettings: settings
+        ),
+        // Servers for the time of a test. Its processes need all of Foundation, which an application's unit tests do not link otherwise.
+        .target(
+            name: "OutboxTestServers",
             resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map {
                 .embedInCode("\($0).sh")
             },
@@ -150,7 +156,7 @@ let package = Package(
             name: "OutboxCLI",
             dependencies: [
                 "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxKafka",
-                "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
+                "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -177,8 +183,8 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL", "OutboxTesting",
-                "TestSupport",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL", "OutboxTestServers",
+                "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -188,7 +194,7 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
+                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -198,7 +204,7 @@ let package = Package(
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTesting",
+                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -217,7 +223,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTesting", "TestSupport",
+                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

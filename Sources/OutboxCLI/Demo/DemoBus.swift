@@ -2,7 +2,7 @@ import BrokerTesting
 import Foundation
 import Outbox
 import OutboxAMQP
-import OutboxTesting
+import OutboxTestServers
 
 /// The event bus of the demonstration, where it is a RabbitMQ: what is published to it, and somebody who reads it.
 struct DemoBus: Sendable {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import OutboxPostgres
 import OutboxRuntime
-import OutboxTesting
+import OutboxTestServers
 import UnixSignals
 
 /// `outbox demo`: the whole way of a message, live, on a server of its own.

@@ -2,6 +2,7 @@ import BrokerTesting
 import Logging
 import Outbox
 import OutboxAMQP
+import OutboxTestServers
 import OutboxTesting
 import Synchronization
 

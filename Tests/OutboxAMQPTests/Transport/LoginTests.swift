@@ -1,7 +1,7 @@
 import BrokerTesting
 import Outbox
 import OutboxAMQP
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

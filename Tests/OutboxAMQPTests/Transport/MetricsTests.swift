@@ -5,7 +5,7 @@ import MetricsTestKit
 import Outbox
 import OutboxAMQP
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import Testing
 
 /// What a relay between a Postgres and a RabbitMQ tells a metrics backend. In a process of its own, because there is one

@@ -3,7 +3,7 @@ import Foundation
 import Outbox
 import OutboxPostgres
 import OutboxRuntime
-import OutboxTesting
+import OutboxTestServers
 import Testing
 
 /// From transactions in Postgres, through the program, to a RabbitMQ, where everything that can be broken is.
