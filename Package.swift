@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
+        .library(name: "OutboxTestServers", targets: ["OutboxTestServers"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
     ],
     dependencies: [
@@ -61,8 +62,11 @@ let package = Package(
             .map { .embedInCode($0) },
             swiftSettings: settings
         ),
+        // What the engine, the Postgres client and the transports share, and that says nothing of messages.
+        .target(name: "OutboxRuntime", swiftSettings: settings),
         .target(
             name: "OutboxMigrations",
+            dependencies: ["OutboxRuntime"],
             path: "migrations",
             resources: ["0001_outbox", "0002_numbers", "0003_overlooked", "0004_nulls"].flatMap { name in
                 [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
@@ -72,6 +76,7 @@ let package = Package(
         .target(
             name: "Outbox",
             dependencies: [
+                "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -83,7 +88,7 @@ let package = Package(
         .target(
             name: "OutboxPostgres",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxSQL",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxRuntime", "OutboxSQL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -93,7 +98,7 @@ let package = Package(
         .target(
             name: "OutboxAMQP",
             dependencies: [
-                "CRabbitMQ", "Outbox",
+                "CRabbitMQ", "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -102,7 +107,7 @@ let package = Package(
         .target(
             name: "OutboxKafka",
             dependencies: [
-                "CRdKafka", "Outbox",
+                "CRdKafka", "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -112,9 +117,14 @@ let package = Package(
         .target(
             name: "OutboxTesting",
             dependencies: [
-                "Outbox",
+                "Outbox", "OutboxRuntime",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
+            swiftSettings: settings
+        ),
+        // Servers for the time of a test. Its processes need all of Foundation, which an application's unit tests do not link otherwise.
+        .target(
+            name: "OutboxTestServers",
             resources: ["Supervision/supervisor", "Postgres/postgres", "RabbitMQ/rabbitmq"].map {
                 .embedInCode("\($0).sh")
             },
@@ -125,7 +135,8 @@ let package = Package(
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox",
+                "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
+                "OutboxTesting", "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -156,9 +167,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "OutboxRuntimeTests", dependencies: ["OutboxRuntime", "TestSupport"], swiftSettings: settings),
+        .testTarget(
             name: "OutboxTests",
             dependencies: [
-                "Outbox", "OutboxTesting", "TestSupport",
+                "Outbox", "OutboxRuntime", "OutboxTesting", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -168,7 +181,8 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxSQL", "OutboxTesting", "TestSupport",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL", "OutboxTestServers",
+                "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -178,7 +192,8 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox", "TestSupport",
+                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
+                "RabbitMQMailbox", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -187,7 +202,8 @@ let package = Package(
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "CRdKafka", "KafkaTesting", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "CRdKafka", "KafkaTesting", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
+                "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -205,7 +221,8 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox", "TestSupport",
+                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
+                "RabbitMQMailbox", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

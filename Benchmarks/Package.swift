@@ -65,7 +65,7 @@ let package = Package(
                 .product(name: "OutboxAMQP", package: "swift-outbox"),
                 .product(name: "OutboxKafka", package: "swift-outbox"),
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
-                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "OutboxTestServers", package: "swift-outbox"),
             ],
             swiftSettings: settings
         ),
@@ -74,7 +74,7 @@ let package = Package(
             dependencies: [
                 "OutboxBench",
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
-                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "OutboxTestServers", package: "swift-outbox"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

@@ -24,7 +24,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Outbox", package: "swift-outbox"),
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
-                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "OutboxTestServers", package: "swift-outbox"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
@@ -45,6 +45,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Outbox", package: "swift-outbox"),
                 .product(name: "OutboxAMQP", package: "swift-outbox"),
+                .product(name: "OutboxTestServers", package: "swift-outbox"),
                 .product(name: "OutboxTesting", package: "swift-outbox"),
             ],
             swiftSettings: settings
@@ -83,6 +84,7 @@ let package = Package(
                 "OrderService",
                 .product(name: "Outbox", package: "swift-outbox"),
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "OutboxTestServers", package: "swift-outbox"),
                 .product(name: "OutboxTesting", package: "swift-outbox"),
             ],
             swiftSettings: settings

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// The texts of the schema's migrations, in order of version.
 ///
 /// Each is a pair of files in this folder, `NNNN_name.up.sql` and `NNNN_name.down.sql`, in which

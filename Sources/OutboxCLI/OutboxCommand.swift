@@ -1,5 +1,6 @@
 import ArgumentParser
 import Outbox
+import OutboxRuntime
 
 #if canImport(Darwin)
 import Darwin

@@ -1,5 +1,6 @@
 public import Logging
 public import Outbox
+import OutboxRuntime
 
 /// Delivers messages to Apache Kafka, with librdkafka.
 ///

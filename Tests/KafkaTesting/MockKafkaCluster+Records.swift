@@ -1,5 +1,6 @@
 import CRdKafka
 import Outbox
+import OutboxRuntime
 
 extension MockKafkaCluster {
     /// What was stored.

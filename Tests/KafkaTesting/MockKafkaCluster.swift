@@ -1,6 +1,7 @@
 package import CRdKafka
 import CRdKafkaMock
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// Brokers of librdkafka's own, inside this process: they speak Kafka's protocol on loopback, and fail as they are told to.

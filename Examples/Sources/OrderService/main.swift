@@ -6,7 +6,7 @@ import Foundation
 import Logging
 import Outbox
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import ServiceLifecycle
 
 let logger = Logger(label: "order-service") { StreamLogHandler.standardError(label: $0) }

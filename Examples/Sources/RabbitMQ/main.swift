@@ -2,6 +2,7 @@
 import Logging
 import Outbox
 import OutboxAMQP
+import OutboxTestServers
 import OutboxTesting
 
 let logger = Logger(label: "rabbitmq") { _ in SwiftLogNoOpLogHandler() }

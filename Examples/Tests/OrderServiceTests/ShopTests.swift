@@ -1,5 +1,5 @@
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import Testing
 
 @testable import OrderService

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// When a destination counts as down, and how it is probed until it is up again.
 ///
 /// A destination that is down costs nothing: nothing more is read of it, nothing is written, and no attempt is spent,
@@ -41,11 +43,7 @@ public struct BreakerPolicy: Sendable, Hashable {
 extension BreakerPolicy {
     /// The pause before the next probe, after so many have failed.
     func delay(afterProbes count: Int, random: inout some RandomNumberGenerator) -> Duration {
-        let cap = self.maximumDelay.seconds
-        var longest = self.initialDelay.seconds
-        for _ in 0..<count where longest < cap { longest *= 2 }
-        longest = min(longest, cap)
-        guard longest > 0 else { return .zero }
-        return .seconds(Double.random(in: longest / 2...longest, using: &random))
+        let backoff = Backoff(base: self.initialDelay, cap: self.maximumDelay, jitter: 0.5)
+        return backoff.pause(earlierFailures: count, random: &random)
     }
 }

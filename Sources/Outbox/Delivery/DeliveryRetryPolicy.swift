@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// When a message that could not be delivered is tried again, and when it is given up.
 ///
 /// The pause before attempt n + 1 is drawn evenly between 0 and `initialDelay × multiplier^(n-1)`, at most
@@ -62,11 +64,9 @@ extension DeliveryRetryPolicy {
         afterAttempts attempts: Int, options: MessageOptions = MessageOptions(),
         random: inout some RandomNumberGenerator
     ) -> Duration {
-        let cap = (options.maximumDelay ?? self.maximumDelay).seconds
-        var longest = self.initialDelay.seconds
-        for _ in 1..<max(attempts, 1) where longest < cap { longest *= self.multiplier }
-        longest = min(longest, cap)
-        guard self.jitter, longest > 0 else { return .seconds(longest) }
-        return .seconds(Double.random(in: 0...longest, using: &random))
+        let backoff = Backoff(
+            base: self.initialDelay, factor: self.multiplier, cap: options.maximumDelay ?? self.maximumDelay,
+            jitter: self.jitter ? 1 : 0)
+        return backoff.pause(earlierFailures: attempts - 1, random: &random)
     }
 }

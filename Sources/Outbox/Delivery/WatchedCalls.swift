@@ -1,4 +1,5 @@
 import DequeModule
+import OutboxRuntime
 import Synchronization
 
 /// The calls of handlers while the relay is careful: one at a time, of all streams, each after the relay has noted its message.

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -68,12 +70,5 @@ package struct MessageDefect: Error, CustomStringConvertible {
 
     package init(_ description: String) {
         self.description = description
-    }
-}
-
-extension Duration {
-    /// The duration in seconds.
-    package var seconds: Double {
-        Double(self.components.seconds) + Double(self.components.attoseconds) * 1e-18
     }
 }

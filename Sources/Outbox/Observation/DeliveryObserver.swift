@@ -1,5 +1,6 @@
 import Logging
 import Metrics
+import OutboxRuntime
 import Synchronization
 import Tracing
 
@@ -75,8 +76,8 @@ package final class DeliveryObserver: Sendable {
         self.logger.warning(
             "The destination is down; probing it until it is up",
             metadata: [
-                "outbox.destination": "\(self.destination)", "outbox.error": "\(Self.line(reason))",
-                "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
+                LogKey.destination: "\(self.destination)", LogKey.error: "\(Self.line(reason))",
+                LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
             ])
         self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
     }
@@ -86,8 +87,8 @@ package final class DeliveryObserver: Sendable {
         self.logger.warning(
             "The destination is still down, for another reason",
             metadata: [
-                "outbox.destination": "\(self.destination)", "outbox.error": "\(Self.line(reason))",
-                "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))",
+                LogKey.destination: "\(self.destination)", LogKey.error: "\(Self.line(reason))",
+                LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
             ])
         self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
     }
@@ -95,7 +96,7 @@ package final class DeliveryObserver: Sendable {
     /// Tells that the destination is up again.
     func closed() {
         self.breaker(isOpen: false)
-        self.logger.notice("The destination is up again", metadata: ["outbox.destination": "\(self.destination)"])
+        self.logger.notice("The destination is up again", metadata: [LogKey.destination: "\(self.destination)"])
         self.emit(.closed(destination: self.destination))
     }
 
@@ -117,7 +118,7 @@ package final class DeliveryObserver: Sendable {
             self.parkedCounter.increment()
             self.logger.debug(
                 "A delivery takes long; others pass",
-                metadata: ["outbox.destination": "\(self.destination)", "outbox.id": "\(deferral.id)"])
+                metadata: [LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)"])
             self.emit(.parked(id: deferral.id, destination: self.destination))
         case .dead(let death):
             self.deadCounter.increment()
@@ -143,7 +144,7 @@ package final class DeliveryObserver: Sendable {
             span.attributes["messaging.system"] = "outbox"
             span.attributes["messaging.destination.name"] = message.destination.name
             span.attributes["messaging.message.id"] = "\(message.id)"
-            span.attributes["outbox.attempt"] = message.attempt
+            span.attributes[LogKey.attempt] = message.attempt
             try await body()
         }
     }
@@ -155,10 +156,10 @@ extension DeliveryObserver {
     /// At the usual level one line a minute and destination, however much is retried; each at debug.
     private func log(_ deferral: Deferral, _ error: String, _ delay: Duration?) {
         var metadata: Logger.Metadata = [
-            "outbox.destination": "\(self.destination)", "outbox.id": "\(deferral.id)",
-            "outbox.attempts": "\(deferral.attempts)", "outbox.error": "\(Self.line(error))",
+            LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)",
+            LogKey.attempts: "\(deferral.attempts)", LogKey.error: "\(Self.line(error))",
         ]
-        if let delay { metadata["outbox.retry_after_ms"] = "\(Int(delay.seconds * 1000))" }
+        if let delay { metadata[LogKey.retryAfter] = "\(Int(delay.seconds * 1000))" }
         let isWritten = self.note { $0.retried.note(error, now: .now) }
         self.logger.log(
             level: isWritten ? .info : .debug, "A message was not delivered and is tried again", metadata: metadata)
@@ -171,9 +172,9 @@ extension DeliveryObserver {
         self.logger.log(
             level: isWritten ? .warning : .debug, "A message was not delivered and is a dead letter now",
             metadata: [
-                "outbox.destination": "\(self.destination)", "outbox.id": "\(death.id)",
-                "outbox.attempts": "\(death.attempts)", "outbox.reason": "\(death.reason.rawValue)",
-                "outbox.error": "\(Self.line(error))",
+                LogKey.destination: "\(self.destination)", LogKey.id: "\(death.id)",
+                LogKey.attempts: "\(death.attempts)", LogKey.reason: "\(death.reason.rawValue)",
+                LogKey.error: "\(Self.line(error))",
             ])
     }
 
@@ -216,8 +217,8 @@ extension DeliveryObserver {
 
     private func metadata(_ counted: (count: Int, last: String)) -> Logger.Metadata {
         [
-            "outbox.destination": "\(self.destination)", "outbox.count": "\(counted.count)",
-            "outbox.error": "\(Self.line(counted.last))",
+            LogKey.destination: "\(self.destination)", LogKey.count: "\(counted.count)",
+            LogKey.error: "\(Self.line(counted.last))",
         ]
     }
 

@@ -1,4 +1,5 @@
 public import Logging
+import OutboxRuntime
 public import ServiceLifecycle
 import Synchronization
 
@@ -97,9 +98,8 @@ public final class Relay: Service {
     /// Runs one session after the other until asked to end.
     private func runSessions() async throws {
         let clock = ContinuousClock()
-        let backoff = DeliveryRetryPolicy.exponential(
-            maximumAttempts: .max, initialDelay: self.configuration.reconnect.initialDelay,
-            maximumDelay: self.configuration.reconnect.maximumDelay)
+        let backoff = Backoff(
+            base: self.configuration.reconnect.initialDelay, cap: self.configuration.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()
         var failures = 0
         var isResumed = false
@@ -126,13 +126,13 @@ public final class Relay: Service {
                 if self.control.isStopping {
                     self.logger.warning(
                         "The session failed while the relay ended; what it had not committed is delivered again",
-                        metadata: ["outbox.error": "\(error)"])
+                        metadata: [LogKey.error: "\(error)"])
                     return
                 }
-                let delay = backoff.delay(afterAttempts: failures, random: &random)
+                let delay = backoff.pause(earlierFailures: failures - 1, random: &random)
                 self.logger.warning(
                     "Session ended; a new one follows",
-                    metadata: ["outbox.error": "\(error)", "outbox.retry_after_ms": "\(Int(delay.seconds * 1000))"])
+                    metadata: [LogKey.error: "\(error)", LogKey.retryAfter: "\(Int(delay.seconds * 1000))"])
                 self.hub.emit(.disconnected(reason: error.description, retryAfter: delay))
                 try await self.pause(delay)
             }
@@ -209,7 +209,7 @@ public final class Relay: Service {
             if self.control.isStopping { return }
         }
         let streams = try await session.attach(self.routes.destinations)
-        self.logger.info("Delivering", metadata: ["outbox.streams": "\(streams.count)"])
+        self.logger.info("Delivering", metadata: [LogKey.streams: "\(streams.count)"])
         self.hub.emit(.started)
         progress.begun()
 

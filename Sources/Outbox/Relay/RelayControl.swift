@@ -1,3 +1,4 @@
+import OutboxRuntime
 import Synchronization
 
 /// How a relay is asked to end, from any thread.

@@ -1,4 +1,5 @@
 import Logging
+import OutboxRuntime
 
 /// Making outcomes durable, and keeping what was refused.
 extension RelayLoop {
@@ -70,7 +71,7 @@ extension RelayLoop {
                 if let before = self.streams[id]?.refused {
                     self.logger.notice(
                         before.hasOutcomes ? "Outcomes are stored again" : "Messages are delivered again",
-                        metadata: ["outbox.destination": "\(self.destination(of: id))"])
+                        metadata: [LogKey.destination: "\(self.destination(of: id))"])
                 }
                 self.streams[id]?.refused = nil
                 self.noteCommitted(id, work.pages, work.endings)
@@ -117,8 +118,8 @@ extension RelayLoop {
                 ? "Outcomes cannot be stored; that is tried again, and nothing more of the destination is delivered than its window has room for"
                 : "The start of a delivery cannot be stored; that is tried again, and nothing of the destination is delivered before",
             metadata: [
-                "outbox.destination": "\(self.destination(of: id))", "outbox.error": "\(error)",
-                "outbox.attempts": "\(refused.attempts)",
+                LogKey.destination: "\(self.destination(of: id))", LogKey.error: "\(error)",
+                LogKey.attempts: "\(refused.attempts)",
             ])
     }
 

@@ -1,5 +1,6 @@
 import DequeModule
 import Logging
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -135,7 +136,7 @@ struct RelayLoop: ~Copyable {
                 refused.hasOutcomes
                     ? "Outcomes could not be stored before the end; what was delivered is delivered again"
                     : "That the relay ended in good order could not be stored; the next one takes that for a crash",
-                metadata: ["outbox.destination": "\(self.destination(of: stream.id))"])
+                metadata: [LogKey.destination: "\(self.destination(of: stream.id))"])
         }
     }
 

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// A text with places for what a message has: a topic, a routing key, a path.
 ///
 /// `{destination}`, `{route}`, `{key}`, `{id}` and `{header.NAME}` stand for the message's; `{route|orders}` has something

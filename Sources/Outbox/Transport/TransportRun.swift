@@ -1,4 +1,5 @@
 import Logging
+import OutboxRuntime
 
 /// Runs the transports of a relay beside its sessions: they begin before, and are closed after the last delivery.
 struct TransportRun {
@@ -52,7 +53,7 @@ struct TransportRun {
         self.logger.log(
             level: transport.logsItsContact ? .debug : .warning,
             "A transport has no contact yet; it goes on trying",
-            metadata: ["outbox.transport": "\(transport)", "outbox.error": "\(reason)"])
+            metadata: [LogKey.transport: "\(transport)", LogKey.error: "\(reason)"])
     }
 
     private func close() async {

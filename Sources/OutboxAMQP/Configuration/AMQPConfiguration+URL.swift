@@ -1,4 +1,5 @@
 public import Outbox
+import OutboxRuntime
 
 extension AMQPConfiguration {
     /// The schemes of addresses, and the ports of hosts that name none.
@@ -21,7 +22,12 @@ extension AMQPConfiguration {
     /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
     ///   ``validate()`` finds. Without credentials.
     public init(url: String) throws(TransportConfigurationError) {
-        let address = try BrokerURL(url, ports: Self.ports)
+        let address: BrokerURL
+        do throws(InvalidText) {
+            address = try BrokerURL(url, ports: Self.ports)
+        } catch {
+            throw TransportConfigurationError(error)
+        }
         var parameters = try AMQPParameters(address.parameters)
         self.init(hosts: address.hosts.map { Host($0.name, port: $0.port) })
         // An empty one is what a slash before the parameters gives, and no virtual host that there is.

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// The parameters of an address, each of which is taken once.
 struct AMQPParameters {

@@ -1,5 +1,6 @@
 import CRabbitMQ
 import Outbox
+import OutboxRuntime
 
 #if canImport(Darwin)
 import Darwin

@@ -1,15 +1,14 @@
 import Outbox
+import OutboxRuntime
 
 /// When to try again to reach the broker: at once after a connection that has served, else after a pause that doubles, with
 /// full jitter.
 struct ReconnectSchedule {
-    private let initialDelay: Duration
-    private let maximumDelay: Duration
+    private let backoff: Backoff
     private var failures = 0
 
     init(_ settings: AMQPConfiguration.Connection) {
-        self.initialDelay = settings.initialDelay
-        self.maximumDelay = settings.maximumDelay
+        self.backoff = Backoff(base: settings.initialDelay, cap: settings.maximumDelay)
     }
 
     /// No host could be reached.
@@ -17,9 +16,8 @@ struct ReconnectSchedule {
     /// - Parameter random: From 0 to 1.
     /// - Returns: For how long to wait.
     mutating func failed(random: Double) -> Duration {
-        let longest = min(self.initialDelay * (1 << min(self.failures, 30)), self.maximumDelay)
-        self.failures += 1
-        return longest * random
+        defer { self.failures += 1 }
+        return self.backoff.pause(earlierFailures: self.failures, draw: random)
     }
 
     /// A connection is lost.

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// Where tasks and the transport's thread meet: batches go in, orders to end too, and the thread is woken if it sleeps.

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

@@ -1,6 +1,7 @@
 import DequeModule
 import Logging
 import Outbox
+import OutboxRuntime
 
 /// What happens on the thread of a transport: it connects, publishes what has come, and hands out what the broker says.
 ///
@@ -183,15 +184,5 @@ final class Publisher {
         for job in self.line { job.isInLine = false }
         self.line.removeAll()
         self.suspectedJobs = 0
-    }
-}
-
-extension Duration {
-    /// Rounded up, so that nobody spins during the last of them; not negative, and for `poll(2)`.
-    var wholeMilliseconds: CInt {
-        let (seconds, attoseconds) = self.components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let milliseconds = min(seconds, 1_000_000) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-        return CInt(milliseconds)
     }
 }

@@ -1,6 +1,6 @@
 import Outbox
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 
 /// Why the program ends without having done what was asked: a line for a person and a number for a script.
 struct CommandFailure: Error {

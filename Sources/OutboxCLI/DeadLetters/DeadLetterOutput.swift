@@ -1,5 +1,6 @@
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

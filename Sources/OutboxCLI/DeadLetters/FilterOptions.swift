@@ -1,6 +1,7 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 /// Which dead letters are meant: those to which all that is given applies.
 struct FilterOptions: ParsableArguments {

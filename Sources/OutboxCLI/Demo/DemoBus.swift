@@ -1,7 +1,7 @@
 import Foundation
 import Outbox
 import OutboxAMQP
-import OutboxTesting
+import OutboxTestServers
 import RabbitMQMailbox
 
 /// The event bus of the demonstration, where it is a RabbitMQ: what is published to it, and somebody who reads it.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import OutboxPostgres
-import OutboxTesting
+import OutboxRuntime
+import OutboxTestServers
 import UnixSignals
 
 /// `outbox demo`: the whole way of a message, live, on a server of its own.

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// What the demonstration has seen: what the application committed and rolled back, and what the relay did with it.

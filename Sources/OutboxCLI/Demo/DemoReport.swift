@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// What came of the demonstration, and whether it is what an outbox promises.
 struct DemoReport {

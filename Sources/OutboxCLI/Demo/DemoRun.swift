@@ -1,6 +1,7 @@
 import Logging
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 /// One run of the demonstration, on a server that is there.
 struct DemoRun: Sendable {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import Outbox
+import OutboxRuntime
 
 /// A level of logging on the command line.
 struct LogLevelArgument: Sendable {

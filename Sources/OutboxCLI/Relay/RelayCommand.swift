@@ -2,6 +2,7 @@ import ArgumentParser
 import Logging
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 /// `outbox relay`: delivers to brokers, stdout, files or commands.
 struct RelayCommand: AsyncParsableCommand {

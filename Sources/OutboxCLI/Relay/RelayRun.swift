@@ -1,6 +1,7 @@
 import Dispatch
 import Logging
 import Outbox
+import OutboxRuntime
 import ServiceLifecycle
 import UnixSignals
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Outbox
+import OutboxRuntime
 
 /// What `--route` says: a destination, and where its messages go.
 struct RouteArgument: Sendable, Hashable {

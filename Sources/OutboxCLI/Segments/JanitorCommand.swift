@@ -1,5 +1,6 @@
 import ArgumentParser
 import OutboxPostgres
+import OutboxRuntime
 
 /// `outbox janitor`: what a relay does with the log's segments, once.
 struct JanitorCommand: AsyncParsableCommand {

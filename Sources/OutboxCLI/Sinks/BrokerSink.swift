@@ -2,6 +2,7 @@ import Logging
 import Outbox
 import OutboxAMQP
 import OutboxKafka
+import OutboxRuntime
 
 /// A broker that the relay of the command line publishes to: an address whose scheme says which kind it is.
 ///
@@ -62,7 +63,12 @@ struct BrokerSink: Hashable, Sendable {
 
     /// The address with the user and the password that it leaves out.
     private func completeAddress(_ environment: [String: String]) throws(TransportConfigurationError) -> String {
-        let url = try BrokerURL(self.address, ports: self.kind.ports)
+        let url: BrokerURL
+        do throws(InvalidText) {
+            url = try BrokerURL(self.address, ports: self.kind.ports)
+        } catch {
+            throw TransportConfigurationError(error)
+        }
         guard let user = url.user ?? environment["\(self.kind.variable)_USERNAME"],
             let password = url.password ?? environment["\(self.kind.variable)_PASSWORD"]
         else { return self.address }

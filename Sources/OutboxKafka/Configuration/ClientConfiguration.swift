@@ -1,5 +1,6 @@
 import CRdKafka
 import Outbox
+import OutboxRuntime
 
 #if canImport(Darwin)
 import Darwin

@@ -1,4 +1,5 @@
 public import Outbox
+import OutboxRuntime
 
 extension KafkaConfiguration {
     /// The schemes of addresses, and the ports of hosts that name none.
@@ -14,7 +15,13 @@ extension KafkaConfiguration {
     ///
     /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
     public init(url: String) throws(TransportConfigurationError) {
-        let url = try BrokerURL(url, ports: Self.ports)
+        let address = url
+        let url: BrokerURL
+        do throws(InvalidText) {
+            url = try BrokerURL(address, ports: Self.ports)
+        } catch {
+            throw TransportConfigurationError(error)
+        }
         self.init(brokers: url.hosts.map(\.description))
         if url.scheme != "kafka" { self.security.tls = TLS() }
         if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path, of: "topic") }

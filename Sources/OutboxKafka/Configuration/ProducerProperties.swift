@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// The properties that a producer of librdkafka is made with: what a configuration says, and what the guarantees need.
 struct ProducerProperties: Sendable {

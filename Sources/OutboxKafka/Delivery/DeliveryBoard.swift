@@ -1,5 +1,6 @@
 import DequeModule
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// What deliveries and the transport's thread tell each other.

@@ -1,5 +1,6 @@
 import CRdKafka
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// A producer as deliveries see it: until it is retired, records can be handed to it from any thread, without waiting.

@@ -1,5 +1,6 @@
 import CRdKafka
 import Outbox
+import OutboxRuntime
 
 /// Owns an `rd_kafka_t`. Used, and ended, by the transport's thread: ending it waits for librdkafka's threads.
 @safe struct ProducerHandle: ~Copyable {

@@ -1,6 +1,7 @@
 import CRdKafka
 import Logging
 import Outbox
+import OutboxRuntime
 
 /// The transport's thread: makes producers, takes their events, and ends them.
 ///
@@ -103,7 +104,7 @@ struct ProducerLoop: ~Copyable {
         producer.retire()
         self.drain(handle)
         if let failure = self.failure {
-            self.logger.debug("Making the producer anew", metadata: ["outbox.error": "\(failure.reason)"])
+            self.logger.debug("Making the producer anew", metadata: [LogKey.error: "\(failure.reason)"])
         }
     }
 
@@ -155,7 +156,7 @@ struct ProducerLoop: ~Copyable {
     private mutating func take(_ code: rd_kafka_resp_err_t, _ reason: String, isFatal: Bool) {
         self.logger.debug(
             "librdkafka reports an error",
-            metadata: ["outbox.kafka.code": "\(errorText(code))", "outbox.error": "\(reason)"])
+            metadata: ["outbox.kafka.code": "\(errorText(code))", LogKey.error: "\(reason)"])
         if isFatal {
             // librdkafka sends nothing more, and goes on to say what became of what is on the wire.
             self.failure = Failure(reason: reason, patience: Self.partingTime)
@@ -189,7 +190,7 @@ struct ProducerLoop: ~Copyable {
         guard let reason = self.topicCheck.note(defect, now: .now) else { return }
         self.logger.warning(
             "Kafka does not have what messages go to; they wait in the outbox",
-            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", LogKey.error: "\(reason)"])
     }
 
     private mutating func checkTime(_ handle: borrowing ProducerHandle) {
@@ -227,7 +228,7 @@ struct ProducerLoop: ~Copyable {
         self.isSaidDown = true
         self.logger.warning(
             "Kafka cannot be used; messages wait in the outbox, and it is tried again",
-            metadata: ["outbox.kafka.brokers": "\(self.brokers)", "outbox.error": "\(reason)"])
+            metadata: ["outbox.kafka.brokers": "\(self.brokers)", LogKey.error: "\(reason)"])
     }
 
     /// Whether one record in a request is called for.

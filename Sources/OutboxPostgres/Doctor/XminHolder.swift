@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import OutboxSQL
 
 /// Something that keeps vacuum from removing dead rows.

@@ -1,5 +1,6 @@
 public import Outbox
 import OutboxMigrations
+import OutboxRuntime
 import OutboxSQL
 
 /// Puts messages into an outbox, in the transaction that changes the application's own data.

@@ -1,4 +1,5 @@
 public import Outbox
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 public import FoundationEssentials

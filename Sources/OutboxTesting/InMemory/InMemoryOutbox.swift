@@ -1,5 +1,6 @@
 public import Logging
 public import Outbox
+import OutboxRuntime
 import Synchronization
 
 #if canImport(FoundationEssentials)

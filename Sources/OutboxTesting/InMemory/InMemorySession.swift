@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// A relay's session with an ``InMemoryOutbox``.
 actor InMemorySession: RelaySession {

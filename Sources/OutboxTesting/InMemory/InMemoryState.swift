@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// Everything that a store in memory holds. A value type without clock, lock or await.
 struct InMemoryState {

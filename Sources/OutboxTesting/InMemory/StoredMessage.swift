@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// A committed message, as all of the store's lists refer to it.
 final class StoredMessage: Sendable {
@@ -17,10 +18,7 @@ final class StoredMessage: Sendable {
         self.content = content
         self.createdAt = createdAt
         self.deliverAt = content.deliverAt.map { Timestamp($0) }
-        // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
-        self.keyHash = content.key.map { key in
-            key.utf8.reduce(0xcbf2_9ce4_8422_2325) { hash, byte in (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        }
+        self.keyHash = content.key.map { FowlerNollVo.hash($0.utf8) }
         self.size = content.headers.reduce(content.payload.count) { $0 + $1.key.utf8.count + $1.value.utf8.count + 6 }
         self.slot = Int((self.keyHash ?? UInt64(bitPattern: id)) & 1023)
     }

@@ -1,6 +1,6 @@
 import Dispatch
 import Foundation
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

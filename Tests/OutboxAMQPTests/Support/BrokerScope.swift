@@ -1,6 +1,7 @@
 import Logging
 import Outbox
 import OutboxAMQP
+import OutboxTestServers
 import OutboxTesting
 import RabbitMQMailbox
 import Synchronization

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 #if canImport(Darwin)

@@ -1,4 +1,4 @@
-import OutboxTesting
+import OutboxTestServers
 
 /// The broker that most tests of this process share, started when the first of them asks for it. Every test has exchanges and
 /// queues of its own.

@@ -1,6 +1,6 @@
 import Outbox
 import OutboxAMQP
-import OutboxTesting
+import OutboxTestServers
 import RabbitMQMailbox
 import TestSupport
 import Testing

@@ -4,7 +4,7 @@ import MetricsTestKit
 import Outbox
 import OutboxAMQP
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import RabbitMQMailbox
 import Testing
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Outbox
+import OutboxRuntime
 import Testing
 
 @testable import OutboxCLI

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 import Testing
 
 @testable import OutboxCLI

@@ -1,7 +1,8 @@
 import Foundation
 import Outbox
 import OutboxPostgres
-import OutboxTesting
+import OutboxRuntime
+import OutboxTestServers
 import RabbitMQMailbox
 import Testing
 

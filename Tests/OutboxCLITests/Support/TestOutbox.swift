@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import Testing
 

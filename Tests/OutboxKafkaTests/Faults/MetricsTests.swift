@@ -5,7 +5,7 @@ import MetricsTestKit
 import Outbox
 import OutboxKafka
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

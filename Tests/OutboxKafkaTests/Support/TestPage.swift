@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -56,9 +57,7 @@ import Foundation
     func route(at row: Int) -> String? { self.messages[row].route }
     func key(at row: Int) -> String? { self.messages[row].key }
     func keyHash(at row: Int) -> UInt64? {
-        self.messages[row].key.map { key in
-            key.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
-        }
+        self.messages[row].key.map { FowlerNollVo.hash($0.utf8) }
     }
     func optionsJSON(at row: Int) -> String? { nil }
     func headersJSON(at row: Int) -> String? {

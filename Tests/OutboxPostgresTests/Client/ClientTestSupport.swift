@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import TestSupport
 

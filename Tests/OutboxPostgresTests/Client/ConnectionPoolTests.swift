@@ -1,5 +1,5 @@
 import Logging
-import OutboxTesting
+import OutboxTestServers
 import ServiceLifecycle
 import Synchronization
 import Testing

@@ -1,5 +1,5 @@
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 
 /// Where the tests find a server.
 func testPostgres() async throws -> LibPQConfiguration {

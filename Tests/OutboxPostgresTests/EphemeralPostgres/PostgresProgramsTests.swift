@@ -1,5 +1,5 @@
 import Foundation
-import OutboxTesting
+import OutboxTestServers
 import Testing
 
 @Suite struct PostgresProgramsTests {

@@ -1,5 +1,5 @@
 import Foundation
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

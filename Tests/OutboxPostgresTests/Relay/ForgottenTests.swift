@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Outbox
+import OutboxRuntime
 import Synchronization
 import TestSupport
 import Testing

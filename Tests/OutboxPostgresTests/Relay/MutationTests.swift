@@ -1,6 +1,6 @@
 import Outbox
 import OutboxSQL
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

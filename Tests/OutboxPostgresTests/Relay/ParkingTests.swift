@@ -1,3 +1,4 @@
+import OutboxRuntime
 import TestSupport
 import Testing
 

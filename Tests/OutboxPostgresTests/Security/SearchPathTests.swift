@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import Outbox
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Logging
 import Outbox
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import TestSupport
 import Testing

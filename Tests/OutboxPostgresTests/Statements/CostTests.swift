@@ -1,5 +1,5 @@
 import Outbox
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 import Foundation
-import OutboxTesting
+import OutboxTestServers
 
 /// Another program, run to its end without blocking a thread of the pool.
 enum Program {

@@ -1,4 +1,4 @@
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import Testing
 

@@ -1,6 +1,6 @@
 import Foundation
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 
 /// An outbox in a schema of its own, with roles of its own, for one test.
 struct TestOutbox: Sendable {

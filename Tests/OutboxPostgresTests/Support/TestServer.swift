@@ -1,4 +1,4 @@
-import OutboxTesting
+import OutboxTestServers
 
 /// The Postgres that all tests of this process share, started when the first of them asks for it.
 ///

@@ -1,5 +1,6 @@
 import Foundation
 import Outbox
+import OutboxRuntime
 import TestSupport
 import Testing
 

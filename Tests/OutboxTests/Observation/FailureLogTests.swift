@@ -1,5 +1,6 @@
 import Logging
 import Outbox
+import OutboxRuntime
 import OutboxTesting
 import Synchronization
 import Testing

@@ -1,4 +1,5 @@
 import Logging
+import OutboxRuntime
 import OutboxTesting
 import Synchronization
 import Testing

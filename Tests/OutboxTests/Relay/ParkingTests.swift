@@ -1,3 +1,4 @@
+import OutboxRuntime
 import OutboxTesting
 import Synchronization
 import Testing

@@ -1,4 +1,5 @@
 import Logging
+import OutboxRuntime
 import Synchronization
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 extension Latch {
     /// Waits until it is open.

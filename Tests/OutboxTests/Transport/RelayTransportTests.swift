@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import OutboxTesting
 import Synchronization
 import Testing

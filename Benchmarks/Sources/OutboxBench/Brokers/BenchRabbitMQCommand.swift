@@ -2,7 +2,7 @@ import ArgumentParser
 import BenchmarkReferences
 import Outbox
 import OutboxAMQP
-import OutboxTesting
+import OutboxTestServers
 
 /// `outbox-bench rabbitmq`: the transport to RabbitMQ.
 struct BenchRabbitMQCommand: Benchmark {

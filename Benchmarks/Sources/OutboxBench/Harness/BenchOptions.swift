@@ -1,5 +1,5 @@
 import ArgumentParser
-import OutboxTesting
+import OutboxTestServers
 
 /// On which server is measured.
 struct BenchServerOptions: ParsableArguments {

@@ -1,6 +1,6 @@
 import Foundation
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 
 /// The server that all tests of this process share.

@@ -1,5 +1,6 @@
 internal import CLibPQ
 internal import Outbox
+import OutboxRuntime
 
 /// Where the server is and how to log in: the parameters of libpq.
 ///

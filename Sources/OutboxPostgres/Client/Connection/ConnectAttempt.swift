@@ -1,6 +1,7 @@
 internal import CLibPQ
 internal import Logging
 internal import Outbox
+import OutboxRuntime
 internal import Synchronization
 
 #if canImport(Darwin)

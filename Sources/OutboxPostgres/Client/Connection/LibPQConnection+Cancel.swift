@@ -1,4 +1,5 @@
 internal import Outbox
+import OutboxRuntime
 
 /// Cancelling the statement that is running.
 extension LibPQConnection {

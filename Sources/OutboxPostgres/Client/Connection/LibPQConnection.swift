@@ -2,6 +2,7 @@ internal import CLibPQ
 internal import DequeModule
 public import Logging
 internal import Outbox
+import OutboxRuntime
 internal import Synchronization
 
 /// A session with a Postgres server.

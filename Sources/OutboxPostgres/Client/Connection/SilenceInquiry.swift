@@ -1,5 +1,6 @@
 internal import Logging
 internal import Outbox
+import OutboxRuntime
 
 /// Asks a server over a connection of its own what a session does that owes an answer and says nothing.
 struct SilenceInquiry: Sendable {

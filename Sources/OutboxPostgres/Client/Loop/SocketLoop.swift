@@ -1,5 +1,6 @@
 import DequeModule
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 #if canImport(Darwin)
@@ -242,13 +243,10 @@ package final class SocketLoop: SerialExecutor, @unchecked Sendable {
         }
     }
 
-    /// In milliseconds, rounded up so that the loop does not spin during the last of them.
+    /// In milliseconds; -1: without a limit.
     static func timeout(until deadline: ContinuousClock.Instant?) -> CInt {
         guard let deadline else { return -1 }
-        let (seconds, attoseconds) = (deadline - .now).components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let milliseconds = min(seconds, 1_000_000) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-        return CInt(milliseconds)
+        return (deadline - .now).wholeMilliseconds
     }
 }
 

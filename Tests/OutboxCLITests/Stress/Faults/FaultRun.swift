@@ -1,6 +1,6 @@
 import Foundation
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import Synchronization
 import TestSupport
 import Testing

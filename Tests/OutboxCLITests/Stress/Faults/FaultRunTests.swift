@@ -1,6 +1,6 @@
 import Foundation
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 import Testing
 

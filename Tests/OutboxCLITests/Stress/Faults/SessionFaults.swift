@@ -1,5 +1,5 @@
 import OutboxPostgres
-import OutboxTesting
+import OutboxTestServers
 import TestSupport
 
 /// SIGKILL of a relay, the one that delivers or the standby.

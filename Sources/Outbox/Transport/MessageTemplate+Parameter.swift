@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 extension MessageTemplate {
     /// Reads a template that is a parameter of an address.
     ///

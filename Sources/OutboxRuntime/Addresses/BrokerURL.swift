@@ -35,20 +35,20 @@ package struct BrokerURL: Sendable, Hashable {
     /// Reads an address.
     ///
     /// - Parameter ports: The schemes that can be used, with the port of hosts that give none.
-    /// - Throws: A ``TransportConfigurationError``.
-    package init(_ text: String, ports: [String: Int]) throws(TransportConfigurationError) {
+    /// - Throws: A ``InvalidText``.
+    package init(_ text: String, ports: [String: Int]) throws(InvalidText) {
         let names = ports.keys.sorted()
         guard let colon = text.firstRange(of: "://") else {
-            throw TransportConfigurationError(
+            throw InvalidText(
                 "an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
         }
         let scheme = text[..<colon.lowerBound].lowercased()
         guard let defaultPort = ports[scheme] else {
             if let (name, nearest) = Redaction.misspelling(scheme, of: names) {
-                throw TransportConfigurationError(
+                throw InvalidText(
                     "“\(name)” is no scheme of an address here; did you mean “\(nearest)”?")
             }
-            throw TransportConfigurationError(
+            throw InvalidText(
                 "an address begins with \(names.map { $0 + "://" }.joined(separator: " or "))")
         }
         var rest = text[colon.upperBound...]
@@ -58,7 +58,7 @@ package struct BrokerURL: Sendable, Hashable {
             rest = rest[..<mark]
         }
         if rest.contains("#") {
-            throw TransportConfigurationError(
+            throw InvalidText(
                 "before the parameters of an address, as in a password, “#” is written %23")
         }
         var path: String?
@@ -66,7 +66,7 @@ package struct BrokerURL: Sendable, Hashable {
             let text = rest[rest.index(after: slash)...]
             // More likely it is the end of a password that has a slash in it, and what stands before is no host.
             if text.contains("@") {
-                throw TransportConfigurationError("in a password “/” is written %2F, and in a path “@” is written %40")
+                throw InvalidText("in a password “/” is written %2F, and in a path “@” is written %40")
             }
             path = try Self.decoded(text, "the path")
             rest = rest[..<slash]
@@ -116,50 +116,50 @@ package struct BrokerURL: Sendable, Hashable {
         return encoded
     }
 
-    private static func parameters(_ text: Substring) throws(TransportConfigurationError) -> [Parameter] {
+    private static func parameters(_ text: Substring) throws(InvalidText) -> [Parameter] {
         var parameters: [Parameter] = []
         // They are counted, not named: a “?” in a password makes the rest of it a parameter.
         for (index, item) in text.split(separator: "&").enumerated() {
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = try self.decoded(parts[0], "the name of parameter \(index + 1)")
             guard parts.count == 2, !name.isEmpty else {
-                throw TransportConfigurationError("parameter \(index + 1) has no name or no value: NAME=VALUE")
+                throw InvalidText("parameter \(index + 1) has no name or no value: NAME=VALUE")
             }
             parameters.append(Parameter(name: name, value: try self.decoded(parts[1], "parameter \(index + 1)")))
         }
         return parameters
     }
 
-    private static func host(_ text: Substring, defaultPort: Int) throws(TransportConfigurationError) -> Host {
+    private static func host(_ text: Substring, defaultPort: Int) throws(InvalidText) -> Host {
         var name = text
         var port: Substring?
         if text.first == "[" {
             guard let end = text.firstIndex(of: "]") else {
-                throw TransportConfigurationError("a host’s bracket is not closed")
+                throw InvalidText("a host’s bracket is not closed")
             }
             name = text[text.index(after: text.startIndex)..<end]
             let rest = text[text.index(after: end)...]
             if rest.first == ":" {
                 port = rest.dropFirst()
             } else if !rest.isEmpty {
-                throw TransportConfigurationError("after a host’s bracket comes a colon and the port")
+                throw InvalidText("after a host’s bracket comes a colon and the port")
             }
         } else if let colon = text.lastIndex(of: ":") {
             name = text[..<colon]
             port = text[text.index(after: colon)...]
             if name.contains(":") {
-                throw TransportConfigurationError("a host is NAME:PORT; an address of IPv6 stands in brackets")
+                throw InvalidText("a host is NAME:PORT; an address of IPv6 stands in brackets")
             }
         }
-        if name.isEmpty { throw TransportConfigurationError("a host has no name") }
+        if name.isEmpty { throw InvalidText("a host has no name") }
         guard let port else { return Host(name: try self.decoded(name, "a host"), port: defaultPort) }
         guard let number = Int(port), (1...65535).contains(number) else {
-            throw TransportConfigurationError("a port is a number from 1 to 65535")
+            throw InvalidText("a port is a number from 1 to 65535")
         }
         return Host(name: try self.decoded(name, "a host"), port: number)
     }
 
-    private static func decoded(_ text: Substring, _ what: String) throws(TransportConfigurationError) -> String {
+    private static func decoded(_ text: Substring, _ what: String) throws(InvalidText) -> String {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
         while let byte = rest.popFirst() {
@@ -170,13 +170,13 @@ package struct BrokerURL: Sendable, Hashable {
             guard let digits = String(rest.prefix(2)), digits.count == 2, digits.allSatisfy(\.isHexDigit),
                 let value = UInt8(digits, radix: 16)
             else {
-                throw TransportConfigurationError("\(what): a percent sign is followed by two hexadecimal digits")
+                throw InvalidText("\(what): a percent sign is followed by two hexadecimal digits")
             }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }
         guard let decoded = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-            throw TransportConfigurationError("\(what) is no text in UTF-8, or contains a NUL")
+            throw InvalidText("\(what) is no text in UTF-8, or contains a NUL")
         }
         return decoded
     }

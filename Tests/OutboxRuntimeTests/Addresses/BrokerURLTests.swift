@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Outbox
+@testable import OutboxRuntime
 
 @Suite struct BrokerURLTests {
     private static let ports = ["amqp": 5672, "amqps": 5671]
@@ -30,14 +30,14 @@ import Testing
         "amqp://s%3cret:p%ss@a", "amqp://a#b", "amqp://a/%00", "amqp://a/%+f", "amqp://a/%ff", "amqp://:1",
     ])
     func whatIsWrong(_ text: String) {
-        let error = #expect(throws: TransportConfigurationError.self) { try BrokerURL(text, ports: Self.ports) }
+        let error = #expect(throws: InvalidText.self) { try BrokerURL(text, ports: Self.ports) }
         #expect(error.map { !$0.description.contains("cret") && !$0.description.contains("p%ss") } == true)
     }
 
     @Test func aNumberSignIsOneInAParameter() throws {
         let url = try BrokerURL("amqp://a/v?binding_key=#&routing_key=a.#.b", ports: Self.ports)
         #expect(url.parameters.map(\.value) == ["#", "a.#.b"])
-        let error = #expect(throws: TransportConfigurationError.self) {
+        let error = #expect(throws: InvalidText.self) {
             try BrokerURL("amqp://me:a#b@h?x=y", ports: Self.ports)
         }
         #expect(error?.description.contains("%23") == true)
@@ -45,14 +45,14 @@ import Testing
 
     /// Else the rest of a password would be a virtual host, and its beginning a port.
     @Test func anAtInThePathIsTheEndOfAPassword() {
-        let error = #expect(throws: TransportConfigurationError.self) {
+        let error = #expect(throws: InvalidText.self) {
             try BrokerURL("amqp://me:12/s3cret@h", ports: Self.ports)
         }
         #expect(error?.description.contains("%2F") == true && error?.description.contains("s3cret") == false)
     }
 
     @Test func theNearestSchemeIsNamed() {
-        let error = #expect(throws: TransportConfigurationError.self) { try BrokerURL("amq://a", ports: Self.ports) }
+        let error = #expect(throws: InvalidText.self) { try BrokerURL("amq://a", ports: Self.ports) }
         #expect(error?.description.contains("did you mean “amqp”?") == true)
     }
 

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 extension TransportConformance {
     static let lifecycleChecks: [Check] = [

@@ -1,4 +1,5 @@
 package import Outbox
+import OutboxRuntime
 import Synchronization
 
 #if canImport(FoundationEssentials)

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Tells one waiting task to look again. What is raised while nobody waits is kept for the next wait.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var isRaised = false
         var isWake = false
@@ -10,10 +10,12 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Ends the current or the next wait.
     ///
     /// - Parameter wake: Whether whoever waits is to return, even if it finds nothing.
-    func raise(wake: Bool = false) {
+    package func raise(wake: Bool = false) {
         let waiter = self.state.withLock { state in
             state.isRaised = true
             if wake { state.isWake = true }
@@ -26,7 +28,7 @@ final class Signal: Sendable {
     /// Takes back what was raised. To be called before looking: what is raised while looking ends the next wait.
     ///
     /// - Returns: Whether it was a wake.
-    func lower() -> Bool {
+    package func lower() -> Bool {
         self.state.withLock { state in
             defer {
                 state.isRaised = false
@@ -37,7 +39,7 @@ final class Signal: Sendable {
     }
 
     /// Waits until the signal is raised, the deadline has come or the task is cancelled.
-    func wait(until deadline: ContinuousClock.Instant?) async {
+    package func wait(until deadline: ContinuousClock.Instant?) async {
         guard let deadline else { return await self.wait() }
         async let _: Void = self.raise(at: deadline)
         await self.wait()
