@@ -3,7 +3,7 @@ import Testing
 
 /// Each benchmark with a few hundred messages. They check themselves that everything was delivered, and exactly once; how
 /// long it took says nothing here.
-@Suite struct BenchTests {
+@Suite(.timeLimit(.minutes(10))) struct BenchTests {
     @Test(arguments: [
         ("drain --messages 500", 1),
         ("commits --clients 1,4 --messages 200 --seconds 60", 6),

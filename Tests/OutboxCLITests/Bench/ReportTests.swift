@@ -8,7 +8,7 @@ import FoundationXML
 #endif
 
 /// Results as tables, JSON and drawings.
-@Suite struct ReportTests {
+@Suite(.timeLimit(.minutes(10))) struct ReportTests {
     private static let machine = Machine(
         processor: "A & B <1>", cores: 2, memory: 8 << 30, system: "\"Sys\"", postgres: "15.1", fsync: "on", load: 0.5,
         date: Date(timeIntervalSince1970: 0))

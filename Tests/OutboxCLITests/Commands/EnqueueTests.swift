@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `outbox enqueue`.
-@Suite struct EnqueueTests {
+@Suite(.timeLimit(.minutes(10))) struct EnqueueTests {
     @Test func enqueuesOneMessage() async throws {
         let outbox = try await TestOutbox.migrated()
         let ending = try await outbox(

@@ -7,7 +7,7 @@ import Testing
 /// A relay that is killed over and over, at random moments by somebody, and by messages whose command kills it.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
-@Suite struct KillRunTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct KillRunTests {
     private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 100
     private static let keys = 10

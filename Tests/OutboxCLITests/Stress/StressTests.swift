@@ -7,7 +7,7 @@ import Testing
 /// Writers of every kind against a relay that is killed over and over, and that has nothing but NOTIFY to wake it.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
-@Suite struct StressTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct StressTests {
     private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 500
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct PoolStateTests {
+@Suite(.timeLimit(.minutes(10))) struct PoolStateTests {
     typealias State = PoolState<Int, String>
 
     @Test func opensUpToTheMaximumThenQueues() {

@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a doctor makes of what it has seen.
-@Suite struct DoctorJudgementTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorJudgementTests {
     let doctor = OutboxDoctor()
 
     @Test(arguments: [

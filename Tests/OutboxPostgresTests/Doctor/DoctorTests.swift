@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a doctor sees of a real server.
-@Suite struct DoctorTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorTests {
     private func findings(
         _ test: TestOutbox, as role: String? = nil, roles: OutboxDoctor.Roles = .init(),
         limits: OutboxDoctor.Limits = .init()
@@ -293,7 +293,7 @@ import Testing
 }
 
 /// What holds up vacuum, on a server of its own: others would be seen as well.
-@Suite struct DoctorXminTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorXminTests {
     @Test func everyHolderOfXminIsNamed() async throws {
         try await EphemeralPostgres.with(
             .init(parameters: ["max_prepared_transactions": "5", "wal_level": "logical", "fsync": "off"])

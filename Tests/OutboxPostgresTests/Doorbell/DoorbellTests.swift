@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The doorbell's protocol, checked over every interleaving of producers and a relay.
-@Suite struct DoorbellTests {
+@Suite(.timeLimit(.minutes(10))) struct DoorbellTests {
     /// Producers, the bell and a relay, each step of which is atomic, as the server makes it.
     struct World: Hashable {
         enum Producer: Hashable {

@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Transactions that bring one idempotency key at the same time.
-@Suite struct IdempotencyRaceTests {
+@Suite(.timeLimit(.minutes(10))) struct IdempotencyRaceTests {
     /// Waits until the connection's session waits for another one.
     private func isWaiting(_ test: TestOutbox, _ pid: Int32) async throws {
         try await eventually("the other transaction waits") {

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// A message is enqueued once for an idempotency key, in whatever way.
-@Suite struct IdempotencyTests {
+@Suite(.timeLimit(.minutes(10))) struct IdempotencyTests {
     // MARK: - One after the other
 
     @Test(arguments: KeyedWay.allCases)

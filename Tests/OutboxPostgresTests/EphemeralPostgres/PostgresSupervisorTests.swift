@@ -3,7 +3,7 @@ import OutboxTesting
 import TestSupport
 import Testing
 
-@Suite struct PostgresSupervisorTests {
+@Suite(.timeLimit(.minutes(10))) struct PostgresSupervisorTests {
     /// The parent here is a process of its own that holds the supervisor's standard input, so that it can be killed.
     @Test func theServerGoesWhenItsParentIsKilled() async throws {
         let inherited = ProcessInfo.processInfo.environment

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Things that happen together, or that hardly ever happen.
-@Suite(.schema) struct EdgeTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct EdgeTests {
     @Test func aRingAndAChangeOfDeferredInOneCommit() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

@@ -8,7 +8,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// A relay behind a real pooler.
-@Suite(.schema) struct PoolerTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct PoolerTests {
     @Test func aPoolerThatGivesSessionsAwayIsRefused() async throws {
         try await self.withPooler(mode: "transaction") { bench, pooled in
             let relay = Relay(

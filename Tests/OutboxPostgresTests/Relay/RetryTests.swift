@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct RetryTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct RetryTests {
     private struct Refused: Error, CustomStringConvertible {
         let description: String
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct TakeoverTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct TakeoverTests {
     @Test func aSecondRelayWaitsAndTakesOver() async throws {
         let bench = try await RelayBench.make()
         let first = Deliveries()
@@ -110,7 +110,7 @@ import Testing
     }
 }
 
-@Suite(.schema) struct ShutdownTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct ShutdownTests {
     @Test func aGracefulEndFinishesWhatHasBegunAndCommitsIt() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

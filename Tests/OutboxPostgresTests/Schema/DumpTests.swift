@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What an outbox is after a dump and a restore, after a dump of its structure alone, and after somebody has emptied a table.
-@Suite struct DumpTests {
+@Suite(.timeLimit(.minutes(10))) struct DumpTests {
     /// Two databases, the first with an outbox in which some messages are delivered and some wait.
     private func withDatabases(
         template: String = "",

@@ -9,7 +9,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Roles that may create objects in a schema which others have in their `search_path` must not get their code run by them.
-@Suite struct SearchPathTests {
+@Suite(.timeLimit(.minutes(10))) struct SearchPathTests {
     /// A database of its own, in which every session finds the traps before anything of the server's.
     private func withTraps(_ body: (TrappedOutbox) async throws -> Void) async throws {
         let server = try await TestServer.shared

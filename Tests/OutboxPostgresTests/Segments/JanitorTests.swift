@@ -7,7 +7,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct JanitorTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct JanitorTests {
     @Test func theRingTurnsUnderARelayAndNothingIsLost() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a relay costs the server, in exact counts. On a server of its own, whose statistics are nobody else's.
-@Suite(.schema) struct CostTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct CostTests {
     struct Cost {
         var rowsWritten = 0
         var walBytes = 0

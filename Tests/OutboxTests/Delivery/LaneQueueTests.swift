@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct LaneQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct LaneQueueTests {
     /// Random schedules of adding, asking, waking, finishing and taking a lane away, against what must always hold.
     @Test(arguments: 0..<20) func aLaneIsSequentialAndNothingIsLost(seed: UInt64) {
         var random = SeededGenerator(seed: seed)

@@ -3,7 +3,7 @@ import Testing
 @testable import Outbox
 @testable import OutboxTesting
 
-@Suite struct LaneTests {
+@Suite(.timeLimit(.minutes(5))) struct LaneTests {
     /// A run of no message: who has it is what matters.
     private let run: LaneRun
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct SlowCallsTests {
+@Suite(.timeLimit(.minutes(5))) struct SlowCallsTests {
     private let start = ContinuousClock.now
 
     private func look(_ calls: inout SlowCalls, at seconds: Double, _ numbers: [UInt64?]) -> [String] {

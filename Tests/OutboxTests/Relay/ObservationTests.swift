@@ -12,7 +12,7 @@ import Tracing
 
 /// What a relay tells a metrics backend and a tracer. In a process of its own, because there is one of each for all of a
 /// process.
-@Suite struct ObservationTests {
+@Suite(.timeLimit(.minutes(5))) struct ObservationTests {
     private struct Refused: Error {}
 
     @Test func attemptsAreCountedAndTraced() async {
