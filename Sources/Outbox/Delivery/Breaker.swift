@@ -95,7 +95,7 @@ package struct Breaker: Sendable {
         if case .probing = self.state { true } else { false }
     }
 
-    /// Somebody wants to call the handler.
+    /// A worker asks to call the handler.
     ///
     /// - Returns: nil: wait.
     package mutating func begin(now: ContinuousClock.Instant) -> Pass? {

@@ -1,7 +1,7 @@
 import DequeModule
 import Synchronization
 
-/// A destination's breaker, and those who wait for it to let them call the handler.
+/// A destination's breaker, and the workers that wait for its permission to call the handler.
 final class BreakerGate: Sendable {
     private struct State {
         var breaker: Breaker
@@ -71,7 +71,7 @@ final class BreakerGate: Sendable {
         return pass
     }
 
-    /// Lets one of those who wait probe, if it is time. Who has waited longest is the first, so the probes go round.
+    /// Lets one waiting worker probe, if it is time. The one that has waited longest is first, so the probes go round.
     ///
     /// - Returns: When to call again; nil: after the next change.
     func probe(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
@@ -80,7 +80,7 @@ final class BreakerGate: Sendable {
         let (prober, next) = self.state.withLock { state -> (Prober?, ContinuousClock.Instant?) in
             guard let probeAt = state.breaker.probeAt else { return (nil, nil) }
             if now < probeAt { return (nil, probeAt) }
-            // If nobody waits, whoever comes next is the probe.
+            // If no worker waits, the next one to ask is the probe.
             if state.waiting.isEmpty { return (nil, nil) }
             guard let pass = state.breaker.begin(now: now) else { return (nil, nil) }
             return ((state.waiting.removeFirst(), pass), nil)

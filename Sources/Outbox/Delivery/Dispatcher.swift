@@ -178,7 +178,7 @@ package final class Dispatcher: Sendable {
                 break
             }
         }
-        // Whoever was woken wakes the next, as long as there is work.
+        // Each woken worker wakes the next one, as long as there is work.
         let wake = self.queue.withLock { $0.wakeOne() }
         self.perform(wake)
         return assignment
@@ -359,7 +359,7 @@ extension Dispatcher {
         self.updateGate { $0.committed(deferred: deferred, removed: removed) }
     }
 
-    /// Somebody else has changed the deferred messages.
+    /// Another session has changed the deferred messages.
     package func reload(deferredKeys: [UInt64: Int]) {
         self.updateGate { $0.reload(stored: deferredKeys) }
     }

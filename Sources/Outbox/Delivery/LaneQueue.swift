@@ -8,10 +8,10 @@ package struct LaneAssignment<Work> {
 
 extension LaneAssignment: Sendable where Work: Sendable {}
 
-/// The lanes of a destination: which work may run now, and who runs it.
+/// The lanes of a destination: which work may run now, and which worker runs it.
 ///
 /// A lane is sequential: it is worked on by one worker at a time, in the order in which its work came. Work is pulled:
-/// a worker that has finished a lane asks for the next one, and waits if there is none. Waking is passed on: whoever
+/// a worker that has finished a lane asks for the next one, and waits if there is none. Waking is passed on: a worker that
 /// takes a lane while others are ready wakes one more worker, so a burst of fast messages is done by few workers and
 /// slow ones get all of them. A worker is started when one is wanted and none waits, and stays from then on.
 ///
@@ -128,7 +128,7 @@ package struct LaneQueue<Work, Waiter> {
         self.waiters.append(waiter)
     }
 
-    /// Ends: drops what has not begun and returns the waiting workers, who are to be told that it is over.
+    /// Ends: drops what has not begun and returns the waiting workers, which the caller tells that it is over.
     package mutating func close() -> [Waiter] {
         self.isClosed = true
         self.ready.removeAll()

@@ -3,8 +3,8 @@ import Tracing
 
 /// Delivers rows that one lane has of one page, one after the other.
 ///
-/// A class, so that nothing has to be moved for each call of the handler. It belongs to one at a time: to the worker that
-/// delivers or, once he has taken the call from the ``Lane``, to who parks it.
+/// A class, so that nothing has to be moved for each call of the handler. Owned by one task at a time: the worker, until the relay
+/// loop takes the call over from the ``Lane`` to park it.
 final class LaneRun: @unchecked Sendable {
     // @unchecked: what changes is touched by its owner only, and Lane hands it over with acquire and release.
 
@@ -20,7 +20,7 @@ final class LaneRun: @unchecked Sendable {
     enum End {
         /// Everything is settled, but for what the lane holds now.
         case done(HeldMessages)
-        /// Somebody else goes on with the lane.
+        /// Another worker goes on with the lane.
         case parked
         /// The delivery was cancelled or has to end, and what is unsettled stays so: the page will be read again.
         case cancelled
@@ -259,7 +259,7 @@ final class LaneRun: @unchecked Sendable {
     /// attempt, so that a message that ends the process is not begun again for ever; not where the transport is without contact,
     /// because then nothing has been begun with the message.
     ///
-    /// - Returns: The messages; what the lane holds; and what is left of the run for somebody else.
+    /// - Returns: The messages; what the lane holds; and what is left of the run, for another worker.
     func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
         let messages =
             self.batch?.messages ?? [Message(page: self.page, row: Int(self.run.rows[self.next - 1]))]

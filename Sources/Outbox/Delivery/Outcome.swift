@@ -53,7 +53,7 @@ public struct Outcome: Sendable, Hashable {
     /// The message was not tried, because an earlier one of its key in the same batch is not delivered. It comes again
     /// after that one, and no attempt is counted.
     ///
-    /// The first message of a batch cannot be behind. If it is said to be all the same, it is tried again later; of a message
+    /// The first message of a batch cannot be behind. If a handler reports it as behind, it is tried again later; for a message
     /// that is alone as a probe, it means that the probe has failed.
     public static let behind = Outcome(.behind)
 

@@ -64,7 +64,7 @@ package struct ParkedMessages: Sendable {
         for (id, entry) in self.entries where entry.page == page { self.entries[id]?.page = nil }
     }
 
-    /// The relay ends before the handlers have: what was counted as an attempt because nobody could know how it would end
+    /// The relay ends before the handlers have: what was counted as an attempt, because its end was not known yet,
     /// was none.
     package mutating func abandon() {
         for (id, entry) in self.entries where !entry.hasEnded {

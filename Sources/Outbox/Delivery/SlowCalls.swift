@@ -6,7 +6,7 @@ package struct SlowCalls: Sendable {
     private let limit: Duration
     /// The call that each lane was seen in, and since when.
     private var seen: [(call: UInt64, since: ContinuousClock.Instant)?]
-    /// When to look next; nil: nobody has looked yet.
+    /// When to look next; nil: the lanes have not been sampled yet.
     private var nextLook: ContinuousClock.Instant?
 
     /// - Parameters:
@@ -24,7 +24,7 @@ package struct SlowCalls: Sendable {
         return due
     }
 
-    /// Somebody looks at the lanes.
+    /// Samples the lanes.
     ///
     /// - Parameter call: The number of the call that a lane is in, if it is in one.
     /// - Returns: The lanes, and their calls, that are over the limit; each call once.

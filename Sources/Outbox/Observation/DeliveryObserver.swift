@@ -43,7 +43,7 @@ package final class DeliveryObserver: Sendable {
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
     }
 
-    /// An observer that nobody watches.
+    /// An observer whose log and events go nowhere.
     package static func unobserved(_ destination: Destination) -> DeliveryObserver {
         DeliveryObserver(
             destination: destination, subscription: "main", events: RelayEventHub(),

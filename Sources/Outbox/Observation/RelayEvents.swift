@@ -22,7 +22,7 @@ public struct RelayEvents: AsyncSequence, Sendable {
     }
 }
 
-/// Hands events to those who listen.
+/// Hands events to the listeners.
 final class RelayEventHub: Sendable {
     private struct State {
         var listeners: [Int: AsyncStream<RelayEvent>.Continuation] = [:]

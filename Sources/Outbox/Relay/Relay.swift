@@ -87,7 +87,7 @@ public final class Relay: Service {
     /// How many messages this relay has made dead letters.
     package var deadLetterCount: Int { self.hub.deadLetterCount }
 
-    /// Asks the relay to end as a graceful shutdown does, for those who run it without a service group.
+    /// Asks the relay to end as a graceful shutdown does, for a relay that runs without a service group.
     public func stop() {
         self.control.stop()
     }

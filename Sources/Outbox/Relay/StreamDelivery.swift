@@ -77,7 +77,7 @@ final class StreamDelivery {
         return isWaiting || self.ledger.committable + self.parked.committable > 0 ? refused.retryAt : nil
     }
 
-    /// What is being done, for those who watch.
+    /// What the relay is doing with the stream, for observers.
     var activity: StreamActivity {
         StreamActivity(inFlight: self.messages, isDown: self.dispatcher.isOpen)
     }

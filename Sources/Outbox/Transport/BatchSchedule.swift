@@ -44,7 +44,7 @@ public struct BatchSchedule: Sendable {
     private var failures: [UInt64: Int] = [:]
     /// What is ready to be sent again.
     private var readyAgain: Set<Int> = []
-    /// The first message that nobody has asked for.
+    /// The first message that was not asked for yet.
     private var cursor = 0
     /// Messages before the cursor that can be sent, in order; and some that are settled by now.
     private var ready: Deque<Int> = []
@@ -182,7 +182,7 @@ public struct BatchSchedule: Sendable {
         return low
     }
 
-    /// A message that was on its way is to be sent again, because nobody will say what became of it.
+    /// A message that was on its way is to be sent again, because its outcome will never be reported.
     public mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
