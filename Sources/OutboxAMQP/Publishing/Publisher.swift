@@ -187,7 +187,7 @@ final class Publisher {
 }
 
 extension Duration {
-    /// Rounded up, so that nobody spins during the last of them; not negative, and for `poll(2)`.
+    /// Rounded up, so that the thread does not spin during the last millisecond; not negative, and for `poll(2)`.
     var wholeMilliseconds: CInt {
         let (seconds, attoseconds) = self.components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

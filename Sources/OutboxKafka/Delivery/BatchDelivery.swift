@@ -4,7 +4,7 @@ import Outbox
 /// Delivers one batch: hands its records to the producer, waits for their reports, and judges them.
 ///
 /// Records of one key are under way together. Within a partition librdkafka and the broker see to it that none passes one
-/// that failed; between partitions nobody does, so where records of a batch go to different topics, a key's next record
+/// that failed; nothing does so between partitions. So where records of a batch go to different topics, a key's next record
 /// waits for the report of the one before.
 struct BatchDelivery: ~Copyable {
     private enum Sending {
