@@ -1,10 +1,10 @@
-/// What time a server said it was, between two instants of one's own clock.
+/// What time a server said it was, between two instants of this machine's clock.
 struct ClockReading: Sendable, Hashable {
-    /// One's own time before the question was asked, in seconds of any epoch.
+    /// This machine's time before the question was asked, in seconds of any epoch.
     var asked: Double
     /// The server's time.
     var answer: Double
-    /// One's own time when the answer was there.
+    /// This machine's time when the answer was there.
     var answered: Double
 
     /// By how much the server's clock is ahead, in seconds, at the least: it said its time at some moment between the two instants,

@@ -80,7 +80,7 @@ extension OutboxDoctor {
         return findings.isEmpty ? [DoctorFinding("autovacuum", .ok, "on, for all tables of the outbox")] : findings
     }
 
-    /// Whether somebody looks after the log's segments, and can.
+    /// Whether a relay or a janitor maintains the log's segments, and can.
     func segments(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let rows = try await connection.query(LibPQStatement(self.schema.statements.listSegments.text))
         var segments: [(number: Int16, isEmpty: Bool, age: Duration)] = []
@@ -96,7 +96,7 @@ extension OutboxDoctor {
         let used = segments.filter { !$0.isEmpty }.count
         guard let current else {
             return [
-                DoctorFinding("segments", .warning, "nobody has noted which segment is current", advice: Self.janitor)
+                DoctorFinding("segments", .warning, "no relay or janitor has noted which segment is current", advice: Self.janitor)
             ]
         }
         let now = segments[current]
@@ -140,7 +140,7 @@ extension OutboxDoctor {
         Run a relay that has the grants of this version, or “outbox janitor” every hour. If one runs, see its log.
         """
 
-    /// Whether somebody delivers, and everything.
+    /// Whether a relay delivers, and delivers to every destination.
     func relay(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
             subscription: self.subscription, countLimit: 1, on: connection)

@@ -117,7 +117,7 @@ extension OutboxDoctor {
             return DoctorFinding(
                 "privileges", .error, "there is no role “\(role)”", advice: "Create it, or name another one.")
         } catch let error as LibPQError where error.sqlState == "42501" {
-            // Objects are found by name only by who may use their schema. Whether a role may, everybody sees.
+            // Only a role that may use the schema finds its objects by name. Whether a role may use it, every role sees.
             let hidden = try await self.missing(of: grants.filter { $0.kind == .schema }, role, connection)
             if hidden.isEmpty { throw error }
             return DoctorFinding(

@@ -36,7 +36,7 @@ extension OutboxDoctor {
             ? [DoctorFinding("server", .ok, "PostgreSQL \(text), a primary, no known fault of NOTIFY")] : findings
     }
 
-    /// Whether a session is one's own.
+    /// Whether the session is this client's alone, and not a pooler's.
     func pooler(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
         do {
             let isPooled = try await PoolerCheck(
@@ -79,8 +79,8 @@ extension OutboxDoctor {
             "clock", .warning,
             "the server's is \(Self.milliseconds(abs(skew))) \(skew > 0 ? "ahead of" : "behind") this one",
             advice: """
-                Synchronise both, by NTP or the like. Retries and what is scheduled are due by the server's clock; who \
-                schedules uses his own.
+                Synchronise both, by NTP or the like. Retries and scheduled messages are due by the server's \
+                clock; an application that schedules them uses its own.
                 """)
     }
 

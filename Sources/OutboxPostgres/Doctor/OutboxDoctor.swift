@@ -35,11 +35,11 @@ public struct OutboxDoctor: Sendable {
 
     /// Whose privileges to look at.
     public struct Roles: Sendable, Hashable {
-        /// Of an application that enqueues; nil: nobody's.
+        /// Of an application that enqueues; nil: it is not checked.
         public var producer: String?
-        /// Of a relay; nil: nobody's.
+        /// Of a relay; nil: it is not checked.
         public var relay: String?
-        /// Of whoever watches; nil: nobody's.
+        /// Of a dashboard, or of `outbox status`; nil: it is not checked.
         public var monitor: String?
 
         /// Creates a choice of roles. Without any, those of the role that connects are looked at, as a relay's.

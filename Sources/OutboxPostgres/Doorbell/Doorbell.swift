@@ -20,7 +20,7 @@ struct Doorbell: Sendable, Hashable {
         case poll(release: Bool, arm: Bool)
         /// Wait that long before asking again.
         case pause(Duration)
-        /// Wait until somebody rings.
+        /// Wait until a producer rings.
         case sleep
     }
 
@@ -49,7 +49,7 @@ struct Doorbell: Sendable, Hashable {
         /// The first pause after a poll that did not fill its page.
         var shortestPause: Duration = .milliseconds(1)
         /// From how many messages in a poll on the next pause doubles: so many come anyway, and each poll takes processor time
-        /// from those who enqueue.
+        /// from the producers.
         var manyMessages = 16
         /// What such a pause never exceeds.
         var longestBusyPause: Duration = .milliseconds(4)

@@ -116,7 +116,7 @@ extension Grant {
         // Without these it does not see that numbers have begun again.
         Grant(execute: "last_id"),
         Grant(execute: "skip_ids_after_restart"),
-        // UPDATE (expires_at): who locks rows to remove them has to be allowed to update them.
+        // UPDATE (expires_at): a role that locks rows to remove them has to be allowed to update them.
         Grant("SELECT", "DELETE", Privilege("UPDATE", "expires_at"), on: .table, "idempotency", isEssential: false),
         // Without these it delivers, and what was delivered stays.
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "segment", isEssential: false),
@@ -125,12 +125,12 @@ extension Grant {
         Grant(execute: "truncate_segment", "int2", isEssential: false),
     ]
 
-    /// What whoever watches needs: the views, and what the status counts by.
+    /// What a monitor needs: the views, and what the status counts by.
     static let monitor: [Grant] = [
         Grant("USAGE", on: .schema),
         Grant("SELECT", on: .table, "pending"),
         Grant("SELECT", on: .table, "lag"),
-        // Who reads a view has to be allowed to call what it calls.
+        // A role that reads a view has to be allowed to call the view's functions.
         Grant(execute: "stream_lag"),
         Grant(execute: "last_id"),
         Grant(execute: "slot", "text", "int8"),

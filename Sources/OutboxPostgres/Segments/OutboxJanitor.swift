@@ -4,7 +4,7 @@ import OutboxSQL
 /// every subscription has passed, and removes idempotency keys whose window is over.
 ///
 /// A relay that owns its streams does this by itself, on its own connection. Called by others beside it, it does no harm.
-/// Nobody who enqueues is kept waiting.
+/// No producer is kept waiting.
 public struct OutboxJanitor: Sendable {
     private let schema: OutboxSchema
     private let policy: SegmentPolicy
@@ -57,7 +57,7 @@ public struct OutboxJanitor: Sendable {
             let outcome = try await self.empty(number, on: connection)
             if let index = facts.firstIndex(where: { $0.number == number }) { report.segments[index].outcome = outcome }
             if outcome == .unread || outcome == .busy { report.lookAgain(after: self.policy.interval) }
-            // Another one would keep whoever reads the log waiting once more.
+            // Another attempt would keep readers of the log waiting once more.
             if outcome == .busy { break }
         }
         if let finished = plan.finished {

@@ -317,7 +317,7 @@ import Testing
             let found = try await doctor.xmin(connection)
             #expect(found.count == 3 && found.allSatisfy { $0.severity == .warning && $0.check == "xmin" }, "\(found)")
             #expect(found.contains { $0.seen.hasPrefix("idle transaction server process \(idle.processID)") })
-            #expect(found.contains { $0.seen.contains("replication slot that nobody reads unread") })
+            #expect(found.contains { $0.seen.contains("replication slot without a reader unread") })
             let prepared = found.first { $0.seen.hasPrefix("prepared transaction 'it''s mine'") }
             #expect(prepared?.advice?.contains("ROLLBACK PREPARED 'it''s mine'") == true)
             // What is younger than the limits is no trouble.
