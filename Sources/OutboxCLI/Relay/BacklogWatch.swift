@@ -33,7 +33,7 @@ struct BacklogWatch: Service {
                     let began = clock.now
                     let backlog = try await Backlog(schema: schema, subscription: self.subscription, on: connection)
                     if backlog.isEmpty(of: names) { return }
-                    // Counting takes longer the more there is to count, and takes from those who work.
+                    // Counting takes longer the more there is to count, and slows down deliveries.
                     try await Task.sleep(for: max(.milliseconds(50), (clock.now - began) * 10))
                 }
             }

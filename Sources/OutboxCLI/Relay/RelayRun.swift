@@ -15,7 +15,7 @@ import Glibc
 /// Runs a relay as a program does: with signals, and with the conditions that end it.
 struct RelayRun {
     let relay: Relay
-    /// Opened when nobody reads stdout any more.
+    /// Opened when stdout has lost its reader.
     let readerGone: Latch
     /// Ends the relay when everything is delivered; nil: it runs until a signal.
     let watch: BacklogWatch?
@@ -96,7 +96,7 @@ struct RelayRun {
         return isIgnored ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
     }
 
-    /// The first interrupt is the service group's. Whoever asks again does not want to wait.
+    /// The first interrupt is the service group's. The second one ends the relay without waiting.
     private static func secondInterrupt() async {
         var count = 0
         for await _ in await UnixSignalsSequence(trapping: .sigint) {

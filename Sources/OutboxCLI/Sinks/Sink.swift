@@ -38,7 +38,7 @@ struct SinkHandlers {
     private var writers: [Sink: LineWriter] = [:]
     private var transports: [BrokerSink: any Transport] = [:]
 
-    /// - Parameter readerGone: Called when nobody reads stdout any more.
+    /// - Parameter readerGone: Called when stdout has lost its reader.
     init(options: DeliveryOptions, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
         self.options = options
         self.logger = logger

@@ -1,7 +1,7 @@
 import OutboxPostgres
 import UnixSignals
 
-/// Shows the state of an outbox again and again, until it is interrupted or nobody reads it any more.
+/// Shows the state of an outbox again and again, until it is interrupted or its reader goes away.
 struct StatusWatch {
     let server: ServerOptions
     let subscription: String
