@@ -1,6 +1,6 @@
 import DequeModule
 
-/// Which messages of a batch may be on their way, and what became of each: what a transport has to know to keep the order by
+/// Which messages of a batch may be in flight, and the outcome of each. A transport uses it to keep the order by
 /// key while it waits for many confirmations at once.
 ///
 /// ```swift
@@ -13,7 +13,7 @@ import DequeModule
 /// return schedule.outcomes
 /// ```
 ///
-/// When a message has failed, those after it of its key are not sent any more: they are ``Outcome/behind``.
+/// When a message has failed, later messages of its key are not sent any more: they are ``Outcome/behind``.
 ///
 /// A value type without I/O. One at a time, each message costs a look-up in a hash table when it is sent and one when it is
 /// settled; pipelined, only once something has failed.

@@ -10,7 +10,7 @@ struct BatchDelivery: ~Copyable {
     private enum Sending {
         case done
         case full
-        /// The producer is of no use any more; there will be another one.
+        /// The producer has ended; the loop makes another one.
         case ended
     }
 
@@ -49,7 +49,7 @@ struct BatchDelivery: ~Copyable {
 
     /// Delivers.
     ///
-    /// - Throws: `CancellationError`, at once; what is under way goes on without anybody waiting for it.
+    /// - Throws: `CancellationError`, at once; the records in flight are still reported, and no task waits for them.
     mutating func run() async throws -> [Outcome] {
         while true {
             if self.reports.isCancelled { throw CancellationError() }
