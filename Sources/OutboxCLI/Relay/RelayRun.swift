@@ -50,7 +50,7 @@ struct RelayRun {
                 return .readerGone
             }
             defer { tasks.cancelAll() }
-            // What a relay throws that was cancelled because its reader has gone is no failure.
+            // A relay that was cancelled because its reader has gone has not failed, whatever it throws.
             while let end = try await tasks.next() {
                 switch end {
                 case .aside: continue
@@ -77,7 +77,7 @@ struct RelayRun {
             services.append(.init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup))
         }
         var logger = self.logger
-        // The group's own words are about services; the relay's say the same.
+        // The group logs about services; the relay's own log says the same.
         logger.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: Self.shutdownSignals, logger: logger)

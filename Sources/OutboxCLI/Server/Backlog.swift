@@ -6,7 +6,7 @@ struct Backlog {
     private let status: OutboxStatus
 
     init(schema: OutboxSchema, subscription: String, on connection: LibPQConnection) async throws {
-        // Whether there is one is all that matters.
+        // Only whether there is one matters.
         self.status = try await OutboxInspector(schema: schema).status(
             subscription: subscription, countLimit: 1, on: connection)
     }

@@ -151,7 +151,7 @@ final class LineWriter: Sendable {
                 case .failure(let failure): failure
                 }
             if let failure, failure.isBrokenPipe {
-                // The callers stay: their messages were not delivered, and that is no fault of theirs.
+                // The callers keep waiting: their lines were not written, and the messages are not the cause.
                 self.state.withLock { $0.isClosed = true }
                 return self.readerGone()
             }

@@ -8,7 +8,7 @@ import Foundation
 #endif
 
 extension OutboxDoctor {
-    /// Whether a ring is heard: it rings on the channel that relays listen on, with something that they pass over.
+    /// Whether a notification is received: the doctor notifies the channel that relays listen on, with a payload that they ignore.
     func doorbell(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let log = try await connection.query(LibPQStatement(self.statements.log))[0].decode(0, as: Int64.self)
         let channel = "outbox_\(log)"
@@ -33,7 +33,7 @@ extension OutboxDoctor {
         return [DoctorFinding("doorbell", .ok, "rang on \(channel), and was heard after \(after.milliseconds) ms")]
     }
 
-    /// - Returns: How long it took; nil: nothing was heard in time, or there is no second session to be had.
+    /// - Returns: How long it took; nil: nothing was received in time, or a second session could not be opened.
     private func ring(
         _ channel: String, from connection: LibPQConnection, to listener: LibPQConnection
     ) async throws -> Duration? {

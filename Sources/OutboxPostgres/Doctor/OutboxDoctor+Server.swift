@@ -62,7 +62,7 @@ extension OutboxDoctor {
                 ClockReading(
                     asked: asked, answer: answer.timeIntervalSince1970, answered: Date().timeIntervalSince1970))
         }
-        // What came back soonest says most.
+        // The fastest round trip is the most exact.
         guard let reading = readings.min(by: { $0.roundTrip < $1.roundTrip }) else { return [] }
         return [self.judge(reading)]
     }

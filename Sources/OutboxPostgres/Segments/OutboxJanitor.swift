@@ -3,7 +3,7 @@ import OutboxSQL
 /// Goes on to the log's next segment when the current one is big or old enough, empties segments that every stream of
 /// every subscription has passed, and removes idempotency keys whose window is over.
 ///
-/// A relay that owns its streams does this by itself, on its own connection. Called by others beside it, it does no harm.
+/// A relay that owns its streams does this itself, on its own connection. Other janitors beside it do no harm.
 /// No producer is kept waiting.
 public struct OutboxJanitor: Sendable {
     private let schema: OutboxSchema
@@ -76,7 +76,7 @@ public struct OutboxJanitor: Sendable {
         return report
     }
 
-    /// For what follows in a transaction. What empties a segment and removes keys needs it not.
+    /// Fixes the search_path for the rest of a transaction. Emptying a segment and removing keys do not depend on it.
     private var fixSearchPath: LibPQStatement { LibPQStatement(self.statements.fixSearchPath.text, [.bool(true)]) }
 
     private func empty(_ number: Int, on connection: LibPQConnection) async throws -> JanitorReport.Outcome {
