@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// The last messages have to arrive with nobody to ring any more.
+    /// The last messages have to arrive although no producer rings any more.
     private func settle(_ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection) async throws {
         do {
             try await until("everything is delivered") {

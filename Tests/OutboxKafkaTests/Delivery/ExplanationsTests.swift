@@ -47,6 +47,6 @@ import Testing
             #expect(written == String(text.prefix(max(0, size - 1))))
         }
         let answered = judgeCertificate(nil, nil, 0, nil, 0, nil, 0, nil, 0, nil)
-        #expect(answered == 0, "without a verdict nobody is let in")
+        #expect(answered == 0, "without a verdict no broker is accepted")
     }
 }

@@ -152,7 +152,7 @@ import Testing
                         let doctor = OutboxDoctor(schema: test.schema, roles: roles)
                         return self.troubles("privileges", try await doctor.privileges(test.connection))
                     }
-                    // As an administrator who allows nothing that is not granted.
+                    // As an administrator that revokes everything that is not granted.
                     try await test.connection.execute(
                         script: "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA \(test.name) FROM PUBLIC")
                     let none = try await missing()
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    /// Whoever may not use the schema sees nothing of it, and yet learns what to grant: a relay with that role cannot work.
+    /// A role that may not use the schema sees nothing of it, and yet learns what to grant: a relay with that role cannot work.
     @Test func aRoleThatMayNotUseTheSchema() async throws {
         try await withTestOutbox(prefix: "it's \"hidden\"") { test in
             try await test.withRole { role in
@@ -196,7 +196,7 @@ import Testing
                 #expect(hidden.first?.seen.contains("it lacks USAGE on the schema, so") == true, "\(hidden)")
                 try await self.follow(hidden, test)
                 #expect(self.troubles("privileges", try await self.findings(test, as: role)).isEmpty)
-                // Of another role, who may not look still knows nothing but that.
+                // Of another role, a role that may not look learns only that it may not.
                 try await test.connection.execute(script: "REVOKE USAGE ON SCHEMA \(test.name) FROM \"\(role)\"")
                 let owner = try await test.value("SELECT current_user::text", as: String.self)
                 let other = try await self.findings(test, as: role, roles: .init(relay: owner))

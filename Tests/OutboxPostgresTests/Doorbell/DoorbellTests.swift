@@ -168,7 +168,7 @@ import Testing
         #expect(doorbell.step == .poll(release: false, arm: true))
     }
 
-    /// Where the relay only polls, nobody rings.
+    /// Where the relay only polls, no producer rings.
     @Test func whoOnlyPollsNeverTakesTheBell() {
         var policy = Doorbell.Policy()
         policy.pollingInterval = .milliseconds(200)

@@ -102,7 +102,7 @@ import Testing
                         let connection = try await test.connect()
                         var seen: [String: Int64] = [:]
                         for round in 0..<40 {
-                            // Ascending, so that nobody waits in a circle.
+                            // Ascending, so that no transactions deadlock.
                             let keys = (round..<round + 5).map { "key \(100 + $0)" }
                             do {
                                 let ids = try await connection.withTransaction { transaction in

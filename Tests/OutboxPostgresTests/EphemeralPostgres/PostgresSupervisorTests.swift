@@ -44,7 +44,7 @@ import Testing
         await #expect { try await supervisor.send("") } throws: {
             ($0 as? EphemeralServerError)?.code == .initialisationFailed
         }
-        // Writing to a pipe that nobody reads must not end this process.
+        // Writing to a pipe without a reader must not end this process.
         for _ in 1...3 {
             await #expect { try await supervisor.send("stop INT") } throws: {
                 ($0 as? EphemeralServerError)?.code == .stopped

@@ -98,7 +98,7 @@ import Testing
                 PREPARE TRANSACTION '\(name)';
                 """)
             try await bench.sql("COMMIT PREPARED '\(name)'")
-            // Nobody rang for it; the next one to ring brings both.
+            // No producer rang for it; the next ring brings both.
             try await bench.sql("SELECT $outbox.enqueue('d', 'rings')")
             try await eventually("both are delivered") { deliveries.count == 2 }
         }

@@ -79,7 +79,7 @@ import Testing
         let connection = try await LibPQConnection.connect(bench.postgres)
         while state.endedWriters < writers {
             try await OutboxJanitor(schema: bench.schema, policy: .eager).run(on: connection)
-            // A partition that was emptied, by whomever, has another file.
+            // A partition that was emptied has another file.
             let row = try await connection.query(
                 LibPQStatement(
                     bench.render(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-/// What a relay costs the server, in exact counts. On a server of its own, whose statistics are nobody else's.
+/// What a relay costs the server, in exact counts. On a server of its own, so that its statistics are of this test alone.
 @Suite(.schema, .timeLimit(.minutes(10))) struct CostTests {
     struct Cost {
         var rowsWritten = 0

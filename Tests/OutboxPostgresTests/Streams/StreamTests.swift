@@ -231,7 +231,7 @@ import Testing
         #expect(try await bench.deadCount() == 1)
     }
 
-    /// Somebody writes another cursor into the row by hand.
+    /// An operator writes another cursor into the row by hand.
     @Test func aCursorThatIsSetByHandIsTakenOver() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

@@ -21,7 +21,7 @@ import Testing
 
     @Test func laneByLaneItIsLookedAtFourTimesALimit() {
         var calls = SlowCalls(limit: .seconds(2), lanes: 1)
-        #expect(calls.due(now: self.start) == self.start, "at once, where nobody has looked")
+        #expect(calls.due(now: self.start) == self.start, "at once, before the first look")
         _ = self.look(&calls, at: 0, [1])
         #expect(calls.due(now: self.start) == self.start + .milliseconds(500))
     }
