@@ -8,11 +8,11 @@ final class BreakerGate: Sendable {
         var random: any RandomNumberGenerator & Sendable
         var waiting: Deque<CheckedContinuation<Breaker.Pass?, Never>> = []
         var hasEnded = false
-        /// What has not been told yet, and whether a caller is telling it now.
+        /// Events that were not reported yet, and whether a caller is reporting them now.
         var untold: Deque<Breaker.Change> = []
         var isTelling = false
 
-        /// - Returns: nil: there is nothing, or another caller is telling it.
+        /// - Returns: nil: there is nothing, or another caller is reporting it.
         mutating func takeUntold() -> Breaker.Change? {
             if self.isTelling { return nil }
             guard let change = self.untold.popFirst() else { return nil }
@@ -132,7 +132,7 @@ final class BreakerGate: Sendable {
         return verdict
     }
 
-    /// Tells the observer what has changed: in order, and without the lock, which its log may be slow to leave.
+    /// Reports changes to the observer: in order, and outside the lock, because its log may be slow.
     private func tell() {
         while let change = self.state.withLock({ $0.takeUntold() }) {
             switch change {
@@ -145,7 +145,7 @@ final class BreakerGate: Sendable {
         }
     }
 
-    /// Ends the waiting, now and for ever.
+    /// Ends the waiting for good.
     func end() {
         let waiting = self.state.withLock { state in
             state.hasEnded = true
@@ -163,7 +163,7 @@ extension Breaker.Result {
         switch outcome.kind {
         case .behind where isProbe: self = .failed("a message was behind an earlier one, but it was alone")
         case .behind: return nil
-        // Of the destination's other parts it says nothing: another probe has to tell.
+        // It says nothing of the destination's other parts: another probe has to find out.
         case .postponed where isProbe: self = .rejected
         case .postponed: return nil
         case .delivered: self = .delivered

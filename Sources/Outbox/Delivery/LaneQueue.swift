@@ -33,7 +33,7 @@ package struct LaneQueue<Work, Waiter> {
         case start
     }
 
-    /// What a worker that asks for work is told.
+    /// The answer to a worker that asks for work.
     package enum Next {
         /// Do this; and wake another one first, if there is something for it.
         case work(Assignment, wake: Wake?)
@@ -81,13 +81,13 @@ package struct LaneQueue<Work, Waiter> {
         }
     }
 
-    /// Adds work to a lane that is being worked on, before what it has.
+    /// Adds work at the front of a lane that is being worked on.
     package mutating func addFirst(_ work: [Work], to lane: Int) {
         if self.isClosed { return }
         self.queues[lane].prepend(contentsOf: work)
     }
 
-    /// A lane is not worked on any more, though its worker has not asked for other work.
+    /// A lane is free again, although its worker has not asked for other work.
     package mutating func release(_ lane: Int) {
         self.running -= 1
         if self.queues[lane].isEmpty {

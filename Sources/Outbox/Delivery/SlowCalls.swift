@@ -1,5 +1,5 @@
-/// Which lanes' calls take longer than a limit. Found out by looking now and then, so no call has to read a clock: one is
-/// found between the limit and a quarter more.
+/// Finds lanes whose calls take longer than a limit. It samples the lanes now and then, so no call has to read a clock: a slow call is
+/// found after the limit and at most a quarter more.
 ///
 /// A value type without clock or lock.
 package struct SlowCalls: Sendable {
