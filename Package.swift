@@ -120,33 +120,12 @@ let package = Package(
             },
             swiftSettings: settings
         ),
-        // The other side of brokers, for our tests, benchmarks and the demonstration.
-        .target(
-            name: "BrokerTesting",
-            dependencies: [
-                "CRabbitMQ", "CRdKafka", "Outbox", .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: settings
-        ),
-        .target(
-            name: "BenchmarkReferences",
-            dependencies: ["CLibPQ", "CRabbitMQ", "CRdKafka"],
-            path: "Benchmarks/References"
-        ),
-        .target(
-            name: "BenchmarkDesigns",
-            path: "Benchmarks/Designs",
-            resources: [
-                "notify_per_row", "status_table", "status_claim", "status_finish", "lease_table", "lease_claim",
-                "lease_finish", "plain_table", "notify_table", "old_table", "insert_loop",
-            ].map { .embedInCode("\($0).sql") },
-            swiftSettings: settings
-        ),
+        // Reads what is in RabbitMQ, for the demonstration and the tests.
+        .target(name: "RabbitMQMailbox", dependencies: ["CRabbitMQ"], swiftSettings: settings),
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "BenchmarkDesigns", "BenchmarkReferences", "BrokerTesting", "Outbox", "OutboxAMQP", "OutboxKafka",
-                "OutboxPostgres", "OutboxTesting",
+                "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -157,7 +136,25 @@ let package = Package(
             swiftSettings: settings
         ),
         // What tests of several targets share and that needs the test library.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport",
+            dependencies: [.product(name: "Logging", package: "swift-log")],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        // Brokers of librdkafka's own, which its header for tests starts.
+        .systemLibrary(
+            name: "CRdKafkaMock",
+            path: "Tests/CRdKafkaMock",
+            pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]
+        ),
+        .target(
+            name: "KafkaTesting",
+            dependencies: ["CRdKafka", "CRdKafkaMock", "Outbox"],
+            path: "Tests/KafkaTesting",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OutboxTests",
             dependencies: [
@@ -181,7 +178,7 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "BrokerTesting", "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -190,7 +187,7 @@ let package = Package(
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "BrokerTesting", "CRdKafka", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "CRdKafka", "KafkaTesting", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
@@ -208,7 +205,7 @@ let package = Package(
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "BrokerTesting", "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "TestSupport",
+                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxTesting", "RabbitMQMailbox", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

@@ -2,7 +2,6 @@
 #define SWIFT_OUTBOX_CRDKAFKA_SHIM_H
 
 #include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 /* rd_kafka_producev, which Swift cannot call, with all that a message of the outbox has. */
 static inline rd_kafka_resp_err_t outbox_kafka_produce(

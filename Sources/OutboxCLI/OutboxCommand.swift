@@ -33,7 +33,6 @@ struct OutboxCommand: AsyncParsableCommand {
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
             DoctorCommand.self, StreamCommand.self, DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self,
-            BenchCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.

@@ -1,4 +1,4 @@
-import BrokerTesting
+import KafkaTesting
 import Outbox
 import OutboxKafka
 import OutboxTesting

@@ -110,4 +110,12 @@ reference_result reference_amqp(
 reference_result reference_kafka(
     const char *brokers, const char *topic, int64_t messages, int size, int keys, int window, double linger_ms);
 
+/* Brokers of librdkafka's own, in this process, with one topic. They keep the newest messages in memory. */
+typedef struct reference_kafka_brokers reference_kafka_brokers;
+/* Null: they do not start. */
+reference_kafka_brokers *reference_kafka_brokers_start(int brokers, const char *topic, int partitions);
+/* With commas; as long as they run. */
+const char *reference_kafka_brokers_addresses(const reference_kafka_brokers *brokers);
+void reference_kafka_brokers_stop(reference_kafka_brokers *brokers);
+
 #endif

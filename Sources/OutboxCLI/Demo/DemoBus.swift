@@ -1,8 +1,8 @@
-import BrokerTesting
 import Foundation
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import RabbitMQMailbox
 
 /// The event bus of the demonstration, where it is a RabbitMQ: what is published to it, and a consumer.
 struct DemoBus: Sendable {

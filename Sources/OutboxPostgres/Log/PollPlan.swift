@@ -21,6 +21,31 @@ struct PollPlan {
         var isDue = false
         /// Streams that were read one by one in this round, which ends when all of them have been.
         var looked: Set<StreamID> = []
+        /// How long a stream may go unread before it is found out with others what there is of it.
+        var forwardInterval = Duration.seconds(1)
+        /// When to find that out again.
+        private var forwardDue: ContinuousClock.Instant?
+        /// The transaction number that will have been the next one long ago by then.
+        private var nextLongAgo: UInt64 = 0
+        /// When to look by ids at what is read by transaction numbers; nil: no stream is read so yet.
+        private var byIDsDue: ContinuousClock.Instant?
+
+        /// A poll has seen this snapshot.
+        mutating func saw(_ snapshot: Cursor.Snapshot, now: ContinuousClock.Instant) {
+            self.newest = snapshot
+            if let due = self.forwardDue, now < due { return }
+            self.forwardDue = now + self.forwardInterval
+            self.isDue = self.nextLongAgo > self.longAgo
+            self.longAgo = self.nextLongAgo
+            self.nextLongAgo = Cursor.maximum(of: snapshot) ?? 0
+        }
+
+        /// Whether it is time to look by ids, asked with each poll of streams that are read by transaction numbers.
+        mutating func isTimeToLookByIDs(every interval: Duration, now: ContinuousClock.Instant) -> Bool {
+            if let due = self.byIDsDue, now < due { return false }
+            defer { self.byIDsDue = now + interval }
+            return self.byIDsDue != nil
+        }
     }
 
     /// How many streams are read one by one in a poll.
@@ -40,7 +65,7 @@ struct PollPlan {
     /// - Parameters:
     ///   - requests: What is wanted; what asks for no messages of the log is left out.
     ///   - streams: All streams of the session, asked for or not.
-    init(_ requests: [ReadRequest], of streams: [StreamID: PostgresSession.StreamState], _ knowledge: inout Knowledge) {
+    init(_ requests: [ReadRequest], of streams: StreamTable, _ knowledge: inout Knowledge) {
         var mustLook = knowledge.isDue
         for request in requests where request.messages > 0 {
             guard let stream = streams[request.stream] else { continue }
@@ -56,10 +81,9 @@ struct PollPlan {
         self.since = knowledge.newest ?? []
         if mustLook {
             let known = Set(self.forward)
+            let longAgo = knowledge.longAgo
             self.forward +=
-                streams.filter { id, stream in
-                    !known.contains(id) && Self.isBehind(stream, knowledge.longAgo)
-                }.keys
+                streams.all.filter { !known.contains($0.id) && Self.isBehind($0, longAgo) }.map(\.id)
         }
         if self.forward.count > Self.mostForward { self.forward.removeLast(self.forward.count - Self.mostForward) }
         if !self.forward.isEmpty {
@@ -84,7 +108,7 @@ struct PollPlan {
         knowledge.crowded.subtract(self.forward)
     }
 
-    private static func isBehind(_ stream: PostgresSession.StreamState, _ longAgo: UInt64) -> Bool {
+    private static func isBehind(_ stream: StreamState, _ longAgo: UInt64) -> Bool {
         guard stream.cursor.canBeBroughtForward, !stream.isFarBehind else { return false }
         return Cursor.maximum(of: stream.cursor.newestSnapshot) ?? .max < longAgo
     }

@@ -5,130 +5,81 @@ extension PostgresSession {
     /// Makes settlements durable; see ``/Outbox/RelaySession/commit(_:)``.
     func store(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
         try await self.receiveAhead()
-        let plans = settlements.compactMap(self.plan).filter { !$0.statements.isEmpty }
-        if plans.isEmpty { return [:] }
-        guard let refusal = try await self.refusal(of: plans) else { return [:] }
-        if plans.count == 1 { return [plans[0].stream: refusal] }
+        let works = settlements.compactMap(self.work).filter { !$0.steps.isEmpty }
+        if works.isEmpty { return [:] }
+        guard let refusal = try await self.refusal(of: works) else { return [:] }
+        if works.count == 1 { return [works[0].stream: refusal] }
         // The cause may lie in one of the streams: the others do not wait for it.
         var refused: [StreamID: RelayStoreError] = [:]
-        for plan in plans {
+        for work in works {
             // What is refused of each is refused of all.
-            refused[plan.stream] = refused.count >= 3 ? refusal : try await self.refusal(of: [plan])
+            refused[work.stream] = refused.count >= 3 ? refusal : try await self.refusal(of: [work])
         }
         return refused
     }
 
-    /// What makes one settlement durable, and which of the statements return what is to be known.
-    private struct CommitPlan {
-        let stream: StreamID
-        var statements: [LibPQStatement] = []
-        /// Which statement moves the cursor, and where to.
-        var move: (index: Int, cursor: Cursor)?
-        /// Which one notes the start.
-        var note: Int?
-        /// Whether the first one is the check of the numbers of what is copied.
-        var checksNumbers = false
-        /// How many messages which one defers.
-        var deferral: (index: Int, count: Int)?
-    }
-
-    private func plan(_ settlement: Settlement) -> CommitPlan? {
-        guard let stream = self.streams[settlement.stream] else { return nil }
-        var plan = CommitPlan(stream: stream.id)
-        // They come first of a stream's verdicts, after the check of the numbers.
-        if !settlement.deferred.isEmpty { plan.deferral = (1, settlement.deferred.count) }
-        plan.statements = self.verdicts(settlement, stream)
-        plan.checksNumbers =
-            !(settlement.deferred.isEmpty && settlement.dead.isEmpty && settlement.deferredDead.isEmpty)
-        // A page that was read before another session moved the cursor says nothing about where it is now.
-        if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
-            page.generation == stream.generation
-        {
-            plan.move = (plan.statements.count, cursor)
-            plan.statements.append(self.move(stream, to: cursor))
-        }
-        if let start = settlement.start {
-            plan.note = plan.statements.count
-            plan.statements.append(self.note(start, of: stream))
-        }
-        return plan
-    }
-
-    /// Makes settlements durable, all or nothing.
+    /// Makes works durable, all or nothing.
     ///
     /// - Returns: Why the server has refused that, though the session goes on; nil: it is done.
-    private func refusal(of plans: [CommitPlan]) async throws -> RelayStoreError? {
-        do {
-            try await self.execute(plans)
-            return nil
-        } catch let error as LibPQError {
-            let explained = self.explained(error, plans)
-            // The session's log, and with it its locks, are others.
-            if error.sqlState == SQLState.divisionByZero, error.statementIndex == 0 { throw explained }
-            guard error.isRefusalOfWork, await self.connection.isUsable else { throw explained }
-            if error.sqlState != SQLState.lockNotAvailable { return explained }
-            let holders = try await self.lockHolders()
-            if holders.isEmpty { return explained }
-            return RelayStoreError(
-                "What is to be written is locked by another session: \(holders.joined(separator: "; "))",
-                remedy: .retry,
-                underlying: error)
-        }
-    }
-
-    /// What a failure of a commit means. Of a plan that copies messages, the first statement is the check of their numbers.
-    private func explained(_ error: LibPQError, _ plans: [CommitPlan]) -> RelayStoreError {
-        guard error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex, failed > 0 else {
-            return self.explained(error)
-        }
-        var index = Self.commitPreamble
-        for plan in plans {
-            if plan.checksNumbers, failed == index { return self.numbersTaken(error) }
-            index += plan.statements.count
-        }
-        return RelayStoreError(error)
-    }
-
-    /// How many statements come before those of the plans.
-    private static let commitPreamble = 2
-
-    private func execute(_ plans: [CommitPlan]) async throws {
-        // One pipeline without BEGIN is one transaction, which ends with it.
-        let all: [LibPQResult]
+    private func refusal(of works: [CommitPlan.StreamWork]) async throws -> RelayStoreError? {
+        let plan = CommitPlan(
+            preamble: [(.sameLog, self.sameLog), (.idsHaveRisen, self.numbers.haveRisen(self.statements))], works)
+        let results: [LibPQResult]
         do throws(LibPQError) {
-            all = try await self.connection.pipeline([self.sameLog, self.idsHaveRisen] + plans.flatMap(\.statements))
+            results = try await self.connection.pipeline(plan.statements)
         } catch {
-            if error.sqlState == SQLState.divisionByZero, let failed = error.statementIndex {
-                if failed == 1 { throw Self.idsBeganAgain }
-                var index = Self.commitPreamble
-                for plan in plans {
-                    // Trying again does not help: it is the session's reading that has passed something.
-                    if let move = plan.move, failed == index + move.index {
-                        throw self.numbersOfAnotherTime(error, plan.stream)
-                    }
-                    index += plan.statements.count
-                }
-            }
-            throw error
+            return try await self.refusal(of: plan, error)
         }
-        self.lastID = try all[1][0].decode(0)
-        var results = all[Self.commitPreamble...]
-        var unmoved: [StreamID] = []
-        for plan in plans {
-            let own = Array(results.prefix(plan.statements.count))
-            results = results.dropFirst(plan.statements.count)
-            if let (index, count) = plan.deferral, own[index].affectedRows < count { self.deferredIsUncertain = true }
-            if let move = plan.move {
-                if own[move.index].rowCount == 1, let place = own[move.index][0].bytes(0) {
-                    self.streams[plan.stream]?.place = place
-                    self.streams[plan.stream]?.stored(move.cursor)
-                } else {
-                    unmoved.append(plan.stream)
-                }
+        try await self.take(results, of: plan)
+        return nil
+    }
+
+    /// What it means that a commit has failed.
+    ///
+    /// - Returns: Why the server has refused it, though the session goes on.
+    /// - Throws: What ends the session.
+    private func refusal(of plan: CommitPlan, _ error: LibPQError) async throws -> RelayStoreError {
+        if error.sqlState == SQLState.divisionByZero {
+            switch plan.step(of: error) {
+            case .sameLog: throw Self.logReplaced
+            case .idsHaveRisen: throw NumberWatch.idsBeganAgain
+            // Trying again does not help: it is the session's reading that has passed something.
+            case .moving(let stream, _): throw self.numbersOfAnotherTime(error, stream)
+            case .numbers: return self.numbersTaken(error)
+            default: break
             }
-            // The row has moved once more.
-            if let note = plan.note, own[note].rowCount == 1, let place = own[note][0].bytes(0) {
-                self.streams[plan.stream]?.place = place
+        }
+        let explained = RelayStoreError(error)
+        guard error.isRefusalOfWork, await self.connection.isUsable else { throw explained }
+        if error.sqlState != SQLState.lockNotAvailable { return explained }
+        let holders = try await self.lockHolders()
+        if holders.isEmpty { return explained }
+        return RelayStoreError(
+            "What is to be written is locked by another session: \(holders.joined(separator: "; "))",
+            remedy: .retry, underlying: error)
+    }
+
+    /// Takes over what a commit that was made has returned.
+    private func take(_ results: [LibPQResult], of plan: CommitPlan) async throws {
+        var unmoved: [StreamID] = []
+        for (step, result) in zip(plan.steps.map(\.step), results) {
+            switch step {
+            case .sameLog, .numbers, .changing:
+                break
+            case .idsHaveRisen:
+                try self.numbers.haveRisen(result)
+            case .deferring(let count):
+                if result.affectedRows < count { self.deferredNews.isUncertain = true }
+            case .moving(let stream, let cursor):
+                if let place = result.first?.bytes(0) {
+                    self.streams[stream]?.place = place
+                    self.streams[stream]?.stored(cursor)
+                } else {
+                    unmoved.append(stream)
+                }
+            case .noting(let stream):
+                // The row has moved once more.
+                if let place = result.first?.bytes(0) { self.streams[stream]?.place = place }
             }
         }
         if !unmoved.isEmpty { try await self.explain(unmoved) }
@@ -189,63 +140,70 @@ extension PostgresSession {
         }
     }
 
-    private func move(_ stream: StreamState, to cursor: Cursor) -> LibPQStatement {
+    private func binds(_ stream: StreamState, to cursor: Cursor) -> [LibPQValue] {
         let unchecked = stream.unchecked(before: cursor)
-        return self.bound(
-            self.statements.moveCursor,
-            [
-                .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
-                .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
-                cursor.catchup.map { .int8($0.position) } ?? .null,
-                .transactionID(cursor.storedHorizon), .int4(stream.generation),
-                unchecked.map { .snapshot($0.snapshot) } ?? .null, unchecked.map { .int8($0.position) } ?? .null,
-                unchecked.map { .int8($0.end) } ?? .null, .text(stream.destination.name),
-            ])
+        return [
+            .binary(type: PostgresType.tid, stream.place), .int4(stream.id.value), .snapshot(cursor.snapshot),
+            .int8(cursor.position), cursor.catchup.map { .snapshot($0.snapshot) } ?? .null,
+            cursor.catchup.map { .int8($0.position) } ?? .null,
+            .transactionID(cursor.storedHorizon), .int4(stream.generation),
+            unchecked.map { .snapshot($0.snapshot) } ?? .null, unchecked.map { .int8($0.position) } ?? .null,
+            unchecked.map { .int8($0.end) } ?? .null, .text(stream.destination.name),
+        ]
     }
 
-    private func note(_ start: StreamStart, of stream: StreamState) -> LibPQStatement {
-        self.bound(
-            self.statements.noteStart,
-            [
-                .int4(stream.id.value), .int4(Int32(clamping: start.count)), start.suspect.map { .int8($0) } ?? .null,
-                .int4(Int32(clamping: start.suspectAttempts)),
-            ])
+    private func binds(_ start: StreamStart, of stream: StreamState) -> [LibPQValue] {
+        [
+            .int4(stream.id.value), .int4(Int32(clamping: start.count)), start.suspect.map { .int8($0) } ?? .null,
+            .int4(Int32(clamping: start.suspectAttempts)),
+        ]
     }
 
-    /// The statements that make what was not simply delivered durable, in an order in which each finds what it needs.
-    private func verdicts(_ settlement: Settlement, _ stream: StreamState) -> [LibPQStatement] {
+    /// What makes a settlement durable; nil: its stream is gone.
+    private func work(_ settlement: Settlement) -> CommitPlan.StreamWork? {
+        guard let stream = self.streams[settlement.stream] else { return nil }
+        var work = CommitPlan.StreamWork(stream: stream.id)
+        func add(_ step: CommitPlan.Step, _ statement: Statements.Statement, _ binds: [LibPQValue]) {
+            work.steps.append((step, self.bound(statement, binds)))
+        }
         let subscription = LibPQValue.text(self.subscription)
         let destination = LibPQValue.text(stream.destination.name)
-        var statements: [LibPQStatement] = []
         let copied = settlement.deferred.map(\.id) + settlement.dead.map(\.id) + settlement.deferredDead.map(\.id)
         if !copied.isEmpty {
-            statements.append(self.bound(self.statements.sameNumbers, [subscription, destination, .int8Array(copied)]))
+            add(.numbers(stream.id), self.statements.sameNumbers, [subscription, destination, .int8Array(copied)])
         }
         if !settlement.deferred.isEmpty {
-            let binds = [subscription, destination] + self.binds(settlement.deferred)
-            statements.append(self.bound(self.statements.insertDeferred, binds))
+            add(
+                .deferring(settlement.deferred.count), self.statements.insertDeferred,
+                [subscription, destination] + self.binds(settlement.deferred))
         }
         if !settlement.dead.isEmpty {
-            let binds = [subscription, destination] + self.binds(settlement.dead)
-            statements.append(self.bound(self.statements.insertDead, binds))
+            add(
+                .changing, self.statements.insertDead, [subscription, destination] + self.binds(settlement.dead))
         }
         if !settlement.deferredDelivered.isEmpty {
-            let binds = [subscription, .int8Array(settlement.deferredDelivered)]
-            statements.append(self.bound(self.statements.deleteDeferred, binds))
+            add(
+                .changing, self.statements.deleteDeferred, [subscription, .int8Array(settlement.deferredDelivered)])
         }
         if !settlement.deferredAgain.isEmpty {
-            let binds = [subscription] + self.binds(settlement.deferredAgain)
-            statements.append(self.bound(self.statements.updateDeferred, binds))
+            add(.changing, self.statements.updateDeferred, [subscription] + self.binds(settlement.deferredAgain))
         }
         if !settlement.deferredDead.isEmpty {
-            let binds = [subscription] + self.binds(settlement.deferredDead)
-            statements.append(self.bound(self.statements.moveDead, binds))
+            add(.changing, self.statements.moveDead, [subscription] + self.binds(settlement.deferredDead))
         }
         if !settlement.keys.isEmpty {
-            let binds = [subscription, destination, .textArray(settlement.keys)]
-            statements.append(self.bound(self.statements.promoteKeys, binds))
+            add(.changing, self.statements.promoteKeys, [subscription, destination, .textArray(settlement.keys)])
         }
-        return statements
+        // A page that was read before another session moved the cursor says nothing about where it is now.
+        if let page = settlement.through as? PostgresPage, let cursor = page.cursor,
+            page.generation == stream.generation
+        {
+            add(.moving(stream.id, to: cursor), self.statements.moveCursor, self.binds(stream, to: cursor))
+        }
+        if let start = settlement.start {
+            add(.noting(stream.id), self.statements.noteStart, self.binds(start, of: stream))
+        }
+        return work
     }
 
     private func binds(_ deferrals: [Deferral]) -> [LibPQValue] {

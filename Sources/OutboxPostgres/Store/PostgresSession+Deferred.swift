@@ -31,12 +31,12 @@ extension PostgresSession {
         var (alone, together): ([ReadRequest], [ReadRequest]) = (requests, [])
         if requests.count > Self.fewDeferred {
             // What a handler is working on is not known to the question that is for many.
-            together = requests.filter { !self.knownDue.contains($0.stream) && $0.excluding.isEmpty }
-            alone = requests.filter { self.knownDue.contains($0.stream) || !$0.excluding.isEmpty }
+            together = requests.filter { !self.deferredNews.dueStreams.contains($0.stream) && $0.excluding.isEmpty }
+            alone = requests.filter { self.deferredNews.dueStreams.contains($0.stream) || !$0.excluding.isEmpty }
         }
         for request in alone.prefix(PollPlan.mostAlone) {
             guard let stream = self.streams[request.stream] else { continue }
-            self.knownDue.remove(request.stream)
+            self.deferredNews.dueStreams.remove(request.stream)
             let subscription = LibPQValue.text(self.subscription)
             let destination = LibPQValue.text(stream.destination.name)
             let limit = request.messages > 0 ? request.messages : 1000
@@ -67,7 +67,7 @@ extension PostgresSession {
         for stream in streams {
             if let microseconds = known[stream], microseconds <= 0 {
                 // Read when it is asked for again.
-                self.knownDue.insert(stream)
+                self.deferredNews.dueStreams.insert(stream)
             } else {
                 let due = known[stream].map { Duration.microseconds($0) }
                 result.nextDue[stream] = .some(self.toldDue(due))

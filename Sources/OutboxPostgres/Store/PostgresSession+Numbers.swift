@@ -54,21 +54,12 @@ extension PostgresSession {
         return Numbers(lastID: try row.decode("last_id"), rise: rise, filenode: try row.decode("filenode"))
     }
 
-    /// The statement that fails where ids have begun again since the session last looked.
-    var idsHaveRisen: LibPQStatement {
-        self.bound(self.statements.idsHaveRisen, [.int8(self.lastID), .int8(self.idsFilenode)])
-    }
-
-    static let idsBeganAgain = RelayStoreError(
-        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.",
-        remedy: .retry)
-
-    /// Makes sure of that where a stream is going to be read that was not read for a while.
+    /// Makes sure that ids have not begun again.
     func checkIDs() async throws(RelayStoreError) {
         do throws(LibPQError) {
-            self.lastID = try await self.connection.query(self.idsHaveRisen)[0].decode(0)
+            try self.numbers.haveRisen(try await self.connection.query(self.numbers.haveRisen(self.statements)))
         } catch {
-            throw error.sqlState == SQLState.divisionByZero ? Self.idsBeganAgain : RelayStoreError(error)
+            throw error.sqlState == SQLState.divisionByZero ? NumberWatch.idsBeganAgain : RelayStoreError(error)
         }
     }
 

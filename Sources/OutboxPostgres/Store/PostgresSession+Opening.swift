@@ -49,7 +49,7 @@ extension PostgresSession {
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
         self.characters = StorableCharacters(encoding: await self.connection.parameterStatus("server_encoding"))
-        self.sessionName = await self.connection.parameterStatus("application_name") ?? ""
+        self.announcer = Announcer(name: await self.connection.parameterStatus("application_name") ?? "")
         try await self.checkVersion()
         try await self.checkPrivileges()
         let joined = try await self.connection.query(

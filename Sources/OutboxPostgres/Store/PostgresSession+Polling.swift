@@ -119,10 +119,9 @@ extension PostgresSession {
         if poll.isPartial { found = found == .nothing ? .partial : .full }
         if found == .nothing { self.hasLookedAtAll = true }
         if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
-        self.pauseEnd = nil
-        if poll.requests.contains(where: { $0.messages > 0 }) { self.fallbackDue = nil }
+        self.sleepTimer.polled(ofLog: poll.requests.contains { $0.messages > 0 })
         if found >= .some { self.janitorSchedule?.messagesWereRead() }
-        if !snapshot.isEmpty { self.noteNewest(snapshot) }
+        if !snapshot.isEmpty { self.knowledge.saw(snapshot, now: self.clock.now) }
         let messages = result.pages.reduce(0) { $0 + $1.count }
         let now = self.clock.now
         self.doorbell.polled(

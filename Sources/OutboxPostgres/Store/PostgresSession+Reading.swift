@@ -6,10 +6,10 @@ extension PostgresSession {
     func next(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
         var result: ReadResult
         self.hasLookedAtAll = false
-        if self.mustCheckIDs {
+        if self.numbers.isDue {
             try await self.receiveAhead()
             try await self.checkIDs()
-            self.mustCheckIDs = false
+            self.numbers.isDue = false
         }
         if let ahead = try await self.takeAhead(self.unpaused(requests)) {
             result = ahead
@@ -17,7 +17,7 @@ extension PostgresSession {
             try await self.runJanitorIfDue()
             try await self.announceIfDue()
             result = try await self.poll(
-                requests, until: [deadline, self.activitySchedule?.due].compactMap { $0 }.min())
+                requests, until: [deadline, self.announcer.due].compactMap { $0 }.min())
         }
         if self.isLogReplaced { throw Self.logReplaced }
         // Nothing is due of a paused stream until it is resumed, which is told.
@@ -72,13 +72,12 @@ extension PostgresSession {
                     self.doorbell.pauseEnded()
                     continue
                 }
-                let end = self.pauseEnd ?? self.clock.now + duration
-                self.pauseEnd = end
-                if let result = try await self.wait(until: [end, deadline, self.deferredChangeDue], reads) {
+                let end = self.sleepTimer.pauseEnd(after: duration, now: self.clock.now)
+                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due], reads) {
                     return result
                 }
                 if self.clock.now >= end {
-                    self.pauseEnd = nil
+                    self.sleepTimer.endPause()
                     self.doorbell.pauseEnded()
                     if let janitorDue, self.clock.now >= janitorDue { return ReadResult() }
                 } else {
@@ -92,7 +91,7 @@ extension PostgresSession {
                 }
                 if let result = try await self.readDeferred(&requests) { return result }
                 if try await self.lookBackOnce() { continue }
-                let other = [deadline, self.janitorDue, self.reloadDue, self.deferredChangeDue].compactMap { $0 }.min()
+                let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due].compactMap { $0 }.min()
                 if let result = try await self.wait(until: [other, fallback], reads) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
@@ -102,14 +101,12 @@ extension PostgresSession {
     /// When to look although no producer has rung; nil: never. The same for as long as nothing is looked for, however often the relay
     /// is woken for other reasons meanwhile.
     private var fallbackPoll: ContinuousClock.Instant? {
-        if self.fallbackDue == nil { self.fallbackDue = self.wakeup.fallbackInterval.map { self.clock.now + $0 } }
-        return self.fallbackDue
+        self.sleepTimer.fallback(after: self.wakeup.fallbackInterval, now: self.clock.now)
     }
 
     /// Says what the relay is doing, if that has changed and it is time.
     private func announceIfDue() async throws(LibPQError) {
-        guard let report = self.activitySchedule?.take(now: self.clock.now) else { return }
-        let text = report.text(named: self.sessionName)
+        guard let text = self.announcer.take(now: self.clock.now) else { return }
         _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
     }
 

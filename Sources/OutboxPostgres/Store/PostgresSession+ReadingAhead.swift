@@ -9,7 +9,7 @@ import Outbox
 extension PostgresSession {
     /// Asks for what the relay will want next, if that is to be read at once and nothing else is to be done before.
     func readAhead(_ requests: [ReadRequest], after result: ReadResult) async throws(LibPQError) {
-        guard self.ahead == nil, case .poll(let release, arm: false) = self.doorbell.step else { return }
+        guard self.ahead.isEmpty, case .poll(let release, arm: false) = self.doorbell.step else { return }
         if self.isLogReplaced { return }
         if await self.hasOtherWork { return }
         for request in requests {
@@ -19,27 +19,15 @@ extension PostgresSession {
         }
         let requests = requests.filter { self.streams[$0.stream]?.isPaused == false }
         if requests.isEmpty { return }
-        self.ahead = .sent(try await self.send(requests, release: release, arm: false))
+        self.ahead.sent(try await self.send(requests, release: release, arm: false))
     }
 
     /// What was read ahead and is asked for; nil: nothing is.
     func takeAhead(_ requests: [ReadRequest]) async throws(LibPQError) -> ReadResult? {
         try await self.receiveAhead()
-        guard case .received(let pages) = self.ahead else { return nil }
         if self.isLogReplaced { return ReadResult() }
-        // Where somebody has put the cursor elsewhere, what it was read with is void.
-        let valid = pages.filter { self.streams[$0.stream]?.generation == ($0 as? PostgresPage)?.generation }
-        let asked = Set(requests.filter { $0.messages > 0 }.map(\.stream))
-        var result = ReadResult()
-        var kept: [any MessagePage] = []
-        for page in valid {
-            if asked.contains(page.stream), self.streams[page.stream]?.isPaused == false {
-                result.pages.append(page)
-            } else {
-                kept.append(page)
-            }
-        }
-        self.ahead = kept.isEmpty ? nil : .received(kept)
+        guard let pages = self.ahead.take(requests, self.streams) else { return nil }
+        var result = ReadResult(pages: pages)
         if result.pages.isEmpty { return nil }
         var requests = requests
         // They were not asked for, and would be asked for no more.
@@ -54,17 +42,16 @@ extension PostgresSession {
 
     /// Takes over what was asked for ahead, before something else is done with the connection or a cursor.
     func receiveAhead() async throws(LibPQError) {
-        guard case .sent(let poll) = self.ahead else { return }
-        self.ahead = nil
-        self.ahead = .received(try await self.receive(poll).pages)
+        guard let poll = self.ahead.takeSent() else { return }
+        self.ahead.received(try await self.receive(poll).pages)
     }
 
     /// Whether something is to be done between two reads.
     private var hasOtherWork: Bool {
         get async {
-            if self.deferredIsUncertain { return true }
+            if self.deferredNews.isUncertain { return true }
             if await self.connection.hasArrivedNotifications { return true }
-            let due = [self.janitorDue, self.activitySchedule?.due, self.reloadDue, self.deferredChangeDue].compactMap {
+            let due = [self.janitorDue, self.announcer.due, self.reloadDue, self.deferredNews.due].compactMap {
                 $0
             }
             .min()

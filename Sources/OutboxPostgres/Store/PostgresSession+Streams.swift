@@ -10,11 +10,7 @@ extension PostgresSession {
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
     func takeNews() async throws(LibPQError) -> ReadResult? {
-        if self.deferredIsUncertain {
-            self.deferredIsUncertain = false
-            return ReadResult(deferredChanged: true)
-        }
-        if let due = self.deferredChangeDue, self.clock.now >= due { return self.toldOfDeferred() }
+        if self.deferredNews.take(now: self.clock.now) { return ReadResult(deferredChanged: true) }
         if let reloadDue, let interval = self.wakeup.pollingInterval, self.clock.now >= reloadDue {
             self.reloadDue = self.clock.now + interval
             if let result = try await self.reloadStreams() { return result }
@@ -29,25 +25,14 @@ extension PostgresSession {
         // Who only wants to know whether rings are heard wants nothing of the relay.
         if payloads.contains(where: { $0 != "deferred" && !$0.hasPrefix(Self.probe) }) {
             self.doorbell.rang()
-            self.pauseEnd = nil
+            self.sleepTimer.endPause()
         }
         var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
         // Both may have come at once: the ring is noted either way.
-        if payloads.contains("deferred") {
-            let due = self.deferredChangeTold.map { $0 + Self.deferredChangeInterval } ?? self.clock.now
-            if due > self.clock.now { self.deferredChangeDue = due } else { result = self.toldOfDeferred() }
+        if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
+            result = ReadResult(deferredChanged: true)
         }
         return result
-    }
-
-    /// How long the relay is left alone after it was told that others have changed deferred messages: it looks at the keys of all of
-    /// them then, and an operator may change them one by one.
-    static let deferredChangeInterval = Duration.seconds(1)
-
-    private func toldOfDeferred() -> ReadResult {
-        self.deferredChangeDue = nil
-        self.deferredChangeTold = self.clock.now
-        return ReadResult(deferredChanged: true)
     }
 
     /// Reads the streams' rows again, and takes over what others have done to them: they are paused, resumed, or read from
@@ -55,7 +40,7 @@ extension PostgresSession {
     ///
     /// - Returns: What to return to the relay; nil: nothing has changed.
     func reloadStreams() async throws(LibPQError) -> ReadResult? {
-        let names = LibPQValue.textArray(self.streams.values.map(\.destination.name))
+        let names = LibPQValue.textArray(self.streams.all.map(\.destination.name))
         let result = try await self.connection.query(
             self.bound(self.statements.load, [.text(self.subscription), names]))
         var hasChanged = false
@@ -82,9 +67,9 @@ extension PostgresSession {
             }
         }
         if !hasChanged { return nil }
-        self.mustCheckIDs = true
+        self.numbers.isDue = true
         self.doorbell.rang()
-        self.pauseEnd = nil
+        self.sleepTimer.endPause()
         // Of a paused stream nobody asked when its deferred messages are due.
         return ReadResult(deferredChanged: hasResumed)
     }

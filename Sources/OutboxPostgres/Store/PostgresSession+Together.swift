@@ -9,7 +9,7 @@ extension PostgresSession {
     func readNew(_ plan: PollPlan) -> LibPQStatement {
         let statement =
             Cursor.hasRunning(plan.since) ? self.statements.readNewRunning : self.statements.readNew
-        let (names, areWanted) = self.names(of: plan.together)
+        let (names, areWanted) = self.streams.names(of: plan.together)
         let (messages, bytes) = plan.limit
         return self.bound(
             statement,
@@ -19,29 +19,13 @@ extension PostgresSession {
             ])
     }
 
-    /// The destinations that are wanted, or all that are not, whichever are fewer.
-    private func names(of requests: [ReadRequest]) -> (names: [String], areWanted: Bool) {
-        let unwantedCount = self.streams.count - requests.count + self.unknownDestinations.count
-        if requests.count <= max(unwantedCount, 16) {
-            return (requests.compactMap { self.streams[$0.stream]?.destination.name }, true)
-        }
-        var unwanted = self.unknownDestinations.map(\.name)
-        if requests.count < self.streams.count {
-            let wanted = Set(requests.map(\.stream))
-            unwanted += self.streams.values.lazy.filter { !wanted.contains($0.id) }.map(\.destination.name)
-        }
-        return (unwanted, false)
-    }
-
     /// Takes over what was read of streams together: all that is new of each, or nothing of any where there may be more.
     func take(new part: LibPQResult, _ plan: PollPlan, _ result: inout ReadResult) -> Doorbell.Found {
         self.isLogReplaced = PostgresPage.logID(of: part) != Int64(self.logID)
         if self.isLogReplaced { return .nothing }
         let snapshot = PostgresPage.snapshot(of: part)
         let destinations = PostgresPage.destinations(of: part)
-        for (name, _) in destinations where self.unknownDestinations.count < Self.mostUnknown {
-            if self.streamOf[Destination(name)] == nil { self.unknownDestinations.insert(Destination(name)) }
-        }
+        for (name, _) in destinations { self.streams.saw(Destination(name)) }
         if part.rowCount > plan.limit.messages {
             if plan.together.count == 1 {
                 self.streams[plan.together[0].stream]?.cursor.isComplete = false
@@ -53,7 +37,7 @@ extension PostgresSession {
         var found = Doorbell.Found.nothing
         var taken: Set<StreamID> = []
         for (name, rows) in destinations {
-            guard let id = self.streamOf[Destination(name)], let stream = self.streams[id] else { continue }
+            guard let id = self.streams[Destination(name)], let stream = self.streams[id] else { continue }
             taken.insert(id)
             if PostgresPage.hasWithheldPayload(part, rows) {
                 // Read alone by the next poll, as much as a page may have.
@@ -76,9 +60,6 @@ extension PostgresSession {
         }
         return found
     }
-
-    /// How many destinations that are not the session's are told the server by name.
-    private static let mostUnknown = 10_000
 
     // MARK: - Finding out
 
@@ -107,29 +88,13 @@ extension PostgresSession {
         }
     }
 
-    /// A poll has seen this snapshot.
-    func noteNewest(_ snapshot: Cursor.Snapshot) {
-        self.knowledge.newest = snapshot
-        let now = self.clock.now
-        if let due = self.forwardDue, now < due { return }
-        self.forwardDue = now + self.forwardInterval
-        self.knowledge.isDue = self.nextLongAgo > self.knowledge.longAgo
-        self.knowledge.longAgo = self.nextLongAgo
-        self.nextLongAgo = Cursor.maximum(of: snapshot) ?? 0
-    }
-
     // MARK: - Looking by ids
 
     /// Whether it is time to look by ids at what is read by transaction numbers.
     func isTimeToLookByIDs() -> Bool {
         let polling = self.wakeup.pollingInterval.map { min($0 * 100, .seconds(30)) }
         guard let interval = polling ?? self.wakeup.fallbackInterval else { return false }
-        let now = self.clock.now
-        guard let due = self.byIDsDue, now < due else {
-            defer { self.byIDsDue = now + interval }
-            return self.byIDsDue != nil
-        }
-        return false
+        return self.knowledge.isTimeToLookByIDs(every: interval, now: self.clock.now)
     }
 
     func beyond(_ ids: [StreamID]) -> LibPQStatement {
@@ -148,46 +113,5 @@ extension PostgresSession {
             self.streams[StreamID(part.int32(row: row, column: 0))]?.cursor.isComplete = false
         }
         return part.rowCount > 0
-    }
-}
-
-extension PostgresSession.StreamState {
-    /// What was read by transaction numbers alone and is not committed yet, so that it has still to be looked at by ids.
-    struct ReadByNumbers {
-        /// All that is visible in it, and above ``position`` by its id, was read before.
-        var snapshot: Cursor.Snapshot
-        var position: Int64
-        /// The last id of it.
-        var end: Int64
-    }
-
-    /// Whether it may be read with others: a destination has no other stream, and no payload was too long for that lately.
-    var isPlain: Bool { self.boundedPages == 0 && self.slots == 0...1023 }
-
-    /// A page was read by transaction numbers alone, from a cursor on.
-    mutating func readByNumbers(to end: Int64, from cursor: Cursor) {
-        if end <= cursor.position { return }
-        if self.unchecked == nil {
-            self.unchecked = ReadByNumbers(snapshot: cursor.snapshot, position: cursor.position, end: end)
-        }
-        self.unchecked?.end = end
-    }
-
-    /// What is to be looked at by ids before a cursor is stored; nil: nothing.
-    func unchecked(before cursor: Cursor) -> ReadByNumbers? {
-        guard var part = self.unchecked, cursor.position > part.position else { return nil }
-        part.end = min(part.end, cursor.position)
-        return part
-    }
-
-    /// A cursor was stored.
-    mutating func stored(_ cursor: Cursor) {
-        guard let part = self.unchecked, cursor.position > part.position else { return }
-        if cursor.position >= part.end {
-            self.unchecked = nil
-        } else {
-            self.unchecked?.position = cursor.position
-            if cursor.isComplete { self.unchecked?.snapshot = cursor.snapshot }
-        }
     }
 }

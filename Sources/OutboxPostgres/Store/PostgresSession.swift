@@ -22,34 +22,19 @@ actor PostgresSession: RelaySession {
     /// Whether the log is not the one that this session's locks and channel are for.
     var isLogReplaced = false
     var headersVerified = false
-    var streams: [StreamID: StreamState] = [:]
-    /// The stream of each destination; of one that several share, one of them.
-    var streamOf: [Destination: StreamID] = [:]
+    var streams = StreamTable()
     var doorbell: Doorbell
     /// What the next poll is planned by.
     var knowledge = PollPlan.Knowledge()
-    /// How long a stream may go unread before it is found out with others what there is of it.
-    private(set) var forwardInterval = Duration.seconds(1)
-    /// When to find that out again.
-    var forwardDue: ContinuousClock.Instant?
-    /// The transaction number that will have been the next one long ago by then.
-    var nextLongAgo: UInt64 = 0
-    /// When to look by ids at what is read by transaction numbers; nil: no stream is read so yet.
-    var byIDsDue: ContinuousClock.Instant?
-    /// Destinations of which messages came that are not the session's.
-    var unknownDestinations: Set<Destination> = []
     /// Whether a poll of the current read has completed a look at everything, and found nothing.
     var hasLookedAtAll = false
     /// A poll that the relay has not asked for yet; see ``readAhead(_:after:)``.
-    var ahead: Ahead?
+    var ahead = ReadAhead()
     /// Which characters the database can store.
     var characters = StorableCharacters.all
     /// When messages were found last.
     var lastFound: ContinuousClock.Instant?
-    /// When the current pause ends.
-    var pauseEnd: ContinuousClock.Instant?
-    /// When to look without having been rung for; nil: something was looked for since that was last asked.
-    var fallbackDue: ContinuousClock.Instant?
+    var sleepTimer = SleepTimer()
     /// The streams that were read after the bell was taken: only of those it is known that nothing is there.
     var watched: Set<StreamID> = []
     /// When to look after the segments; nil: never.
@@ -57,56 +42,14 @@ actor PostgresSession: RelaySession {
     var janitorHasFailed = false
     /// When to look whether somebody has changed the streams; nil: whoever does tells.
     var reloadDue: ContinuousClock.Instant?
-    /// Streams that are known to have deferred messages that are due.
-    var knownDue: Set<StreamID> = []
-    /// Whether a message was deferred that was deferred already, so that nobody knows how many a key has.
-    var deferredIsUncertain = false
-    /// When the relay was last told that others have changed deferred messages, and when it is to be told again, because they have
-    /// changed more, or because they had locked what was to be changed; nil: it knows.
-    var deferredChangeTold: ContinuousClock.Instant?
-    var deferredChangeDue: ContinuousClock.Instant?
-    /// The last id when it was last looked at, and where the ids' sequence is stored.
-    var lastID: Int64 = 0
-    var idsFilenode: Int64 = 0
-    /// Whether a stream is going to be read from a cursor that was stored some time ago.
-    var mustCheckIDs = false
+    var deferredNews = DeferredNews()
+    var numbers = NumberWatch()
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
     /// The owner that was told of last, while another session owns the streams.
     var toldOwner: (process: Int32, at: ContinuousClock.Instant)?
-    /// What the session is called, without what the relay is doing.
-    var sessionName = ""
-    /// When to say what the relay is doing; nil: before it owns the streams.
-    var activitySchedule: ActivitySchedule?
+    var announcer = Announcer(name: "")
     let clock = ContinuousClock()
-
-    /// A poll that the relay has not asked for yet.
-    enum Ahead {
-        case sent(SentPoll)
-        case received([any MessagePage])
-    }
-
-    /// What is known of a stream.
-    struct StreamState {
-        let id: StreamID
-        let destination: Destination
-        let slots: ClosedRange<Int16>
-        /// Where reading stands; the stored cursor is behind it.
-        var cursor: Cursor
-        /// The place of the stream's row.
-        var place: [UInt8]
-        /// How many pages are still read by the statement that bounds their bytes: long payloads come together.
-        var boundedPages = 0
-        /// Whether it could not be found out where its late part begins.
-        var isFarBehind = false
-        /// What is to be looked at by ids before it is committed.
-        var unchecked: ReadByNumbers?
-        /// Which of the stream's cursors it is: another one if somebody else has put it elsewhere.
-        var generation: Int32
-        var isPaused: Bool
-        /// What was noted of earlier processes.
-        let start: StreamStart
-    }
 
     init(
         connection: LibPQConnection, subscription: String, schema: OutboxSchema, statements: Statements,
@@ -129,7 +72,7 @@ actor PostgresSession: RelaySession {
     }
 
     func note(_ activity: [StreamID: StreamActivity]) {
-        self.activitySchedule?.note(ActivityReport(activity), now: self.clock.now)
+        self.announcer.note(activity, now: self.clock.now)
     }
 
     func close() async {
@@ -216,32 +159,27 @@ actor PostgresSession: RelaySession {
         if self.wakeup.pollingInterval == nil {
             try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
         }
-        let nothing = ActivityReport([:])
         let numbers = try await self.checkNumbers()
-        (self.lastID, self.idsFilenode) = (numbers.lastID, numbers.filenode)
+        self.numbers.began(lastID: numbers.lastID, filenode: numbers.filenode)
         let results = try await self.connection.pipeline([
             self.bound(self.statements.register, [subscription, names]),
             self.bound(
                 self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
             self.bound(self.statements.load, [subscription, names]),
-            self.bound(self.statements.announce, [.text(nothing.text(named: self.sessionName))]),
+            self.bound(self.statements.announce, [.text(self.announcer.firstName)]),
             LibPQStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
         ])
-        self.activitySchedule = ActivitySchedule(announced: nothing)
+        self.announcer.began()
         for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
-        for row in results[2] {
-            let state = try StreamState(row)
-            self.streams[state.id] = state
-            self.streamOf[state.destination] = state.id
-        }
+        for row in results[2] { self.streams.add(try StreamState(row)) }
         let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
         // Ids below the position may still come: nothing of these is bounded by what was stored.
-        for (id, stream) in self.streams where mended.contains(stream.destination.name) {
-            self.streams[id]?.cursor.horizon = nil
+        for stream in self.streams.all where mended.contains(stream.destination.name) {
+            self.streams[stream.id]?.cursor.horizon = nil
         }
         self.lookBack = LookBack(
-            self.streams.values.compactMap { stream in
+            self.streams.all.compactMap { stream in
                 // All that is late for those that were mended is read anyway.
                 guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else {
                     return nil
@@ -253,7 +191,7 @@ actor PostgresSession: RelaySession {
         let patience = self.clock.now + .seconds(1)
         while self.clock.now < patience, try await self.lookBackOnce() {}
         let keys = try await self.readDeferredKeys()
-        return self.streams.values.map { stream in
+        return self.streams.all.map { stream in
             AttachedStream(
                 id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
                 start: stream.start)
@@ -261,8 +199,8 @@ actor PostgresSession: RelaySession {
     }
 
     private func readDeferredKeys() async throws(LibPQError) -> [StreamID: [UInt64: Int]] {
-        let names = LibPQValue.textArray(self.streams.values.map(\.destination.name))
-        var keys = self.streams.mapValues { _ in [UInt64: Int]() }
+        let names = LibPQValue.textArray(self.streams.all.map(\.destination.name))
+        var keys = Dictionary(uniqueKeysWithValues: self.streams.all.map { ($0.id, [UInt64: Int]()) })
         try await self.receiveAhead()
         let results = try await self.connection.pipeline([
             self.bound(self.statements.promoteAll, [.text(self.subscription)]),
@@ -270,11 +208,11 @@ actor PostgresSession: RelaySession {
         ])
         // A lock may end without a change, which nothing tells of.
         if try results[0][0].decode(0, as: Int64.self) > 0 {
-            self.deferredChangeDue = self.clock.now + Self.deferredChangeInterval
+            self.deferredNews.tellLater(now: self.clock.now)
         }
         let result = results[1]
         for row in 0..<result.rowCount {
-            guard let stream = try self.streamOf[Destination(result[row].decode(0, as: String.self))] else {
+            guard let stream = try self.streams[Destination(result[row].decode(0, as: String.self))] else {
                 continue
             }
             let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
@@ -284,12 +222,10 @@ actor PostgresSession: RelaySession {
     }
 
     /// Has it found out more or less often what there is of streams that were not read for a while; for tests.
-    func bringForward(every interval: Duration) { self.forwardInterval = interval }
+    func bringForward(every interval: Duration) { self.knowledge.forwardInterval = interval }
 
     /// Whether a poll was sent that the relay has not asked for; for tests.
-    var hasAskedAhead: Bool {
-        if case .sent = self.ahead { true } else { false }
-    }
+    var hasAskedAhead: Bool { self.ahead.isSent }
 
     /// A statement with its values.
     func bound(_ statement: Statements.Statement, _ binds: [LibPQValue] = []) -> LibPQStatement {
@@ -301,28 +237,6 @@ actor PostgresSession: RelaySession {
 
     /// The channel on which producers ring.
     var channel: String { "outbox_\(self.logID)" }
-}
-
-extension PostgresSession.StreamState {
-    /// Reads a row of the statement `load`.
-    init(_ row: LibPQRow) throws(LibPQError) {
-        self.id = StreamID(try row.decode(0, as: Int32.self))
-        self.destination = Destination(try row.decode(1, as: String.self))
-        let low = try row.decode(2, as: Int16.self)
-        self.slots = low...max(low, try row.decode(3, as: Int16.self))
-        var cursor = Cursor(snapshot: row.bytes(4) ?? [], position: try row.decode(5, as: Int64.self))
-        cursor.horizon = row.bytes(6).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-        if let snapshot = row.bytes(7) {
-            cursor.catchup = Cursor.Catchup(snapshot: snapshot, position: try row.decode(8, as: Int64.self))
-        }
-        self.cursor = cursor
-        self.place = row.bytes(9) ?? []
-        self.isPaused = try row.decode(10)
-        self.generation = try row.decode(11)
-        self.start = StreamStart(
-            count: Int(try row.decode(12, as: Int32.self)), suspect: try row.decode(13, as: Int64?.self),
-            suspectAttempts: Int(try row.decode(14, as: Int32.self)))
-    }
 }
 
 extension LibPQRow {

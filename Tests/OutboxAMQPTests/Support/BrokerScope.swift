@@ -1,8 +1,8 @@
-import BrokerTesting
 import Logging
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import RabbitMQMailbox
 import Synchronization
 
 /// A part of a broker that one test has for itself: an exchange, a queue bound to it, and a way to the broker that can be cut.

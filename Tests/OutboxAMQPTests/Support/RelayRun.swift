@@ -1,8 +1,8 @@
-import BrokerTesting
 import Logging
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import RabbitMQMailbox
 import TestSupport
 import Testing
 

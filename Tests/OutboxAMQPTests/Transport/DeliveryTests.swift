@@ -5,7 +5,7 @@ import OutboxTesting
 import TestSupport
 import Testing
 
-@testable import BrokerTesting
+@testable import RabbitMQMailbox
 
 @Suite(.timeLimit(.minutes(5))) struct DeliveryTests {
     @Test func bytesPropertiesAndHeadersArriveAsTheyWere() async throws {

@@ -1,4 +1,3 @@
-import BrokerTesting
 import CoreMetrics
 import Logging
 import MetricsTestKit
@@ -6,6 +5,7 @@ import Outbox
 import OutboxAMQP
 import OutboxPostgres
 import OutboxTesting
+import RabbitMQMailbox
 import Testing
 
 /// What a relay between a Postgres and a RabbitMQ tells a metrics backend. In a process of its own, because there is one

@@ -1,7 +1,7 @@
-import BrokerTesting
 import Outbox
 import OutboxAMQP
 import OutboxTesting
+import RabbitMQMailbox
 import TestSupport
 import Testing
 

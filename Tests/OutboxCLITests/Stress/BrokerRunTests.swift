@@ -1,8 +1,8 @@
-import BrokerTesting
 import Foundation
 import Outbox
 import OutboxPostgres
 import OutboxTesting
+import RabbitMQMailbox
 import Testing
 
 /// From transactions in Postgres, through the program, to a RabbitMQ, where everything that can be broken is.

@@ -1,5 +1,5 @@
-import BrokerTesting
 import CoreMetrics
+import KafkaTesting
 import Logging
 import MetricsTestKit
 import Outbox

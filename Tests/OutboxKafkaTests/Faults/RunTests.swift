@@ -1,5 +1,5 @@
-import BrokerTesting
 import CRdKafka
+import KafkaTesting
 import Outbox
 import OutboxKafka
 import OutboxTesting

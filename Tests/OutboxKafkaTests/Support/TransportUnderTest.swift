@@ -1,4 +1,4 @@
-import BrokerTesting
+import KafkaTesting
 import Logging
 import Outbox
 import OutboxKafka

@@ -1,0 +1,149 @@
+import Outbox
+import Synchronization
+
+/// A transport beside a program in C that uses the same library with the same window; and the whole way from Postgres.
+struct BrokerBenchmark<Broker: BenchBroker> {
+    let broker: Broker
+    var messages: Int
+    var size: Int
+    var window: Int
+    /// For the latency.
+    var singles: Int
+
+    private static var lanes: Int { 32 }
+
+    /// Pages of two windows, so that the transport's window, which is the program's too, is what limits it: a lane is given
+    /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
+    private var configuration: RelayConfiguration {
+        var configuration = RelayConfiguration()
+        configuration.page.messages = 2 * self.window
+        configuration.window.messages = 4 * self.window
+        return configuration
+    }
+
+    func measure(_ harness: Harness) async throws -> [Comparison] {
+        try await harness.server.withOutbox { outbox in
+            try await outbox.fill(self.messages, size: self.size)
+            let batches = try await self.waiting(in: outbox)
+            let alone = try await harness.compare(
+                "\(self.broker.name), a transport", reference: self.broker.referenceName, unit: "messages/s",
+                goal: .ratioAtLeast(0.8)
+            ) {
+                try await self.emptied { try await self.rate(of: batches) }
+            } with: {
+                try await self.emptied { try await self.reference() }
+            }
+            var run = 0
+            let whole = try await harness.compare(
+                "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
+            ) {
+                run += 1
+                var configuration = self.configuration
+                configuration.subscription = "bench \(run)"
+                let route = try self.route()
+                return try await self.emptied {
+                    try await outbox.drain(self.messages, configuration: configuration, route: route)
+                }
+            } with: {
+                try await self.emptied { try await self.reference() }
+            }
+            return [alone, whole] + (try await self.latency(harness, outbox))
+        }
+    }
+
+    /// What waits, in memory, divided among lanes by key as a relay does, and within a lane into batches of a page's share.
+    private func waiting(in outbox: BenchOutbox) async throws -> [[MessageBatch]] {
+        let collected = Collected()
+        var configuration = self.configuration
+        configuration.subscription = "bench messages"
+        _ = try await outbox.drain(self.messages, configuration: configuration, handler: { collected.add($0) })
+        var lanes = [[Message]](repeating: [], count: Self.lanes)
+        for message in collected.messages { lanes[message.slot % Self.lanes].append(message) }
+        let share = max(self.configuration.page.messages / Self.lanes, 1)
+        return lanes.map { lane in
+            stride(from: 0, to: lane.count, by: share).map { start in
+                MessageBatch(Array(lane[start..<min(start + share, lane.count)]))
+            }
+        }
+    }
+
+    private func emptied(_ sample: () async throws -> Double) async throws -> Double {
+        let value = try await sample()
+        try await self.broker.empty()
+        return value
+    }
+
+    private func reference() async throws -> Double {
+        let outcome = try await self.broker.reference(messages: self.messages, size: self.size, window: self.window)
+        if outcome.messages != self.messages {
+            throw BenchFailure("the reference has sent \(outcome.messages) of \(self.messages) messages")
+        }
+        return outcome.rate
+    }
+
+    private func route() throws -> BenchOutbox.Route {
+        let transport = try self.broker.transport(window: self.window)
+        return { delivered in .transport(CountingTransport(transport, delivered), concurrency: Self.lanes) }
+    }
+
+    /// Messages a second through a transport that is connected.
+    private func rate(of lanes: [[MessageBatch]]) async throws -> Double {
+        let transport = try self.broker.transport(window: self.window)
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await transport.run() }
+            defer { tasks.cancelAll() }
+            // One that is not counted: when it has arrived, the transport is at work.
+            if let first = lanes.lazy.joined().first { try await Self.deliver(MessageBatch([first[0]]), transport) }
+            let began = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for batches in lanes {
+                    tasks.addTask { for batch in batches { try await Self.deliver(batch, transport) } }
+                }
+                try await tasks.waitForAll()
+            }
+            let seconds = (ContinuousClock.now - began).inSeconds
+            await transport.close()
+            return Double(lanes.lazy.joined().reduce(0) { $0 + $1.count }) / seconds
+        }
+    }
+
+    private static func deliver(_ batch: MessageBatch, _ transport: any Transport) async throws {
+        let outcomes = try await transport.deliver(batch)
+        guard let failure = outcomes.first(where: { $0 != .delivered }) else { return }
+        throw BenchFailure("\(transport) has not delivered a message: \(failure)")
+    }
+
+    /// From the COMMIT of a single message to its confirmation, beside the same to a closure.
+    private func latency(_ harness: Harness, _ outbox: BenchOutbox) async throws -> [Comparison] {
+        let benchmark = LatencyBenchmark(messages: self.singles, pause: 0.02)
+        let samples = try await harness.rounds(
+            "commit to confirmed",
+            [
+                {
+                    try await outbox.empty()
+                    let sample = try await benchmark.relay(outbox, route: self.route())
+                    try await self.broker.empty()
+                    return sample
+                },
+                {
+                    try await outbox.empty()
+                    return try await benchmark.relay(outbox)
+                },
+            ])
+        return [("p50", \LatencyBenchmark.Sample.median), ("p99", \.p99)].map { name, value in
+            Comparison(
+                "commit to confirmed by \(self.broker.name), \(name)", reference: "commit to handler", unit: "ms",
+                goal: .none, values: samples[0].map { $0[keyPath: value] },
+                referenceValues: samples[1].map { $0[keyPath: value] })
+        }
+    }
+}
+
+/// Messages that are kept.
+private final class Collected: Sendable {
+    private let kept = Mutex<[Message]>([])
+
+    var messages: [Message] { self.kept.withLock { $0 } }
+
+    func add(_ message: Message) { self.kept.withLock { $0.append(message) } }
+}
