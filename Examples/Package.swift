@@ -18,6 +18,28 @@ let package = Package(
     ],
     targets: [
         .executableTarget(
+            name: "Smallest",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Shop",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxAMQP", package: "swift-outbox"),
+                .product(name: "OutboxKafka", package: "swift-outbox"),
+                .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "OrderService",
             dependencies: [
                 .product(name: "FlyingFox", package: "FlyingFox"),

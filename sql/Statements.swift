@@ -3,7 +3,7 @@
 /// In the files `{{schema}}` stands for the quoted name of the outbox's schema, and `{{schema_text}}` for the same inside
 /// a literal.
 package struct Statements: Sendable {
-    /// A statement's text, and the name under which a session prepares it; nil: it is planned anew each time.
+    /// A statement's text, and the name under which a session prepares it; nil: it is planned each time.
     package struct Statement: Sendable {
         package let name: String?
         package var text: String

@@ -59,7 +59,7 @@ public final class AMQPTransport: Transport {
     /// Waits for the first connection, or for its failure.
     public func contact() async -> TransportHealth { await self.desk.contact() }
 
-    /// Finishes what is under way, and takes leave of the broker.
+    /// Finishes the deliveries in flight, and closes the connection.
     public func close() async {
         await self.desk.close()
     }

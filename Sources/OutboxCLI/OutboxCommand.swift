@@ -97,7 +97,7 @@ struct OutboxCommand: AsyncParsableCommand {
         // Where it was closed, its number may be something else's by now, which has no type of file.
         var facts = stat()
         if unsafe fstat(STDOUT_FILENO, &facts) != 0 || facts.st_mode & S_IFMT == 0 {
-            throw CommandFailure(.inputOutput, "stdout is closed; send it to /dev/null where nobody reads it")
+            throw CommandFailure(.inputOutput, "stdout is closed; send it to /dev/null if it is not needed")
         }
     }
 

@@ -73,7 +73,7 @@ public final class KafkaTransport: Transport {
             throw TransportConfigurationError("the system has no thread for a Kafka transport")
         }
         await self.board.ended.wait()
-        // Ending librdkafka may take a moment, for which nobody waits: what deliveries have lent is kept without them.
+        // Ending librdkafka may take a moment, and no delivery waits for it: what deliveries have lent is kept without them.
         if Task.isCancelled { self.board.order(.cancel) }
     }
 

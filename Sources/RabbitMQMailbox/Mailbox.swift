@@ -23,7 +23,7 @@ package struct Mail: Sendable, Equatable {
     package var number: Int? { Int(String(decoding: self.payload.prefix { $0 != 0x20 }, as: UTF8.self)) }
 }
 
-/// The other side of a broker: declares, and takes messages from queues. It connects anew when the connection is gone.
+/// The other side of a broker: declares, and takes messages from queues. It connects again when the connection is lost.
 @safe package final class Mailbox: Sendable {
     struct Failure: Error, CustomStringConvertible {
         let what: String

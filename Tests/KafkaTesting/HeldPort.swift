@@ -6,11 +6,11 @@ import Musl
 import Glibc
 #endif
 
-/// Keeps a port of 127.0.0.1 from everybody else while nobody listens there. Who connects is refused.
+/// Reserves a port of 127.0.0.1 without listening on it. Connections to it are refused.
 final class HeldPort: Sendable {
     private let descriptor: Int32
 
-    /// - Returns: nil: somebody has it.
+    /// - Returns: nil if the port is taken.
     init?(_ port: Int) {
         #if canImport(Glibc)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

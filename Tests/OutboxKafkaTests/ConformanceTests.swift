@@ -4,7 +4,7 @@ import OutboxKafka
 import OutboxTesting
 import Testing
 
-@Suite struct ConformanceTests {
+@Suite(.timeLimit(.minutes(10))) struct ConformanceTests {
     private struct Fixture: TransportFixture {
         let cluster = MockKafkaCluster()
 

@@ -13,6 +13,11 @@ package enum StressSettings {
         return seconds > 0 ? seconds * 1000 : short
     }
 
+    /// The time limit of a suite: so many minutes, and twice as long as it disturbs.
+    package static func minutes(atLeast short: Int) -> Int {
+        short + self.seconds(otherwise: 0) * 2 / 60
+    }
+
     /// `OUTBOX_STRESS_SEED`: repeats the choices of a run; another one each time without it.
     package static let seed: UInt64 =
         ProcessInfo.processInfo.environment["OUTBOX_STRESS_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 1...999_999)

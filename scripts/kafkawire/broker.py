@@ -1,4 +1,4 @@
-"""A broker of one's own, and what a client finds there."""
+"""A separate broker, and what a client finds there."""
 
 import contextlib
 import os

@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def plain(users):
-    """Takes what the client says, and yields what to answer and, once it is known, who it is."""
+    """Takes what the client says, and yields what to answer and, once it is known, the user's name."""
     _, user, password = (yield b"", None).decode().split("\0")
     if users.get(user) != password:
         raise Refused

@@ -17,12 +17,12 @@ DELIVERED = ["delivered"]
 
 
 class Gate(Proxy):
-    """Lets in who has the right certificate, and logs in where there are mechanisms for it."""
+    """Accepts clients with the right certificate, and logs in where there are mechanisms for it."""
 
     def __init__(self, server=None, demands=None, mechanisms=()):
         super().__init__(self.context(server, demands) if server else None)
         self.mechanisms = mechanisms
-        # Who was let in.
+        # The users that were accepted.
         self.guests = set()
 
     @staticmethod
@@ -65,7 +65,7 @@ class Case:
         gate = Gate(**self.gate)
         with broker.running(advertised=f"localhost:{gate.port}") as port:
             gate.start(port)
-            # Who is refused need not wait for long; who is let in may take its time.
+            # A refusal comes soon; a client that is accepted may take longer.
             patience = 30 if self.expected == DELIVERED else 1
             url = f"{self.scheme}://{self.user}localhost:{gate.port}?topic={broker.TOPIC}&broker.address.family=v4"
             url += f"&contact-timeout={patience}{self.parameters}"

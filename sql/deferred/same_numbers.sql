@@ -1,5 +1,5 @@
--- Fails (22012) where a message has the number of another one that waits or is dead: the log's numbers began anew while these
--- stayed, and one would be taken for the other. $1 subscription, $2 destination, $3 ids.
+-- Fails (22012) where a message has the number of another one that waits or is dead: the log's numbers were restarted while these
+-- stayed, and one message would be taken for the other. $1 subscription, $2 destination, $3 ids.
 SELECT 1 / (NOT EXISTS (
     SELECT
     FROM unnest($3::bigint[]) AS numbers (id)

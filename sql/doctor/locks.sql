@@ -1,5 +1,5 @@
--- Advisory locks of the outbox that are held by sessions which are no relays, or in a way that relays do not hold them: who, and what
--- that keeps from working. Any role that can connect can take any advisory lock. The keys are those of own (the highest numbers),
+-- Advisory locks of the outbox that are held by sessions which are no relays, or in a way that relays do not hold them: the session, and
+-- what it keeps from working. Any role that can connect can take any advisory lock. The keys are those of own (the highest numbers),
 -- join, truncate_segment and, 0, the bell.
 SELECT
     format(

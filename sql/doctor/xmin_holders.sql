@@ -1,4 +1,4 @@
--- What keeps vacuum from removing dead rows, here or on a standby that reports what it needs, the oldest first: what it is, who,
+-- What keeps vacuum from removing dead rows, here or on a standby that reports what it needs, the oldest first: its kind, its name,
 -- for how many transactions and, where that is known, for how long. Of sessions of other roles, one that may not read all
 -- statistics sees no times.
 SELECT held.kind, held.name, held.transactions, (extract(epoch FROM now() - held.since) * 1000000)::bigint AS microseconds
@@ -23,7 +23,7 @@ FROM (
     WHERE database = current_database()
     UNION ALL
     SELECT
-        CASE WHEN active THEN 'replication slot' ELSE 'replication slot that nobody reads' END, slot_name::text,
+        CASE WHEN active THEN 'replication slot' ELSE 'replication slot without a reader' END, slot_name::text,
         greatest(age(xmin), age(catalog_xmin)), NULL
     FROM pg_replication_slots
     WHERE coalesce(xmin, catalog_xmin) IS NOT NULL AND (database IS NULL OR database = current_database())

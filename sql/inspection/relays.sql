@@ -1,5 +1,5 @@
 -- The sessions of a subscription's relays, the one that owns the streams first: it holds the lock that own.sql takes, all of
--- them hold the one of join.sql, and who holds the bell, (message, 0), exclusively is asleep. Any role can take any advisory
+-- them hold the one of join.sql, and a relay that holds the bell, (message, 0), exclusively is asleep. Any role can take any advisory
 -- lock, so none counts that may not move a cursor. Of sessions of other roles, one
 -- that may not read all statistics sees no more than the name. $1 subscription.
 SELECT

@@ -1,4 +1,4 @@
--- Due now, with all their attempts before them, and in nobody's way: their turn in the order of their keys has passed.
+-- Due now, with all attempts available again. They hold up no other message: their turn in the order of their keys has passed.
 WITH revived AS (
     DELETE FROM {{schema}}.dead_letter
     WHERE {{filter}}

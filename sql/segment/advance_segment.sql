@@ -1,5 +1,5 @@
 -- New messages go to another partition, the next one of the ring that is empty: order and cursors do not depend on which. $1 the
--- current one: where it is another by now, nothing happens. Not nextval, so that two who do this at once move on by one. It
+-- current one: where it is another by now, nothing happens. Not nextval, so that two sessions that do this at once move on by one. It
 -- takes effect at once, whatever becomes of this transaction, and nothing depends on when a producer sees it.
 SELECT setval('{{schema_text}}.segment_number', next.number)
 FROM (

@@ -1,3 +1,3 @@
--- What the relay is doing, where whoever watches can read it: no row, no WAL, and nobody needs a privilege to see it.
+-- What the relay is doing, where every role can read it: it writes no row and no WAL, and reading needs no privilege.
 -- $1 the session's name.
 SELECT set_config('application_name', $1, false)

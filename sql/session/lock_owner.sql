@@ -1,4 +1,4 @@
--- Who has the lock of own, and whether that is a relay: it is one of those who hold the lock of join, and may move cursors. Any role
+-- The session that has the lock of own, and whether it is a relay: one that also holds the lock of join, and may move cursors. Any role
 -- that can connect can take any advisory lock. $1 the log's oid, $2 subscription.
 SELECT
     owner.pid, activity.usename::text AS role, activity.application_name,

@@ -2,7 +2,7 @@
 -- being paged through. By place, because under a pinned xmin the chain of the row's versions gets long; by id where the
 -- row has moved. This transaction's own number is above every number that a message late for $3 can have; $7 is the horizon
 -- that $3 came with, while its late part is being paged through. $8 the generation that $3 and $4 continue: in another one,
--- somebody has put the cursor elsewhere.
+-- an operator has put the cursor elsewhere.
 --
 -- What was read by transaction numbers alone is looked at by ids before it counts as passed: from $10 to $11 no message of the
 -- destination $12 may be visible in $9 (null: nothing was read so), for all of those had been read; nor may one have a number that

@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxBench
 
 /// What is made of measured values.
-@Suite struct ComparisonTests {
+@Suite(.timeLimit(.minutes(10))) struct ComparisonTests {
     @Test func theMedianIsTheMiddle() {
         #expect([3.0].median == 3)
         #expect([9.0, 1, 5].median == 5)
@@ -64,7 +64,7 @@ import Testing
 }
 
 /// How numbers are written.
-@Suite struct FigureTests {
+@Suite(.timeLimit(.minutes(10))) struct FigureTests {
     @Test(arguments: [
         (1234567.4, "1,234,567"), (100, "100"), (99.94, "99.9"), (12.34, "12.3"), (1.234, "1.23"), (0.1234, "0.123"),
         (0.01234, "0.0123"), (0, "0"), (-1500, "-1,500"), (-0.5, "-0.500"), (.nan, "–"), (.infinity, "–"),

@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxBench
 
 /// Results as tables and JSON.
-@Suite struct ReportTests {
+@Suite(.timeLimit(.minutes(5))) struct ReportTests {
     private static let machine = Machine(
         processor: "A & B <1>", cores: 2, memory: 8 << 30, system: "\"Sys\"", postgres: "15.1", fsync: "on", load: 0.5,
         date: Date(timeIntervalSince1970: 0))

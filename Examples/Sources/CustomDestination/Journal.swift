@@ -10,7 +10,7 @@ import Musl
 import Glibc
 #endif
 
-/// A destination of one's own: a folder with a file for each route, to which messages are appended, a line each.
+/// A custom destination: a folder with a file for each route, to which messages are appended, a line each.
 ///
 /// A line begins with the message's id, by which a reader passes over one that was delivered twice.
 struct Journal: Sendable {

@@ -15,7 +15,7 @@ struct OrderServer: Service {
             guard let order = try? JSONDecoder().decode(OrderRequest.self, from: try await request.bodyData) else {
                 return HTTPResponse(statusCode: .badRequest)
             }
-            // What this throws becomes a 500: nothing was stored and nobody is told.
+            // What this throws becomes a 500: nothing was stored, and no message is sent.
             let placed = try await shop.place(order)
             return HTTPResponse(
                 statusCode: .created, headers: [.contentType: "application/json"],

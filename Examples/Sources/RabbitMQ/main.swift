@@ -13,7 +13,7 @@ for number in 1...100 {
     try outbox.enqueue(
         NewMessage(to: .eventBus, route: "order.placed", key: "customer-\(number % 10)", text: "order \(number)"))
 }
-// Nobody has bound a queue for it.
+// No queue is bound for it.
 try outbox.enqueue(
     NewMessage(
         to: .eventBus, route: "stock.low", options: MessageOptions(maximumAttempts: 1), text: "only 3 are left"))

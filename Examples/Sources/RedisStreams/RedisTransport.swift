@@ -2,7 +2,7 @@ import FlyingSocks
 import Outbox
 import Synchronization
 
-/// A transport of one's own: each message becomes an entry of a Redis stream, which is named by its route.
+/// A custom transport: each message becomes an entry of a Redis stream, which is named by its route.
 ///
 /// An entry has the fields `id`, `key`, `payload` and, for each header, `header.NAME`. Redis has no transactions with Postgres
 /// and no idempotent appends, so after a crash an entry can be there twice, with the same `id`.
@@ -71,7 +71,7 @@ final class RedisTransport: Transport {
             do {
                 try await append(batch, &schedule, connection)
             } catch {
-                // Answers may be under way that nobody would know what to do with.
+                // Answers may be under way that belong to no delivery any more.
                 connection.close()
                 throw error
             }

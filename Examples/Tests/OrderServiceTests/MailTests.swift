@@ -6,7 +6,7 @@ import Testing
 
 struct MailServerIsBusy: Error {}
 
-@Suite struct MailTests {
+@Suite(.timeLimit(.minutes(10))) struct MailTests {
     @Test(.timeLimit(.minutes(1)))
     func aMailThatFailsIsSentAMinuteLater() async throws {
         let clock = ManualClock()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OrderService
 
-@Suite struct ShopTests {
+@Suite(.timeLimit(.minutes(10))) struct ShopTests {
     @Test(.timeLimit(.minutes(1)))
     func anOrderAndItsMessagesAreStoredTogether() async throws {
         try await EphemeralPostgres.with { server in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RedisStreams
 
-@Suite struct RedisTransportTests {
+@Suite(.timeLimit(.minutes(10))) struct RedisTransportTests {
     /// What every transport has to do.
     @Test(arguments: TransportConformance.checks)
     func conforms(_ check: TransportConformance.Check) async throws {

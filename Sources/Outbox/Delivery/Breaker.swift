@@ -1,4 +1,4 @@
-/// Whether a destination is down, by what became of the messages that it was given.
+/// Whether a destination is down, judged by the outcomes of its messages.
 ///
 /// Closed, everything is delivered. Open, nothing is, until a pause is over: then one message is, as a probe. Its success
 /// closes the breaker, its failure doubles the pause. Meanwhile a message that could not be delivered is *held*: kept in
@@ -8,7 +8,7 @@
 package struct Breaker: Sendable {
     /// The permission to call a handler.
     package enum Pass: Sendable, Hashable {
-        /// With whatever there is.
+        /// With any number of messages.
         case call
         /// With one message; the probe has a number.
         case probe(Int)
@@ -17,7 +17,7 @@ package struct Breaker: Sendable {
     /// One message that a handler was called with.
     package struct Attempt: Sendable, Hashable {
         package let id: Int64
-        /// What tells failures of one cause apart from failures of the destination: the hash of the message's key.
+        /// The hash of the message's key: failures of one key may have one cause, failures of many keys are the destination's.
         package let subject: UInt64
         /// Whether it was held before.
         package let isRetry: Bool
@@ -32,7 +32,7 @@ package struct Breaker: Sendable {
     /// What became of it.
     package enum Result: Sendable, Hashable {
         case delivered
-        /// It is the message's own fault, which says nothing of the destination.
+        /// The message was rejected, which says nothing about the destination.
         case rejected
         case failed(String)
         case unavailable(String)
@@ -46,10 +46,10 @@ package struct Breaker: Sendable {
         case hold
     }
 
-    /// What is worth telling.
+    /// A change to report.
     package enum Change: Sendable, Hashable {
         case opened(reason: String, retryAfter: Duration)
-        /// The probe has failed. With a reason, if it is another one than was told last.
+        /// The probe has failed. With a reason, if it differs from the last reported one.
         case reopened(news: String?, retryAfter: Duration)
         case closed
     }
@@ -66,9 +66,9 @@ package struct Breaker: Sendable {
     private var streak: Set<UInt64> = []
     private var failedProbes = 0
     private var lastProbe = 0
-    /// Why the destination is down, as it was told last.
+    /// The last reported reason why the destination is down.
     private var toldReason = ""
-    /// Messages that called a destination unavailable to which others were delivered.
+    /// Messages that reported the destination as unavailable while others were delivered.
     private var suspects: Set<Int64> = []
 
     /// How many suspects are remembered before all are forgotten.
@@ -95,7 +95,7 @@ package struct Breaker: Sendable {
         if case .probing = self.state { true } else { false }
     }
 
-    /// Somebody wants to call the handler.
+    /// A worker asks to call the handler.
     ///
     /// - Returns: nil: wait.
     package mutating func begin(now: ContinuousClock.Instant) -> Pass? {
@@ -150,7 +150,7 @@ package struct Breaker: Sendable {
     private mutating func probed(
         _ number: Int, _ result: Result, now: ContinuousClock.Instant, random: inout some RandomNumberGenerator
     ) -> (verdict: Verdict, change: Change?) {
-        // Of one that has taken long, its success is news only.
+        // Of a probe that has taken long, only a success counts.
         let isAwaited = self.state == .probing(number)
         switch result {
         case .delivered:
@@ -158,7 +158,7 @@ package struct Breaker: Sendable {
             self.streak.removeAll()
             return (.settle, .closed)
         case .rejected where isAwaited:
-            // It may never have reached the destination: another one has to tell, at once.
+            // It may never have reached the destination: another probe follows at once.
             self.state = .open(probeAt: now)
             return (.settle, .reopened(news: nil, retryAfter: .zero))
         case .failed where isAwaited, .unavailable where isAwaited:

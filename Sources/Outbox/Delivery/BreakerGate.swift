@@ -1,18 +1,18 @@
 import DequeModule
 import Synchronization
 
-/// A destination's breaker, and those who wait for it to let them call the handler.
+/// A destination's breaker, and the workers that wait for its permission to call the handler.
 final class BreakerGate: Sendable {
     private struct State {
         var breaker: Breaker
         var random: any RandomNumberGenerator & Sendable
         var waiting: Deque<CheckedContinuation<Breaker.Pass?, Never>> = []
         var hasEnded = false
-        /// What has not been told yet, and whether a caller is telling it now.
+        /// Events that were not reported yet, and whether a caller is reporting them now.
         var untold: Deque<Breaker.Change> = []
         var isTelling = false
 
-        /// - Returns: nil: there is nothing, or another caller is telling it.
+        /// - Returns: nil: there is nothing, or another caller is reporting it.
         mutating func takeUntold() -> Breaker.Change? {
             if self.isTelling { return nil }
             guard let change = self.untold.popFirst() else { return nil }
@@ -71,7 +71,7 @@ final class BreakerGate: Sendable {
         return pass
     }
 
-    /// Lets one of those who wait probe, if it is time. Who has waited longest is the first, so the probes go round.
+    /// Lets one waiting worker probe, if it is time. The one that has waited longest is first, so the probes go round.
     ///
     /// - Returns: When to call again; nil: after the next change.
     func probe(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
@@ -80,7 +80,7 @@ final class BreakerGate: Sendable {
         let (prober, next) = self.state.withLock { state -> (Prober?, ContinuousClock.Instant?) in
             guard let probeAt = state.breaker.probeAt else { return (nil, nil) }
             if now < probeAt { return (nil, probeAt) }
-            // If nobody waits, whoever comes next is the probe.
+            // If no worker waits, the next one to ask is the probe.
             if state.waiting.isEmpty { return (nil, nil) }
             guard let pass = state.breaker.begin(now: now) else { return (nil, nil) }
             return ((state.waiting.removeFirst(), pass), nil)
@@ -132,7 +132,7 @@ final class BreakerGate: Sendable {
         return verdict
     }
 
-    /// Tells the observer what has changed: in order, and without the lock, which its log may be slow to leave.
+    /// Reports changes to the observer: in order, and outside the lock, because its log may be slow.
     private func tell() {
         while let change = self.state.withLock({ $0.takeUntold() }) {
             switch change {
@@ -145,7 +145,7 @@ final class BreakerGate: Sendable {
         }
     }
 
-    /// Ends the waiting, now and for ever.
+    /// Ends the waiting for good.
     func end() {
         let waiting = self.state.withLock { state in
             state.hasEnded = true
@@ -163,7 +163,7 @@ extension Breaker.Result {
         switch outcome.kind {
         case .behind where isProbe: self = .failed("a message was behind an earlier one, but it was alone")
         case .behind: return nil
-        // Of the destination's other parts it says nothing: another probe has to tell.
+        // It says nothing of the destination's other parts: another probe has to find out.
         case .postponed where isProbe: self = .rejected
         case .postponed: return nil
         case .delivered: self = .delivered

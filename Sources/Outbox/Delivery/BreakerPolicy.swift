@@ -36,7 +36,7 @@ public struct BreakerPolicy: Sendable, Hashable {
     }
 
     /// No breaker: each message that could not be delivered is deferred on its own, and a destination that is down gets
-    /// all of its messages moved to `deferred`. ``Outcome/unavailable(_:)`` counts no attempt all the same.
+    /// all of its messages moved to `deferred`. Even so, ``Outcome/unavailable(_:)`` counts no attempt.
     public static let off = BreakerPolicy(failures: .max, initialDelay: .zero, maximumDelay: .zero, isOff: true)
 }
 

@@ -7,7 +7,7 @@ package final class Dispatcher: Sendable {
     /// What a lane is to do.
     enum Work: Sendable {
         case deliver(LaneRun.Rows)
-        /// To try again what it holds. There is one of these in the queue of each lane that holds something.
+        /// Retry the messages that the lane holds. The queue has one of these for each lane that holds messages.
         case retryHeld
     }
 
@@ -79,7 +79,7 @@ package final class Dispatcher: Sendable {
         self.perform(wake)
     }
 
-    /// Ends the workers. What they have begun they finish; what they have not is dropped.
+    /// Ends the workers. They finish the calls in flight; the rest is dropped.
     package func close() {
         for waiter in self.queue.withLock({ $0.close() }) { waiter.resume(returning: nil) }
         self.breaker?.end()
@@ -178,7 +178,7 @@ package final class Dispatcher: Sendable {
                 break
             }
         }
-        // Whoever was woken wakes the next, as long as there is work.
+        // Each woken worker wakes the next one, as long as there is work.
         let wake = self.queue.withLock { $0.wakeOne() }
         self.perform(wake)
         return assignment
@@ -196,7 +196,7 @@ package final class Dispatcher: Sendable {
         if self.isOpen { self.onChange() }
     }
 
-    /// Tells that a handler has taken a message.
+    /// Reports that a handler has taken a message.
     func noteDelivered(_ message: Message) {
         if !self.observer.isListened { return }
         self.observer.emit(.delivered(id: message.id, destination: message.destination, attempt: message.attempt))
@@ -229,8 +229,8 @@ extension Dispatcher {
     /// Whether a handler is being called, or is going to be.
     package var isCalling: Bool { self.breaker?.isProbing == true || self.lanes.contains { $0.call != nil } }
 
-    /// Whether to read on: the destination is up, or everything that was read has failed to find out. A message that
-    /// finds its destination down, and is alone with that, must not keep those from being read that would prove it wrong.
+    /// Whether to read on: the destination is up, or every message read so far is held. One message that wrongly finds its
+    /// destination down must not stop the stream.
     package var wantsMessages: Bool {
         !self.isOpen || self.heldCount.load(ordering: .relaxed) == self.unsettledCount.load(ordering: .relaxed)
     }
@@ -240,12 +240,12 @@ extension Dispatcher {
     /// - Returns: When to call again; nil: after the next change.
     package func probe(now: ContinuousClock.Instant) -> ContinuousClock.Instant? { self.breaker?.probe(now: now) }
 
-    /// Gives up what waits for a destination that is down. It will be read again, by another session.
+    /// Drops the messages that wait for a destination that is down. Another session reads them again.
     package func abandonIfOpen() {
         if self.isOpen { self.abandon() }
     }
 
-    /// Gives up what has not been begun. It will be read again, by another session.
+    /// Drops the messages whose delivery has not begun. Another session reads them again.
     package func abandon() {
         if self.isAbandoned.exchange(true, ordering: .relaxed) == false { self.close() }
     }
@@ -285,7 +285,7 @@ extension Dispatcher {
     /// The number of the call that a lane is in; nil: it is in none.
     func call(of lane: Int) -> UInt64? { self.lanes[lane].call }
 
-    /// Parks what a lane's handler is called with, and has the lane go on.
+    /// Parks the messages of a lane's call, and lets another worker go on with the lane.
     ///
     /// - Parameters:
     ///   - lane: The lane.
@@ -320,7 +320,7 @@ extension Dispatcher {
             defer { if let key, endings.last?.verdict?.deferral != nil { failed.insert(key) } }
             let outcome = outcomes[index]
             let attempts = message.page.attempts(at: message.row) + crashes
-            // One that is alone in calling its destination down is deferred by itself; it is in `deferred` anyway.
+            // A message that alone reports its destination as down is deferred alone; it is in `deferred` anyway.
             switch self.judge(message, outcome, pass, isRetry: true) {
             case .settle:
                 let verdict = self.verdict(on: message, outcome, attempts: attempts, isBehind: isBehind)
@@ -359,7 +359,7 @@ extension Dispatcher {
         self.updateGate { $0.committed(deferred: deferred, removed: removed) }
     }
 
-    /// Somebody else has changed the deferred messages.
+    /// Another session has changed the deferred messages.
     package func reload(deferredKeys: [UInt64: Int]) {
         self.updateGate { $0.reload(stored: deferredKeys) }
     }

@@ -2,7 +2,7 @@
 ///
 /// A key is blocked from the moment one of its messages is to be deferred until the commit that removes its last
 /// deferred message. Keys are known by their hashes: two keys with the same hash hold up each other, which costs a
-/// detour and breaks nothing.
+/// delay and nothing else.
 package struct KeyGate: Sendable {
     /// Deferred messages in the store, by key.
     private var stored: [UInt64: Int]

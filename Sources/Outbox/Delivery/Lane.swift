@@ -2,10 +2,11 @@ import Synchronization
 
 /// One lane's call of the handler, while it lasts.
 ///
-/// Whoever calls the handler begins a call here and ends it afterwards. If it takes long, somebody else ends it meanwhile, takes
-/// the run and has the lane go on with it: the message is *parked*, and the caller finds that the call has ended.
+/// A worker begins a call here before it calls the handler, and ends the call afterwards. If the handler takes long, the relay loop ends
+/// the call first, takes the run, and lets another worker go on with the lane: the message is *parked*. The first worker then finds
+/// that its call has ended.
 final class Lane: Sendable {
-    /// What is done here. Odd during a call, whose number it is; whoever makes it even has ended the call.
+    /// Odd during a call, as the number of that call. The task that makes it even has ended the call.
     private let mark = Atomic<UInt64>(0)
     /// The run that is being delivered.
     private let run = Mutex<LaneRun?>(nil)
@@ -21,7 +22,7 @@ final class Lane: Sendable {
         self.run.withLock { $0 = run }
     }
 
-    /// A worker is done with the run that it has; not called by one whose call somebody else has ended.
+    /// A worker is done with its run. A worker whose call was ended by the relay loop does not call this.
     func leave() {
         self.run.withLock { $0 = nil }
     }
@@ -30,7 +31,7 @@ final class Lane: Sendable {
     ///
     /// - Returns: The call's number.
     func begin() -> UInt64 {
-        // Nobody else changes it while it is even. What the run says is for who ends the call.
+        // Only this worker changes it while it is even. What the run says is read by the task that ends the call.
         self.mark.add(1, ordering: .releasing).newValue
     }
 

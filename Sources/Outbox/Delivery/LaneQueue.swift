@@ -8,10 +8,10 @@ package struct LaneAssignment<Work> {
 
 extension LaneAssignment: Sendable where Work: Sendable {}
 
-/// The lanes of a destination: which work may run now, and who runs it.
+/// The lanes of a destination: which work may run now, and which worker runs it.
 ///
 /// A lane is sequential: it is worked on by one worker at a time, in the order in which its work came. Work is pulled:
-/// a worker that has finished a lane asks for the next one, and waits if there is none. Waking is passed on: whoever
+/// a worker that has finished a lane asks for the next one, and waits if there is none. Waking is passed on: a worker that
 /// takes a lane while others are ready wakes one more worker, so a burst of fast messages is done by few workers and
 /// slow ones get all of them. A worker is started when one is wanted and none waits, and stays from then on.
 ///
@@ -33,7 +33,7 @@ package struct LaneQueue<Work, Waiter> {
         case start
     }
 
-    /// What a worker that asks for work is told.
+    /// The answer to a worker that asks for work.
     package enum Next {
         /// Do this; and wake another one first, if there is something for it.
         case work(Assignment, wake: Wake?)
@@ -81,13 +81,13 @@ package struct LaneQueue<Work, Waiter> {
         }
     }
 
-    /// Adds work to a lane that is being worked on, before what it has.
+    /// Adds work at the front of a lane that is being worked on.
     package mutating func addFirst(_ work: [Work], to lane: Int) {
         if self.isClosed { return }
         self.queues[lane].prepend(contentsOf: work)
     }
 
-    /// A lane is not worked on any more, though its worker has not asked for other work.
+    /// A lane is free again, although its worker has not asked for other work.
     package mutating func release(_ lane: Int) {
         self.running -= 1
         if self.queues[lane].isEmpty {
@@ -128,7 +128,7 @@ package struct LaneQueue<Work, Waiter> {
         self.waiters.append(waiter)
     }
 
-    /// Ends: drops what has not begun and returns the waiting workers, who are to be told that it is over.
+    /// Ends: drops what has not begun and returns the waiting workers, which the caller tells that it is over.
     package mutating func close() -> [Waiter] {
         self.isClosed = true
         self.ready.removeAll()

@@ -3,8 +3,8 @@ import Tracing
 
 /// Delivers rows that one lane has of one page, one after the other.
 ///
-/// A class, so that nothing has to be moved for each call of the handler. It belongs to one at a time: to the worker that
-/// delivers or, once he has taken the call from the ``Lane``, to who parks it.
+/// A class, so that nothing has to be moved for each call of the handler. Owned by one task at a time: the worker, until the relay
+/// loop takes the call over from the ``Lane`` to park it.
 final class LaneRun: @unchecked Sendable {
     // @unchecked: what changes is touched by its owner only, and Lane hands it over with acquire and release.
 
@@ -20,9 +20,9 @@ final class LaneRun: @unchecked Sendable {
     enum End {
         /// Everything is settled, but for what the lane holds now.
         case done(HeldMessages)
-        /// Somebody else goes on with the lane.
+        /// Another worker goes on with the lane.
         case parked
-        /// The delivery was cancelled or has to end, and what is unsettled stays so: the page will be read again.
+        /// The delivery was cancelled or has to end. Unsettled messages stay unsettled: the page will be read again.
         case cancelled
     }
 
@@ -60,7 +60,7 @@ final class LaneRun: @unchecked Sendable {
     func deliver(in lane: Lane) async -> End {
         lane.enter(self)
         let end = await self.callHandler(in: lane)
-        // Else it is not this one's to leave.
+        // The lane of a parked run belongs to another task.
         if case .parked = end { return end }
         lane.leave()
         self.endWatched()
@@ -151,7 +151,7 @@ final class LaneRun: @unchecked Sendable {
                 try await body(message)
             }
         } catch {
-            // A failure of what was cancelled means nothing.
+            // A failure after the cancellation means nothing.
             if Task.isCancelled { return lane.end(call) ? .cancelled : .parked }
             outcome = Outcome(thrown: error)
         }
@@ -189,7 +189,7 @@ final class LaneRun: @unchecked Sendable {
         return nil
     }
 
-    /// What a handler has made of the messages that it was called with.
+    /// The outcomes of the messages that the handler was called with.
     enum Outcomes: Sendable {
         case all(Outcome)
         case each([Outcome])
@@ -232,7 +232,7 @@ final class LaneRun: @unchecked Sendable {
         case over
     }
 
-    /// Waits for contact and then for its turn, in this order: nothing is begun before there is something to begin it with.
+    /// Waits for contact and then for its turn, in this order: an attempt begins with contact.
     private func beginWatched(
         _ message: Message, _ action: DestinationHandler.Action, _ calls: WatchedCalls
     ) async -> Turn {
@@ -255,11 +255,11 @@ final class LaneRun: @unchecked Sendable {
 
     // MARK: - Parking
 
-    /// Settles what the handler is called with as parked: it waits in `deferred` for the end of the call. That is counted as an
-    /// attempt, so that a message that ends the process is not begun again for ever; not where the transport is without contact,
-    /// because then nothing has been begun with the message.
+    /// Settles the messages of the current call as parked: they wait in `deferred` for the end of the call. This counts as an attempt, so
+    /// that a message that crashes the process runs out of attempts. It does not count while the transport has no contact,
+    /// because then no attempt has begun.
     ///
-    /// - Returns: The messages; what the lane holds; and what is left of the run for somebody else.
+    /// - Returns: The messages; what the lane holds; and what is left of the run, for another worker.
     func park() -> (parked: [ParkedMessage], held: HeldMessages, rest: Rows?) {
         let messages =
             self.batch?.messages ?? [Message(page: self.page, row: Int(self.run.rows[self.next - 1]))]

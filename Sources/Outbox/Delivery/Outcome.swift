@@ -1,4 +1,4 @@
-/// What became of one attempt to deliver a message.
+/// The result of one attempt to deliver a message.
 public struct Outcome: Sendable, Hashable {
     package enum Kind: Sendable, Hashable {
         case delivered
@@ -40,12 +40,12 @@ public struct Outcome: Sendable, Hashable {
         Outcome(.rejected(reason: reason))
     }
 
-    /// The destination is down, or refuses whatever it is given: no message would fare better now. The message is tried again
-    /// when it is up, and the attempt is not counted; meanwhile nothing but probes is delivered, see ``BreakerPolicy``.
+    /// The destination is down, or refuses every message. The message is tried again
+    /// when the destination is up, and the attempt is not counted. Until then only probes are delivered, see ``BreakerPolicy``.
     ///
-    /// One such outcome is enough, whatever became of the others of a batch: nothing is deferred for it, messages after it of
-    /// its key wait with it, and those of other keys that were delivered stay so. Only a message that is alone in this, while
-    /// others are delivered, is deferred by itself; its attempt is not counted either.
+    /// One such outcome is enough, whatever the outcomes of the rest of the batch. Nothing is deferred for it, later messages of
+    /// its key wait with it, and delivered messages of other keys stay delivered. If only this message is unavailable while
+    /// others are delivered, it alone is deferred; its attempt is not counted either.
     public static func unavailable(_ reason: String) -> Outcome {
         Outcome(.unavailable(reason: reason))
     }
@@ -53,7 +53,7 @@ public struct Outcome: Sendable, Hashable {
     /// The message was not tried, because an earlier one of its key in the same batch is not delivered. It comes again
     /// after that one, and no attempt is counted.
     ///
-    /// The first message of a batch cannot be behind. If it is said to be all the same, it is tried again later; of a message
+    /// The first message of a batch cannot be behind. If a handler reports it as behind, it is tried again later; for a message
     /// that is alone as a probe, it means that the probe has failed.
     public static let behind = Outcome(.behind)
 
@@ -64,7 +64,7 @@ public struct Outcome: Sendable, Hashable {
     }
 }
 
-/// The error by which a handler says more than "try again later", which is what any other error means.
+/// The error by which a handler says more than “try again later”, which every other error means.
 ///
 /// ```swift
 /// guard let order = try? message.decode(Order.self) else {

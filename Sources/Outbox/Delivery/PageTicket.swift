@@ -33,7 +33,7 @@ package final class PageTicket: Sendable {
     package let sequence: Int
     /// How often the process has ended while the page's only message was delivered; 0 where that is not known.
     package let crashes: Int
-    /// Whom to ask before the handler is called with a message, while one message at a time is delivered; nil: no question is asked.
+    /// Asked before each call of the handler while one message at a time is delivered; nil: the handler is called at once.
     let calls: WatchedCalls?
     /// All rows, those of one lane together and in order.
     package let rows: [Int32]

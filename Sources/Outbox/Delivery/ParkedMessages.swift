@@ -1,4 +1,4 @@
-/// A message that was parked: its handler takes long, and it waits in `deferred` for the end of that.
+/// A parked message: its handler takes long, and the message waits in `deferred` for the end of the call.
 package struct ParkedMessage: Sendable, Hashable {
     package let id: Int64
     /// How often delivery was tried before.
@@ -15,8 +15,8 @@ package struct ParkedMessage: Sendable, Hashable {
     }
 }
 
-/// The parked messages of one stream. What became of one is made durable as soon as its row is in `deferred`, by the same
-/// commit at the earliest; until then, none of them is to be read from there.
+/// The parked messages of one stream. The outcome of one is made durable as soon as its row is in `deferred`, at the earliest by the
+/// commit that puts it there. Until then, none of them may be read from there.
 ///
 /// A value type without I/O or clock.
 package struct ParkedMessages: Sendable {
@@ -41,7 +41,7 @@ package struct ParkedMessages: Sendable {
     /// Whether a handler is still working on one of them.
     package var isRunning: Bool { self.entries.values.contains { !$0.hasEnded } }
 
-    /// How many endings could be made durable.
+    /// How many outcomes can be made durable.
     package var committable: Int {
         self.entries.isEmpty ? 0 : self.entries.values.count { $0.hasEnded && $0.page == nil }
     }
@@ -64,7 +64,7 @@ package struct ParkedMessages: Sendable {
         for (id, entry) in self.entries where entry.page == page { self.entries[id]?.page = nil }
     }
 
-    /// The relay ends before the handlers have: what was counted as an attempt because nobody could know how it would end
+    /// The relay ends before the handlers have: what was counted as an attempt, because its end was not known yet,
     /// was none.
     package mutating func abandon() {
         for (id, entry) in self.entries where !entry.hasEnded {
@@ -77,7 +77,7 @@ package struct ParkedMessages: Sendable {
         }
     }
 
-    /// Takes what can be made durable.
+    /// Takes the outcomes that can be made durable.
     package mutating func take() -> [Ending] {
         let ended = self.entries.values.filter { $0.hasEnded && $0.page == nil }
         for entry in ended { self.entries[entry.message.id] = nil }

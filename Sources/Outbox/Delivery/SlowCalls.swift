@@ -1,12 +1,12 @@
-/// Which lanes' calls take longer than a limit. Found out by looking now and then, so no call has to read a clock: one is
-/// found between the limit and a quarter more.
+/// Finds lanes whose calls take longer than a limit. It samples the lanes now and then, so no call has to read a clock: a slow call is
+/// found after the limit and at most a quarter more.
 ///
 /// A value type without clock or lock.
 package struct SlowCalls: Sendable {
     private let limit: Duration
     /// The call that each lane was seen in, and since when.
     private var seen: [(call: UInt64, since: ContinuousClock.Instant)?]
-    /// When to look next; nil: nobody has looked yet.
+    /// When to look next; nil: the lanes have not been sampled yet.
     private var nextLook: ContinuousClock.Instant?
 
     /// - Parameters:
@@ -24,7 +24,7 @@ package struct SlowCalls: Sendable {
         return due
     }
 
-    /// Somebody looks at the lanes.
+    /// Samples the lanes.
     ///
     /// - Parameter call: The number of the call that a lane is in, if it is in one.
     /// - Returns: The lanes, and their calls, that are over the limit; each call once.

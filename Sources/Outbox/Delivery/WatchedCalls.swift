@@ -4,7 +4,7 @@ import Synchronization
 
 /// The calls of handlers while the relay is careful: one at a time, of all streams, each after the relay has noted its message.
 ///
-/// A worker asks for its turn when nothing is left to wait for: the destination is up as far as its breaker knows, and its
+/// A worker asks for its turn when there is nothing else to wait for: the breaker is closed or lets it probe, and the
 /// transport has contact. See ``CrashWatch``.
 package final class WatchedCalls: Sendable {
     struct Call: Sendable, Hashable {
@@ -22,12 +22,12 @@ package final class WatchedCalls: Sendable {
         var fruitless: Call?
         /// Whether calls begin as they come.
         var isFree = false
-        /// Those whose calls wait all the same.
+        /// Streams whose calls wait nevertheless.
         var kept: Set<StreamID> = []
-        /// Whether no call begins that is not free to.
+        /// Whether only calls that are free to begin do so.
         var isClosed = false
 
-        /// What a call is answered at once; nil: it waits.
+        /// The immediate answer to a call; nil: it waits.
         func verdict(_ call: Call) -> Bool? {
             if self.isFree, !self.kept.contains(call.stream) { return true }
             return self.isClosed ? false : nil

@@ -16,7 +16,7 @@ public protocol MessagePage: AnyObject, Sendable {
     var destination: Destination { get }
     /// Where the messages were read from.
     var origin: MessageOrigin { get }
-    /// Whether the store guarantees that headers and options are what they should be, so that nobody needs to look.
+    /// Whether the store guarantees that headers and options are valid, so that they need not be checked again.
     var isVerified: Bool { get }
     /// How many messages the page has.
     var count: Int { get }

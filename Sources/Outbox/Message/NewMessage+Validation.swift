@@ -86,7 +86,7 @@ extension NewMessage {
     }
 }
 
-/// Why a message was refused when it was enqueued. The application's transaction is left to the application.
+/// Why a message was refused when it was enqueued. The transaction is not rolled back by this error.
 public struct InvalidMessage: Error, Sendable, Hashable, CustomStringConvertible {
     /// The name of the property of ``NewMessage`` that is wrong.
     public let field: String

@@ -4,7 +4,7 @@ import OutboxRuntime
 import Synchronization
 import Tracing
 
-/// What is told to the outside about one destination's deliveries: events, metrics, spans.
+/// Reports one destination's deliveries: events, metrics, spans, log.
 ///
 /// A class, since it is asked for every message: a structure of so many references would be copied each time.
 package final class DeliveryObserver: Sendable {
@@ -44,7 +44,7 @@ package final class DeliveryObserver: Sendable {
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
     }
 
-    /// An observer that nobody watches.
+    /// An observer whose log and events go nowhere.
     package static func unobserved(_ destination: Destination) -> DeliveryObserver {
         DeliveryObserver(
             destination: destination, subscription: "main", events: RelayEventHub(),
@@ -70,7 +70,7 @@ package final class DeliveryObserver: Sendable {
     /// Notes whether the destination counts as down.
     func breaker(isOpen: Bool) { self.breakerState.record(isOpen ? 1 : 0) }
 
-    /// Tells that the destination counts as down.
+    /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
         self.breaker(isOpen: true)
         self.logger.warning(
@@ -82,7 +82,7 @@ package final class DeliveryObserver: Sendable {
         self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
     }
 
-    /// Tells that the destination is down for another reason than was told last.
+    /// Reports that the destination is down for another reason than the last reported one.
     func stillDown(reason: String, retryAfter delay: Duration) {
         self.logger.warning(
             "The destination is still down, for another reason",
@@ -93,14 +93,14 @@ package final class DeliveryObserver: Sendable {
         self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
     }
 
-    /// Tells that the destination is up again.
+    /// Reports that the destination is up again.
     func closed() {
         self.breaker(isOpen: false)
         self.logger.notice("The destination is up again", metadata: [LogKey.destination: "\(self.destination)"])
         self.emit(.closed(destination: self.destination))
     }
 
-    /// Tells of what has been made durable.
+    /// Reports settlements that have been committed.
     func committed(_ verdict: PageTicket.Verdict) {
         switch verdict {
         case .deferred(let deferral):
@@ -178,7 +178,7 @@ extension DeliveryObserver {
             ])
     }
 
-    /// - Returns: Whether it is written by itself.
+    /// - Returns: Whether it is written as a line of its own.
     private func note(_ note: (inout sending Budgets) -> Bool) -> Bool {
         let isWritten = self.budgets.withLock { note(&$0) }
         if !isWritten { self.hasUntold.store(true, ordering: .relaxed) }

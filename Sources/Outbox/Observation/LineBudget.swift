@@ -1,10 +1,10 @@
-/// Which of many lines of a log are written: the first ones of a while by themselves, the others as a count when it is over.
+/// Limits the lines of a log: the first ones within a window are written, the others are counted and written as one line at its end.
 ///
 /// A value type without a clock: the time is an argument.
 struct LineBudget: Sendable {
-    /// How many lines are written by themselves within the window.
+    /// How many lines are written one by one within the window.
     let lines: Int
-    /// For how long the others are counted.
+    /// The window: for how long the other lines are counted.
     let window: Duration
 
     private var written = 0
@@ -22,7 +22,7 @@ struct LineBudget: Sendable {
 
     /// Something happens.
     ///
-    /// - Returns: Whether it is to be written by itself.
+    /// - Returns: Whether to write it as a line of its own.
     mutating func note(_ text: String, now: ContinuousClock.Instant) -> Bool {
         if self.end.map({ now >= $0 && self.counted == 0 }) ?? true {
             self.end = now + self.window

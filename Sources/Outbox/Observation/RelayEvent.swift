@@ -8,13 +8,13 @@ public enum RelayEvent: Sendable, Hashable {
     case started
     /// The connection was lost or could not be made; the relay tries again after the delay.
     case disconnected(reason: String, retryAfter: Duration)
-    /// The relay has ended in good order.
+    /// The relay has ended gracefully.
     case stopped
     /// A handler has taken the message.
     case delivered(id: Int64, destination: Destination, attempt: Int)
     /// An attempt failed, and the next one is planned; nil: when the earlier messages of its key are settled.
     case retried(id: Int64, destination: Destination, attempts: Int, after: Duration?, error: String)
-    /// A handler has had the message for longer than its destination allows: it is deferred meanwhile, so that others pass.
+    /// A handler has had the message for longer than its destination allows: it is deferred (parked), so that messages of other keys pass.
     case parked(id: Int64, destination: Destination)
     /// The destination counts as down: nothing more of it is read, and one message probes it, the first time after the
     /// delay. Until ``closed(destination:)`` or ``disconnected(reason:retryAfter:)``; a new session finds out by itself.

@@ -2,7 +2,7 @@ import Synchronization
 
 /// What a relay does, as an asynchronous sequence for one iteration.
 ///
-/// It has the events from the moment on in which it was asked for. A relay never waits for a listener: one that falls
+/// It has the events from the moment of its creation on. A relay never waits for a listener: a listener that falls
 /// behind by more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
 public struct RelayEvents: AsyncSequence, Sendable {
     /// What a relay did.
@@ -22,7 +22,7 @@ public struct RelayEvents: AsyncSequence, Sendable {
     }
 }
 
-/// Hands events to those who listen.
+/// Hands events to the listeners.
 final class RelayEventHub: Sendable {
     private struct State {
         var listeners: [Int: AsyncStream<RelayEvent>.Continuation] = [:]
@@ -39,7 +39,7 @@ final class RelayEventHub: Sendable {
 
     func noteDeadLetter() { self.deadLetters.add(1, ordering: .relaxed) }
 
-    /// Whether anybody listens; costs no lock.
+    /// Whether there is a listener; costs no lock.
     var isListened: Bool { self.count.load(ordering: .relaxed) > 0 }
 
     func emit(_ event: RelayEvent) {

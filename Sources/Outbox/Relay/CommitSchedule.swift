@@ -1,4 +1,4 @@
-/// When outcomes are committed: often enough that little is repeated after a crash, seldom enough that the cursor's row
+/// When outcomes are committed: often enough that little is delivered again after a crash, seldom enough that the cursor's row
 /// is hardly ever written.
 ///
 /// A value type without a clock: the time is an argument.

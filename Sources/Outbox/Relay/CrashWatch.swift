@@ -5,7 +5,7 @@
 /// when its handler is going to be called, not before: a process that is killed while it waits for a destination has begun
 /// nothing. So the one that was noted last is the one that ended the process.
 ///
-/// What is noted costs a row for a process and stream, not for a page. A value type without I/O or clock.
+/// A note costs a row for a process and stream, not for a page. A value type without I/O or clock.
 package struct CrashWatch: Sendable {
     /// With which start messages are delivered one at a time.
     package static let carefulStart = 3
@@ -124,7 +124,7 @@ package struct CrashWatch: Sendable {
         defer { self.streams[stream] = known }
         if known.stored.suspect != nil {
             if let alone = known.alone, !pages.contains(alone.page) { return nil }
-            // The process has outlived it.
+            // The process has survived it.
             known.alone = nil
             known.stored = StreamStart(count: known.stored.count)
             return known.stored
@@ -137,7 +137,7 @@ package struct CrashWatch: Sendable {
         return known.stored
     }
 
-    /// Nothing is left to be delivered alone, or the process ends in good order.
+    /// Nothing is left to be delivered alone, or the process ends gracefully.
     ///
     /// - Returns: What is to be stored.
     package mutating func finish() -> [StreamID: StreamStart] {

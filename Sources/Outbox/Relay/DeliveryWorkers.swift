@@ -10,7 +10,7 @@ final class DeliveryWorkers: Sendable {
         (self.starts, self.input) = AsyncStream.makeStream()
     }
 
-    /// Has a dispatcher's workers run until it is closed.
+    /// Runs a dispatcher's workers until it is closed.
     func start(_ dispatcher: Dispatcher) {
         self.dispatchers.withLock { $0.append(dispatcher) }
         self.input.yield(dispatcher)

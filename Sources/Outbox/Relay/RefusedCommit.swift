@@ -30,7 +30,7 @@ struct RefusedCommit {
     /// Whether something that was delivered would be delivered again without it.
     var hasOutcomes: Bool { self.work.map { !$0.pages.isEmpty || !$0.endings.isEmpty } ?? false }
 
-    /// Has something noted of this process's start with the next attempt.
+    /// Adds a note of this process's start to the next attempt.
     mutating func note(_ start: StreamStart, of stream: StreamID) {
         var work = self.work ?? CommitWork(settlement: Settlement(stream: stream), pages: [], endings: [])
         work.settlement.start = start
@@ -39,7 +39,7 @@ struct RefusedCommit {
 
     /// It was refused once more.
     ///
-    /// - Returns: Whether that is worth a word: it is the first time, for another reason, or was not told for a minute.
+    /// - Returns: Whether to log it: it is the first time, has another reason, or was not logged for a minute.
     mutating func refused(_ reason: String, now: ContinuousClock.Instant) -> Bool {
         self.attempts += 1
         var pause = Self.shortestPause

@@ -41,7 +41,7 @@ public final class Relay: Service {
         self.logger = logger
     }
 
-    /// What the relay does from now on, in a buffer of 4096 events. Listening is free to be slow: the relay does not wait.
+    /// What the relay does from now on, in a buffer of 4096 events. A listener may be slow: the relay does not wait for it.
     public var events: RelayEvents { self.events(bufferingNewest: 4096) }
 
     /// What the relay does from now on, in a buffer of that size: a listener that falls behind by more misses the oldest.
@@ -54,13 +54,13 @@ public final class Relay: Service {
     /// A graceful shutdown ends reading, lets handlers finish within the configured deadline, commits and gives up
     /// ownership. A cancelled task ends at once: what was not committed will be delivered again.
     ///
-    /// A lost connection is made again for as long as it takes. What trying again cannot help is thrown: a password
+    /// A lost connection is made again for as long as it takes. Errors that no retry can help are thrown: a password
     /// that is refused, a schema that is missing or of another version, a privilege that the role lacks.
     ///
     /// The transports of its routes are run with it, and closed after the last delivery.
     ///
-    /// A relay runs once, however that ended: its events have ended, and transports cannot be run again either. To go on, make
-    /// another one.
+    /// A relay runs once, whatever ended it: its events have ended, and transports cannot be run again either. To continue, make
+    /// another relay.
     ///
     /// - Throws: ``RelayStoreError``, what a transport throws, or `CancellationError`.
     public func run() async throws {
@@ -88,7 +88,7 @@ public final class Relay: Service {
     /// How many messages this relay has made dead letters.
     package var deadLetterCount: Int { self.hub.deadLetterCount }
 
-    /// Asks the relay to end as a graceful shutdown does, for those who run it without a service group.
+    /// Asks the relay to end as a graceful shutdown does, for a relay that runs without a service group.
     public func stop() {
         self.control.stop()
     }
@@ -225,7 +225,7 @@ public final class Relay: Service {
             group.addTask { await workers.run() }
             defer {
                 workers.close()
-                // Whatever is still being delivered cannot be recorded any more.
+                // The outcomes of deliveries in flight cannot be stored any more.
                 group.cancelAll()
             }
             try await self.runLoop(on: session, streams, workers, progress, isResumed: isResumed, mustTry: mustTry)

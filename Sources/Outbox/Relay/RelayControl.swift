@@ -15,7 +15,7 @@ final class RelayControl: Sendable {
     /// Returns when the relay has been asked to end, or the task is cancelled.
     func stopped() async { await self.stopping.wait() }
 
-    /// Until when begun work may take, once the relay has been asked to end.
+    /// When work in flight has to be finished, once the relay has been asked to end.
     func drainDeadline(now: ContinuousClock.Instant, allowed: Duration) -> ContinuousClock.Instant? {
         guard self.isStopping else { return nil }
         return self.deadline.withLock { deadline in

@@ -3,8 +3,8 @@ import Logging
 
 /// One message at a time, after crashes: see ``CrashWatch``.
 extension RelayLoop {
-    /// Being careful, lets the next handler be called when no other is and the message before is committed, and hands out one
-    /// message of each stream. Those that wait for a destination or for contact with it keep no other stream waiting.
+    /// While it is careful, lets the next handler be called when no other is called and the last message is committed, and hands out one
+    /// message of each stream. A stream that waits for a destination, or for contact with it, keeps no other stream waiting.
     ///
     /// A call whose note is refused is not begun, and its stream waits; those of other streams take their turn.
     ///
@@ -47,7 +47,7 @@ extension RelayLoop {
         return Set(self.streams.values.lazy.filter { $0.refused.map { now < $0.retryAt } ?? false }.map(\.id))
     }
 
-    /// Gives up what waits for a destination, or for its start to be noted: it will be read again, by another session.
+    /// Drops messages that wait for a destination, or for the note of their start. Another session reads them again.
     mutating func abandon() {
         self.calls.close()
         for (id, stream) in self.streams {

@@ -17,7 +17,7 @@ extension RelayLoop {
         var isIdle = true
         var isFull = self.crashWatch.isCareful
         for stream in self.streams.values {
-            // What waits for a destination to be up may wait for hours: nothing else waits for it.
+            // Messages that wait for a destination to be up may wait for hours: nothing else may wait for them.
             if stream.isDelivering { isIdle = false }
             if let refused = stream.refused, refused.work != nil || now < refused.retryAt { continue }
             committable += stream.ledger.committable + stream.parked.committable

@@ -98,13 +98,13 @@ struct RelayLoop: ~Copyable {
             let retryAt = self.streams.values.compactMap(\.retryAt).min()
             let requests = deadline == nil ? self.requests(now: now) : []
             let isCareful = self.crashWatch.isCareful
-            // One that is careful does not look before what it delivers is finished.
+            // While it is careful, the relay reads nothing before the current delivery is finished.
             let looking = deadline == nil ? self.streams.values.filter { !isCareful || !$0.isDelivering } : []
             let due = looking.compactMap(\.waitingDue).min()
             let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
             let telling = self.streams.values.compactMap { $0.dispatcher.observer.tell(now: now) }.min()
             var until = [commitAt, aloneAt, retryAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
-            // Being careful ends where there is nothing to be careful with, and that is to be found out.
+            // The relay stops being careful when nothing is left to deliver alone, which it has to find out.
             let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
             if isLooking { until = min(until ?? now + Self.look, now + Self.look) }
             await self.session.note(self.streams.mapValues(\.activity))
@@ -114,14 +114,14 @@ struct RelayLoop: ~Copyable {
         }
     }
 
-    /// How long a store has to look whether there is anything to be careful with, before it is asked again.
+    /// How long a store may look for messages to deliver alone, before it is asked again.
     static let look = Duration.milliseconds(20)
 
     mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         self.streams.values.compactMap { $0.parkSlowCalls(now: now) }.min()
     }
 
-    /// Settles what there is, and notes that it was no crash.
+    /// Commits what is settled, and notes that this end was no crash.
     mutating func end() async throws {
         for id in self.streams.keys { self.streams[id]?.parked.abandon() }
         // A stream with something that was refused has this last chance; what it has beside that is lost with the session.
@@ -189,7 +189,7 @@ struct RelayLoop: ~Copyable {
         for page in pages where self.streams[page.stream]?.start == nil { self.handOut(page.stream) }
     }
 
-    /// Hands the pages of a stream to its dispatcher; nothing is left to be noted before.
+    /// Hands the pages of a stream to its dispatcher. All notes before their delivery are stored.
     mutating func handOut(_ id: StreamID) {
         guard let stream = self.streams[id], !stream.beginning.isEmpty else { return }
         let pages = stream.beginning
@@ -206,7 +206,7 @@ struct RelayLoop: ~Copyable {
             page: page, sequence: sequence, lanes: dispatcher.handler.concurrency, crashes: crashes, calls: calls)
         self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         if page.origin == .log {
-            // A row can claim any date, infinity too: what is out of range is not worth a crash.
+            // A row can have any date, infinity too: a date out of range must not crash the relay.
             let seconds = min(max(-page.createdAt(at: 0).timeIntervalSinceNow, 0), 1e9)
             dispatcher.observer.lag(nanoseconds: Int64(seconds * 1e9))
         }

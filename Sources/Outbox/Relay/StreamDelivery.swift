@@ -6,7 +6,7 @@ final class StreamDelivery {
     let dispatcher: Dispatcher
     var ledger = Ledger<PageTicket>()
     var parked = ParkedMessages()
-    /// Finds calls of the handler that take long; nil: they may.
+    /// Finds slow calls of the handler; nil: there is no limit.
     private var slowCalls: SlowCalls?
     /// What the store has refused to make durable; nothing else of the stream is committed, and nothing deferred read, before it.
     var refused: RefusedCommit?
@@ -77,7 +77,7 @@ final class StreamDelivery {
         return isWaiting || self.ledger.committable + self.parked.committable > 0 ? refused.retryAt : nil
     }
 
-    /// What is being done, for those who watch.
+    /// What the relay is doing with the stream, for observers.
     var activity: StreamActivity {
         StreamActivity(inFlight: self.messages, isDown: self.dispatcher.isOpen)
     }
@@ -91,8 +91,8 @@ final class StreamDelivery {
     /// Whether a handler is being called with something that holds up the cursor.
     var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }
 
-    /// Parks what takes long. While the destination is down that is at most a probe, and calls from before: what waits for the
-    /// destination is held.
+    /// Parks slow calls. While the destination is down, these are at most a probe and calls from before: messages that wait for the
+    /// destination are held.
     ///
     /// - Returns: When to look again; nil: not before something else happens.
     func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {

@@ -29,10 +29,10 @@ public struct DestinationHandler: Sendable {
     /// When the destination counts as down, and how it is probed then. Default: after one ``Outcome/unavailable(_:)`` or 20
     /// failures in a row; probes after 100 ms doubling to 30 s.
     public var breaker: BreakerPolicy
-    /// How long a call of the handler may take before its messages are *parked*: they are deferred while it goes on, so that
-    /// they hold up nothing but what comes later of their keys. Nil: for ever. Default 2 s; for batches 30 s.
+    /// How long a call of the handler may take before its messages are *parked*: they are deferred while the call continues, so that
+    /// they hold up only later messages of their keys. Nil: no limit. Default 2 s; for batches 30 s.
     ///
-    /// It goes on being one of the ``concurrency`` calls. More than zero; it is noticed up to a quarter later.
+    /// A parked call still counts as one of the ``concurrency`` calls. More than zero; it is noticed up to a quarter later.
     public var parkedAfter: Duration? {
         willSet { Self.check(parkedAfter: newValue) }
     }

@@ -18,7 +18,7 @@ public protocol RelayStore: Sendable {
 public protocol RelaySession: Actor {
     /// Tries to become the one session that owns the subscription's streams, without waiting.
     ///
-    /// Ownership ends with the session. Whoever owns is the only one whose ``read(_:until:)`` and ``commit(_:)`` work.
+    /// Ownership ends with the session. Only the owner's ``read(_:until:)`` and ``commit(_:)`` work.
     ///
     /// - Returns: Whether this session is the owner now.
     func acquire() async throws -> Bool
@@ -48,11 +48,11 @@ public protocol RelaySession: Actor {
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError]
 
     /// The keys for which ordered deferred messages exist now. Called when ``ReadResult/deferredChanged`` says that
-    /// somebody other than this session has changed them.
+    /// another session has changed them.
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]]
 
-    /// Tells what the relay is doing with its streams, before each ``read(_:until:)``. A store may show it to those who
-    /// watch, as long as that costs nothing for a message. The default does nothing.
+    /// Tells what the relay is doing with its streams, before each ``read(_:until:)``. A store may show it to
+    /// observers, as long as that costs nothing for a message. The default does nothing.
     func note(_ activity: [StreamID: StreamActivity])
 
     /// Makes the current or the next ``read(_:until:)`` return without waiting. From any thread.
@@ -63,7 +63,7 @@ public protocol RelaySession: Actor {
 }
 
 extension RelaySession {
-    /// Does nothing: nobody can watch.
+    /// Does nothing: such a store shows no activity.
     public func note(_ activity: [StreamID: StreamActivity]) {}
 }
 
@@ -126,7 +126,7 @@ public struct ReadResult: Sendable {
     /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
     /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     public var nextDue: [StreamID: Duration?]
-    /// Whether somebody else has changed deferred messages.
+    /// Whether another session has changed deferred messages.
     public var deferredChanged: Bool
     /// Whether everything that was asked for was looked at, and there is nothing: a store may return before it has looked, or look at
     /// a part at a time. A relay that delivers one message at a time after crashes goes on doing that until it is.

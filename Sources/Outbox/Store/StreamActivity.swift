@@ -1,4 +1,4 @@
-/// What a relay is doing with one of its streams, for those who watch.
+/// What a relay is doing with one of its streams, for observers.
 public struct StreamActivity: Sendable, Hashable {
     /// Messages that have been read and are not yet committed.
     public var inFlight: Int

@@ -1,6 +1,6 @@
 import DequeModule
 
-/// Which messages of a batch may be on their way, and what became of each: what a transport has to know to keep the order by
+/// Which messages of a batch may be in flight, and the outcome of each. A transport uses it to keep the order by
 /// key while it waits for many confirmations at once.
 ///
 /// ```swift
@@ -13,7 +13,7 @@ import DequeModule
 /// return schedule.outcomes
 /// ```
 ///
-/// When a message has failed, those after it of its key are not sent any more: they are ``Outcome/behind``.
+/// When a message has failed, later messages of its key are not sent any more: they are ``Outcome/behind``.
 ///
 /// A value type without I/O. One at a time, each message costs a look-up in a hash table when it is sent and one when it is
 /// settled; pipelined, only once something has failed.
@@ -44,7 +44,7 @@ public struct BatchSchedule: Sendable {
     private var failures: [UInt64: Int] = [:]
     /// What is ready to be sent again.
     private var readyAgain: Set<Int> = []
-    /// The first message that nobody has asked for.
+    /// The first message that was not asked for yet.
     private var cursor = 0
     /// Messages before the cursor that can be sent, in order; and some that are settled by now.
     private var ready: Deque<Int> = []
@@ -182,7 +182,7 @@ public struct BatchSchedule: Sendable {
         return low
     }
 
-    /// A message that was on its way is to be sent again, because nobody will say what became of it.
+    /// A message that was on its way is to be sent again, because its outcome will never be reported.
     public mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1

@@ -1,4 +1,4 @@
-/// The way to a messaging system: takes batches of messages, and says of each what became of it.
+/// The way to a messaging system: takes batches of messages, and returns an outcome for each message.
 ///
 /// ```swift
 /// let bus = try AMQPTransport("amqp://localhost?exchange=orders")
@@ -6,22 +6,22 @@
 /// ```
 ///
 /// The relay that has a transport in its routes runs it: ``run()`` begins before the first ``deliver(_:)``, ``close()``
-/// follows the last one. One transport can serve several destinations. Nothing that goes wrong on the other side may end
-/// ``run()``, or one destination that is down would end the delivery to the others: it is what the outcomes are for.
+/// follows the last one. One transport can serve several destinations. A failure on the other side must not end
+/// ``run()``: one destination that is down would end the delivery to the others. Report it as an outcome.
 ///
-/// `TransportConformance` in OutboxTesting checks what is said here.
+/// `TransportConformance` in OutboxTesting checks these rules.
 public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
-    /// Holds what deliveries need, such as a connection that is made again whenever it is lost, until ``close()`` has
-    /// finished or the task is cancelled. A cancelled transport returns at once, and everything that is under way in
+    /// Keeps what deliveries need, such as a connection that is made again whenever it is lost. Returns when ``close()`` has
+    /// finished or the task is cancelled. When it is cancelled it returns at once, and everything in flight in
     /// ``deliver(_:)`` ends too.
     ///
-    /// - Throws: What no trying again can help and no outcome can tell. It ends the relay.
+    /// - Throws: An error that no retry can help and no outcome can express. It ends the relay.
     func run() async throws
 
     /// Waits until it is known whether messages can be handed to the other side: it has answered, or it is out of reach.
     ///
-    /// After processes have ended in the middle of their work, the relay delivers one message at a time and notes each before it
-    /// does. It asks here first, so that a process which is killed while it waits for the other side is not held against the
+    /// After crashes, the relay delivers one message at a time and notes each one before its delivery. It calls this first, so that a
+    /// process that is killed while it waits for the other side does not count as an attempt of the
     /// message. Any answer that is not up means ``Outcome/unavailable(_:)`` for the message, as ``deliver(_:)`` would say.
     ///
     /// Returns at the latest when ``deliver(_:)`` would give up waiting, and soon after its task was cancelled. The default says
@@ -35,7 +35,7 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// ``Outcome/reject(_:)`` if it always will, else ``Outcome/retry(after:_:)``.
     ///
     /// Where the batch is ordered by key, a message must not take effect for the first time before an earlier one of its
-    /// key has; what was not tried because of that is ``Outcome/behind``. ``BatchSchedule`` sees to both.
+    /// key has; what was not tried because of that is ``Outcome/behind``. ``BatchSchedule`` keeps both rules.
     ///
     /// It may wait for as long as the other side lets it (back-pressure), and returns soon after its task was cancelled.
     ///
@@ -43,8 +43,8 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// - Throws: `CancellationError`. Any other error means the same retry for every message.
     func deliver(_ batch: MessageBatch) async throws -> [Outcome]
 
-    /// Ends the transport in good order: what is under way is finished, the other side is taken leave of. Called
-    /// while ``run()`` runs, when no more batches will come; what comes all the same is ``Outcome/unavailable(_:)``.
+    /// Ends the transport gracefully: finishes the deliveries in flight, then closes the connection. Called
+    /// while ``run()`` runs, when no more batches will come. A batch that comes later is ``Outcome/unavailable(_:)``.
     func close() async
 
     /// Whether messages can be delivered at the moment, as far as is known without trying.

@@ -20,7 +20,7 @@ extension AMQPConfiguration {
         public var applicationID: String?
         /// The property `priority`, 0 to 255; nil, the default: none.
         public var priority: UInt8?
-        /// After which time the broker drops a message that nobody has taken from a queue; nil, the default: never.
+        /// After which time the broker drops a message that no consumer has taken from a queue; nil, the default: never.
         public var expiration: Duration?
         /// The most bytes that a payload may have; one that has more is rejected without asking the broker. Default 128 MiB,
         /// as `max_message_size` of RabbitMQ 3.8 to 3.13; from 4.0 on that is 16 MiB.
@@ -56,7 +56,7 @@ extension AMQPConfiguration {
         public static let retried = Unroutable(kind: .retried)
         /// It becomes a dead letter at once.
         public static let rejected = Unroutable(kind: .rejected)
-        /// It counts as delivered (`mandatory` is off): for exchanges to which nobody needs to listen.
+        /// It counts as delivered (`mandatory` is off): for exchanges that need no consumer.
         public static let dropped = Unroutable(kind: .dropped)
     }
 }

@@ -1,5 +1,5 @@
 extension AMQPConfiguration {
-    /// Who a transport is. Never printed.
+    /// How a transport identifies itself. Never printed.
     public struct Credentials: Sendable, Hashable {
         enum Kind: Hashable {
             case password(user: String, password: String)

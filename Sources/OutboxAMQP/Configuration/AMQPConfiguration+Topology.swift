@@ -9,7 +9,7 @@ extension AMQPConfiguration {
         /// The broker's default exchange, where the routing key is a queue's name.
         public static let `default` = Exchange(name: "", declaration: nil)
 
-        /// An exchange that somebody else has declared.
+        /// An exchange that exists already; the transport does not declare it.
         public static func named(_ name: String) -> Exchange { Exchange(name: name, declaration: nil) }
 
         /// An exchange that is declared. It is an error at the broker if it is there with other properties.

@@ -11,7 +11,7 @@ public struct AMQPConfiguration: Sendable {
     public var hostOrder: HostOrder
     /// The virtual host. Default `/`.
     public var virtualHost: String
-    /// Who the transport is. Default user `guest` with the password `guest`, which brokers accept from their own machine only.
+    /// How the transport identifies itself. Default: user `guest` with the password `guest`, which brokers accept from their own machine only.
     public var credentials: Credentials
     /// Encryption; nil, the default: none.
     public var tls: TLS?

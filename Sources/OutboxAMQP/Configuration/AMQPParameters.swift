@@ -98,7 +98,7 @@ struct AMQPParameters {
         TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
     }
 
-    /// Refuses what nobody has taken: parameters of TLS without TLS.
+    /// Refuses parameters that no setting has used: those of TLS without TLS.
     func finish() throws(TransportConfigurationError) {
         guard let name = self.values.keys.min() else { return }
         throw TransportConfigurationError("the parameter “\(name)” needs an address that begins with amqps://")

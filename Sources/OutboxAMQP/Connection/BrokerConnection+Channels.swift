@@ -97,7 +97,7 @@ extension BrokerConnection {
         throw .channel(unsafe self.closed(channel, by: method))
     }
 
-    /// The broker has closed a channel, and is told that it was heard; then the channel can be opened again.
+    /// The broker has closed a channel. Acknowledges that, so that the channel can be opened again.
     mutating func closed(_ channel: UInt16, by method: amqp_channel_close_t) -> ChannelFault {
         let fault = unsafe ChannelFault(code: Int(method.reply_code), text: String(method.reply_text))
         self.returns[channel] = nil

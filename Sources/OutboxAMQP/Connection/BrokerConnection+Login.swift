@@ -13,7 +13,7 @@ extension BrokerConnection {
     /// librabbitmq (until its pull request 900).
     private static let nameBesideCertificate = "-"
 
-    /// Says who we are, and agrees on the terms.
+    /// Logs in, and negotiates the connection's limits.
     static func logIn(
         _ state: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ arena: inout ByteArena
     ) throws(ConnectionLoss) {
@@ -59,7 +59,7 @@ extension BrokerConnection {
                 return ConnectionLoss(reason: "the broker takes no passwords here: it does not offer PLAIN")
             }
             return ConnectionLoss(
-                reason: "the broker knows nobody by certificate here: it does not offer EXTERNAL"
+                reason: "the broker accepts no login by certificate here: it does not offer EXTERNAL"
                     + " (rabbitmq_auth_mechanism_ssl and auth_mechanisms)")
         case AMQP_STATUS_SSL_ERROR.rawValue, AMQP_STATUS_SOCKET_ERROR.rawValue, AMQP_STATUS_CONNECTION_CLOSED.rawValue,
             AMQP_STATUS_BAD_AMQP_DATA.rawValue, AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION.rawValue:

@@ -161,7 +161,7 @@ extension BrokerConnection {
         return ConnectionLoss(reason: "the broker gave an answer that is none")
     }
 
-    /// The broker has ended the connection, and is told that it was heard.
+    /// The broker has closed the connection. Acknowledges that.
     static func closed(by method: amqp_connection_close_t, _ state: amqp_connection_state_t) -> ConnectionLoss {
         let reason = unsafe "\(method.reply_code) \(String(method.reply_text))"
         let isPublishing =

@@ -38,14 +38,14 @@ final class DeliveryJob: @unchecked Sendable {
         return hasBegun
     }
 
-    /// Whether nobody waits any more.
+    /// Whether no caller waits any more.
     var isOver: Bool {
         self.waiting.withLock { waiting in
             if case .over = waiting { true } else { false }
         }
     }
 
-    /// Gives the outcomes to whoever waits, unless that was done before.
+    /// Gives the outcomes to the waiting caller, unless that was done before.
     func end(_ result: Result<[Outcome], any Error>) {
         let continuation = self.waiting.withLock { waiting -> CheckedContinuation<[Outcome], any Error>? in
             defer { waiting = .over }

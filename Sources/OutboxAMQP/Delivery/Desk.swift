@@ -6,7 +6,7 @@ import Synchronization
 final class Desk: Sendable {
     private struct State {
         var arrivals: [DeliveryJob] = []
-        /// All that somebody waits for, so that they can be let go whatever the thread is doing.
+        /// All deliveries that a caller waits for, so that they can be cancelled whatever the thread is doing.
         var live: [ObjectIdentifier: DeliveryJob] = [:]
         var isAsleep = false
         var orders = Orders()
@@ -101,8 +101,8 @@ final class Desk: Sendable {
         try Task.checkCancellation()
     }
 
-    /// Lets everybody go, and ends the thread: at once if it is busy with a socket; if it is looking for a host, when it has
-    /// found one or not, which nobody waits for.
+    /// Cancels all deliveries, and ends the thread: at once if it waits for a socket. If it is looking up a host, it ends after the
+    /// lookup, and the caller does not wait for that.
     private func cancel() {
         let (live, runner, mustSignal) = self.state.withLock { state in
             state.orders.isCancelled = true

@@ -35,7 +35,7 @@ struct ConfirmWindow<Entry> {
     /// The one that has waited longest.
     var oldest: Entry? { self.places.first?.entry }
 
-    /// The broker has said that a message, or each up to it, is confirmed. Numbers that nobody waits for are ignored.
+    /// The broker has said that a message, or each up to it, is confirmed. Numbers that are not in the window are ignored.
     ///
     /// - Parameter confirmations: Those that it was news for are appended, in the order of their publication.
     mutating func confirm(_ tag: UInt64, isMultiple: Bool, into confirmations: inout [Confirmation]) {

@@ -85,7 +85,7 @@ extension Publisher {
         }
     }
 
-    /// The connection is of no use any more.
+    /// The connection cannot be used any more.
     func lose(_ loss: ConnectionLoss) {
         self.logger.debug("The connection is lost", metadata: [LogKey.reason: "\(loss.reason)"])
         let entries = self.channels.channels.flatMap { channel in

@@ -98,7 +98,7 @@ extension Publisher {
             canRedeclare: self.configuration.declaresSomething && !channel.isRedeclared)
         switch remedy {
         case .settle(let outcome):
-            // Whoever comes next may try again: the exchange may be deleted once more in the moment after it was declared.
+            // The next failure may declare it again: the exchange may be deleted once more in the moment after it was declared.
             self.channels[number].isRedeclared = false
             if case .unavailable(let reason) = outcome.kind { self.report(trouble: reason) }
             for entry in entries { self.settle(entry.job, entry.index, outcome) }

@@ -14,7 +14,7 @@ struct CommandFailure: Error {
 }
 
 extension CommandFailure {
-    /// What an error thrown anywhere below means for the one who called the program.
+    /// What an error thrown anywhere below means for the program's caller.
     init(_ error: any Error) {
         switch error {
         case let error as CommandFailure: self = error

@@ -4,7 +4,7 @@ enum ExitStatus: Int32, CaseIterable {
     case success = 0
     /// It failed in a way that has no number of its own.
     case failure = 1
-    /// A doctor has found nothing worse than something to be warned of; a relay that was to end when nothing is left has made
+    /// A doctor has found warnings and nothing worse; a relay that was to end when nothing is left has made
     /// dead letters.
     case warnings = 2
     /// The command line is wrong.

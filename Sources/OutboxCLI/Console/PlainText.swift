@@ -1,5 +1,5 @@
 extension String {
-    /// The text as it can do nothing to a terminal: what comes from a message, or from whoever named something, may hold
+    /// The text without anything that a terminal acts on: payloads, errors and names may hold
     /// anything. Controls are replaced, and so is what changes the direction of other text.
     ///
     /// - Parameters:

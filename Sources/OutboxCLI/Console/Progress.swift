@@ -1,4 +1,4 @@
-/// A line on stderr that says how far long work has come. Nothing is written where nobody looks.
+/// A line on stderr that says how far long work has come. Nothing is written unless stderr is a terminal.
 struct Progress: ~Copyable {
     private let terminal: Terminal
     private let clock = ContinuousClock()

@@ -10,7 +10,7 @@ struct Screen: ~Copyable {
 
     /// Shows the lines, as far as there is room for them.
     ///
-    /// - Returns: Whether somebody is still there to read them.
+    /// - Returns: Whether there still is a reader.
     mutating func show(_ lines: [String]) -> Bool {
         guard self.terminal.isInteractive else {
             defer { self.hasBegun = true }

@@ -58,7 +58,7 @@ struct Terminal: Sendable {
 
     /// Writes bytes. If stdout does not take them (a full disk), the program ends and says so: half an output is no success.
     ///
-    /// - Returns: Whether somebody is still there to read; a reader that went away wants no more.
+    /// - Returns: Whether there still is a reader; false after the reader has closed its end.
     @discardableResult
     func write(_ bytes: [UInt8]) -> Bool {
         guard let failure = Descriptor(self.descriptor).writeAll(bytes[...]) else { return true }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `outbox dead-letter`: what will not be tried again, unless somebody says so.
+/// `outbox dead-letter`: what will not be tried again, unless an operator replays it.
 struct DeadLetterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dead-letter",

@@ -4,7 +4,7 @@ import OutboxAMQP
 import OutboxTestServers
 import RabbitMQMailbox
 
-/// The event bus of the demonstration, where it is a RabbitMQ: what is published to it, and somebody who reads it.
+/// The event bus of the demonstration, where it is a RabbitMQ: what is published to it, and a consumer.
 struct DemoBus: Sendable {
     private static let queue = "orders of the shop"
 

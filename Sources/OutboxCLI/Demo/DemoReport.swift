@@ -63,7 +63,7 @@ struct DemoReport {
         self.table().print(on: terminal)
         terminal.print("")
         terminal.print("P50, P99, MAX: from COMMIT to the handler's first call; mails wait behind those of their key that are retried")
-        if self.hasBroker { terminal.print("and of the event bus until it was read from RabbitMQ, where somebody looks each 10 ms") }
+        if self.hasBroker { terminal.print("and of the event bus until it was read from RabbitMQ, which is read every 10 ms") }
         terminal.print("")
         for check in self.checks {
             let sign = check.isKept ? terminal.styled("✓", .green) : terminal.styled("✗", .red)

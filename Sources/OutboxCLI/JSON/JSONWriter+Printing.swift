@@ -1,7 +1,7 @@
 extension JSONWriter {
     /// Prints what was written as a line on stdout.
     ///
-    /// - Returns: Whether somebody is still there to read it.
+    /// - Returns: Whether there still is a reader.
     @discardableResult
     mutating func print() -> Bool {
         self.newline()

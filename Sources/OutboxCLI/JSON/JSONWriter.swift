@@ -3,7 +3,7 @@ struct JSONWriter {
     private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
-    /// Takes what has been written, to begin anew.
+    /// Takes what has been written, and starts with an empty text.
     mutating func take() -> [UInt8] {
         defer { self.bytes = [] }
         self.needsComma = false

@@ -18,13 +18,13 @@ struct BacklogWatch: Service {
                 }
             }
         } catch  where Task.isCancelled || Task.isShuttingDownGracefully {
-            // The relay ends for another reason, and says which.
+            // The relay ends for another reason, and throws it.
         }
     }
 
     /// Looks again and again until nothing is left.
     ///
-    /// - Returns: Whether that was seen; false: the connection was lost, which ends this watch as little as its relay.
+    /// - Returns: Whether nothing is left; false: the connection was lost. That ends neither this watch nor its relay.
     private func untilEmpty(of names: Set<String>, in schema: OutboxSchema) async throws -> Bool {
         let clock = ContinuousClock()
         do {
@@ -33,7 +33,7 @@ struct BacklogWatch: Service {
                     let began = clock.now
                     let backlog = try await Backlog(schema: schema, subscription: self.subscription, on: connection)
                     if backlog.isEmpty(of: names) { return }
-                    // Counting takes longer the more there is to count, and takes from those who work.
+                    // Counting takes longer the more there is to count, and slows down deliveries.
                     try await Task.sleep(for: max(.milliseconds(50), (clock.now - began) * 10))
                 }
             }

@@ -143,7 +143,7 @@ struct RelayCommand: AsyncParsableCommand {
     /// The destinations and their sinks; `*` stands for those present.
     private func destinations(_ schema: OutboxSchema) async throws -> [(String, Sink)] {
         let named = self.routes.compactMap { route in route.destination.map { ($0, route.sink) } }
-        // Connecting first says at once what trying again cannot help.
+        // Connecting first reports at once the errors that no retry can help.
         return try await self.server.withConnection(application: "relay") { connection in
             try await schema.check(on: connection)
             guard let rest = self.routes.first(where: { $0.destination == nil })?.sink else { return named }

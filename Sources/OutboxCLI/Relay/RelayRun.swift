@@ -16,7 +16,7 @@ import Glibc
 /// Runs a relay as a program does: with signals, and with the conditions that end it.
 struct RelayRun {
     let relay: Relay
-    /// Opened when nobody reads stdout any more.
+    /// Opened when stdout has lost its reader.
     let readerGone: Latch
     /// Ends the relay when everything is delivered; nil: it runs until a signal.
     let watch: BacklogWatch?
@@ -51,7 +51,7 @@ struct RelayRun {
                 return .readerGone
             }
             defer { tasks.cancelAll() }
-            // What a relay throws that was cancelled because its reader has gone is no failure.
+            // A relay that was cancelled because its reader has gone has not failed, whatever it throws.
             while let end = try await tasks.next() {
                 switch end {
                 case .aside: continue
@@ -78,7 +78,7 @@ struct RelayRun {
             services.append(.init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup))
         }
         var logger = self.logger
-        // The group's own words are about services; the relay's say the same.
+        // The group logs about services; the relay's own log says the same.
         logger.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: Self.shutdownSignals, logger: logger)
@@ -97,7 +97,7 @@ struct RelayRun {
         return isIgnored ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
     }
 
-    /// The first interrupt is the service group's. Whoever asks again does not want to wait.
+    /// The first interrupt is the service group's. The second one ends the relay without waiting.
     private static func secondInterrupt() async {
         var count = 0
         for await _ in await UnixSignalsSequence(trapping: .sigint) {

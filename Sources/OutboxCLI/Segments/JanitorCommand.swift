@@ -9,7 +9,7 @@ struct JanitorCommand: AsyncParsableCommand {
         abstract: "Remove from the log what every stream has passed, once.",
         discussion: """
             A relay does this by itself. The log is a ring of four segments; new messages go to one of them, and one that is \
-            old enough and that every stream has passed is emptied. Nobody who enqueues waits for that.
+            old enough and that every stream has passed is emptied. No producer waits for that.
 
             EXAMPLES:
               outbox janitor

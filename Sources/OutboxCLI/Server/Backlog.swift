@@ -6,7 +6,7 @@ struct Backlog {
     private let status: OutboxStatus
 
     init(schema: OutboxSchema, subscription: String, on connection: LibPQConnection) async throws {
-        // Whether there is one is all that matters.
+        // Only whether there is one matters.
         self.status = try await OutboxInspector(schema: schema).status(
             subscription: subscription, countLimit: 1, on: connection)
     }
@@ -16,7 +16,8 @@ struct Backlog {
         Set(self.status.streams.map(\.destination.name) + self.status.unregistered.map(\.destination.name)).sorted()
     }
 
-    /// Whether nothing of these destinations waits, in the log or for a later attempt. What is paused waits for somebody else.
+    /// Whether nothing of these destinations waits, in the log or for a later attempt. Paused streams do not count: only an operator
+    /// can resume them.
     func isEmpty(of destinations: Set<String>) -> Bool {
         let hasUnread = self.status.unregistered.contains { destinations.contains($0.destination.name) }
         return !hasUnread

@@ -34,7 +34,7 @@ extension OutboxSchema {
         }
     }
 
-    /// Runs what a producer may do, who is not allowed to look for the schema first.
+    /// Runs what a producer may do. A producer's role may not look for the schema first.
     ///
     /// - Throws: What `body` throws; a ``CommandFailure`` when the reason is that there is no outbox.
     func explaining<Result>(_ body: () async throws -> Result) async throws -> Result {

@@ -74,7 +74,7 @@ struct SchemaOption: ParsableArguments {
 }
 
 extension Logger {
-    /// A logger for work that says by itself what went wrong.
+    /// A logger for work that reports its own failures.
     static var quiet: Logger {
         Logger(label: "outbox") { _ in SwiftLogNoOpLogHandler() }
     }

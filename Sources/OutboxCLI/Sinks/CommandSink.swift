@@ -93,7 +93,7 @@ struct CommandSink: Sendable {
         }
     }
 
-    /// The environment that tells of a message.
+    /// The environment variables that describe a message.
     ///
     /// - Throws: A rejection when a value is longer than the operating system takes: no later attempt could change that.
     private static func variables(_ message: Message) throws -> [Subprocess.Environment.Key: String?] {

@@ -11,7 +11,7 @@ import Glibc
 
 /// Writes whole lines to a file or a pipe, from many lanes at once, on a thread of its own.
 ///
-/// Whoever calls ``write(_:)`` returns when its lines are with the operating system. What comes in while a write is
+/// ``write(_:)`` returns when its lines are with the operating system. What comes in while a write is
 /// running goes out together with the next one, so the more lanes write, the fewer writes there are.
 final class LineWriter: Sendable {
     private struct State {
@@ -35,7 +35,7 @@ final class LineWriter: Sendable {
 
     /// A writer to stdout.
     ///
-    /// - Parameter readerGone: Called when nobody reads any more. What was to be written waits until it is cancelled.
+    /// - Parameter readerGone: Called when stdout has lost its reader. What was to be written waits until it is cancelled.
     init(standardOutput readerGone: @escaping @Sendable () -> Void) {
         self.path = nil
         self.readerGone = readerGone
@@ -78,7 +78,7 @@ final class LineWriter: Sendable {
         return (Descriptor(number), last != 0x0A)
     }
 
-    /// Opens the file anew if it is not the one of that name any more, as after a rotation.
+    /// Opens the file again if its name leads to another file by now, as after a rotation.
     private func followPath() throws(Descriptor.Failure) -> Descriptor {
         let current = self.state.withLock(\.descriptor)
         guard let path else { return current }
@@ -127,7 +127,7 @@ final class LineWriter: Sendable {
 
     private func enqueue(_ lines: [UInt8], _ id: Int, _ continuation: CheckedContinuation<Void, any Error>) {
         let isFirst = self.state.withLock { state -> Bool? in
-            // Cancelled before it was here: the handler has found nobody to resume.
+            // Cancelled before it was here: the cancellation handler has found nothing to resume.
             if Task.isCancelled { return nil }
             state.waiting[id] = continuation
             if state.isClosed { return false }
@@ -151,7 +151,7 @@ final class LineWriter: Sendable {
                 case .failure(let failure): failure
                 }
             if let failure, failure.isBrokenPipe {
-                // The callers stay: their messages were not delivered, and that is no fault of theirs.
+                // The callers keep waiting: their lines were not written, and the messages are not the cause.
                 self.state.withLock { $0.isClosed = true }
                 return self.readerGone()
             }

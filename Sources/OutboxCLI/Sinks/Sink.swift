@@ -26,7 +26,7 @@ struct DeliveryOptions: Sendable {
     var breaker: BreakerPolicy
     /// How long a command may take before others pass its message.
     var parkedAfter: Duration
-    /// Whether every single delivery is told as an event, for which messages have to be handed over one by one.
+    /// Whether every single delivery is reported as an event. Messages are handed over one by one then.
     var reportsDeliveries: Bool
 }
 
@@ -38,7 +38,7 @@ struct SinkHandlers {
     private var writers: [Sink: LineWriter] = [:]
     private var transports: [BrokerSink: any Transport] = [:]
 
-    /// - Parameter readerGone: Called when nobody reads stdout any more.
+    /// - Parameter readerGone: Called when stdout has lost its reader.
     init(options: DeliveryOptions, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
         self.options = options
         self.logger = logger
@@ -70,7 +70,7 @@ struct SinkHandlers {
                 breaker: self.options.breaker
             ) { _ in }
         case .broker(let broker):
-            // Nothing is parked sooner because commands are: a batch takes longer than a message.
+            // --park-after is for commands and does not apply: a batch takes longer than a message.
             return .transport(
                 try self.transport(for: broker), retry: self.options.retry, concurrency: self.options.concurrency ?? 4,
                 ordering: self.options.ordering, breaker: self.options.breaker)
@@ -96,7 +96,7 @@ struct SinkHandlers {
         return writer
     }
 
-    /// A reader that takes its time holds up all of them: nothing is to be gained by letting others pass.
+    /// A slow reader holds up all lines, so parking would gain nothing.
     private func lines(_ writer: LineWriter) -> DestinationHandler {
         if self.options.reportsDeliveries {
             return .handler(

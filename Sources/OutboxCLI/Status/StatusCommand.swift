@@ -6,7 +6,7 @@ import OutboxPostgres
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show what waits, what is retried, what is dead, and who delivers.",
+        abstract: "Show what waits, what is retried, what is dead, and which relay delivers.",
         discussion: """
             What is in flight, and whether a destination's breaker is open, is what the relay has said within the last \
             second; “-” where none says it. A role needs no more than what “outbox schema --grants --monitor” grants.

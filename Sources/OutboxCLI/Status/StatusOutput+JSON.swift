@@ -4,7 +4,7 @@ import OutboxPostgres
 extension StatusOutput {
     /// Prints the state of an outbox for a program.
     ///
-    /// - Returns: Whether somebody is still there to read it.
+    /// - Returns: Whether there still is a reader.
     @discardableResult
     static func printJSON(_ status: OutboxStatus) -> Bool {
         var json = JSONWriter()

@@ -1,7 +1,7 @@
 import OutboxPostgres
 import UnixSignals
 
-/// Shows the state of an outbox again and again, until it is interrupted or nobody reads it any more.
+/// Shows the state of an outbox again and again, until it is interrupted or its reader goes away.
 struct StatusWatch {
     let server: ServerOptions
     let subscription: String
@@ -15,7 +15,7 @@ struct StatusWatch {
     /// - Throws: What goes wrong with a look; an interrupt is no failure.
     func run() async throws {
         let schema = try self.server.outbox.schema
-        // As long as it is trapped, a signal is nothing but the end of this.
+        // While it is trapped, a signal only ends this loop.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -43,7 +43,7 @@ struct StatusWatch {
             last = status
             let isRead = self.json ? StatusOutput.printJSON(status) : screen.show(self.block(status))
             if !isRead { return }
-            // At the same distance from each other, unless a look takes longer than that.
+            // At regular intervals, unless a look takes longer than that.
             next = max(next + self.interval, clock.now)
             try await Task.sleep(until: next, clock: clock)
         }

@@ -1,6 +1,6 @@
 import CRdKafka
 
-/// What OpenSSL has against a broker's certificate, which librdkafka does not say by itself: to it every certificate that is
+/// Why OpenSSL refuses a broker's certificate. librdkafka does not report it: to it every certificate that is
 /// refused is one of an unknown authority.
 enum CertificateVerdict {
     /// By OpenSSL's number (`X509_V_ERR_…`).

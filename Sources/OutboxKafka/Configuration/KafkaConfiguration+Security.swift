@@ -13,7 +13,7 @@ extension KafkaConfiguration {
         }
     }
 
-    /// How brokers are known, and are shown who asks. Certificates are always verified.
+    /// How brokers are verified, and how the client identifies itself. Certificates are always verified.
     public struct TLS: Sendable, Hashable {
         /// A file, or folder, of certificates to trust; nil: the system's.
         public var trustedCertificates: String?

@@ -93,7 +93,7 @@ public struct KafkaConfiguration: Sendable, Hashable {
 
     /// How long a transport waits, and how much it has under way.
     public struct Delivery: Sendable, Hashable {
-        /// How long messages wait while none of their batch is confirmed. Then the producer is made anew, and they are tried
+        /// How long messages wait while none of their batch is confirmed. Then the producer is replaced, and they are tried
         /// again later: as `Outcome.retry` if others of the batch or meanwhile were confirmed, else as
         /// `Outcome.unavailable`. At least 1 s; default 30 s.
         public var timeout: Duration

@@ -4,13 +4,13 @@ import Outbox
 /// Delivers one batch: hands its records to the producer, waits for their reports, and judges them.
 ///
 /// Records of one key are under way together. Within a partition librdkafka and the broker see to it that none passes one
-/// that failed; between partitions nobody does, so where records of a batch go to different topics, a key's next record
+/// that failed; nothing does so between partitions. So where records of a batch go to different topics, a key's next record
 /// waits for the report of the one before.
 struct BatchDelivery: ~Copyable {
     private enum Sending {
         case done
         case full
-        /// The producer is of no use any more; there will be another one.
+        /// The producer has ended; the loop makes another one.
         case ended
     }
 
@@ -49,7 +49,7 @@ struct BatchDelivery: ~Copyable {
 
     /// Delivers.
     ///
-    /// - Throws: `CancellationError`, at once; what is under way goes on without anybody waiting for it.
+    /// - Throws: `CancellationError`, at once; the records in flight are still reported, and no task waits for them.
     mutating func run() async throws -> [Outcome] {
         while true {
             if self.reports.isCancelled { throw CancellationError() }

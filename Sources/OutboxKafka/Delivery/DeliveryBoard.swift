@@ -36,7 +36,7 @@ final class DeliveryBoard: Sendable {
         /// Those that found no room, in the order in which they are called. Only the first is called when there is some; when it
         /// has what it needs, it calls the next.
         var wantsRoom: Deque<BatchReports> = []
-        /// Counts how often room was made, so that whoever found none can tell whether it still is so.
+        /// Counts how often room was made, so that a delivery that found none can tell whether that is still so.
         var roomsMade = 0
         /// How many deliveries need a producer that has one record in a request.
         var suspicious = 0

@@ -70,7 +70,7 @@ struct Contact: Sendable {
         return self.isFallen ? self.reason : "no broker within reach: \(self.reason)"
     }
 
-    /// What is the same in a reason for each broker and attempt: neither their names, nor numbers, nor who reports it.
+    /// What is the same in a reason for each broker and attempt: without names, numbers and the part that reports it.
     private static func cause(of reason: String) -> String {
         reason.replacing(#/^Local: [^:]*: /#, with: "").replacing(#/[^\s]+\/(bootstrap|[0-9]+): /#, with: "")
             .replacing(#/ \(after .*/#, with: "").replacing(#/[0-9]+/#, with: "0")

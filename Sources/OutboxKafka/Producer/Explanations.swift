@@ -2,8 +2,8 @@ import CRdKafka
 
 /// Why brokers are out of reach, from what librdkafka says in several places.
 ///
-/// An error is handed out as an event. That a broker closed the connection is no error to librdkafka, and stands in its log only;
-/// so does what is wrong with a broker's certificate, of which the error says no more than that there is something.
+/// librdkafka reports errors as events. A connection that the broker closed is no error to librdkafka and stands only in its log. So
+/// does the fault of a broker's certificate: the error says only that the certificate was refused.
 struct Explanations: Sendable {
     /// What is wrong with the certificate that was refused last.
     private var certificate: String?

@@ -104,7 +104,7 @@ struct ProducerLoop: ~Copyable {
         producer.retire()
         self.drain(handle)
         if let failure = self.failure {
-            self.logger.debug("Making the producer anew", metadata: [LogKey.error: "\(failure.reason)"])
+            self.logger.debug("Replacing the producer", metadata: [LogKey.error: "\(failure.reason)"])
         }
     }
 
@@ -178,7 +178,7 @@ struct ProducerLoop: ~Copyable {
 
     // MARK: Judging
 
-    /// Asks the brokers, who otherwise say nothing as long as nothing is sent.
+    /// Asks the brokers, which otherwise send nothing as long as nothing is sent to them.
     private mutating func look(for handle: borrowing ProducerHandle) {
         if handle.probe(within: Self.probeTime) == nil { self.noteContact() }
     }

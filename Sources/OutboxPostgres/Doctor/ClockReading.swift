@@ -1,14 +1,14 @@
-/// What time a server said it was, between two instants of one's own clock.
+/// What time a server said it was, between two instants of this machine's clock.
 struct ClockReading: Sendable, Hashable {
-    /// One's own time before the question was asked, in seconds of any epoch.
+    /// This machine's time before the question was asked, in seconds of any epoch.
     var asked: Double
     /// The server's time.
     var answer: Double
-    /// One's own time when the answer was there.
+    /// This machine's time when the answer was there.
     var answered: Double
 
-    /// By how much the server's clock is ahead, in seconds, at the least: it said its time at some moment between the two instants,
-    /// so what a journey can explain is no difference.
+    /// By how much the server's clock is ahead, in seconds, at least: the server read its clock at some moment between the two instants,
+    /// so a difference that the round trip can explain counts as none.
     var certainSkew: Double {
         if self.answer > self.answered { return self.answer - self.answered }
         if self.answer < self.asked { return self.answer - self.asked }

@@ -9,7 +9,7 @@ import Foundation
 #endif
 
 extension OutboxDoctor {
-    /// Whether a ring is heard: it rings on the channel that relays listen on, with something that they pass over.
+    /// Whether a notification is received: the doctor notifies the channel that relays listen on, with a payload that they ignore.
     func doorbell(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let log = try await connection.query(LibPQStatement(self.statements.log))[0].decode(0, as: Int64.self)
         let channel = "outbox_\(log)"
@@ -34,7 +34,7 @@ extension OutboxDoctor {
         return [DoctorFinding("doorbell", .ok, "rang on \(channel), and was heard after \(after.milliseconds) ms")]
     }
 
-    /// - Returns: How long it took; nil: nothing was heard in time, or there is no second session to be had.
+    /// - Returns: How long it took; nil: nothing was received in time, or a second session could not be opened.
     private func ring(
         _ channel: String, from connection: LibPQConnection, to listener: LibPQConnection
     ) async throws -> Duration? {
@@ -81,7 +81,7 @@ extension OutboxDoctor {
         return findings.isEmpty ? [DoctorFinding("autovacuum", .ok, "on, for all tables of the outbox")] : findings
     }
 
-    /// Whether somebody looks after the log's segments, and can.
+    /// Whether a relay or a janitor maintains the log's segments, and can.
     func segments(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let rows = try await connection.query(LibPQStatement(self.schema.statements.listSegments.text))
         var segments: [(number: Int16, isEmpty: Bool, age: Duration)] = []
@@ -97,7 +97,7 @@ extension OutboxDoctor {
         let used = segments.filter { !$0.isEmpty }.count
         guard let current else {
             return [
-                DoctorFinding("segments", .warning, "nobody has noted which segment is current", advice: Self.janitor)
+                DoctorFinding("segments", .warning, "no relay or janitor has noted which segment is current", advice: Self.janitor)
             ]
         }
         let now = segments[current]
@@ -141,7 +141,7 @@ extension OutboxDoctor {
         Run a relay that has the grants of this version, or “outbox janitor” every hour. If one runs, see its log.
         """
 
-    /// Whether somebody delivers, and everything.
+    /// Whether a relay delivers, and delivers to every destination.
     func relay(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
             subscription: self.subscription, countLimit: 1, on: connection)

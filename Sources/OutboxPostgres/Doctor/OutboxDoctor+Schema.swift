@@ -58,7 +58,7 @@ extension OutboxDoctor {
             ? [DoctorFinding("objects", .ok, "triggers, indexes, partitions and constraints are in force")] : findings
     }
 
-    /// Whether ids and transaction numbers are as the cursors of streams take them to be.
+    /// Whether ids and transaction numbers are what the streams' cursors assume.
     func numbers(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         try await self.judge(
             "numbers", self.statements.numbers,
@@ -76,7 +76,7 @@ extension OutboxDoctor {
     private func judge(
         _ check: String, _ statement: String, _ well: String, _ connection: LibPQConnection
     ) async throws -> [DoctorFinding] {
-        // As for the status: what reads the log reads it by its indexes, whatever the statistics say.
+        // As for the status: statements read the log by its indexes, whatever the statistics say.
         let results = try await connection.withTransaction(readOnly: true) { transaction in
             try await transaction.pipeline([
                 LibPQStatement(self.schema.inspectionStatements.configure), LibPQStatement(statement),
@@ -117,7 +117,7 @@ extension OutboxDoctor {
             return DoctorFinding(
                 "privileges", .error, "there is no role “\(role)”", advice: "Create it, or name another one.")
         } catch let error as LibPQError where error.sqlState == "42501" {
-            // Objects are found by name only by who may use their schema. Whether a role may, everybody sees.
+            // Only a role that may use the schema finds its objects by name. Whether a role may use it, every role sees.
             let hidden = try await self.missing(of: grants.filter { $0.kind == .schema }, role, connection)
             if hidden.isEmpty { throw error }
             return DoctorFinding(
@@ -161,7 +161,7 @@ extension OutboxDoctor {
             + grants.map { $0.statement(to: quoted, in: self.schema) }.joined(separator: " ")
     }
 
-    /// Of what a role needs, what it lacks.
+    /// The privileges that a role needs and lacks.
     private func missing(of grants: [Grant], _ role: String, _ connection: LibPQConnection) async throws -> [Grant] {
         var parts: [(grant: Int, privilege: Int, name: String, column: String?)] = []
         for (index, grant) in grants.enumerated() {
@@ -175,7 +175,7 @@ extension OutboxDoctor {
                 self.statements.missingGrants,
                 [
                     .text(role), .textArray(parts.map { grants[$0.grant].kind.rawValue }),
-                    // A schema is looked for by its name as it is, all others as they are written in SQL.
+                    // A schema is looked up by its plain name, all other objects by their names as written in SQL.
                     .textArray(
                         parts.map { part in
                             let grant = grants[part.grant]

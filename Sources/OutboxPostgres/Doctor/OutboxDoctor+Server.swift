@@ -37,7 +37,7 @@ extension OutboxDoctor {
             ? [DoctorFinding("server", .ok, "PostgreSQL \(text), a primary, no known fault of NOTIFY")] : findings
     }
 
-    /// Whether a session is one's own.
+    /// Whether the session is this client's alone, and not a pooler's.
     func pooler(_ postgres: LibPQConfiguration, _ connection: LibPQConnection) async throws -> [DoctorFinding] {
         do {
             let isPooled = try await PoolerCheck(
@@ -63,7 +63,7 @@ extension OutboxDoctor {
                 ClockReading(
                     asked: asked, answer: answer.timeIntervalSince1970, answered: Date().timeIntervalSince1970))
         }
-        // What came back soonest says most.
+        // The fastest round trip is the most exact.
         guard let reading = readings.min(by: { $0.roundTrip < $1.roundTrip }) else { return [] }
         return [self.judge(reading)]
     }
@@ -80,8 +80,8 @@ extension OutboxDoctor {
             "clock", .warning,
             "the server's is \(Self.milliseconds(abs(skew))) \(skew > 0 ? "ahead of" : "behind") this one",
             advice: """
-                Synchronise both, by NTP or the like. Retries and what is scheduled are due by the server's clock; who \
-                schedules uses his own.
+                Synchronise both, by NTP or the like. Retries and scheduled messages are due by the server's \
+                clock; an application that schedules them uses its own.
                 """)
     }
 

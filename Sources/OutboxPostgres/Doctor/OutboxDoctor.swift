@@ -9,8 +9,8 @@ import OutboxSQL
 /// for finding in findings where finding.severity != .ok { print(finding.check, finding.seen, finding.advice ?? "") }
 /// ```
 ///
-/// It changes nothing, and relays at work do not notice it. Its role has the grants of a relay or a monitor; what it may not
-/// look at it says so.
+/// It changes nothing and disturbs no relay. Its role needs the grants of a relay or a monitor. If the role may not look at something,
+/// that is a finding.
 public struct OutboxDoctor: Sendable {
     /// From where on something is worth a warning.
     public struct Limits: Sendable, Hashable {
@@ -33,16 +33,16 @@ public struct OutboxDoctor: Sendable {
         public init() {}
     }
 
-    /// Whose privileges to look at.
+    /// The roles whose privileges are checked.
     public struct Roles: Sendable, Hashable {
-        /// Of an application that enqueues; nil: nobody's.
+        /// Of an application that enqueues; nil: it is not checked.
         public var producer: String?
-        /// Of a relay; nil: nobody's.
+        /// Of a relay; nil: it is not checked.
         public var relay: String?
-        /// Of whoever watches; nil: nobody's.
+        /// Of a dashboard, or of `outbox status`; nil: it is not checked.
         public var monitor: String?
 
-        /// Creates a choice of roles. Without any, those of the role that connects are looked at, as a relay's.
+        /// Creates a choice of roles. Without any, the role that connects is checked for the privileges of a relay.
         public init(producer: String? = nil, relay: String? = nil, monitor: String? = nil) {
             self.producer = producer
             self.relay = relay
@@ -105,7 +105,7 @@ public struct OutboxDoctor: Sendable {
         return findings
     }
 
-    /// Makes a check. What it may not look at, or fails with, is a finding; that the server has gone away is not.
+    /// Makes a check. A missing privilege or a failure is a finding; the loss of the server is thrown.
     private func make(
         _ check: DoctorCheck, _ postgres: LibPQConfiguration, _ connection: LibPQConnection
     ) async throws -> [DoctorFinding] {

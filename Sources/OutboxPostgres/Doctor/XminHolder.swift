@@ -28,10 +28,10 @@ struct XminHolder: Sendable, Hashable {
             "A query on the standby holds it up, by hot_standby_feedback: end it there, or do without the feedback."
         case "replication slot":
             "Its reader lags: see what it waits for, in pg_stat_replication."
-        case "replication slot that nobody reads":
+        case "replication slot without a reader":
             "Start its reader, or drop it: SELECT pg_drop_replication_slot('\(SQLIdentifier.escapedInLiteral(self.name))'). It keeps WAL too."
         case "idle transaction":
-            "Whoever began it has to end it, or pg_terminate_backend; idle_in_transaction_session_timeout keeps it from coming back."
+            "End it in its own session, or by pg_terminate_backend; idle_in_transaction_session_timeout keeps it from coming back."
         default:
             "Wait for its end, or pg_cancel_backend. Delivery is as fast as ever meanwhile, but deferred and stream grow."
         }

@@ -20,7 +20,7 @@ struct Doorbell: Sendable, Hashable {
         case poll(release: Bool, arm: Bool)
         /// Wait that long before asking again.
         case pause(Duration)
-        /// Wait until somebody rings.
+        /// Wait until a producer rings.
         case sleep
     }
 
@@ -49,7 +49,7 @@ struct Doorbell: Sendable, Hashable {
         /// The first pause after a poll that did not fill its page.
         var shortestPause: Duration = .milliseconds(1)
         /// From how many messages in a poll on the next pause doubles: so many come anyway, and each poll takes processor time
-        /// from those who enqueue.
+        /// from the producers.
         var manyMessages = 16
         /// What such a pause never exceeds.
         var longestBusyPause: Duration = .milliseconds(4)
@@ -59,7 +59,7 @@ struct Doorbell: Sendable, Hashable {
         var pollsBeforeArming = 3
         /// Messages that come further apart than this, on average, come one by one: the bell is taken with the poll that follows each.
         var farApart: Duration = .milliseconds(10)
-        /// Messages that come nearer than this do so no longer.
+        /// Messages that come closer together than this no longer count as coming one by one.
         var nearApart: Duration = .milliseconds(5)
         /// Whether taking the bell comes with another poll. False breaks the protocol: for the test that shows it.
         var pollsAfterArming = true
@@ -89,7 +89,7 @@ struct Doorbell: Sendable, Hashable {
     var step: Step {
         switch self.state {
         case .due:
-            // What is begun after the bell was taken is looked through to its end with the bell.
+            // A look that began after the bell was taken is finished while the bell is held.
             if self.isLookingOn { return .poll(release: false, arm: false) }
             let arm = self.emptyPolls >= self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
             return .poll(release: self.isHeld, arm: arm && !self.isHeld)

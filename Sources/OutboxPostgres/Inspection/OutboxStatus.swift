@@ -73,7 +73,7 @@ public struct OutboxStatus: Sendable, Hashable {
         public var committedAt: Date?
     }
 
-    /// A destination that nobody delivers to.
+    /// A destination that no relay delivers to.
     public struct UnregisteredDestination: Sendable, Hashable {
         /// The messaging system that the messages are addressed to.
         public var destination: Destination

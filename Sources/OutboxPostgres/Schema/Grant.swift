@@ -47,7 +47,7 @@ struct Grant: Sendable, Hashable {
         self.parameters = parameters
     }
 
-    /// The object's whole name. Types are qualified: the script is run by others, with a search_path of theirs.
+    /// The object's whole name. Types are qualified: another tool runs the script, with its own search_path.
     func name(in schema: OutboxSchema) -> String {
         switch self.kind {
         case .schema: return schema.identifier
@@ -113,24 +113,24 @@ extension Grant {
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "stream"),
         Grant("SELECT", "INSERT", "UPDATE", "DELETE", on: .table, "deferred"),
         Grant("SELECT", "INSERT", "DELETE", on: .table, "dead_letter"),
-        // Without these it does not see that numbers have begun again.
+        // Without these it does not notice that numbers were restarted.
         Grant(execute: "last_id"),
         Grant(execute: "skip_ids_after_restart"),
-        // UPDATE (expires_at): who locks rows to remove them has to be allowed to update them.
+        // UPDATE (expires_at): a role that locks rows to remove them has to be allowed to update them.
         Grant("SELECT", "DELETE", Privilege("UPDATE", "expires_at"), on: .table, "idempotency", isEssential: false),
-        // Without these it delivers, and what was delivered stays.
+        // Without these it delivers, but delivered messages are never removed.
         Grant("SELECT", "INSERT", "UPDATE", on: .table, "segment", isEssential: false),
         Grant("SELECT", "UPDATE", on: .sequence, "segment_number", isEssential: false),
         Grant(execute: "segment_is_passed", "int2", isEssential: false),
         Grant(execute: "truncate_segment", "int2", isEssential: false),
     ]
 
-    /// What whoever watches needs: the views, and what the status counts by.
+    /// What a monitor needs: the views, and what the status counts by.
     static let monitor: [Grant] = [
         Grant("USAGE", on: .schema),
         Grant("SELECT", on: .table, "pending"),
         Grant("SELECT", on: .table, "lag"),
-        // Who reads a view has to be allowed to call what it calls.
+        // A role that reads a view has to be allowed to call the view's functions.
         Grant(execute: "stream_lag"),
         Grant(execute: "last_id"),
         Grant(execute: "slot", "text", "int8"),
@@ -138,7 +138,7 @@ extension Grant {
         Grant("SELECT", on: .table, "stream"),
         Grant("SELECT", on: .table, "migration"),
         Grant("SELECT", on: .table, "segment"),
-        // The key and the id say the slot.
+        // The slot is computed from the key and the id.
         Grant(Privilege("SELECT", "xid", "id", "segment", "created_at", "destination", "key"), on: .table, "message"),
         Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "deferred"),
         Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "dead_letter"),

@@ -46,7 +46,7 @@ struct MigrationHistory: Sendable {
             if applied.checksum != file.checksum { throw self.drift(file) }
         }
         guard let next = self.pairs.first(where: { $0.1 == nil })?.0 else { return nil }
-        // Something newer, which this program works with, has been built upon what is missing.
+        // A newer migration, which this program works with, builds on the missing one.
         if let later = self.applied.last, later.version > next.version {
             throw OutboxError(
                 .drift,

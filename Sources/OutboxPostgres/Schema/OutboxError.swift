@@ -12,7 +12,7 @@ public struct OutboxError: Error, Sendable {
 
         /// There is no outbox in the schema.
         public static let schemaMissing = Code(kind: .schemaMissing)
-        /// The schema holds tables that have the names of an outbox's and are none.
+        /// The schema holds tables with the names of an outbox's tables, but they are not an outbox's.
         public static let schemaOccupied = Code(kind: .schemaOccupied)
         /// The tables of an outbox are there, and none of the rows that say which version they are: they came with a dump of
         /// the structure alone, or the rows were removed. ``OutboxMigrator/up(to:on:progress:)`` restores them.
@@ -58,7 +58,7 @@ public struct OutboxError: Error, Sendable {
         self.line = line
     }
 
-    /// Whether the same call may well succeed later with nothing changed by anybody.
+    /// Whether the same call may succeed later without any change.
     public var isRetriable: Bool { (self.underlying as? LibPQError)?.isRetriable ?? false }
 }
 
@@ -74,7 +74,7 @@ extension OutboxError: CustomStringConvertible, CustomDebugStringConvertible {
 }
 
 extension OutboxError {
-    /// The same failure in words that say what to do, where there are any.
+    /// The same failure with advice on what to do, if there is any.
     ///
     /// - Parameters:
     ///   - error: What a call of the client has thrown.

@@ -36,7 +36,7 @@ public struct OutboxMigrator: Sendable {
 
     /// What has been applied and what has not: one status per version that this program knows or that was applied.
     ///
-    /// - Throws: ``OutboxError/Code/schemaOccupied`` where tables of others are in the place of an outbox's,
+    /// - Throws: ``OutboxError/Code/schemaOccupied`` where other tables are in the place of an outbox's,
     ///   ``OutboxError/Code/schemaUnversioned``, ``OutboxError/Code/privilege``.
     public func status(on connection: LibPQConnection) async throws -> [MigrationStatus] {
         do {
@@ -163,7 +163,7 @@ public struct OutboxMigrator: Sendable {
 
     /// What is in the schema.
     private enum Contents {
-        /// What has been applied; nothing, where nothing is there.
+        /// What has been applied; empty if there is no outbox.
         case history(MigrationHistory)
         /// The structure of an outbox, without the rows that say of which version: what its comment says was applied.
         case unversioned([AppliedMigration])
@@ -185,7 +185,7 @@ public struct OutboxMigrator: Sendable {
         }
         if applied.isEmpty {
             let comment = try facts.decode("comment", as: String?.self)
-            // Without a comment that says so, it may be the table of something else.
+            // Without such a comment, it may be another application's table.
             guard let noted = comment.flatMap(AppliedMigration.parse) else { throw self.occupied(by: relations) }
             return .unversioned(noted)
         }

@@ -17,7 +17,7 @@ extension OutboxSchema {
     /// - Parameters:
     ///   - producer: The role of an application that enqueues; nil: none.
     ///   - relay: The role of a relay or an operator; nil: none.
-    ///   - monitor: The role of whoever watches; nil: none.
+    ///   - monitor: The role of a dashboard, or of `outbox status`; nil: none.
     public func grants(producer: String? = nil, relay: String? = nil, monitor: String? = nil) -> String {
         let closed = Grant.closed.map { $0.name(in: self) }.joined(separator: ", ")
         let revoke = "REVOKE ALL ON FUNCTION \(closed) FROM PUBLIC;\n"

@@ -50,7 +50,7 @@ public struct OutboxSchema: Sendable, Hashable {
         Migrations.all.map { self.up($0) }.joined(separator: "\n")
     }
 
-    /// What removes the outbox and everything in it. What others have put into the schema stays, and with it the schema.
+    /// What removes the outbox and everything in it. Other objects in the schema stay, and with them the schema.
     public var down: String {
         Migrations.all.reversed().map { self.down($0) }.joined(separator: "\n")
     }
@@ -99,7 +99,7 @@ public struct OutboxSchema: Sendable, Hashable {
         """
     }
 
-    /// What undoes a migration. The first takes the note of itself with it.
+    /// What undoes a migration. Undoing the first one removes the table of versions too.
     ///
     /// - Parameter migrations: All that are known, the oldest first.
     package func down(_ migration: Migrations.File, of migrations: [Migrations.File] = Migrations.all) -> String {

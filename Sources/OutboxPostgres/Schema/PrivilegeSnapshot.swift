@@ -5,7 +5,7 @@ struct PrivilegeSnapshot: Sendable {
     struct Object: Sendable, Hashable {
         /// As GRANT names it: TABLE, SEQUENCE, FUNCTION.
         var kind: String
-        /// Without the parameters of a function.
+        /// A function's name is without its parameters.
         var name: String
         /// Quoted; nil: the whole object.
         var column: String?

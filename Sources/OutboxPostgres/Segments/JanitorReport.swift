@@ -10,7 +10,7 @@ public struct JanitorReport: Sendable, Hashable {
         case retained
         /// A stream has not passed it yet, or it holds messages of a destination that no relay has ever had a route for.
         case unread
-        /// Somebody used it for longer than is waited: a transaction that has written to it, or a long query.
+        /// A transaction that has written to it, or a long query, used it for longer than the janitor waits.
         case busy
         /// It was emptied.
         case truncated

@@ -1,4 +1,4 @@
-/// When a relay's session looks after the segments: seldom, and not at all while nothing changes by time or by messages.
+/// When a relay's session maintains the segments: seldom, and not at all while neither time nor messages change anything.
 ///
 /// A value without a clock: the time is an argument.
 struct JanitorSchedule: Sendable, Hashable {

@@ -3,8 +3,8 @@ import OutboxSQL
 /// Goes on to the log's next segment when the current one is big or old enough, empties segments that every stream of
 /// every subscription has passed, and removes idempotency keys whose window is over.
 ///
-/// A relay that owns its streams does this by itself, on its own connection. Called by others beside it, it does no harm.
-/// Nobody who enqueues is kept waiting.
+/// A relay that owns its streams does this itself, on its own connection. Other janitors beside it do no harm.
+/// No producer is kept waiting.
 public struct OutboxJanitor: Sendable {
     private let schema: OutboxSchema
     private let policy: SegmentPolicy
@@ -57,7 +57,7 @@ public struct OutboxJanitor: Sendable {
             let outcome = try await self.empty(number, on: connection)
             if let index = facts.firstIndex(where: { $0.number == number }) { report.segments[index].outcome = outcome }
             if outcome == .unread || outcome == .busy { report.lookAgain(after: self.policy.interval) }
-            // Another one would keep whoever reads the log waiting once more.
+            // Another attempt would keep readers of the log waiting once more.
             if outcome == .busy { break }
         }
         if let finished = plan.finished {
@@ -76,7 +76,7 @@ public struct OutboxJanitor: Sendable {
         return report
     }
 
-    /// For what follows in a transaction. What empties a segment and removes keys needs it not.
+    /// Fixes the search_path for the rest of a transaction. Emptying a segment and removing keys do not depend on it.
     private var fixSearchPath: LibPQStatement { LibPQStatement(self.statements.fixSearchPath.text, [.bool(true)]) }
 
     private func empty(_ number: Int, on connection: LibPQConnection) async throws -> JanitorReport.Outcome {

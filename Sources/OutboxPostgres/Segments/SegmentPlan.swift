@@ -1,4 +1,4 @@
-/// What is known of a segment before something is done with it.
+/// What is known of a segment before the janitor acts.
 struct SegmentFacts: Sendable, Hashable {
     let number: Int
     /// Whether new messages go there.
@@ -14,7 +14,7 @@ struct SegmentFacts: Sendable, Hashable {
 struct SegmentPlan: Sendable, Hashable {
     /// Which are old enough to be emptied, if all streams have passed them; the oldest first.
     private(set) var candidates: [Int] = []
-    /// Which one is current and has been for long enough; nil: it goes on being current.
+    /// The current segment, if it has been current for long enough; nil: it stays current.
     private(set) var finished: Int?
     /// When the next segment will be old enough for something, counted from now; nil: not by time alone.
     private(set) var next: Duration?

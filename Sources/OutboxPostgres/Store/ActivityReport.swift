@@ -6,7 +6,7 @@ import Outbox
 /// and, where the destination is down, an exclamation mark. Streams that are down come first, then those with the most in flight;
 /// a plus at the end says that more did not fit into the 63 bytes that a name has.
 ///
-/// Whoever may see that there is a session may see its name, and to change it writes no row and no WAL.
+/// A role that may see the session may see its name, and a change of the name writes no row and no WAL.
 struct ActivityReport: Sendable, Hashable {
     /// Of all streams.
     var inFlight: Int

@@ -1,4 +1,4 @@
-/// When a relay says anew what it is doing: when that has been otherwise than it has said for a second.
+/// Debounces what a relay announces in its session's name: a state is announced once it has lasted for a second.
 ///
 /// So it says something once a second at most, and nothing of what is over sooner: a relay that is woken now and then,
 /// delivers and sleeps again is silent. A value type without I/O or clock.

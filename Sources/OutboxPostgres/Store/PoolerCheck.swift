@@ -3,8 +3,8 @@ import Outbox
 
 /// Finds out whether a session is its own, before anything is set in it.
 ///
-/// A pooler in transaction mode gives the server's process to somebody else between two transactions: the relay's locks
-/// would be theirs, and its settings too.
+/// A pooler in transaction mode gives the server's process to another client between two transactions: that client would have the
+/// relay's locks and settings.
 struct PoolerCheck {
     let connection: LibPQConnection
     let configuration: LibPQConfiguration
@@ -36,8 +36,8 @@ struct PoolerCheck {
         return true
     }
 
-    /// Whether two transactions follow each other without one of somebody else's. Where all processes are taken, others wait
-    /// in line between any two of a session that is not its own. A few tries: now and then a process has one for itself.
+    /// Whether two transactions follow each other without another client's in between. Where all processes are taken, other clients
+    /// come in between any two transactions of a shared session. A few tries: now and then a shared session has no other client.
     private func isUninterrupted(_ process: Int32) async throws -> Bool {
         var last = try await self.place()
         for _ in 0..<5 {

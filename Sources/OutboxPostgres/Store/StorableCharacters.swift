@@ -8,7 +8,7 @@ enum StorableCharacters: Sendable, Hashable {
     /// - Parameter encoding: The server's `server_encoding`.
     init(encoding: String?) {
         switch encoding {
-        // What is in SQL_ASCII is nobody's business.
+        // The server checks nothing in SQL_ASCII.
         case "UTF8", "SQL_ASCII", nil: self = .all
         case "LATIN1": self = .latin1
         // Most of the others have more, each something else.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells one waiting task to look again. What is raised while nobody waits is kept for the next wait.
+/// Tells one waiting task to look again. A signal that is raised while no task waits is kept for the next wait.
 package final class Signal: Sendable {
     private struct State {
         var isRaised = false
@@ -14,7 +14,7 @@ package final class Signal: Sendable {
 
     /// Ends the current or the next wait.
     ///
-    /// - Parameter wake: Whether whoever waits is to return, even if it finds nothing.
+    /// - Parameter wake: Whether the waiting task is to return, even if it finds nothing.
     package func raise(wake: Bool = false) {
         let waiter = self.state.withLock { state in
             state.isRaised = true

@@ -7,7 +7,7 @@ extension EphemeralPostgres {
         /// outlive ``EphemeralPostgres/kill()``. Everything else is Postgres's own default. `port`, `listen_addresses` and
         /// `unix_socket_directories` are refused; see ``network``.
         public var parameters: [String: String]
-        /// Who can reach the server besides the unix socket in its folder. Default: nobody.
+        /// How the server can be reached besides the unix socket in its folder. Default: not at all.
         public var network: Network
         /// The folder that holds `initdb` and `postgres`.
         ///

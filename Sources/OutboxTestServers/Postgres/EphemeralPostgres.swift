@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A Postgres server of one's own, for the time of a test or a demonstration.
+/// A separate Postgres server, for the time of a test or a demonstration.
 ///
 /// It lives in a fresh temporary folder and is reached through a unix socket in that folder. Stopping it removes
 /// everything; so does the end of this process, however that comes about, because the server runs under a small shell that
@@ -51,7 +51,7 @@ public final class EphemeralPostgres: Sendable {
 
     /// Makes and starts a server; it accepts connections when this returns, typically within a second.
     ///
-    /// Keep the result: a server that nobody holds stops.
+    /// Keep the result: the server stops when the last reference to it is gone.
     ///
     /// - Throws: ``EphemeralServerError`` when no server is installed, the settings cannot be used, or it does not start.
     public static func start(_ settings: Settings = Settings()) async throws(EphemeralServerError)

@@ -30,7 +30,7 @@ extension EphemeralRabbitMQ {
             /// see ``EphemeralRabbitMQ/Certificates``. The client's is for the user `guest`.
             public static let selfSigned = Encryption.selfSigned(client: "guest")
 
-            /// Yes, as with ``selfSigned``, and the client's certificate is for that user, who is not created.
+            /// Yes, as with ``selfSigned``, and the client's certificate is for that user. The user is not created.
             public static func selfSigned(client user: String) -> Encryption { Encryption(client: user) }
 
             /// Whom the client's certificate is for; empty: there is none, nor a listener.

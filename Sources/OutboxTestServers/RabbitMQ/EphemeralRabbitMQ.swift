@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A RabbitMQ of one's own, for the time of a test or a demonstration.
+/// A separate RabbitMQ, for the time of a test or a demonstration.
 ///
 /// It lives in a fresh temporary folder and listens on free ports of 127.0.0.1, with an epmd of its own. Stopping it removes
 /// everything; so does the end of this process, however that comes about, because the broker runs under a small shell that
@@ -70,7 +70,7 @@ public final class EphemeralRabbitMQ: Sendable {
 
     /// Makes and starts a broker; it accepts connections when this returns.
     ///
-    /// Keep the result: a broker that nobody holds stops.
+    /// Keep the result: the broker stops when the last reference to it is gone.
     ///
     /// - Throws: ``EphemeralServerError`` when RabbitMQ is not installed, the settings cannot be used, or it does not start.
     public static func start(

@@ -60,7 +60,7 @@ actor InMemorySession: RelaySession {
 
     func close() async {
         self.outbox.withState { state, _ in state.closeSession(self.number) }
-        // Whoever still reads is told that the session is closed.
+        // A call that still reads is told that the session is closed.
         self.signal.raise()
     }
 }

@@ -102,7 +102,7 @@ struct InMemoryStream {
                 row.attempts = deferral.attempts
                 row.due = Self.due(deferral.due, of: row.message, now: now)
                 row.isOrdered = deferral.ordered
-                // Whoever waits behind others has not failed again: what it failed with before stays.
+                // A message that waits behind others has not failed again: the error that it failed with before stays.
                 row.error = deferral.error ?? row.error
             }
         }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxAMQP
 
-@Suite struct AMQPConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct AMQPConfigurationTests {
     private func complaint(_ url: String) -> String {
         do throws(TransportConfigurationError) {
             _ = try AMQPConfiguration(url: url)

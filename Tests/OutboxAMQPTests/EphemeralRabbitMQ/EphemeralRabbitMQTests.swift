@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// The numbers of processes with a text in their command line, those that nobody has waited for left out.
+    /// The numbers of processes with a text in their command line, zombies left out.
     private static func processes(with text: String) -> [String] {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return all.filter { name in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxAMQP
 
-@Suite struct ChannelTests {
+@Suite(.timeLimit(.minutes(10))) struct ChannelTests {
     private func remedy(
         _ code: Int, _ text: String = "T", unconfirmed: Int = 1, isOverride: Bool = false, isAddressFixed: Bool = false,
         canRedeclare: Bool = false

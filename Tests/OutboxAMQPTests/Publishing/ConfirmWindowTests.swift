@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxAMQP
 
-@Suite struct ConfirmWindowTests {
+@Suite(.timeLimit(.minutes(10))) struct ConfirmWindowTests {
     private func window(_ count: Int) -> ConfirmWindow<Int> {
         var window = ConfirmWindow<Int>()
         for number in 1...count { window.append(number) }

@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    /// Idle for longer than the broker waits, so it must have been told that somebody is there.
+    /// Idle for longer than the broker waits, so the connection must have sent heartbeats.
     @Test func anIdleConnectionStays() async throws {
         try await BrokerScope.with { scope in
             try await scope.withTransport {

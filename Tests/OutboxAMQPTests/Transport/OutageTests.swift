@@ -72,7 +72,7 @@ import Testing
             try await scope.run(self.transport(scope, broker)) { transport in
                 #expect(try await transport.deliver([.numbered(0)]) == [.delivered])
                 try await broker.rabbitmqctl("set_vm_memory_high_watermark", "0.0001")
-                // The broker says so to those who publish.
+                // The broker says so to publishers.
                 let outcomes = try await transport.deliver((1...500).map { .numbered($0, key: "k\($0 % 7)") })
                 #expect(outcomes.contains { ($0.reason ?? "").contains("blocked by the broker: low on memory") })
                 #expect(outcomes.count { $0 == .delivered } < 100)

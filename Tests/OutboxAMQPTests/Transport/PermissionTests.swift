@@ -7,7 +7,7 @@ import Testing
 
 /// A user whose permissions come and go, while the transport stays. Each test has a user of its own at the shared broker.
 @Suite(.timeLimit(.minutes(5))) struct PermissionTests {
-    /// Runs a closure with a part of the broker, and a user of the same name who may do everything.
+    /// Runs a closure with a part of the broker, and a user of the same name with all permissions.
     private func withUser(_ body: (BrokerScope, Permissions) async throws -> Void) async throws {
         try await BrokerScope.with { scope in
             let permissions = Permissions(broker: scope.broker, user: scope.name)

@@ -5,7 +5,7 @@ import RabbitMQMailbox
 import Synchronization
 import Testing
 
-@Suite struct AMQPConformanceTests {
+@Suite(.timeLimit(.minutes(10))) struct AMQPConformanceTests {
     @Test(.timeLimit(.minutes(5)), arguments: TransportConformance.checks)
     func conforms(_ check: TransportConformance.Check) async throws {
         try await BrokerScope.with { scope in

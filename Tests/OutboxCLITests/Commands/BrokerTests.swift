@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `outbox relay` with addresses of brokers: what is wrong is said before anything is done, and without passwords.
-@Suite struct BrokerTests {
+@Suite(.timeLimit(.minutes(10))) struct BrokerTests {
     @Test(arguments: [
         ("orders=amqp://user:s3cret@host?exchagne=a", "did you mean “exchange”?"),
         ("orders=amqp://user:s3cret@host:port", "a port is a number"),

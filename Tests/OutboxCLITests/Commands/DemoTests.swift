@@ -1,7 +1,7 @@
 import Testing
 
 /// `outbox demo`, which checks itself.
-@Suite struct DemoTests {
+@Suite(.timeLimit(.minutes(10))) struct DemoTests {
     @Test func endsWell() async throws {
         let outbox = try await TestOutbox.named()
         let ending = try await Program.outbox("demo", "--duration", "2s", "--postgres", outbox.url)

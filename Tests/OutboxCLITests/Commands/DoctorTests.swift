@@ -2,7 +2,7 @@ import OutboxPostgres
 import Testing
 
 /// `outbox doctor`.
-@Suite struct DoctorTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorTests {
     /// Not as old as the tests of this server run at the same time.
     private static let patience = ["--transaction-age", "7d"]
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `outbox enqueue`.
-@Suite struct EnqueueTests {
+@Suite(.timeLimit(.minutes(10))) struct EnqueueTests {
     @Test func enqueuesOneMessage() async throws {
         let outbox = try await TestOutbox.migrated()
         let ending = try await outbox(
@@ -33,7 +33,7 @@ import Testing
         try await outbox("enqueue", "--from", "-", "--idempotency-key", "a", status: 64)
         let empty = try await outbox("enqueue", "bus", "x", "--idempotency-key", "", status: 65)
         #expect(empty.error.contains("idempotencyKey"))
-        // A window without a key would keep nobody out.
+        // A window without a key has no effect.
         try await outbox("enqueue", "bus", "x", "--idempotency-window", "7d", status: 64)
         try await outbox("enqueue", "--from", "-", "--idempotency-window", "7d", input: "")
     }

@@ -1,7 +1,7 @@
 import Testing
 
 /// What the program says and ends with when something is wrong.
-@Suite struct ErrorTests {
+@Suite(.timeLimit(.minutes(10))) struct ErrorTests {
     /// An error is one line that begins with the program's name and holds no name of a type.
     private func expectPlain(_ error: String, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(error.hasPrefix("outbox: "), sourceLocation: sourceLocation)

@@ -1,7 +1,7 @@
 import Testing
 
 /// `outbox status` and `outbox dead-letter`.
-@Suite struct OperationTests {
+@Suite(.timeLimit(.minutes(10))) struct OperationTests {
     /// An outbox with a dead letter of each reason, and something that waits.
     private func troubled() async throws -> TestOutbox {
         let outbox = try await TestOutbox.migrated()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `outbox relay`: how it ends.
-@Suite struct RelayEndingTests {
+@Suite(.timeLimit(.minutes(10))) struct RelayEndingTests {
     /// Waits in a shell until a condition holds, at most half a minute.
     private static let eventually = """
         eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 3000 ] || exit 99; sleep 0.01; done; }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `outbox relay`: its sinks.
-@Suite struct RelayTests {
+@Suite(.timeLimit(.minutes(10))) struct RelayTests {
     @Test func writesALinePerMessageToStdout() async throws {
         let outbox = try await TestOutbox.migrated()
         let lines = [

@@ -1,7 +1,7 @@
 import Testing
 
 /// `outbox schema` and `outbox migrate`.
-@Suite struct SchemaTests {
+@Suite(.timeLimit(.minutes(10))) struct SchemaTests {
     @Test func printsSQLWithoutAServer() async throws {
         let ending = try await Program.outbox("schema", "--schema", "my outbox")
         #expect(ending.output.contains(#"CREATE TABLE "my outbox".message"#))

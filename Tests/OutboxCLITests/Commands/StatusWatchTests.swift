@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `outbox status --watch`.
-@Suite struct StatusWatchTests {
+@Suite(.timeLimit(.minutes(10))) struct StatusWatchTests {
     @Test func aLineOfJSONAnIntervalAndRates() async throws {
         let outbox = try await TestOutbox.migrated()
         try await outbox("enqueue", "mail", "one")

@@ -1,7 +1,7 @@
 import Testing
 
 /// `outbox stream` and `outbox janitor`.
-@Suite struct StreamTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamTests {
     private func delivered() async throws -> TestOutbox {
         let outbox = try await TestOutbox.migrated()
         for text in ["one", "two", "three"] { try await outbox("enqueue", "mail", text) }

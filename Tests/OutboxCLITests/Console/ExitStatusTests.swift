@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxCLI
 
-@Suite struct ExitStatusTests {
+@Suite(.timeLimit(.minutes(10))) struct ExitStatusTests {
     /// A code that is added has to be put into the table.
     @Test func everyCodeOfAnOutboxHasAStatus() {
         for code in OutboxError.Code.all { #expect(ExitStatus(code) != nil, "\(code)") }

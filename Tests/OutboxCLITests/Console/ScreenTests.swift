@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxCLI
 
 /// What is drawn again and again.
-@Suite struct ScreenTests {
+@Suite(.timeLimit(.minutes(10))) struct ScreenTests {
     /// What is too long ends with an ellipsis, where a terminal would show the last character of the line.
     @Test(arguments: [
         ("relay", 5, "relay"), ("relay", 4, "rel…"), ("relay", 1, "…"), ("", 3, ""), ("日本語", 2, "日…"),

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxCLI
 
 /// What reads command lines and lines of JSON, with inputs that are nearly right.
-@Suite struct FuzzingTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 5)))) struct FuzzingTests {
     private static let documents = [
         #"{"a": [1, -2.5e3, true, false, null, "x"], "b": {"c": {}}}"#, #""\u00e9\ud83d\ude00\n\"\\\/""#, "[]", "0",
         "-0.0",

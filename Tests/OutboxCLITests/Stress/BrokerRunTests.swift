@@ -7,7 +7,7 @@ import RabbitMQMailbox
 import Testing
 
 /// From transactions in Postgres, through the program, to a RabbitMQ, where everything that can be broken is.
-@Suite struct BrokerRunTests {
+@Suite(.timeLimit(.minutes(10))) struct BrokerRunTests {
     private static let queue = "orders of all"
 
     private static func address(_ broker: EphemeralRabbitMQ) -> String {

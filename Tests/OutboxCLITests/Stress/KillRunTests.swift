@@ -4,10 +4,10 @@ import OutboxTestServers
 import TestSupport
 import Testing
 
-/// A relay that is killed over and over, at random moments by somebody, and by messages whose command kills it.
+/// A relay that is killed over and over: by the test at random moments, and by messages whose command kills it.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
-@Suite struct KillRunTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct KillRunTests {
     private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 100
     private static let keys = 10
@@ -71,7 +71,7 @@ import Testing
         while ContinuousClock.now < deadline || round <= 20 {
             if round.isMultiple(of: 10) {
                 try await until("it has caught up") {
-                    // One of those that kill may come when nobody else is looking any more.
+                    // A message that kills the relay may come when the task that restarts it has ended.
                     try relay.ensureRunning()
                     return try await self.left(connection) < 2 * self.window
                 }

@@ -7,7 +7,7 @@ import Testing
 /// Writers of every kind against a relay that is killed over and over, and that has nothing but NOTIFY to wake it.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
-@Suite struct StressTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct StressTests {
     private let seconds = StressSettings.seconds(otherwise: 8)
     private let window = 500
 
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// The last messages have to arrive with nobody to ring any more.
+    /// The last messages have to arrive although no producer rings any more.
     private func settle(_ relay: RelayProcess, _ deliveries: URL, _ admin: LibPQConnection) async throws {
         do {
             try await until("everything is delivered") {

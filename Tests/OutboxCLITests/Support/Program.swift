@@ -65,7 +65,7 @@ enum Program {
         return self.ending(result.terminationStatus, result.standardOutput, result.standardError)
     }
 
-    /// More than any test should print: whoever wants to know something of so much asks a shell.
+    /// More than any test should print: a test that needs more pipes it through a shell.
     private static let limit = 8 << 20
 
     /// The bytes are decoded here and not where they are collected, which goes one by one, and takes a thread of the pool

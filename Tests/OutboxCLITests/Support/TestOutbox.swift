@@ -33,7 +33,7 @@ struct TestOutbox: Sendable {
         return server.url
     }
 
-    /// A server that nobody holds stops.
+    /// The server stops when the last reference to it is gone.
     private static let kept = Mutex<EphemeralPostgres?>(nil)
 
     /// Runs the program on this outbox.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxKafka
 
-@Suite struct KafkaConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct KafkaConfigurationTests {
     private func error(_ url: String) -> String? {
         do throws(TransportConfigurationError) {
             _ = try KafkaTransport(url)

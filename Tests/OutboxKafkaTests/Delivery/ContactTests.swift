@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxKafka
 
-@Suite struct ContactTests {
+@Suite(.timeLimit(.minutes(10))) struct ContactTests {
     private let start = ContinuousClock.now
 
     @Test func aStartWithoutAnAnswerIsAnOutageAfterAWhile() {

@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxKafka
 
 /// What operators are told of brokers that are out of reach.
-@Suite struct ExplanationsTests {
+@Suite(.timeLimit(.minutes(10))) struct ExplanationsTests {
     private let thread = "[thrd:ssl://one:9093/bootstrap]: "
     private let refused =
         "ssl://one:9093/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed"
@@ -47,6 +47,6 @@ import Testing
             #expect(written == String(text.prefix(max(0, size - 1))))
         }
         let answered = judgeCertificate(nil, nil, 0, nil, 0, nil, 0, nil, 0, nil)
-        #expect(answered == 0, "without a verdict nobody is let in")
+        #expect(answered == 0, "without a verdict no broker is accepted")
     }
 }

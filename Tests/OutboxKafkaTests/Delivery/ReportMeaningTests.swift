@@ -9,7 +9,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-@Suite struct ReportMeaningTests {
+@Suite(.timeLimit(.minutes(10))) struct ReportMeaningTests {
     /// What no message would escape is no message's fault, and what is about one record is no outage.
     @Test(
         arguments: [

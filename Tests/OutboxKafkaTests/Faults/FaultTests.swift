@@ -12,7 +12,7 @@ import Foundation
 #endif
 
 /// What goes wrong at brokers, and what becomes of messages.
-@Suite struct FaultTests {
+@Suite(.timeLimit(.minutes(10))) struct FaultTests {
     private func numbers(_ cluster: MockKafkaCluster, partitions: Int = 4) async -> [Int] {
         await cluster.records(of: "events", partitions: partitions).compactMap { record in
             Int(String(decoding: record.value ?? [], as: UTF8.self))

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// A relay that delivers to brokers which fail in every way.
-@Suite struct RelayTests {
+@Suite(.timeLimit(.minutes(10))) struct RelayTests {
     private final class Settled: Sendable {
         let count = Atomic<Int>(0)
     }

@@ -18,7 +18,7 @@ import Testing
         configuration.properties = ["reconnect.backoff.ms": "1", "reconnect.backoff.max.ms": "50"]
         let transport = try KafkaTransport(configuration, logger: lines.logger)
         try await TransportUnderTest.with(transport) { transport in
-            try await eventually("it is said why") { lines.warnings.contains { $0.contains("Connection refused") } }
+            try await eventually("the reason is logged") { lines.warnings.contains { $0.contains("Connection refused") } }
             // Many more attempts fail for the same reason.
             for _ in 0..<10 { _ = try await transport.deliver(MessageBatch([.numbered(1)])) }
             #expect(transport.health.reason?.contains("Connection refused") == true)
@@ -41,7 +41,7 @@ import Testing
         let relay = Relay(store: outbox, routes: ["events": .transport(transport)], logger: lines.logger)
         let events = relay.events
         async let run: Void = relay.run()
-        try await eventually("it is said why") { lines.warnings.contains { $0.contains("Connection refused") } }
+        try await eventually("the reason is logged") { lines.warnings.contains { $0.contains("Connection refused") } }
         // Now a message finds out, which is another thing to say.
         let before = lines.warnings.count
         try outbox.enqueue(.numbered(1))
@@ -62,7 +62,7 @@ import Testing
         configuration.delivery.topicTimeout = .milliseconds(100)
         let transport = try KafkaTransport(configuration, logger: lines.logger)
         try await TransportUnderTest.with(transport) { transport in
-            try await eventually("it is said") {
+            try await eventually("it is logged") {
                 lines.warnings.contains { $0.contains("“events”") && $0.contains("Unknown topic") }
             }
             cluster.fail("events", with: RD_KAFKA_RESP_ERR_NO_ERROR)

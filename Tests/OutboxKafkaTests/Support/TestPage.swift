@@ -37,7 +37,7 @@ import Foundation
     deinit {
         for index in unsafe self.payloads.indices {
             let payload = unsafe self.payloads[index]
-            // Whoever reads it now does not read what was sent.
+            // A read from now on does not see what was sent.
             unsafe payload.initializeMemory(as: UInt8.self, repeating: 0xDD)
             unsafe payload.baseAddress?.deallocate()
         }

@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func cancelled() async throws {
-        // A backlog that never accepts: the kernel connects, nobody answers.
+        // A backlog that never accepts: the kernel connects, no process answers.
         let listener = try SilentListener()
         var configuration = try await testPostgres()
         configuration.parameters = ["host": "127.0.0.1", "port": "\(listener.port)", "connect_timeout": "0"]

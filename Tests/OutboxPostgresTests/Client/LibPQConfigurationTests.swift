@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct LibPQConfigurationTests {
+@Suite(.timeLimit(.minutes(10))) struct LibPQConfigurationTests {
     private func resolved(_ string: String) throws -> [String: String] {
         try LibPQConfiguration(string).resolved()
     }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct LibPQErrorTests {
+@Suite(.timeLimit(.minutes(10))) struct LibPQErrorTests {
     private func serverError(_ state: String, _ message: String = "the value “secret”") -> LibPQError {
         LibPQError(
             .server, "the server refused the statement",

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct LibPQStatementTests {
+@Suite(.timeLimit(.minutes(10))) struct LibPQStatementTests {
     @Test func interpolationBinds() {
         let (name, number): (String, Int?) = ("O'Neill", nil)
         let statement: LibPQStatement = "SELECT * FROM \(unescaped: "person") WHERE name = \(name) AND age = \(number)"
@@ -24,7 +24,7 @@ import Testing
     }
 }
 
-@Suite struct PreparedStatementsTests {
+@Suite(.timeLimit(.minutes(10))) struct PreparedStatementsTests {
     @Test func preparesOncePerSetOfTypes() {
         var statements = PreparedStatements()
         func look(_ types: [UInt32]) -> PreparedStatements.Lookup {
@@ -68,7 +68,7 @@ import Testing
     }
 }
 
-@Suite struct CancelScheduleTests {
+@Suite(.timeLimit(.minutes(10))) struct CancelScheduleTests {
     @Test func repeatsUntilTheStatementEnds() {
         var schedule = CancelSchedule()
         var now = ContinuousClock.now

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct PoolStateTests {
+@Suite(.timeLimit(.minutes(10))) struct PoolStateTests {
     typealias State = PoolState<Int, String>
 
     @Test func opensUpToTheMaximumThenQueues() {
@@ -57,7 +57,7 @@ import Testing
         #expect(again.idle.isEmpty)
     }
 
-    /// Random histories: never more slots than allowed, nobody waits while a slot is free or a connection idle, first come first served.
+    /// Random histories: never more slots than allowed, no caller waits while a slot is free or a connection idle, first come first served.
     @Test func invariants() {
         for seed in 0..<200 {
             var generator = SplitMix(state: UInt64(seed))

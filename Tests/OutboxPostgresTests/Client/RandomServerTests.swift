@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres
@@ -8,9 +9,8 @@ import Testing
 /// order, and the connection is usable afterwards or says that it is lost.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says.
-@Suite(.timeLimit(.minutes(90))) struct RandomServerTests {
-    private static let duration = Duration.seconds(
-        ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 3)
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct RandomServerTests {
+    private static let duration = Duration.seconds(StressSettings.seconds(otherwise: 3))
 
     /// A run that failed says its seed; put it here to have it again.
     private static let seed: UInt64? = nil

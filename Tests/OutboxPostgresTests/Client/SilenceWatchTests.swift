@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct SilenceWatchTests {
+@Suite(.timeLimit(.minutes(10))) struct SilenceWatchTests {
     private let start = ContinuousClock.now
 
     private func after(_ seconds: Int) -> ContinuousClock.Instant { start + .seconds(seconds) }

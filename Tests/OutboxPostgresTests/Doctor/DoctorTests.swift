@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a doctor sees of a real server.
-@Suite struct DoctorTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorTests {
     private func findings(
         _ test: TestOutbox, as role: String? = nil, roles: OutboxDoctor.Roles = .init(),
         limits: OutboxDoctor.Limits = .init()
@@ -152,7 +152,7 @@ import Testing
                         let doctor = OutboxDoctor(schema: test.schema, roles: roles)
                         return self.troubles("privileges", try await doctor.privileges(test.connection))
                     }
-                    // As an administrator who allows nothing that is not granted.
+                    // As an administrator that revokes everything that is not granted.
                     try await test.connection.execute(
                         script: "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA \(test.name) FROM PUBLIC")
                     let none = try await missing()
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    /// Whoever may not use the schema sees nothing of it, and yet learns what to grant: a relay with that role cannot work.
+    /// A role that may not use the schema sees nothing of it, and yet learns what to grant: a relay with that role cannot work.
     @Test func aRoleThatMayNotUseTheSchema() async throws {
         try await withTestOutbox(prefix: "it's \"hidden\"") { test in
             try await test.withRole { role in
@@ -196,7 +196,7 @@ import Testing
                 #expect(hidden.first?.seen.contains("it lacks USAGE on the schema, so") == true, "\(hidden)")
                 try await self.follow(hidden, test)
                 #expect(self.troubles("privileges", try await self.findings(test, as: role)).isEmpty)
-                // Of another role, who may not look still knows nothing but that.
+                // Of another role, a role that may not look learns only that it may not.
                 try await test.connection.execute(script: "REVOKE USAGE ON SCHEMA \(test.name) FROM \"\(role)\"")
                 let owner = try await test.value("SELECT current_user::text", as: String.self)
                 let other = try await self.findings(test, as: role, roles: .init(relay: owner))
@@ -293,7 +293,7 @@ import Testing
 }
 
 /// What holds up vacuum, on a server of its own: others would be seen as well.
-@Suite struct DoctorXminTests {
+@Suite(.timeLimit(.minutes(10))) struct DoctorXminTests {
     @Test func everyHolderOfXminIsNamed() async throws {
         try await EphemeralPostgres.with(
             .init(parameters: ["max_prepared_transactions": "5", "wal_level": "logical", "fsync": "off"])
@@ -317,7 +317,7 @@ import Testing
             let found = try await doctor.xmin(connection)
             #expect(found.count == 3 && found.allSatisfy { $0.severity == .warning && $0.check == "xmin" }, "\(found)")
             #expect(found.contains { $0.seen.hasPrefix("idle transaction server process \(idle.processID)") })
-            #expect(found.contains { $0.seen.contains("replication slot that nobody reads unread") })
+            #expect(found.contains { $0.seen.contains("replication slot without a reader unread") })
             let prepared = found.first { $0.seen.hasPrefix("prepared transaction 'it''s mine'") }
             #expect(prepared?.advice?.contains("ROLLBACK PREPARED 'it''s mine'") == true)
             // What is younger than the limits is no trouble.

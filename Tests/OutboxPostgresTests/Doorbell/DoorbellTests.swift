@@ -3,7 +3,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The doorbell's protocol, checked over every interleaving of producers and a relay.
-@Suite struct DoorbellTests {
+@Suite(.timeLimit(.minutes(10))) struct DoorbellTests {
     /// Producers, the bell and a relay, each step of which is atomic, as the server makes it.
     struct World: Hashable {
         enum Producer: Hashable {
@@ -168,7 +168,7 @@ import Testing
         #expect(doorbell.step == .poll(release: false, arm: true))
     }
 
-    /// Where the relay only polls, nobody rings.
+    /// Where the relay only polls, no producer rings.
     @Test func whoOnlyPollsNeverTakesTheBell() {
         var policy = Doorbell.Policy()
         policy.pollingInterval = .milliseconds(200)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct CopyEnqueueTests {
+@Suite(.timeLimit(.minutes(10))) struct CopyEnqueueTests {
     private struct Broken: Error {}
 
     @Test func aSequenceThatThrowsLeavesTheTransactionUsable() async throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What applications in other languages do: the function, a plain INSERT, and what the constraints refuse.
-@Suite struct EnqueueInSQLTests {
+@Suite(.timeLimit(.minutes(10))) struct EnqueueInSQLTests {
     @Test func theFunctionTakesBytesTextAndJSON() async throws {
         try await withTestOutbox { test in
             #expect(try await test.value("SELECT \(test.name).enqueue('there', '\\x00ff'::bytea)", as: Int64.self) == 1)
@@ -287,11 +287,12 @@ import Testing
                 let padding = NewMessage.largestHeaders - "{\"a\": \"\"}".utf8.count - 100 * length + excess
                 let value = String(repeating: fill, count: 100) + String(repeating: "y", count: padding)
                 let message = NewMessage(to: "there", headers: ["a": value], text: "")
-                #expect(((try? message.validate()) != nil) == (excess <= 0))
+                #expect(try self.isValid(message, field: "headers") == (excess <= 0))
                 let statement = LibPQStatement(
                     "INSERT INTO \(test.name).message (destination, headers, payload) VALUES ('there', $1, '')",
                     [message.headersJSON.map { .json($0) } ?? .null])
-                #expect(((try? await test.connection.query(statement)) != nil) == (excess <= 0))
+                let taken = try await self.isTaken(statement, column: "headers", by: test.connection)
+                #expect(taken == (excess <= 0))
             }
         }
     }
@@ -301,18 +302,40 @@ import Testing
         try await withTestOutbox { test in
             for length in [1, 254, 255, 256, 1023, 1024, 1025] {
                 let text = String(repeating: "x", count: length)
-                for message in [
-                    NewMessage(to: Destination(text), text: ""), NewMessage(to: "there", route: text, text: ""),
-                    NewMessage(to: "there", key: text, text: ""),
+                for (column, message) in [
+                    ("destination", NewMessage(to: Destination(text), text: "")),
+                    ("route", NewMessage(to: "there", route: text, text: "")),
+                    ("key", NewMessage(to: "there", key: text, text: "")),
                 ] {
-                    let isValid = (try? message.validate()) != nil
                     let statement = LibPQStatement(
                         "INSERT INTO \(test.name).message (destination, route, key, payload) VALUES ($1, $2, $3, '')",
                         [.text(message.destination.name), message.route.sqlValue, message.key.sqlValue])
-                    let taken = (try? await test.connection.query(statement)) != nil
-                    #expect(taken == isValid, "\(length)")
+                    let taken = try await self.isTaken(statement, column: column, by: test.connection)
+                    #expect(try self.isValid(message, field: column) == taken, "\(column), \(length)")
                 }
             }
+        }
+    }
+
+    /// An error about another field fails the test.
+    private func isValid(_ message: NewMessage, field: String) throws(InvalidMessage) -> Bool {
+        do {
+            try message.validate()
+            return true
+        } catch where error.field == field {
+            return false
+        }
+    }
+
+    /// Any other error than that of the constraint, for this column, fails the test.
+    private func isTaken(
+        _ statement: LibPQStatement, column: String, by connection: LibPQConnection
+    ) async throws(LibPQError) -> Bool {
+        do {
+            try await connection.query(statement)
+            return true
+        } catch where error.constraint == "message_is_valid" && error.column == column {
+            return false
         }
     }
 }

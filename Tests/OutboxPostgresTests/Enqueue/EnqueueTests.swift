@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The ways in which an application enqueues with this library.
-@Suite struct EnqueueTests {
+@Suite(.timeLimit(.minutes(10))) struct EnqueueTests {
     enum Way: CaseIterable {
         case one, many, copy, copyAsynchronously
 

@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Transactions that bring one idempotency key at the same time.
-@Suite struct IdempotencyRaceTests {
+@Suite(.timeLimit(.minutes(10))) struct IdempotencyRaceTests {
     /// Waits until the connection's session waits for another one.
     private func isWaiting(_ test: TestOutbox, _ pid: Int32) async throws {
         try await eventually("the other transaction waits") {
@@ -102,7 +102,7 @@ import Testing
                         let connection = try await test.connect()
                         var seen: [String: Int64] = [:]
                         for round in 0..<40 {
-                            // Ascending, so that nobody waits in a circle.
+                            // Ascending, so that no transactions deadlock.
                             let keys = (round..<round + 5).map { "key \(100 + $0)" }
                             do {
                                 let ids = try await connection.withTransaction { transaction in

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// A message is enqueued once for an idempotency key, in whatever way.
-@Suite struct IdempotencyTests {
+@Suite(.timeLimit(.minutes(10))) struct IdempotencyTests {
     // MARK: - One after the other
 
     @Test(arguments: KeyedWay.allCases)
@@ -221,7 +221,7 @@ import Testing
         }
     }
 
-    /// Whoever uses no key pays nothing: the statement is a plain INSERT, and no row of the keys' table is touched.
+    /// A message without a key costs nothing more: the statement is a plain INSERT, and no row of the keys' table is touched.
     @Test func withoutAKeyNothingChanges() async throws {
         try await withTestOutbox { test in
             let outbox = PostgresOutbox(schema: test.schema)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct TraceContextTests {
+@Suite(.timeLimit(.minutes(10))) struct TraceContextTests {
     /// In a process of its own, because there is one instrument for all of a process.
     @Test func theCurrentTraceGoesIntoTheHeaders() async {
         await #expect(processExitsWith: .success) {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 // One at a time: every test makes a server, and that is a second of work for a whole processor.
-@Suite(.serialized) struct EphemeralPostgresTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct EphemeralPostgresTests {
     @Test func startsAnEmptyServerAndRemovesEverythingAtTheEnd() async throws {
         let server = try await EphemeralPostgres.start()
         let process = try #require(server.processID)

@@ -2,7 +2,7 @@ import Foundation
 import OutboxTestServers
 import Testing
 
-@Suite struct PostgresProgramsTests {
+@Suite(.timeLimit(.minutes(10))) struct PostgresProgramsTests {
     @Test func prefersWhatWasNamedThenThePathThenPackages() throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("outbox-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: root) }

@@ -3,7 +3,7 @@ import OutboxTestServers
 import TestSupport
 import Testing
 
-@Suite struct PostgresSupervisorTests {
+@Suite(.timeLimit(.minutes(10))) struct PostgresSupervisorTests {
     /// The parent here is a process of its own that holds the supervisor's standard input, so that it can be killed.
     @Test func theServerGoesWhenItsParentIsKilled() async throws {
         let inherited = ProcessInfo.processInfo.environment
@@ -44,7 +44,7 @@ import Testing
         await #expect { try await supervisor.send("") } throws: {
             ($0 as? EphemeralServerError)?.code == .initialisationFailed
         }
-        // Writing to a pipe that nobody reads must not end this process.
+        // Writing to a pipe without a reader must not end this process.
         for _ in 1...3 {
             await #expect { try await supervisor.send("stop INT") } throws: {
                 ($0 as? EphemeralServerError)?.code == .stopped

@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What reads connection strings, names of sessions and the server's bytes, with inputs that are nearly right.
-@Suite struct FuzzingTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 5)))) struct FuzzingTests {
     /// A connection string that is taken says the same as a list of its parameters, and no text says what could be a password.
     @Test func connectionStrings() async {
         let secret = "s3cr3t"

@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a relay says of itself in its session's name, and when.
-@Suite struct ActivityReportTests {
+@Suite(.timeLimit(.minutes(10))) struct ActivityReportTests {
     private func report(_ activity: [Int32: (inFlight: Int, isDown: Bool)]) -> ActivityReport {
         ActivityReport(
             Dictionary(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct DeadLetterTests {
+@Suite(.timeLimit(.minutes(10))) struct DeadLetterTests {
     /// Ten dead letters of two destinations, died an hour apart, the last one now.
     private func withDeadLetters(_ body: (TestOutbox, OutboxInspector) async throws -> Void) async throws {
         try await withTestOutbox { test in

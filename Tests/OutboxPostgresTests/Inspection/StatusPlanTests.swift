@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Inspection stays cheap whatever the planner believes of the log.
-@Suite struct StatusPlanTests {
+@Suite(.timeLimit(.minutes(10))) struct StatusPlanTests {
     enum Log: CaseIterable {
         case neverAnalysed, analysedEmpty, full
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct StatusTests {
+@Suite(.timeLimit(.minutes(10))) struct StatusTests {
     /// A cursor that has handled everything up to `position`.
     private func addStream(
         _ test: TestOutbox, _ destination: String, position: Int, slots: ClosedRange<Int> = 0...1023,

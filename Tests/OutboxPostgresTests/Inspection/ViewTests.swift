@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The views for people and their tools: as exact as the status, and as cheap.
-@Suite struct ViewTests {
+@Suite(.timeLimit(.minutes(10))) struct ViewTests {
     /// What one snapshot shows, in three ways. By destination and lowest slot.
     private struct Sample: Equatable {
         var status: [String: Int64] = [:]

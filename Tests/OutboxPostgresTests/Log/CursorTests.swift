@@ -1,7 +1,7 @@
 @testable import OutboxPostgres
 import Testing
 
-@Suite struct CursorTests {
+@Suite(.timeLimit(.minutes(10))) struct CursorTests {
     private let start = Cursor(snapshot: [1], position: 10, horizon: 99)
 
     @Test func anEmptyPollMovesTheSnapshotOnly() {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct DeliveryTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct DeliveryTests {
     @Test func everyMessageOnceAndInOrderByKey() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

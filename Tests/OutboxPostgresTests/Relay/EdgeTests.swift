@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Things that happen together, or that hardly ever happen.
-@Suite(.schema) struct EdgeTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct EdgeTests {
     @Test func aRingAndAChangeOfDeferredInOneCommit() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
@@ -98,7 +98,7 @@ import Testing
                 PREPARE TRANSACTION '\(name)';
                 """)
             try await bench.sql("COMMIT PREPARED '\(name)'")
-            // Nobody rang for it; the next one to ring brings both.
+            // No producer rang for it; the next ring brings both.
             try await bench.sql("SELECT $outbox.enqueue('d', 'rings')")
             try await eventually("both are delivered") { deliveries.count == 2 }
         }

@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The design broken on purpose: the tests that guard it have to notice.
-@Suite(.schema) struct MutationTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct MutationTests {
     /// Delivers messages of transactions that commit in another order than that of their ids, one of which has a number
     /// from the snapshot's xmax on when it is passed. On a server of its own, because every other transaction that ends
     /// moves xmax; and with a relay that commits nothing meanwhile, for the same reason.

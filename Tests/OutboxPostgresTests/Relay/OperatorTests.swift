@@ -8,7 +8,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What people do to a database while a relay works on it, or while none does.
-@Suite(.schema) struct OperatorTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct OperatorTests {
     /// Its locks, its channel and its cursors are another outbox's.
     @Test func anOutboxThatIsDroppedAndCreatedAnewIsNoticed() async throws {
         let bench = try await RelayBench.make()

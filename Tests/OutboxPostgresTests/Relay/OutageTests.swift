@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What a destination that is down costs the server.
-@Suite(.schema) struct OutageTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct OutageTests {
     private let probing = BreakerPolicy.opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(4))
 
     /// Rows of a table that were written by sessions that have ended, in its whole life.

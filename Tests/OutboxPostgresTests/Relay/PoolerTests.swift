@@ -8,7 +8,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// A relay behind a real pooler.
-@Suite(.schema) struct PoolerTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct PoolerTests {
     @Test func aPoolerThatGivesSessionsAwayIsRefused() async throws {
         try await self.withPooler(mode: "transaction") { bench, pooled in
             let relay = Relay(
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    /// One process for all, and others who use it all the time.
+    /// One process for all, and other clients that use it all the time.
     @Test func aBusyPoolOfOneIsRefused() async throws {
         try await self.withPooler(mode: "transaction", size: 1) { bench, pooled in
             await withTaskGroup(of: Void.self) { group in
@@ -193,7 +193,7 @@ import Testing
             result = .failure(error)
         }
         try life.fileHandleForWriting.close()
-        // A child that nobody waits for keeps the exit tests of the same process from ever ending.
+        // A child that is not waited for keeps the exit tests of the same process from ever ending.
         for await _ in ended {}
         try result.get()
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What happens between the question for the page after the next and its answer.
-@Suite(.schema) struct ReadingAheadTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct ReadingAheadTests {
     /// A session that has read the first of four pages, so that the second is asked for.
     private struct Ahead: Sendable {
         let bench: RelayBench

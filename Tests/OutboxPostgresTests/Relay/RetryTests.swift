@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct RetryTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct RetryTests {
     private struct Refused: Error, CustomStringConvertible {
         let description: String
     }
@@ -205,7 +205,7 @@ import Testing
             try await eventually("one waits") {
                 try await bench.count("SELECT count(*) FROM $outbox.deferred WHERE next_attempt_at > now() + '1 hour'") == 1
             }
-            // Somebody else's change of deferred rings.
+            // Another session's change of deferred rings.
             try await bench.sql("UPDATE $outbox.deferred SET next_attempt_at = now()")
             try await eventually("its time has come") { deliveries.texts.contains("tomorrow") }
             try await eventually("nothing waits any more") { try await bench.deferredCount() == 0 }
@@ -214,7 +214,7 @@ import Testing
     }
 
     /// The server may refuse a commit after every statement of it went well: a deferred trigger of an application, a collision, a
-    /// crash. Then nothing of it is there: what was delivered comes again, and nobody is told that a message is dead.
+    /// crash. Then nothing of it is there: what was delivered comes again, and no dead letter is reported.
     @Test(arguments: ["dead_letter", "deferred", "stream"])
     func aCommitThatIsRefusedAtItsEndIsNone(table: String) async throws {
         let bench = try await RelayBench.make()

@@ -4,7 +4,7 @@ import Outbox
 import OutboxTesting
 import Testing
 
-@Suite("Store conformance: Postgres", .schema) struct PostgresStoreConformanceTests {
+@Suite("Store conformance: Postgres", .schema, .timeLimit(.minutes(10))) struct PostgresStoreConformanceTests {
     @Test(arguments: StoreConformance.checks) func passes(_ check: StoreConformance.Check) async throws {
         try await check.run(PostgresFixture(bench: RelayBench.make()))
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct TakeoverTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct TakeoverTests {
     @Test func aSecondRelayWaitsAndTakesOver() async throws {
         let bench = try await RelayBench.make()
         let first = Deliveries()
@@ -41,7 +41,7 @@ import Testing
         try await bench.run(bench.relay(routes)) {
             try await bench.run(bench.relay(routes)) {
                 for round in 1...20 {
-                    try await eventually("somebody owns the outbox") { try await bench.ownerCount() == 1 }
+                    try await eventually("a relay owns the outbox") { try await bench.ownerCount() == 1 }
                     try await bench.sql("SELECT $outbox.enqueue('d', '\(round)')")
                     try await eventually("round \(round) is delivered") { deliveries.texts.contains("\(round)") }
                     if try await bench.ownerCount() > 1 { owners.add(1, ordering: .relaxed) }
@@ -110,7 +110,7 @@ import Testing
     }
 }
 
-@Suite(.schema) struct ShutdownTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct ShutdownTests {
     @Test func aGracefulEndFinishesWhatHasBegunAndCommitsIt() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

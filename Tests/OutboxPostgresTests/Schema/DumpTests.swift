@@ -6,8 +6,8 @@ import Testing
 
 @testable import OutboxPostgres
 
-/// What an outbox is after a dump and a restore, after a dump of its structure alone, and after somebody has emptied a table.
-@Suite struct DumpTests {
+/// What an outbox is after a dump and a restore, after a dump of its structure alone, and after a table was emptied.
+@Suite(.timeLimit(.minutes(10))) struct DumpTests {
     /// Two databases, the first with an outbox in which some messages are delivered and some wait.
     private func withDatabases(
         template: String = "",
@@ -115,7 +115,7 @@ import Testing
             try await connection.withTransaction { transaction in
                 try await outbox.copy([NewMessage(to: "d", text: "x")], in: transaction)
             }
-            // It is told apart from no outbox, and from somebody else's tables.
+            // It is distinguished from no outbox, and from another application's tables.
             for use in [
                 { _ = try await OutboxMigrator().status(on: connection) },
                 { _ = try await OutboxInspector().status(on: connection) },
@@ -134,7 +134,7 @@ import Testing
             #expect(try await OutboxMigrator().status(on: connection).allSatisfy { $0.isApplied })
             let deliveries = try await self.deliver(OutboxSchema(), copy, until: "SELECT true")
             #expect(deliveries.all.map(\.id).sorted() == [1, 2])
-            // The rows of the segments are made by whoever looks first, and the ring turns.
+            // The first janitor makes the rows of the segments, and the ring turns.
             #expect(try await OutboxJanitor(policy: .eager).run(on: connection).advancedTo == 1)
             #expect(try await connection.query("SELECT FROM outbox.segment").rowCount == 4)
             await connection.close()

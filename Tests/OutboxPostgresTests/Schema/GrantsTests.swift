@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What roles can do with no more than ``OutboxSchema/grants(producer:relay:monitor:)`` gives.
-@Suite struct GrantsTests {
+@Suite(.timeLimit(.minutes(10))) struct GrantsTests {
     @Test func aProducerEnqueuesInEveryWay() async throws {
         try await withTestOutbox(prefix: "a\"b it's") { test in
             try await test.withRole { role in

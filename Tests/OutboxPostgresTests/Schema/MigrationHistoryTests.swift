@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// The decisions of the migrator, without a server.
-@Suite struct MigrationHistoryTests {
+@Suite(.timeLimit(.minutes(10))) struct MigrationHistoryTests {
     private static let files = (1...3).map { version in
         Migrations.File(version: version, name: "step\(version)", up: "up \(version)", down: "down \(version)")
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct MigratorTests {
+@Suite(.timeLimit(.minutes(10))) struct MigratorTests {
     @Test func createsAndRemovesTheSchema() async throws {
         try await withTestOutbox(migrated: false) { outbox in
             let migrator = OutboxMigrator(schema: outbox.schema)

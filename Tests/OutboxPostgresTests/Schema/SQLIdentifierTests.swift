@@ -1,7 +1,7 @@
 import OutboxPostgres
 import Testing
 
-@Suite struct SQLIdentifierTests {
+@Suite(.timeLimit(.minutes(10))) struct SQLIdentifierTests {
     @Test(arguments: [
         ("plain", "\"plain\""),
         ("a\"b", "\"a\"\"b\""),

@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// What else can be in a database and in a schema.
-@Suite struct SchemaNeighboursTests {
+@Suite(.timeLimit(.minutes(10))) struct SchemaNeighboursTests {
     @Test(arguments: [
         "Ünusual name", "a\"b", "it's", "select", "back\\slash", "a\"\u{301}b", "it'\u{301}s", "%s $1 --", "\u{1F4E6}",
         "a.b", "dollar$outbox", "\"", "'",

@@ -9,7 +9,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Roles that may create objects in a schema which others have in their `search_path` must not get their code run by them.
-@Suite struct SearchPathTests {
+@Suite(.timeLimit(.minutes(10))) struct SearchPathTests {
     /// A database of its own, in which every session finds the traps before anything of the server's.
     private func withTraps(_ body: (TrappedOutbox) async throws -> Void) async throws {
         let server = try await TestServer.shared
@@ -88,7 +88,7 @@ import Testing
 
     @Test func nothingOfOursFallsIntoATrap() async throws {
         try await self.withTraps { trapped in
-            // As the superuser who migrates: by the program, and by a script in another's transaction and without one.
+            // As the superuser that migrates: by the program, and by a script in another's transaction and without one.
             let migrator = OutboxMigrator(schema: trapped.schema)
             try await migrator.up(on: trapped.owner)
             _ = try await migrator.status(on: trapped.owner)
@@ -112,7 +112,7 @@ import Testing
                     try await self.produce(trapped)
                     try await self.operate(trapped)
                 }
-                // As the superuser who looks what is wrong.
+                // As the superuser that runs the doctor.
                 let findings = try await OutboxDoctor(schema: trapped.schema).examine(trapped.configuration)
                 for finding in findings where !["xmin", "autovacuum"].contains(finding.check) {
                     #expect(finding.severity == .ok, "\(finding.check): \(finding.seen)")
@@ -192,7 +192,7 @@ import Testing
         }
     }
 
-    /// As those who look after it.
+    /// As operators.
     private func operate(_ trapped: TrappedOutbox) async throws {
         try await trapped.withConnection(trapped.relay) { connection in
             let inspector = OutboxInspector(schema: trapped.schema)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct JanitorTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct JanitorTests {
     @Test func theRingTurnsUnderARelayAndNothingIsLost() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
@@ -72,7 +72,7 @@ import Testing
         #expect(try await bench.clean(policy).outcome(0) == .truncated)
     }
 
-    /// With nobody to read, and the ring full, everything goes to the segment that is current.
+    /// Without a reader, and with a full ring, everything goes to the segment that is current.
     @Test func theRingDoesNotGoOnToASegmentThatIsNotEmpty() async throws {
         let bench = try await RelayBench.make()
         for round in 1...6 {
@@ -169,7 +169,7 @@ import Testing
             .compactMap { Int($0.drop { $0 != "=" }.dropFirst()) }.reduce(0, +)
     }
 
-    /// A transaction that was read past: its messages are in a segment that is old, and nobody has seen them.
+    /// A transaction that was read past: its messages are in a segment that is old, and no stream has seen them.
     @Test(arguments: [false, true]) func anOpenTransactionKeepsItsSegment(isPrepared: Bool) async throws {
         let bench = try await RelayBench.make()
         let producer = try await LibPQConnection.connect(bench.postgres)
@@ -213,7 +213,7 @@ import Testing
         #expect(try await bench.clean().outcome(0) == .truncated)
     }
 
-    /// The lock is not waited for, and while it is asked for nobody who enqueues waits.
+    /// The lock is not waited for, and no producer waits while it is requested.
     @Test func aLongQueryPutsItOffAndProducersDoNotWait() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("passed", turningTo: 1)
@@ -345,7 +345,7 @@ import Testing
         #expect(letters.map(\.payloadSize) == [4])
     }
 
-    /// The numbers begin anew under a stored cursor that has passed them, and no relay has noticed yet.
+    /// The numbers restart under a stored cursor that has passed them, and no relay has noticed yet.
     @Test func aLogWhoseNumbersBeganAnewIsNotTakenForPassed() async throws {
         let bench = try await RelayBench.make()
         for _ in 1...3 { try await bench.deliver("old") }
@@ -397,7 +397,7 @@ import Testing
         #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 1)
     }
 
-    /// The time of a change that nobody has noted is when it is noticed, not when the last one was.
+    /// The time of a change that was not noted is when it is noticed, not when the last one was.
     @Test func aRingThatSomebodyElseTurnedIsNoted() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("passed")

@@ -2,7 +2,7 @@ import OutboxPostgres
 import Testing
 
 /// The check before a segment is emptied, against what it means.
-@Suite(.schema) struct SegmentCheckTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct SegmentCheckTests {
     /// Streams with cursors stored at any moment, over transactions that commit in any order or never, in any segment.
     @Test(arguments: 1...20) func saysWhatItMeans(seed: UInt64) async throws {
         let bench = try await RelayBench.make()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite struct SegmentPlanTests {
+@Suite(.timeLimit(.minutes(10))) struct SegmentPlanTests {
     private static let day = SegmentPolicy()
 
     private func segment(
@@ -46,7 +46,7 @@ import Testing
     }
 }
 
-@Suite struct JanitorScheduleTests {
+@Suite(.timeLimit(.minutes(10))) struct JanitorScheduleTests {
     private let start = ContinuousClock.now
 
     @Test func theFirstLookIsAtOnce() {

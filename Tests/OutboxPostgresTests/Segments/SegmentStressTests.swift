@@ -7,12 +7,12 @@ import Testing
 @testable import OutboxPostgres
 
 /// Writers of every kind, two subscriptions, and janitors that leave nothing lying about.
-@Suite(.schema) struct SegmentStressTests {
+@Suite(.schema, .timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct SegmentStressTests {
     @Test func nothingIsLostAndTheLogIsEmptied() async throws {
         let bench = try await RelayBench.make()
         let (first, second) = (Deliveries(), Deliveries())
         let state = State()
-        let transactions = (ProcessInfo.processInfo.environment["OUTBOX_STRESS_SECONDS"].flatMap(Int.init) ?? 1) * 60
+        let transactions = StressSettings.seconds(otherwise: 1) * 60
         let store = PostgresStore(
             postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), segments: .eager)
         var audit = RelayBench.quick
@@ -79,7 +79,7 @@ import Testing
         let connection = try await LibPQConnection.connect(bench.postgres)
         while state.endedWriters < writers {
             try await OutboxJanitor(schema: bench.schema, policy: .eager).run(on: connection)
-            // A partition that was emptied, by whomever, has another file.
+            // A partition that was emptied has another file.
             let row = try await connection.query(
                 LibPQStatement(
                     bench.render(

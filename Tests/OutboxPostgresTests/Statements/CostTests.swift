@@ -6,8 +6,8 @@ import Testing
 
 @testable import OutboxPostgres
 
-/// What a relay costs the server, in exact counts. On a server of its own, whose statistics are nobody else's.
-@Suite(.schema) struct CostTests {
+/// What a relay costs the server, in exact counts. On a server of its own, so that its statistics are of this test alone.
+@Suite(.schema, .timeLimit(.minutes(10))) struct CostTests {
     struct Cost {
         var rowsWritten = 0
         var walBytes = 0

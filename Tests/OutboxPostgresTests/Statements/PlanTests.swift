@@ -3,7 +3,7 @@ import OutboxSQL
 import Testing
 
 /// The plan of every runtime statement that reads the log, whatever the planner knows of the tables.
-@Suite(.schema) struct PlanTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct PlanTests {
     enum State: String, CaseIterable, Sendable {
         case neverAnalysed
         case analysedEmpty

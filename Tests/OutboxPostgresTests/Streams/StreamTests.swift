@@ -7,7 +7,7 @@ import Testing
 
 @testable import OutboxPostgres
 
-@Suite(.schema) struct PauseTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct PauseTests {
     /// A relay for d, and for e, whose messages show how far it has come.
     private func relay(
         _ bench: RelayBench, _ deliveries: Deliveries, _ marks: Deliveries, wakeup: PostgresStore.Wakeup
@@ -115,7 +115,7 @@ import Testing
     }
 }
 
-@Suite(.schema) struct RewindTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct RewindTests {
     private func fill(_ bench: RelayBench, _ numbers: ClosedRange<Int>) async throws {
         for number in numbers { try await bench.sql("SELECT $outbox.enqueue('d', '\(number)', key => 'k')") }
     }
@@ -231,7 +231,7 @@ import Testing
         #expect(try await bench.deadCount() == 1)
     }
 
-    /// Somebody writes another cursor into the row by hand.
+    /// An operator writes another cursor into the row by hand.
     @Test func aCursorThatIsSetByHandIsTakenOver() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()

@@ -1,7 +1,7 @@
 import Foundation
 
 enum ProcessState {
-    /// Whether a process still runs. One that has ended but that nobody has waited for answers `kill(pid, 0)` as well, so
+    /// Whether a process still runs. A zombie, which has ended and was not waited for, answers `kill(pid, 0)` as well, so
     /// on Linux its state is looked at.
     static func isRunning(_ process: Int32) -> Bool {
         #if os(Linux)

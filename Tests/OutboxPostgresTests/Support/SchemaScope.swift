@@ -53,6 +53,6 @@ struct SchemaTrait: TestTrait, SuiteTrait, TestScoping {
 }
 
 extension Trait where Self == SchemaTrait {
-    /// A schema's name of one's own on the shared server, in ``SchemaScope/current``.
+    /// A schema of the test's own on the shared server, in ``SchemaScope/current``.
     static var schema: SchemaTrait { SchemaTrait() }
 }

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite(.schema) struct SchemaScopeTests {
+@Suite(.schema, .timeLimit(.minutes(10))) struct SchemaScopeTests {
     @Test func namesAreIdentifiersWithPartOfTheTestsName() {
         #expect(SchemaScope.current.name.contains("_namesareidentifiers"))
         #expect(SchemaScope.current.name.utf8.count < 40)

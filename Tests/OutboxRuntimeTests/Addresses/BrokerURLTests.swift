@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxRuntime
 
-@Suite struct BrokerURLTests {
+@Suite(.timeLimit(.minutes(5))) struct BrokerURLTests {
     private static let ports = ["amqp": 5672, "amqps": 5671]
 
     @Test func everything() throws {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct BreakerTests {
+@Suite(.timeLimit(.minutes(5))) struct BreakerTests {
     private let start = ContinuousClock.now
     private let policy = BreakerPolicy.opening(
         afterFailures: 3, initialDelay: .milliseconds(100), maximumDelay: .seconds(1))

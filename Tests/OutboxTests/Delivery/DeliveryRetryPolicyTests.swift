@@ -1,7 +1,7 @@
 @testable import Outbox
 import Testing
 
-@Suite struct DeliveryRetryPolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct DeliveryRetryPolicyTests {
     @Test func theLongestPauseDoublesUpToTheMaximum() {
         let policy = DeliveryRetryPolicy.exponential(jitter: false)
         var random = SeededGenerator(seed: 1)

@@ -1,7 +1,7 @@
 @testable import Outbox
 import Testing
 
-@Suite struct KeyGateTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyGateTests {
     @Test func aKeyIsBlockedUntilItsLastDeferredMessageIsGone() {
         var gate = KeyGate()
         #expect(gate.isOpen)

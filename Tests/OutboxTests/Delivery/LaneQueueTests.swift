@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct LaneQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct LaneQueueTests {
     /// Random schedules of adding, asking, waking, finishing and taking a lane away, against what must always hold.
     @Test(arguments: 0..<20) func aLaneIsSequentialAndNothingIsLost(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -81,7 +81,7 @@ import Testing
             case 1:
                 if let worker = idle.sorted().first { ask(worker, finished: nil) }
             case 2:
-                // Somebody takes the lane from its worker, who goes on with what it has.
+                // The lane is taken from its worker, which goes on with its work.
                 guard let worker = busy.keys.sorted().randomElement(using: &random) else { break }
                 guard let assignment = busy.removeValue(forKey: worker) else { break }
                 let lane = assignment.lane
@@ -109,7 +109,7 @@ import Testing
         #expect(Set(queue.close()) == waiting)
     }
 
-    /// What waits in lanes that somebody is working on.
+    /// What waits in lanes that a worker is working on.
     private func openInBusyLanes(
         _ added: [Int: [Int]], _ done: [Int: [Int]], _ busy: [Int: LaneAssignment<Int>]
     ) -> Int {
@@ -133,7 +133,7 @@ import Testing
             return
         }
         queue.add(4, to: 0)
-        if queue.wakeOne() != nil { Issue.record("woke somebody after having been closed") }
+        if queue.wakeOne() != nil { Issue.record("woke a worker after having been closed") }
     }
 }
 

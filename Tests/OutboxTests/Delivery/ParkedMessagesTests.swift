@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct ParkedMessagesTests {
+@Suite(.timeLimit(.minutes(5))) struct ParkedMessagesTests {
     private enum Step: CaseIterable {
         case endFirst, endSecond, store, take, abandon
     }

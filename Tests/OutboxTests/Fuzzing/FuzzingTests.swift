@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxTesting
 
 /// What reads texts of people and of rows, with inputs that are nearly right.
-@Suite struct FuzzingTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 5)))) struct FuzzingTests {
     @Test func addressesOfBrokers() async {
         let ports = ["amqp": 5672, "amqps": 5671, "kafka": 9092]
         let fuzzer = Fuzzer(

@@ -7,7 +7,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-@Suite("Validation of new messages")
+@Suite("Validation of new messages", .timeLimit(.minutes(5)))
 struct NewMessageValidationTests {
     private func message(_ change: (inout NewMessage) -> Void = { _ in }) -> NewMessage {
         var message = NewMessage(to: "orders", text: "")

@@ -45,7 +45,7 @@ import Testing
             self.kept.withLock { $0 }.filter { $0.level >= .info && $0.text.contains(text) }
         }
 
-        /// What was written for those who look for a fault.
+        /// What was written at debug.
         func details(_ text: String) -> Int {
             self.kept.withLock { $0 }.count { $0.level == .debug && $0.text.contains(text) }
         }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct LineBudgetTests {
+@Suite(.timeLimit(.minutes(5))) struct LineBudgetTests {
     private let start = ContinuousClock.now
 
     @Test func theFirstOnesAreWrittenAndTheOthersCounted() throws {

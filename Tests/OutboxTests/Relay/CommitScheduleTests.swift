@@ -1,7 +1,7 @@
 @testable import Outbox
 import Testing
 
-@Suite struct CommitScheduleTests {
+@Suite(.timeLimit(.minutes(5))) struct CommitScheduleTests {
     private let start = ContinuousClock.now
     private func schedule() -> CommitSchedule {
         CommitSchedule(interval: .milliseconds(100), messages: 1000, maximumDelay: .seconds(1))

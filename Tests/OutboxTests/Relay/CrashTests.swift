@@ -101,7 +101,7 @@ import Testing
         #expect(dead.reason == .crashed && dead.attempts == maximumAttempts)
         let times = maximumAttempts == 1 ? "once" : "3 times"
         #expect(dead.error == "the relay's process ended \(times) while it delivered this message alone")
-        // What comes before it may have been committed in between, which is no harm: then it is counted anew.
+        // What comes before it may have been committed in between, which is no harm: then it is counted again.
         #expect(most.count >= 2 + maximumAttempts)
         #expect(most.suffix(maximumAttempts).allSatisfy { $0 == 1 }, "one at a time: \(most)")
     }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct CrashWatchTests {
+@Suite(.timeLimit(.minutes(5))) struct CrashWatchTests {
     private let stream = StreamID(1)
     private let other = StreamID(2)
 

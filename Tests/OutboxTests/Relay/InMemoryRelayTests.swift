@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// The relay on the store in memory: what an application's own tests do, without a server and without waiting.
-@Suite struct InMemoryRelayTests {
+@Suite(.timeLimit(.minutes(5))) struct InMemoryRelayTests {
     private struct Refused: Error {}
 
     private func run(_ relay: Relay, until isDone: @escaping @Sendable (RelayEvent) -> Bool) async throws -> [RelayEvent] {

@@ -1,7 +1,7 @@
 @testable import Outbox
 import Testing
 
-@Suite struct LedgerTests {
+@Suite(.timeLimit(.minutes(5))) struct LedgerTests {
     private func filled(_ counts: [Int]) -> (Ledger<String>, [Int]) {
         var ledger = Ledger<String>()
         var sequences: [Int] = []

@@ -12,7 +12,7 @@ import Tracing
 
 /// What a relay tells a metrics backend and a tracer. In a process of its own, because there is one of each for all of a
 /// process.
-@Suite struct ObservationTests {
+@Suite(.timeLimit(.minutes(5))) struct ObservationTests {
     private struct Refused: Error {}
 
     @Test func attemptsAreCountedAndTraced() async {
@@ -63,7 +63,7 @@ import Tracing
             let spans = tracer.finishedSpans
             let checkout = try #require(spans.first { $0.operationName == "checkout" })
             let deliveries = spans.filter { $0.operationName == "outbox deliver" }
-            // One good, three bad; and one that nobody traced.
+            // One good, three bad; and one that was not traced.
             let continued = deliveries.filter { $0.spanContext.traceID == checkout.spanContext.traceID }
             #expect(deliveries.count == 5 && continued.count == 4)
             #expect(continued.allSatisfy { $0.spanContext.parentSpanID == checkout.spanContext.spanID })

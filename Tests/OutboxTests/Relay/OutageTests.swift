@@ -6,7 +6,7 @@ import Testing
 
 @testable import Outbox
 
-/// What a relay does while a destination is down. Down for a number of calls, not for a time, so nobody waits.
+/// What a relay does while a destination is down. Down for a number of calls, not for a time, so no test waits.
 @Suite(.timeLimit(.minutes(5))) struct OutageTests {
     private struct Refused: Error {}
 
@@ -19,7 +19,7 @@ import Testing
         configuration.page.messages = 100
         configuration.commit.interval = .milliseconds(1)
         configuration.reconnect.initialDelay = .milliseconds(1)
-        // Whoever ends by this ends by the time limit.
+        // A test that ends by this has reached the time limit.
         configuration.shutdown.deadline = .seconds(3600)
         return Relay(store: outbox, routes: routes, configuration: configuration, logger: logger)
     }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Outbox
 
-@Suite struct RoutePatternTests {
+@Suite(.timeLimit(.minutes(5))) struct RoutePatternTests {
     @Test(arguments: [
         ("user.created", "user.created", true), ("user.created", "user.deleted", false),
         ("user.*", "user.created", true), ("user.*", "user", false), ("user.*", "user.a.b", false),

@@ -42,7 +42,7 @@ enum Fault: String, CaseIterable, Sendable {
                 "a late transaction of many pages is resumed where it was committed",
             ]
         case .startsAtTheEnd:
-            ["messages of a destination that nobody registered stay, and are read from the beginning"]
+            ["messages of a destination that was never registered stay, and are read from the beginning"]
         case .mixesSubscriptions: ["every subscription gets every message"]
         case .sharesOwnership: ["one session owns a subscription"]
         case .keepsOwnership: ["ownership is handed over when a session is closed"]
@@ -65,9 +65,9 @@ enum Fault: String, CaseIterable, Sendable {
         case .defersForNoTime: ["a message deferred for a time is read when that time is over, and not before"]
         case .defersForEver: ["a message deferred for a short time becomes due by itself"]
         case .ignoresScheduledTime: ["a scheduled message is due at its time"]
-        case .hidesNextDue: ["it is said when the next deferred message is due"]
-        case .hidesChanges: ["it is told when somebody else has changed deferred messages"]
-        case .reportsOwnChanges: ["what a session changes itself is no change by somebody else"]
+        case .hidesNextDue: ["the session reports when the next deferred message is due"]
+        case .hidesChanges: ["the session reports when another session has changed deferred messages"]
+        case .reportsOwnChanges: ["what a session changes itself is not reported as a change by another one"]
         case .readsOnlyFirstOfKey: ["a message waits behind the first of its key, and is read with it in order"]
         case .neverPromotes:
             ["the first waiting message of a touched key is due when those before it are delivered"]

@@ -9,7 +9,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-@Suite("Outbox in memory")
+@Suite("Outbox in memory", .timeLimit(.minutes(5)))
 struct InMemoryOutboxTests {
     private struct Stop: Error {}
 

@@ -1,7 +1,7 @@
 import OutboxTesting
 import Testing
 
-@Suite("Store conformance")
+@Suite("Store conformance", .timeLimit(.minutes(5)))
 struct StoreConformanceTests {
     @Test("The store in memory passes", arguments: StoreConformance.checks)
     func passes(_ check: StoreConformance.Check) async throws {

@@ -8,7 +8,7 @@ extension BatchSchedule {
     }
 }
 
-@Suite struct BatchScheduleTests {
+@Suite(.timeLimit(.minutes(5))) struct BatchScheduleTests {
     private func sendable(_ schedule: inout BatchSchedule) -> [Int] {
         var indices: [Int] = []
         while let index = schedule.next() { indices.append(index) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxTesting
 
-@Suite struct MessageTemplateTests {
+@Suite(.timeLimit(.minutes(5))) struct MessageTemplateTests {
     private let message = MessageBatch([
         NewMessage(to: "bus", route: "orders", headers: ["tenant": "acme"], text: "")
     ])[0]

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// What a relay makes of transports and their outcomes.
-@Suite struct RelayTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct RelayTransportTests {
     /// A transport whose outcomes a test decides.
     private final class Scripted: Transport {
         enum Step: Hashable { case run, deliver, close, end }

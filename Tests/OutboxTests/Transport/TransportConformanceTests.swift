@@ -1,7 +1,7 @@
 import OutboxTesting
 import Testing
 
-@Suite("Transport conformance")
+@Suite("Transport conformance", .timeLimit(.minutes(5)))
 struct TransportConformanceTests {
     @Test("A transport in memory passes", arguments: TransportConformance.checks)
     func passes(_ check: TransportConformance.Check) async throws {

@@ -18,7 +18,7 @@ import Musl
 /// (key derivation), so neither a socket loop nor the cooperative pool is the place for it.
 final class ConnectAttempt: Sendable {
     /// The link on its way from the thread that connected.
-    // Sendable because whoever takes the link out is its only owner.
+    // Sendable because the task that takes the link out is its only owner.
     final class Parcel: @unchecked Sendable {
         private let link: Mutex<ServerLink?>
 
@@ -41,7 +41,7 @@ final class ConnectAttempt: Sendable {
     private let requested: [String: String]
     private let logger: Logger
     private let state = Mutex(State.initial)
-    /// Tells the thread that nobody waits any more.
+    /// Tells the thread that no task waits any more.
     private let abandoned: WakePipe
 
     private init(requested: [String: String], logger: Logger) throws(LibPQError) {

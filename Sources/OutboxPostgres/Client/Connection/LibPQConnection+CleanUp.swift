@@ -3,8 +3,8 @@ internal import Synchronization
 extension LibPQConnection {
     @TaskLocal static var copying: Set<ObjectIdentifier> = []
 
-    /// Does what others have left to be done: rolls back a transaction that was dropped while open, and stops listening where nobody
-    /// listens. Called with the turn.
+    /// Cleans up after earlier users of the connection: rolls back a transaction that was dropped while open, and stops listening on
+    /// channels without a listener. Called with the turn.
     func cleanUp() async throws(LibPQError) {
         let abandoned = abandonedTransaction.load(ordering: .acquiring)
         guard abandoned != 0 || !activity.abandonedChannels.isEmpty else { return }

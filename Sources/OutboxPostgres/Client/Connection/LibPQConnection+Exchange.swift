@@ -58,7 +58,7 @@ extension LibPQConnection {
     }
 
     func endTurn() async {
-        // A cancel request that is still on its way must not hit whoever comes next.
+        // A cancel request that is still on its way must not hit the next statement.
         exchange.statements = []
         if exchange.cancel.isSending, loss == nil {
             await suspend { continuation in
@@ -156,7 +156,7 @@ extension LibPQConnection {
 
     // MARK: Sending and receiving
 
-    /// Moves what the socket has and takes, and resumes who waits for that.
+    /// Moves what the socket has and takes, and resumes the tasks that wait for that.
     private func transfer(_ events: SocketEvents) {
         do throws(LibPQError) {
             let connection = try unsafe requireLink()
@@ -168,7 +168,7 @@ extension LibPQConnection {
             if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 { return }
             exchange.resume()
         } catch {
-            // Whoever waits was resumed when the connection was lost.
+            // The waiting tasks were resumed when the connection was lost.
         }
     }
 

@@ -127,7 +127,7 @@ public actor LibPQConnection {
     }
 
     /// Ends the session at once. What is running or waiting throws ``LibPQError/Code/connectionLost``, and the server is asked to
-    /// cancel it. A connection that nobody refers to any more closes by itself.
+    /// cancel it. A connection closes by itself when the last reference to it is gone.
     public func close() {
         guard loss == nil else { return }
         // The server does not look for a closed socket while it executes.

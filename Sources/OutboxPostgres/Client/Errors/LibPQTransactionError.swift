@@ -48,7 +48,7 @@ public struct LibPQTransactionError: Error, Sendable, CustomStringConvertible, C
         case let error as LibPQError: parts.append("the transaction failed: \(error)")
         // Of a savepoint in it. What ended the connection failed both, and is told once.
         case let error as LibPQTransactionError: parts += error.parts
-        // Somebody else's error may say anything, so only its type is named here.
+        // The application's error may say anything, so only its type is named here.
         case let error?: parts.append("the transaction's closure threw a \(type(of: error))")
         }
         for (action, error) in [("ROLLBACK", rollbackError), ("COMMIT", commitError)] {

@@ -265,7 +265,7 @@ final class Resumer: TaskExecutor {
         loop.resume(UnownedJob(job))
     }
 
-    /// On the thread of `loop`, where whoever runs is alone: an actor of the loop is entered at once.
+    /// On the thread of `loop`, which runs one job at a time: an actor of the loop is entered at once.
     func run(_ job: UnownedJob) {
         unsafe job.runSynchronously(
             isolatedTo: loop.asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())

@@ -1,6 +1,6 @@
 internal import DequeModule
 
-/// Who waits for the server to speak unasked, and what it has said. Confined to the connection.
+/// The tasks that wait for asynchronous messages of the server, and the messages that came. Confined to the connection.
 struct ActivityState {
     private struct Waiter {
         let deadline: ContinuousClock.Instant?
@@ -12,24 +12,24 @@ struct ActivityState {
         var notifications: Deque<LibPQNotification> = []
     }
 
-    /// More than this is not kept for somebody who does not fetch it.
+    /// More notifications than this are not kept until they are fetched.
     static let maximumPending = 65_536
 
     private var waiters: [Int: Waiter] = [:]
     private var subscriptions: [Int: Subscription] = [:]
     /// Of channels without a subscription.
     private var pending: [LibPQNotification] = []
-    /// Channels that nobody listens to any more, but the server does not know.
+    /// Channels without a listener, of which the server was not told yet.
     private(set) var abandonedChannels: [String] = []
 
     // MARK: Waiters
 
-    /// How often everybody was resumed: tells one who has decided to wait, and does not yet, that he need not.
+    /// How often all waiters were resumed: tells a task that has decided to wait, and does not yet, that it need not.
     private(set) var changeCount = 0
     var hasWaiters: Bool { !waiters.isEmpty }
     var earliestDeadline: ContinuousClock.Instant? { waiters.values.compactMap(\.deadline).min() }
 
-    /// The one who is resumed looks for himself what has happened.
+    /// The resumed task looks itself what has happened.
     mutating func wait(
         _ id: Int, until deadline: ContinuousClock.Instant?, _ continuation: CheckedContinuation<Void, Never>
     ) {

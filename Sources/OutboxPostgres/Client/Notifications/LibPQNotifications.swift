@@ -1,11 +1,11 @@
 /// The notifications of a channel, from the moment in which the server began to listen.
 ///
 /// The sequence ends when its task is cancelled, ``LibPQConnection/close()`` is called or the connection has gone back to a pool, and throws ``LibPQError/Code/connectionLost``
-/// when the connection is lost. It reads from the connection only while somebody awaits the next element; statements of others on
+/// when the connection is lost. It reads from the connection only while a task awaits the next element; other tasks' statements on
 /// the same connection run meanwhile. Several iterators share the notifications. Once the sequence and its iterators are gone, the connection
 /// stops listening, before its next statement.
 ///
-/// Notifications that arrive while nobody asks for them are kept, at most 65,536 of them; then the oldest are dropped.
+/// Notifications that arrive while no task awaits them are kept, at most 65,536 of them; then the oldest are dropped.
 package struct LibPQNotifications: AsyncSequence, Sendable {
     /// A notification of the channel.
     package typealias Element = LibPQNotification
@@ -34,7 +34,7 @@ package struct LibPQNotifications: AsyncSequence, Sendable {
         }
     }
 
-    /// Lives as long as somebody can ask for the next notification.
+    /// Lives as long as an iterator can ask for the next notification.
     final class Subscription: Sendable {
         let connection: LibPQConnection
         let id: Int

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Connections to one server, opened when they are needed and reused.
 ///
-/// Callers who find all connections in use wait in the order in which they came. ``run()`` is not needed for the pool to work; it closes
+/// Callers that find all connections in use wait in the order in which they came. ``run()`` is not needed for the pool to work; it closes
 /// it when the application shuts down.
 public final class LibPQConnectionPool: Service {
     private typealias Waiter = CheckedContinuation<PoolGrant<PooledConnection>, Never>
@@ -87,8 +87,8 @@ public final class LibPQConnectionPool: Service {
         await close()
     }
 
-    /// Closes the connections that are not in use, and the others as they come back. Whoever waits for one, and whoever asks from now
-    /// on, gets ``LibPQError/Code/poolClosed``.
+    /// Closes the connections that are not in use, and the others as they come back. Tasks that wait for a connection, or ask for one from now
+    /// on, get ``LibPQError/Code/poolClosed``.
     public func close() async {
         let (idle, waiters) = state.withLock { $0.close() }
         for waiter in waiters { waiter.resume(returning: .closed) }

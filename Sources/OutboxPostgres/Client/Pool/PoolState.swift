@@ -1,9 +1,9 @@
 internal import DequeModule
 
-/// Who gets which connection. Decides; connects, closes and resumes nothing.
+/// Which caller gets which connection. Decides; connects, closes and resumes nothing.
 ///
-/// Every connection occupies a slot, from the decision to open it until it is closed. Whoever is granted a slot without a connection
-/// opens one himself, so the pool needs no task of its own, and cancelling the one who asked cancels the attempt.
+/// Every connection occupies a slot, from the decision to open it until it is closed. A caller that is granted a slot without a connection
+/// opens one itself, so the pool needs no task of its own, and cancelling the caller cancels the attempt.
 struct PoolState<Resource, Waiter> {
     enum Request {
         case granted(PoolGrant<Resource>)
@@ -110,7 +110,7 @@ struct PoolState<Resource, Waiter> {
     }
 }
 
-/// What somebody who asked has got.
+/// What a caller has been granted.
 enum PoolGrant<Resource> {
     /// A connection that was used before.
     case lease(Resource)

@@ -77,7 +77,7 @@ extension Double: LibPQDecodable {
 }
 
 extension String: LibPQDecodable {
-    /// From the types of text, `json`, `jsonb`, and types that somebody created whose binary form is text: enums, `citext`.
+    /// From the types of text, `json`, `jsonb`, and user-defined types whose binary form is text: enums, `citext`.
     public init(from row: LibPQRow, at column: Int) throws(LibPQError) {
         let column = try row.column(column)
         try column.requireValue(as: String.self)

@@ -13,7 +13,7 @@ internal import CLibPQ
         unsafe PQclear(pointer)
     }
 
-    /// Gives the pointer to somebody who frees it.
+    /// Gives up the pointer; the caller frees it.
     consuming func release() -> OpaquePointer {
         let pointer = unsafe pointer
         discard self

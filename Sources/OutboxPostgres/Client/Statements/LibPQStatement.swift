@@ -25,7 +25,7 @@ public struct LibPQStatement: Sendable, Hashable {
 }
 
 extension LibPQStatement: CustomStringConvertible {
-    /// The text. The values are left out: they may be nobody's business.
+    /// The text. The values are left out: they may be confidential.
     public var description: String { text }
 }
 
@@ -77,7 +77,7 @@ extension LibPQStatement: ExpressibleByStringInterpolation {
             appendInterpolation(Element.sqlValue(of: value))
         }
 
-        /// Inserts SQL as it is. Never give it what somebody else has written.
+        /// Inserts SQL as it is. Never give it text from outside the program.
         public mutating func appendInterpolation(unescaped sql: String) {
             text += sql
         }

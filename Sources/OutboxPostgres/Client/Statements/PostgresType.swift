@@ -34,6 +34,6 @@ enum PostgresType {
     static let pgSnapshot: UInt32 = 5038
     static let xid8: UInt32 = 5069
 
-    /// Types from this oid on were created by somebody: enums, citext, composite types.
+    /// Types from this oid on are user-defined: enums, citext, composite types.
     static let firstUserDefined: UInt32 = 16384
 }

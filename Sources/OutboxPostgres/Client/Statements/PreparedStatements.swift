@@ -44,7 +44,7 @@ struct PreparedStatements {
         return .prepare(serverName: serverName)
     }
 
-    /// Forgets a statement that the server does not have, or whose plan has become invalid: its next use prepares it anew, under
+    /// Forgets a statement that the server does not have, or whose plan has become invalid: its next use prepares it again, under
     /// a name of the server that was not used before.
     mutating func invalidate(_ name: String, serverName: String) {
         entries[name]?.variants.removeAll { $0.serverName == serverName }

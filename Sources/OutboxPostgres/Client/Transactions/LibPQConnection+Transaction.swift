@@ -40,7 +40,7 @@ extension LibPQConnection {
 
     /// Begins a transaction.
     ///
-    /// Until it has ended, everything that is sent to this connection is part of it, whoever sends it.
+    /// Until it has ended, everything that is sent to this connection is part of it, from any task.
     ///
     /// - Throws: ``LibPQError/Code/transactionState`` if the connection is in a transaction already; otherwise as ``query(_:)``.
     package func begin(
@@ -91,7 +91,7 @@ extension LibPQConnection {
         try await query("ROLLBACK", isShielded: true)
     }
 
-    /// If the end was not sent, or not accepted, somebody has to make it up.
+    /// If the end was not sent, or not accepted, the next user of the connection has to roll back first.
     private func transactionEnded(_ id: Int) {
         guard currentTransaction == id else { return }
         if loss == nil, transactionStatus != .idle {

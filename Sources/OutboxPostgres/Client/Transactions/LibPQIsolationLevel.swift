@@ -2,7 +2,7 @@
 public enum LibPQIsolationLevel: String, Sendable, Hashable, CaseIterable {
     /// Every statement sees what was committed when it began.
     case readCommitted = "READ COMMITTED"
-    /// Every statement sees what was committed when the first one began. A write to a row that somebody changed since fails with 40001.
+    /// Every statement sees what was committed when the first one began. A write to a row that another transaction changed since fails with 40001.
     case repeatableRead = "REPEATABLE READ"
     /// As if transactions ran one after the other; what would contradict that fails with 40001.
     case serializable = "SERIALIZABLE"

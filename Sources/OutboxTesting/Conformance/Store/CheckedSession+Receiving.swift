@@ -47,7 +47,7 @@ extension CheckedSession {
             let result = try await self.read([request], until: .now)
             let pages = result.pages.filter { $0.origin == .deferred }
             try require(pages.count <= 1, "a read has brought \(pages.count) pages of deferred messages of one stream")
-            // Somebody else's change may be reported before anything is read.
+            // Another session's change may be reported before anything is read.
             if pages.isEmpty && result.nextDue.index(forKey: stream) == nil {
                 try require(limit > .now, "deferred messages were asked for, but it is not said when the next is due")
                 continue

@@ -102,7 +102,7 @@ extension StoreConformance {
             }
         },
 
-        Check("messages of a destination that nobody registered stay, and are read from the beginning") { fixture in
+        Check("messages of a destination that was never registered stay, and are read from the beginning") { fixture in
             let ids = try await fixture.enqueue(.numbered(3, to: .invoices) + .numbered(3))
             try await CheckedSession.with(fixture) { session in
                 let pages = try await session.receive(3)

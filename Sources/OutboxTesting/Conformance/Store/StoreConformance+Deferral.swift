@@ -51,7 +51,7 @@ extension StoreConformance {
             }
         },
 
-        Check("it is said when the next deferred message is due") { fixture in
+        Check("the session reports when the next deferred message is due") { fixture in
             try await CheckedSession.with(fixture) { session in
                 try require(try await session.pollDeferred().nextDue, equals: nil, "the next due of none")
                 _ = try await session.enqueueDeferred(fixture, .numbered(3)) { index, id in
@@ -78,7 +78,7 @@ extension StoreConformance {
             }
         },
 
-        Check("it is told when somebody else has changed deferred messages") { fixture in
+        Check("the session reports when another session has changed deferred messages") { fixture in
             try await CheckedSession.with(fixture) { session in
                 let ids = try await fixture.enqueue(.numbered(1))
                 let pages = try await session.receive(1)
@@ -98,7 +98,7 @@ extension StoreConformance {
             }
         },
 
-        Check("what a session changes itself is no change by somebody else") { fixture in
+        Check("what a session changes itself is not reported as a change by another one") { fixture in
             try await CheckedSession.with(fixture) { session in
                 _ = try await session.enqueueDeferred(fixture, .numbered(2)) { _, id in
                     Deferral(id: id, attempts: 1, due: .after(.zero), ordered: false, error: nil)
@@ -114,6 +114,6 @@ extension StoreConformance {
     private static func requireAnHour(_ duration: Duration?) throws {
         // As long as a slow machine may have taken since.
         let isAnHour = duration.map { (Duration.seconds(3300)...(.seconds(3660))).contains($0) } ?? false
-        try require(isAnHour, "the next deferred message is due in an hour, but it is said: \(duration as Any)")
+        try require(isAnHour, "the next deferred message is due in an hour, but the session reported \(duration as Any)")
     }
 }

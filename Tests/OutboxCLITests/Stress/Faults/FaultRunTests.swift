@@ -9,7 +9,7 @@ import Testing
 /// rewinds, outages, kills, crashes of the server.
 ///
 /// Short in every run; as long as `OUTBOX_STRESS_SECONDS` says. `OUTBOX_STRESS_SEED` repeats the choices of a run.
-@Suite struct FaultRunTests {
+@Suite(.timeLimit(.minutes(StressSettings.minutes(atLeast: 10)))) struct FaultRunTests {
     private let seconds = StressSettings.seconds(otherwise: 8)
     private let seed = StressSettings.seed
 

@@ -23,7 +23,7 @@ final class RelayProcess: Sendable {
         self.arguments = arguments
     }
 
-    /// Runs the relay for as long as `body` does, with the arguments of `outbox`. Nobody else would end it when `body` throws.
+    /// Runs the relay for as long as `body` does, with the arguments of `outbox`. It is ended too when `body` throws.
     static func with(_ arguments: [String], _ body: (RelayProcess) async throws -> Void) async throws {
         let relay = RelayProcess(arguments)
         try relay.ensureRunning()
@@ -65,7 +65,7 @@ final class RelayProcess: Sendable {
 
     private var isRunning: Bool { self.guarded.withLock { $0.process?.isRunning == true } }
 
-    /// SIGKILL. Returns when the process is gone; somebody else may have started another by then.
+    /// SIGKILL. Returns when the process is gone; another one may have been started by then.
     func kill() async throws {
         let killed: Process? = self.guarded.withLock { state in
             guard let process = state.process, process.isRunning else { return nil }
