@@ -1,5 +1,6 @@
 public import Logging
 public import Outbox
+import OutboxRuntime
 
 /// Publishes messages to RabbitMQ, or another broker that speaks AMQP 0-9-1 with publisher confirms.
 ///
@@ -14,7 +15,7 @@ public import Outbox
 public final class AMQPTransport: Transport {
     private let configuration: AMQPConfiguration
     private let logger: Logger
-    private let desk = Desk()
+    private let mailbox = Mailbox(starting: .starting, ended: .closed)
 
     /// Creates a transport; nothing is connected before ``run()``.
     ///
@@ -45,30 +46,39 @@ public final class AMQPTransport: Transport {
 
     /// Keeps a connection until ``close()`` has finished or the task is cancelled. Runs once.
     public func run() async throws {
-        let (configuration, logger, desk) = (self.configuration, self.logger, self.desk)
-        try await desk.run {
-            Publisher(configuration, desk: desk, logger: logger).run()
+        let (configuration, logger, mailbox) = (self.configuration, self.logger, self.mailbox)
+        do throws(MailboxError) {
+            try await mailbox.run {
+                Publisher(configuration, mailbox: mailbox, logger: logger).run()
+            }
+        } catch {
+            throw TransportConfigurationError("RabbitMQ: \(error)")
         }
+        try Task.checkCancellation()
     }
 
     /// Publishes the messages and waits until the broker has confirmed them, or said what is wrong.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
-        try await self.desk.deliver(batch, keyOrder: self.configuration.confirms.keyOrder)
+        try Task.checkCancellation()
+        let job = DeliveryJob(batch, keyOrder: self.configuration.confirms.keyOrder)
+        if let end = self.mailbox.post(job) { job.end(end) }
+        defer { self.mailbox.remove(job) }
+        return try await job.answer.wait()
     }
 
     /// Waits for the first connection, or for its failure.
-    public func contact() async -> TransportHealth { await self.desk.contact() }
+    public func contact() async -> TransportHealth { await self.mailbox.firstStatus() }
 
     /// Finishes the deliveries in flight, and closes the connection.
     public func close() async {
-        await self.desk.close()
+        await self.mailbox.close()
     }
 
     /// Yes, with the reason, and again when it is another one.
     public var logsItsContact: Bool { true }
 
     /// Whether there is a connection on which the broker takes messages.
-    public var health: TransportHealth { self.desk.health }
+    public var health: TransportHealth { self.mailbox.status }
 
     /// Where the messages go, without credentials.
     public var description: String { self.configuration.description }

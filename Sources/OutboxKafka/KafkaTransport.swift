@@ -19,7 +19,7 @@ public final class KafkaTransport: Transport {
     private let properties: ProducerProperties
     private let template: RecordTemplate
     private let logger: Logger
-    private let board = DeliveryBoard()
+    private let producer = SharedProducer()
 
     /// Creates a transport; nothing is connected before ``run()``.
     ///
@@ -52,33 +52,30 @@ public final class KafkaTransport: Transport {
     public var logsItsContact: Bool { true }
 
     /// Whether a broker can be reached.
-    public var health: TransportHealth { self.board.health }
+    public var health: TransportHealth { self.producer.mailbox.status }
 
     /// Holds a producer until ``close()`` has finished or the task is cancelled. Runs once: make another transport for another relay,
     /// and for another run.
     ///
     /// - Throws: A `TransportConfigurationError` if it runs or has run already, or the system has no thread left.
     public func run() async throws {
-        guard self.board.begin() else { throw TransportConfigurationError("Kafka: a transport runs once") }
-        let (properties, configuration, board, logger) = (
-            self.properties, self.configuration, self.board, self.logger
+        let (properties, configuration, producer, logger) = (
+            self.properties, self.configuration, self.producer, self.logger
         )
-        let isStarted = DedicatedThread.start {
-            var loop = ProducerLoop(
-                properties: properties, configuration: configuration, board: board, logger: logger)
-            loop.run()
+        do throws(MailboxError) {
+            // Ending librdkafka may take a moment, for which a cancelled run does not wait: what deliveries have lent is kept without them.
+            try await producer.mailbox.run {
+                var loop = ProducerLoop(
+                    properties: properties, configuration: configuration, producer: producer, logger: logger)
+                loop.run()
+            }
+        } catch {
+            throw TransportConfigurationError("Kafka: \(error)")
         }
-        guard isStarted else {
-            self.board.end()
-            throw TransportConfigurationError("the system has no thread for a Kafka transport")
-        }
-        await self.board.ended.wait()
-        // Ending librdkafka may take a moment, and no delivery waits for it: what deliveries have lent is kept without them.
-        if Task.isCancelled { self.board.order(.cancel) }
     }
 
     /// Waits until a broker has answered, for the contact timeout at most.
-    public func contact() async -> TransportHealth { await self.board.contact() }
+    public func contact() async -> TransportHealth { await self.producer.mailbox.firstStatus() }
 
     /// Delivers a batch. Waits while there is no room; while brokers are out of reach, for the contact timeout only.
     ///
@@ -92,14 +89,18 @@ public final class KafkaTransport: Transport {
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
         let records = BatchRecords(batch, template: self.template)
         let reports = BatchReports(batch, fixedTopic: records.fixedTopic)
-        try self.board.add(reports)
+        switch self.producer.mailbox.add(reports) {
+        case nil: break
+        case .closed: return Array(repeating: .unavailable("the transport is closed"), count: batch.count)
+        case .cancelled: throw CancellationError()
+        }
         defer {
-            self.board.remove(reports)
+            self.producer.remove(reports)
             reports.close()
         }
         return try await withTaskCancellationHandler {
             var delivery = BatchDelivery(
-                batch, records, template: self.template, board: self.board, reports: reports)
+                batch, records, template: self.template, sharedProducer: self.producer, reports: reports)
             return try await delivery.run()
         } onCancel: {
             reports.cancel()
@@ -108,7 +109,6 @@ public final class KafkaTransport: Transport {
 
     /// Waits for what is under way, for the close timeout at most, and ends the producer.
     public func close() async {
-        self.board.order(.close)
-        await self.board.ended.wait()
+        await self.producer.mailbox.close()
     }
 }

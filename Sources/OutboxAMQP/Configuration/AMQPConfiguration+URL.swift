@@ -17,7 +17,8 @@ extension AMQPConfiguration {
     /// `message_id`, `content_type`, `message_type`, `app_id`, `priority`, `expiration`, `max_message_size`, `window`,
     /// `key_order` (`one_at_a_time`, `pipelined`), `confirm_timeout`, `connect_timeout`, `heartbeat`, `frame_size`,
     /// `connection_name`, `host_order` (`random`, `as_given`), `initial_delay`, `maximum_delay`; with `amqps` `ca_file`,
-    /// `cert_file`, `key_file`, `verify_peer`, `verify_host`, `auth` (`password`, `certificate`). A time is `30s`, `500ms` or `2m`.
+    /// `cert_file`, `key_file`, `verify_peer`, `verify_host`, `auth` (`password`, `certificate`). A time is `30s`, `500ms` or `2m`; a bare number
+    /// is seconds.
     ///
     /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
     ///   ``validate()`` finds. Without credentials.

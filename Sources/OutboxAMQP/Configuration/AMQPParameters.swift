@@ -83,19 +83,10 @@ struct AMQPParameters {
 
     mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
         guard let text = self.text(name) else { return nil }
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int64(digits), number <= 1_000_000_000 else { throw Self.noDuration(name) }
-        switch text[digits.endIndex...] {
-        case "ms": return .milliseconds(number)
-        case "s": return .seconds(number)
-        case "m": return .seconds(number * 60)
-        case "" where number == 0: return .zero
-        default: throw Self.noDuration(name)
+        guard let duration = try? DurationText.duration(text) else {
+            throw TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
         }
-    }
-
-    private static func noDuration(_ name: String) -> TransportConfigurationError {
-        TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
+        return duration
     }
 
     /// Refuses parameters that no setting has used: those of TLS without TLS.

@@ -1,18 +1,16 @@
 import Outbox
-import Synchronization
+import OutboxRuntime
+
+/// Where deliveries and the transport's thread meet.
+typealias Mailbox = ThreadMailbox<DeliveryJob, TransportHealth>
 
 /// A batch whose outcomes a task waits for.
 //
 // Sendable because what is not synchronised is used by the transport's thread only.
-final class DeliveryJob: @unchecked Sendable {
-    private enum Waiting {
-        case notYet
-        case waiting(CheckedContinuation<[Outcome], any Error>)
-        case over
-    }
-
+final class DeliveryJob: MailboxJob, @unchecked Sendable {
     let batch: MessageBatch
-    private let waiting = Mutex(Waiting.notYet)
+    /// The outcomes.
+    let answer = Answer<[Outcome]>()
 
     // From here on: the transport's thread only.
 
@@ -27,36 +25,26 @@ final class DeliveryJob: @unchecked Sendable {
         self.schedule = BatchSchedule(batch, keyOrder: keyOrder)
     }
 
-    /// - Returns: Whether it has begun; not if it was over before.
-    func begin(_ continuation: CheckedContinuation<[Outcome], any Error>) -> Bool {
-        let hasBegun = self.waiting.withLock { waiting in
-            if case .over = waiting { return false }
-            waiting = .waiting(continuation)
-            return true
-        }
-        if !hasBegun { continuation.resume(throwing: CancellationError()) }
-        return hasBegun
-    }
-
-    /// Whether no caller waits any more.
-    var isOver: Bool {
-        self.waiting.withLock { waiting in
-            if case .over = waiting { true } else { false }
-        }
-    }
-
-    /// Gives the outcomes to the waiting caller, unless that was done before.
-    func end(_ result: Result<[Outcome], any Error>) {
-        let continuation = self.waiting.withLock { waiting -> CheckedContinuation<[Outcome], any Error>? in
-            defer { waiting = .over }
-            if case .waiting(let continuation) = waiting { return continuation }
-            return nil
-        }
-        continuation?.resume(with: result)
-    }
-
-    /// Gives all messages the same outcome; from any thread.
+    /// Gives all messages the same outcome, unless they have outcomes; from any thread.
     func end(all outcome: Outcome) {
-        self.end(.success(Array(repeating: outcome, count: self.batch.count)))
+        self.answer.give(.success(Array(repeating: outcome, count: self.batch.count)))
+    }
+
+    func end(_ reason: MailboxEnd) {
+        switch reason {
+        case .closed: self.end(all: .unavailable("the transport is closed"))
+        case .cancelled: self.end(all: .unavailable("the transport was cancelled"))
+        }
+    }
+}
+
+extension ThreadMailbox {
+    /// Notes the socket that the thread may be blocked in, which a cancelled run shuts down; -1: there is none.
+    func use(socket: CInt) {
+        if socket < 0 {
+            self.interrupt(by: nil)
+        } else {
+            self.interrupt { SocketState.shutDown(socket) }
+        }
     }
 }

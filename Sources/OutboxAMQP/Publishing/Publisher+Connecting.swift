@@ -1,5 +1,6 @@
 import Logging
 import Outbox
+import OutboxRuntime
 
 extension Publisher {
     /// Tries every host once.
@@ -19,7 +20,7 @@ extension Publisher {
         // In an order that does not change with the host that was tried first: the same reason is the same text.
         let reason = reasons.sorted().joined(separator: "; ")
         self.trouble = reason
-        self.desk.report(.down(reason))
+        self.mailbox.report(.down(reason))
         self.nextAttempt = .now + self.reconnects.failed(random: .random(in: 0...1))
         // Before there is a message, nothing else would say it.
         let isNews = self.saidReason != reason
@@ -31,8 +32,8 @@ extension Publisher {
     }
 
     private func connect(to host: AMQPConfiguration.Host) throws(ConnectionLoss) {
-        let desk = self.desk
-        let connection = try BrokerConnection(to: host, self.configuration) { desk.use(socket: $0) }
+        let mailbox = self.mailbox
+        let connection = try BrokerConnection(to: host, self.configuration) { mailbox.use(socket: $0) }
         self.terms = connection.terms
         self.connection = consume connection
         self.channels = ChannelTable()
@@ -53,7 +54,7 @@ extension Publisher {
         self.connectedAt = .now
         self.hasServed = false
         self.trouble = nil
-        self.desk.report(.up)
+        self.mailbox.report(.up)
         self.logger.log(
             level: self.saidReason == nil ? .debug : .notice, "Connected to RabbitMQ",
             metadata: [LogKey.host: "\(host)"])
@@ -97,7 +98,7 @@ extension Publisher {
         }
         self.drop()
         self.trouble = loss.reason
-        self.desk.report(.down(loss.reason))
+        self.mailbox.report(.down(loss.reason))
         self.settleAll(.unavailable(loss.reason))
         let hasLasted = .now - self.connectedAt > self.configuration.connection.maximumDelay
         self.nextAttempt =
@@ -107,12 +108,12 @@ extension Publisher {
     func takeLeave() {
         // While the broker does not read, it does not answer.
         let limit = self.isBlocked ? Duration.milliseconds(200) : .seconds(2)
-        self.desk.use(socket: -1)
+        self.mailbox.use(socket: -1)
         self.connection.take()?.close(within: limit)
     }
 
     private func drop() {
-        self.desk.use(socket: -1)
+        self.mailbox.use(socket: -1)
         self.connection = nil
         self.channels = ChannelTable()
         self.unconfirmed = 0

@@ -1,5 +1,6 @@
 import Logging
 import Outbox
+import OutboxRuntime
 
 extension Publisher {
     /// Hands out all the news that has come.
@@ -45,7 +46,7 @@ extension Publisher {
                 self.report(trouble: reason)
             } else if self.trouble != nil, !self.isBlocked {
                 self.trouble = nil
-                self.desk.report(.up)
+                self.mailbox.report(.up)
             }
             self.settle(entry.job, entry.index, outcome)
         }
@@ -153,14 +154,14 @@ extension Publisher {
         self.trouble = nil
         // What was published before is confirmed only now.
         self.confirmsExpectedSince = .now
-        self.desk.report(.up)
+        self.mailbox.report(.up)
         self.logger.debug("The broker takes messages again")
     }
 
     private func report(trouble reason: String) {
         if self.trouble == reason { return }
         self.trouble = reason
-        self.desk.report(.down(reason))
+        self.mailbox.report(.down(reason))
         self.logger.debug("The broker takes no messages", metadata: [LogKey.reason: "\(reason)"])
     }
 

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 extension Publisher {
     /// A job gives way to the next in line after that many messages.
@@ -15,7 +16,7 @@ extension Publisher {
             guard self.mayPublish, try self.hasRoom() else { return }
             // Asking for room may have brought news.
             guard self.mayPublish, let job = self.nextInLine() else { return }
-            if job.isOver {
+            if job.answer.isOver {
                 self.advance(job)
                 self.leaveLine(job)
             } else if let index = job.schedule.next() {

@@ -9,7 +9,7 @@ import OutboxRuntime
 /// ``Publication`` and `BatchSchedule`.
 final class Publisher {
     let configuration: AMQPConfiguration
-    let desk: Desk
+    let mailbox: Mailbox
     let logger: Logger
     let fixedAddress: FixedAddress
     /// Whether it was said that messages count as delivered which an exchange seems to delay.
@@ -57,9 +57,9 @@ final class Publisher {
 
     private var arrivals: [DeliveryJob] = []
 
-    init(_ configuration: AMQPConfiguration, desk: Desk, logger: Logger) {
+    init(_ configuration: AMQPConfiguration, mailbox: Mailbox, logger: Logger) {
         self.configuration = configuration
-        self.desk = desk
+        self.mailbox = mailbox
         self.logger = logger
         self.fixedAddress = FixedAddress(configuration)
         self.reconnects = ReconnectSchedule(configuration.connection)
@@ -68,19 +68,19 @@ final class Publisher {
     /// Works until the transport is closed or cancelled.
     func run() {
         while self.round() {}
-        self.desk.use(socket: -1)
+        self.mailbox.use(socket: -1)
         self.connection = nil
-        self.desk.end()
+        self.mailbox.end()
     }
 
     /// - Returns: Whether there is another one.
     private func round() -> Bool {
-        let orders = self.desk.take(into: &self.arrivals)
-        if orders.isCancelled { return false }
+        let order = self.mailbox.take(into: &self.arrivals)
+        if order == .cancel { return false }
         self.now = .now
         self.accept()
         if self.connection == nil {
-            if orders.isClosing { return false }
+            if order == .close { return false }
             if self.now >= self.nextAttempt {
                 self.connect()
                 // Attempts may have taken long.
@@ -98,12 +98,12 @@ final class Publisher {
                 self.lose(error)
                 return true
             }
-            if orders.isClosing, self.jobs.isEmpty {
+            if order == .close, self.jobs.isEmpty {
                 self.takeLeave()
                 return false
             }
         }
-        self.sleep(orders)
+        self.sleep(order)
         return true
     }
 
@@ -119,12 +119,15 @@ final class Publisher {
         self.arrivals.removeAll(keepingCapacity: true)
     }
 
-    private func sleep(_ orders: Desk.Orders) {
+    private func sleep(_ order: Mailbox.Order) {
         let hasConnection = self.connection != nil
         let pause = hasConnection ? self.patience : self.nextAttempt - .now
-        _ = self.desk.sleep(
-            socket: hasConnection ? self.terms.socket : nil, forWriting: self.isWaitingForRoom,
-            milliseconds: pause.wholeMilliseconds, orders: orders)
+        self.mailbox.sleep(after: order) { descriptor, maySleep in
+            let ready = SocketState.wait(
+                pipe: descriptor, socket: hasConnection ? self.terms.socket : nil, forWriting: self.isWaitingForRoom,
+                milliseconds: maySleep ? pause.wholeMilliseconds : 0)
+            return (ready.pipe, ())
+        }
     }
 
     /// For how long nothing is to be done if nothing happens.
@@ -154,9 +157,9 @@ final class Publisher {
 
     /// A job whose schedule has changed has something to be sent, or is done, or waits.
     func advance(_ job: DeliveryJob) {
-        if job.schedule.isDone || job.isOver {
+        if job.schedule.isDone || job.answer.isOver {
             self.remove(job)
-            job.end(.success(job.schedule.outcomes))
+            job.answer.give(.success(job.schedule.outcomes))
         } else {
             self.lineUp(job)
         }
@@ -178,7 +181,7 @@ final class Publisher {
     func settleAll(_ outcome: Outcome) {
         for job in self.jobs.values {
             job.schedule.settleRest(outcome)
-            job.end(.success(job.schedule.outcomes))
+            job.answer.give(.success(job.schedule.outcomes))
         }
         self.jobs.removeAll()
         for job in self.line { job.isInLine = false }

@@ -11,7 +11,7 @@ extension KafkaConfiguration {
     /// `kafka+ssl://` and `kafkas://` are with TLS. A user logs in with SASL, by the mechanism PLAIN unless `sasl.mechanism`
     /// is given. The topic can stand in the path as well: `kafka://host/events`. Parameters are `topic`, `key` (templates, see
     /// `MessageTemplate`), `id-header`, `enqueued-at-header` (empty: none), `timestamp` (`produced`, `enqueued`), `timeout`,
-    /// `contact-timeout`, `topic-timeout` (seconds), and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
+    /// `contact-timeout`, `topic-timeout` (times such as `30s`, `500ms` or `2m`; a bare number is seconds), and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
     ///
     /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
     public init(url: String) throws(TransportConfigurationError) {
@@ -46,9 +46,9 @@ extension KafkaConfiguration {
         case "id-header": self.record.idHeader = value.isEmpty ? nil : value
         case "enqueued-at-header": self.record.enqueuedAtHeader = value.isEmpty ? nil : value
         case "timestamp": self.record.timestamp = try Self.timestamp(value)
-        case "timeout": self.delivery.timeout = try Self.seconds(value, name)
-        case "contact-timeout": self.delivery.contactTimeout = try Self.seconds(value, name)
-        case "topic-timeout": self.delivery.topicTimeout = try Self.seconds(value, name)
+        case "timeout": self.delivery.timeout = try Self.duration(value, name)
+        case "contact-timeout": self.delivery.contactTimeout = try Self.duration(value, name)
+        case "topic-timeout": self.delivery.topicTimeout = try Self.duration(value, name)
         default: self.properties[name] = value
         }
     }
@@ -61,11 +61,11 @@ extension KafkaConfiguration {
         }
     }
 
-    private static func seconds(_ text: String, _ name: String) throws(TransportConfigurationError) -> Duration {
-        guard let seconds = Double(text), seconds > 0, seconds <= 86_400 else {
-            throw TransportConfigurationError("“\(name)” is a number of seconds up to 86400")
+    private static func duration(_ text: String, _ name: String) throws(TransportConfigurationError) -> Duration {
+        guard let duration = try? DurationText.duration(text), duration > .zero, duration <= .seconds(86_400) else {
+            throw TransportConfigurationError("“\(name)” is a time such as 30s, 500ms or 2m, up to a day")
         }
-        return .seconds(seconds)
+        return duration
     }
 
     private mutating func logIn(user: String, password: String?) throws(TransportConfigurationError) {

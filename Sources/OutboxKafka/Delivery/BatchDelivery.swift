@@ -19,7 +19,7 @@ struct BatchDelivery: ~Copyable {
 
     private let batch: MessageBatch
     private let template: RecordTemplate
-    private let board: DeliveryBoard
+    private let sharedProducer: SharedProducer
     private let reports: BatchReports
     private let records: BatchRecords
     private var schedule: BatchSchedule
@@ -31,12 +31,12 @@ struct BatchDelivery: ~Copyable {
     private var fruitlessProducers = 0
 
     init(
-        _ batch: MessageBatch, _ records: BatchRecords, template: RecordTemplate, board: DeliveryBoard,
+        _ batch: MessageBatch, _ records: BatchRecords, template: RecordTemplate, sharedProducer: SharedProducer,
         reports: BatchReports
     ) {
         self.batch = batch
         self.template = template
-        self.board = board
+        self.sharedProducer = sharedProducer
         self.reports = reports
         self.records = records
         self.schedule = BatchSchedule(batch, keyOrder: self.records.areOrdered ? .pipelined : .oneAtATime)
@@ -44,7 +44,7 @@ struct BatchDelivery: ~Copyable {
 
     deinit {
         // Cancelled, it has found out nothing.
-        if self.isSuspicious { self.board.clear(hasFound: self.hasFoundCulprit || !self.schedule.isDone) }
+        if self.isSuspicious { self.sharedProducer.clear(hasFound: self.hasFoundCulprit || !self.schedule.isDone) }
     }
 
     /// Delivers.
@@ -67,7 +67,7 @@ struct BatchDelivery: ~Copyable {
                 }
                 continue
             }
-            switch self.board.admission(isSuspicious: self.isSuspicious) {
+            switch self.sharedProducer.admission(isSuspicious: self.isSuspicious) {
             case .refuse(let outcome):
                 self.schedule.settleRest(outcome)
             case .wait:
@@ -82,22 +82,22 @@ struct BatchDelivery: ~Copyable {
 
     /// Sends what can be sent, and waits until there is something to do.
     private mutating func send(to producer: Producer) async {
-        let roomsMade = self.board.roomsMade
+        let roomsMade = self.sharedProducer.roomsMade
         if self.producer !== producer {
             self.producer = producer
             self.fruitlessProducers += 1
             if self.fruitlessProducers > Self.patience {
-                let reason = self.board.lastFailure.map { ": \($0)" } ?? ""
+                let reason = self.sharedProducer.lastFailure.map { ": \($0)" } ?? ""
                 return self.schedule.settleRest(.unavailable("every producer failed\(reason)"))
             }
         }
         switch producer.use({ self.sendAll(to: producer) }) {
         case .done:
-            self.board.passRoomOn(from: self.reports)
+            self.sharedProducer.passRoomOn(from: self.reports)
             if self.schedule.inFlight == 0 { return }
             await self.reports.wait(for: self.records.areOrdered ? .everything : .anything)
         case .full:
-            self.board.wantRoom(self.reports, roomsMade: roomsMade, isFirst: self.schedule.inFlight > 0)
+            self.sharedProducer.wantRoom(self.reports, roomsMade: roomsMade, isFirst: self.schedule.inFlight > 0)
             await self.reports.wait(for: .anything)
         case .ended, nil:
             await self.reports.wait(for: .anything)
@@ -218,7 +218,7 @@ struct BatchDelivery: ~Copyable {
             self.schedule.sendAgain(index)
             if self.isSuspicious { return }
             self.isSuspicious = true
-            self.board.suspect()
+            self.sharedProducer.suspect()
         case .refused, .timestampRefused:
             self.hasFoundCulprit = true
             self.settle(index, .reject(errorText(code)))

@@ -1,5 +1,6 @@
 import CRdKafka
 import Outbox
+import OutboxRuntime
 import Synchronization
 
 /// What is known of a batch's records: written by the transport's thread as delivery reports arrive, read by the one
@@ -15,7 +16,7 @@ import Synchronization
 // Sendable because `state` is synchronised; `consumed` and `known` are the task's, `written` is the thread's; a slot is the
 // task's until its record is sent, then the thread's until it is published, which is under the lock of `state`, then the
 // task's again.
-@safe final class BatchReports: @unchecked Sendable {
+@safe final class BatchReports: MailboxJob, @unchecked Sendable {
     @safe struct Slot {
         fileprivate let owner: Unmanaged<BatchReports>
         fileprivate let index: Int32
@@ -186,6 +187,13 @@ import Synchronization
 
     /// Lets the task return at once.
     func cancel() { self.wake { $0.isCancelled = true } }
+
+    func end(_ reason: MailboxEnd) {
+        switch reason {
+        case .cancelled: self.cancel()
+        case .closed: self.end(with: .unavailable("the transport is closed"))
+        }
+    }
 
     /// Says what becomes of records whose producer ends.
     func end(with outcome: Outcome, leaderless: Leaderless? = nil) {

@@ -20,7 +20,7 @@ struct ProducerLoop: ~Copyable {
     private let properties: ProducerProperties
     private let brokers: String
     private let delivery: KafkaConfiguration.Delivery
-    private let board: DeliveryBoard
+    private let producer: SharedProducer
     private let logger: Logger
     private let statistics: StatisticsMetrics
 
@@ -46,12 +46,12 @@ struct ProducerLoop: ~Copyable {
     }
 
     init(
-        properties: ProducerProperties, configuration: KafkaConfiguration, board: DeliveryBoard, logger: Logger
+        properties: ProducerProperties, configuration: KafkaConfiguration, producer: SharedProducer, logger: Logger
     ) {
         self.properties = properties
         self.brokers = configuration.brokers.joined(separator: ",")
         self.delivery = configuration.delivery
-        self.board = board
+        self.producer = producer
         self.logger = logger
         self.statistics = StatisticsMetrics(cluster: self.brokers)
         self.topicCheck = TopicCheck(
@@ -59,7 +59,7 @@ struct ProducerLoop: ~Copyable {
         self.contact = Contact(patience: configuration.delivery.contactTimeout, now: .now)
     }
 
-    /// Works until the board says to end. On a thread of its own.
+    /// Works until it is told to end. On a thread of its own.
     mutating func run() {
         while !self.isOver {
             do throws(TransportConfigurationError) {
@@ -72,12 +72,12 @@ struct ProducerLoop: ~Copyable {
                 DedicatedThread.sleep(.milliseconds(200))
             }
         }
-        self.board.end()
+        self.producer.mailbox.end()
     }
 
     private mutating func makeHandle() throws(TransportConfigurationError) -> ProducerHandle {
-        self.isSolitary = self.board.isSuspicious
-        self.requestLimit.note(oversizedRequests: self.board.oversizedRequests)
+        self.isSolitary = self.producer.isSuspicious
+        self.requestLimit.note(oversizedRequests: self.producer.oversizedRequests)
         let configuration = try ClientConfiguration(self.properties)
         try configuration.set("bootstrap.servers", to: self.brokers)
         if self.isSolitary {
@@ -92,15 +92,15 @@ struct ProducerLoop: ~Copyable {
     private mutating func work(with handle: borrowing ProducerHandle) {
         let producer = handle.makeProducer(isSolitary: self.isSolitary)
         self.failure = nil
-        self.board.offer(producer)
+        self.producer.offer(producer)
         while self.failure == nil, !self.isOver {
             self.takeEvents(of: handle, within: self.contact.isInDoubt ? .milliseconds(10) : Self.pollTime)
             if self.contact.isInDoubt { self.look(for: handle) } else { self.lookForTopic(handle) }
             self.checkTime(handle)
             self.checkMode()
         }
-        if let failure = self.failure { self.board.note(failure: failure.reason) }
-        self.board.offer(nil)
+        if let failure = self.failure { self.producer.note(failure: failure.reason) }
+        self.producer.offer(nil)
         producer.retire()
         self.drain(handle)
         if let failure = self.failure {
@@ -110,12 +110,12 @@ struct ProducerLoop: ~Copyable {
 
     /// Whether nothing is left to do.
     private var isOver: Bool {
-        switch self.board.order {
+        switch self.producer.mailbox.order {
         case .work: return false
         case .cancel: return true
         case .close:
-            guard let closing = self.closing else { return self.board.isIdle }
-            return self.board.isIdle || .now - closing > self.delivery.closeTimeout
+            guard let closing = self.closing else { return self.producer.mailbox.isIdle }
+            return self.producer.mailbox.isIdle || .now - closing > self.delivery.closeTimeout
         }
     }
 
@@ -138,7 +138,7 @@ struct ProducerLoop: ~Copyable {
                 self.lastDelivery = .now
                 self.noteContact()
             }
-            self.board.makeRoom()
+            self.producer.makeRoom()
         case .error(let code, let reason, let isFatal):
             self.take(code, reason, isFatal: isFatal)
         case .statistics(let json):
@@ -169,7 +169,7 @@ struct ProducerLoop: ~Copyable {
 
     private mutating func noteContact() {
         guard self.contact.reached() else { return }
-        self.board.report(.up)
+        self.producer.report(.up)
         if self.isSaidDown {
             self.logger.notice("Connected to Kafka", metadata: ["outbox.kafka.brokers": "\(self.brokers)"])
         }
@@ -195,12 +195,12 @@ struct ProducerLoop: ~Copyable {
 
     private mutating func checkTime(_ handle: borrowing ProducerHandle) {
         let now = Instant.now
-        if case .close = self.board.order, self.closing == nil { self.closing = now }
+        if case .close = self.producer.mailbox.order, self.closing == nil { self.closing = now }
         if self.contact.check(now: now) {
             self.failure = Failure(reason: "no broker within reach: \(self.contact.reason)")
         }
         self.sayNews()
-        let stalled = self.board.stalled(since: now - self.delivery.timeout)
+        let stalled = self.producer.stalled(since: now - self.delivery.timeout)
         if stalled.isEmpty { return }
         let isClusterAlive = self.lastDelivery.map { now - $0 < self.delivery.timeout } ?? false
         let reason = "no confirmation within \(self.delivery.timeout.seconds) s"
@@ -208,7 +208,7 @@ struct ProducerLoop: ~Copyable {
         for reports in stalled {
             // That others are delivered says nothing where all of the destination goes to one topic, and they to another.
             let isAlive =
-                reports.fixedTopic.map { self.board.hasDelivered(to: $0, since: now - self.delivery.timeout) }
+                reports.fixedTopic.map { self.producer.hasDelivered(to: $0, since: now - self.delivery.timeout) }
                 ?? isClusterAlive
             // A topic of all messages without any leader is an outage of the destination.
             let partitions = withoutLeader.filter { $0.key != reports.fixedTopic || $0.value.isPart }
@@ -224,7 +224,7 @@ struct ProducerLoop: ~Copyable {
     /// Says why nothing can be delivered, when that is news. Before there is a message, nothing else would say it.
     private mutating func sayNews() {
         guard let reason = self.contact.news() else { return }
-        self.board.report(.down(reason))
+        self.producer.report(.down(reason))
         self.isSaidDown = true
         self.logger.warning(
             "Kafka cannot be used; messages wait in the outbox, and it is tried again",
@@ -233,8 +233,8 @@ struct ProducerLoop: ~Copyable {
 
     /// Whether one record in a request is called for.
     private mutating func checkMode() {
-        self.requestLimit.note(oversizedRequests: self.board.oversizedRequests)
-        let isSuspicious = self.board.isSuspicious
+        self.requestLimit.note(oversizedRequests: self.producer.oversizedRequests)
+        let isSuspicious = self.producer.isSuspicious
         if isSuspicious == self.isSolitary { return }
         self.isSolitary = isSuspicious
         self.failure = Failure(

@@ -28,6 +28,8 @@ import Testing
         #expect(properties.contains { $0 == ("security.protocol", "sasl_ssl") })
         #expect(properties.contains { $0 == ("sasl.mechanisms", "SCRAM-SHA-512") })
         #expect(properties.last?.name == "linger.ms", "what is given by name has the last word")
+        let units = try KafkaConfiguration(url: "kafka://host/events?timeout=2m&contact-timeout=500ms").delivery
+        #expect(units.timeout == .seconds(120) && units.contactTimeout == .milliseconds(500))
         let short = try KafkaConfiguration(url: "kafka://host/events")
         #expect(short.topic.text == "events")
     }
@@ -53,7 +55,7 @@ import Testing
         ("transactional.id=x", "transactions"), ("linger.mss=5", "“linger.ms”"),
         ("compresion.type=lz4", "“compression.type”"), ("linger.ms=soon", "linger.ms"),
         ("max.in.flight=6", "max.in.flight"), ("message.max.bytes=100000000", "bytes"),
-        ("topic=a%20b", "topic"), ("topic={rout}", "{rout}"), ("timeout=0", "timeout"),
+        ("topic=a%20b", "topic"), ("topic={rout}", "{rout}"), ("timeout=0", "timeout"), ("timeout=soon", "such as 30s"), ("contact-timeout=2d", "up to a day"),
         (
             "ssl.key.location=/nowhere&security.protocol=ssl",
             "ssl.key.location”: the file “/nowhere” cannot be read: No such"

@@ -3,8 +3,9 @@ import Outbox
 import OutboxRuntime
 import Synchronization
 
-/// What deliveries and the transport's thread tell each other.
-final class DeliveryBoard: Sendable {
+/// The producer that deliveries hand their records to, which the transport's thread replaces, and what they want of it: room, and
+/// one record in a request.
+final class SharedProducer: Sendable {
     /// What a delivery may do now.
     enum Admission {
         case send(Producer)
@@ -14,25 +15,12 @@ final class DeliveryBoard: Sendable {
         case refuse(Outcome)
     }
 
-    /// What the thread is asked to do.
-    enum Order: Sendable {
-        case work
-        /// Finish what is under way, then end.
-        case close
-        /// End.
-        case cancel
-    }
-
     private struct State {
-        var order = Order.work
-        var isRunning = false
-        var health = TransportHealth.starting
         var producer: Producer?
         /// Why the last producer had to be replaced.
         var lastFailure: String?
         /// When a batch, all of which goes to a topic, was delivered at least in part.
         var deliveries: [String: ContinuousClock.Instant] = [:]
-        var underWay: [ObjectIdentifier: BatchReports] = [:]
         /// Those that found no room, in the order in which they are called. Only the first is called when there is some; when it
         /// has what it needs, it calls the next.
         var wantsRoom: Deque<BatchReports> = []
@@ -45,80 +33,28 @@ final class DeliveryBoard: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Opens when the thread has ended.
-    let ended = Latch()
-    /// Opens when it is known whether a broker can be reached.
-    private let known = Latch()
-
-    // MARK: The transport
-
-    var health: TransportHealth { self.state.withLock(\.health) }
-
-    /// - Returns: Whether it is the first time.
-    func begin() -> Bool {
-        self.state.withLock { state in
-            defer { state.isRunning = true }
-            return !state.isRunning
-        }
-    }
-
-    /// Asks the thread to end.
-    func order(_ order: Order) {
-        let (producer, underWay) = self.state.withLock { state in
-            if case .cancel = state.order {} else { state.order = order }
-            if case .close = order {} else { state.health = .closed }
-            if !state.isRunning {
-                state.health = .closed
-                self.ended.open()
-            }
-            return (state.producer, Array(state.underWay.values))
-        }
-        if case .work = order {} else { self.known.open() }
-        if case .cancel = order { for reports in underWay { reports.cancel() } }
-        producer?.wakeThread()
-    }
+    /// Where deliveries and the thread meet. librdkafka's own call wakes the thread.
+    let mailbox = ThreadMailbox<BatchReports, TransportHealth>(
+        starting: .starting, ended: .closed, usesPipe: false)
 
     // MARK: Deliveries
 
-    /// Waits until it is known whether a broker can be reached.
-    func contact() async -> TransportHealth {
-        await self.known.wait()
-        return self.health
-    }
-
-    /// Begins a delivery.
-    ///
-    /// - Throws: `CancellationError` if the transport was cancelled.
-    func add(_ reports: BatchReports) throws(CancellationError) {
-        let isCancelled = self.state.withLock { state in
-            if case .cancel = state.order { return true }
-            state.underWay[ObjectIdentifier(reports)] = reports
-            return false
-        }
-        if isCancelled { throw CancellationError() }
-    }
-
     /// Ends a delivery.
     func remove(_ reports: BatchReports) {
-        let (order, producer) = self.state.withLock { state in
-            state.underWay[ObjectIdentifier(reports)] = nil
-            if let topic = reports.fixedTopic, reports.hasDelivered { state.deliveries[topic] = .now }
-            return (state.order, state.producer)
+        if let topic = reports.fixedTopic, reports.hasDelivered {
+            self.state.withLock { $0.deliveries[topic] = .now }
         }
+        self.mailbox.remove(reports)
         // It may have been called, and have made nothing of it.
         self.passRoomOn(from: reports)
-        if case .close = order { producer?.wakeThread() }
     }
 
     /// What a delivery may do now.
     func admission(isSuspicious: Bool) -> Admission {
-        self.state.withLock { state in
-            switch state.order {
-            case .cancel: return .refuse(.unavailable("the transport has ended"))
-            case .close where state.health == .closed: return .refuse(.unavailable("the transport is closed"))
-            case .work, .close: break
-            }
-            if let reason = state.health.downReason { return .refuse(.unavailable(reason)) }
+        let health = self.mailbox.status
+        if health == .closed { return .refuse(.unavailable("the transport is closed")) }
+        if let reason = health.downReason { return .refuse(.unavailable(reason)) }
+        return self.state.withLock { state in
             guard let producer = state.producer, !isSuspicious || producer.isSolitary else { return .wait }
             return .send(producer)
         }
@@ -152,36 +88,28 @@ final class DeliveryBoard: Sendable {
 
     /// A delivery has records that may be to blame for a refused request: it needs a producer that has one in a request.
     func suspect() {
-        let producer = self.state.withLock { state in
-            state.suspicious += 1
-            return state.producer
-        }
-        producer?.wakeThread()
+        self.state.withLock { $0.suspicious += 1 }
+        self.mailbox.wakeThread()
     }
 
     /// A delivery knows which of its records were to blame.
     ///
     /// - Parameter hasFound: Whether there was one, rather than the request having been too large as a whole.
     func clear(hasFound: Bool) {
-        let producer = self.state.withLock { state in
+        self.state.withLock { state in
             state.suspicious -= 1
             if !hasFound { state.oversizedRequests += 1 }
-            return state.producer
         }
-        producer?.wakeThread()
+        self.mailbox.wakeThread()
     }
 
     // MARK: The thread
-
-    var order: Order { self.state.withLock(\.order) }
 
     /// Whether a producer that has one record in a request is needed.
     var isSuspicious: Bool { self.state.withLock { $0.suspicious > 0 } }
 
     /// In how many batches a request was refused, and no record of it alone.
     var oversizedRequests: Int { self.state.withLock(\.oversizedRequests) }
-
-    var isIdle: Bool { self.state.withLock(\.underWay.isEmpty) }
 
     /// Why the last producer had to be replaced; nil: there was no reason.
     var lastFailure: String? { self.state.withLock(\.lastFailure) }
@@ -191,30 +119,27 @@ final class DeliveryBoard: Sendable {
 
     /// Whether a record of a batch, all of which goes to that topic, was delivered since then.
     func hasDelivered(to topic: String, since instant: ContinuousClock.Instant) -> Bool {
-        self.state.withLock { state in
-            if let last = state.deliveries[topic], last >= instant { return true }
-            return state.underWay.values.contains { $0.fixedTopic == topic && $0.hasDelivered }
-        }
+        let last = self.state.withLock { $0.deliveries[topic] }
+        if let last, last >= instant { return true }
+        return self.mailbox.jobs.contains { $0.fixedTopic == topic && $0.hasDelivered }
     }
 
     /// From now on records go to that producer; nil: they wait.
     func offer(_ producer: Producer?) {
-        let underWay = self.state.withLock { state in
-            state.producer = producer
-            return producer == nil ? [] : Array(state.underWay.values)
+        if let producer {
+            self.mailbox.wake { producer.wakeThread() }
+        } else {
+            self.mailbox.wake(by: nil)
         }
-        for reports in underWay { reports.call() }
+        self.state.withLock { $0.producer = producer }
+        if producer == nil { return }
+        for reports in self.mailbox.jobs { reports.call() }
     }
 
     /// Says how the transport is. When it is down, everything under way is unavailable, once its producer has ended.
     func report(_ health: TransportHealth) {
-        let underWay = self.state.withLock { state in
-            if state.health == .closed { return [BatchReports]() }
-            state.health = health
-            return Array(state.underWay.values)
-        }
-        self.known.open()
-        for reports in underWay {
+        if !self.mailbox.report(health) { return }
+        for reports in self.mailbox.jobs {
             if let reason = health.downReason { reports.end(with: .unavailable(reason)) } else { reports.call() }
         }
     }
@@ -230,19 +155,7 @@ final class DeliveryBoard: Sendable {
 
     /// The batches of which nothing was confirmed since then.
     func stalled(since instant: ContinuousClock.Instant) -> [BatchReports] {
-        self.state.withLock { state in state.underWay.values.filter { $0.isStalled(since: instant) } }
-    }
-
-    /// Nothing is delivered any more.
-    func end() {
-        let underWay = self.state.withLock { state in
-            state.health = .closed
-            state.producer = nil
-            return Array(state.underWay.values)
-        }
-        for reports in underWay { reports.end(with: .unavailable("the transport is closed")) }
-        self.known.open()
-        self.ended.open()
+        self.mailbox.jobs.filter { $0.isStalled(since: instant) }
     }
 }
 
