@@ -9,7 +9,8 @@ import Testing
         let pauses = (0..<6).map { backoff.pause(earlierFailures: $0, random: &random) }
         #expect(
             pauses == [
-                .milliseconds(100), .milliseconds(200), .milliseconds(400), .milliseconds(800), .seconds(1), .seconds(1),
+                .milliseconds(100), .milliseconds(200), .milliseconds(400), .milliseconds(800), .seconds(1),
+                .seconds(1),
             ])
         #expect(backoff.pause(earlierFailures: .max, draw: 1) == .seconds(1))
         #expect(backoff.pause(earlierFailures: -1, draw: 1) == .milliseconds(100))

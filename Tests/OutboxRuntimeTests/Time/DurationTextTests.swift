@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct DurationTextTests {
     @Test(arguments: [
-        ("30s", Duration.seconds(30)), ("500ms", .milliseconds(500)), ("700ms", .milliseconds(700)), ("2m", .seconds(120)),
+        ("30s", Duration.seconds(30)), ("500ms", .milliseconds(500)), ("700ms", .milliseconds(700)),
+        ("2m", .seconds(120)),
         ("2min", .seconds(120)), ("1.5h", .seconds(5400)), ("7d", .seconds(604_800)), ("250us", .microseconds(250)),
         ("30", .seconds(30)), ("0", .zero), ("0.25", .milliseconds(250)),
     ])
