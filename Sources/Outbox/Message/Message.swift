@@ -29,7 +29,7 @@ public struct Message: Sendable, Identifiable {
     public var key: String? { self.page.key(at: self.row) }
 
     /// The hash of its key, 0 to 1023; of its id where it has no key.
-    public var slot: Int { self.page.slot(at: self.row) }
+    package var slot: Int { self.page.slot(at: self.row) }
 
     /// When the transaction that enqueued it began.
     public var createdAt: Date { self.page.createdAt(at: self.row) }
@@ -56,7 +56,7 @@ public struct Message: Sendable, Identifiable {
 
     /// The content where it lies, for those that hand it on without copying it; nil where it is somewhere only for the time of
     /// ``withPayload(_:)``. The buffer must not be used after the last reference to this message is gone.
-    public var payloadInPlace: UnsafeRawBufferPointer? { unsafe self.page.payloadInPlace(at: self.row) }
+    package var payloadInPlace: UnsafeRawBufferPointer? { unsafe self.page.payloadInPlace(at: self.row) }
 
     /// Decodes a JSON payload.
     ///

@@ -3,12 +3,12 @@
 /// Two batches that are on their way at the same time have no key in common.
 public struct MessageBatch: Sendable, RandomAccessCollection {
     /// The messages, at least one.
-    public let messages: [Message]
+    package let messages: [Message]
     /// Whether messages of one key have to arrive in their order; see ``DestinationHandler/Ordering``.
-    public let isOrderedByKey: Bool
+    package let isOrderedByKey: Bool
 
     /// Creates a batch.
-    public init(_ messages: [Message], isOrderedByKey: Bool = true) {
+    package init(_ messages: [Message], isOrderedByKey: Bool = true) {
         self.messages = messages
         self.isOrderedByKey = isOrderedByKey
     }

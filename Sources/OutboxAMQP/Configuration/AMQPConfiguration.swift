@@ -51,9 +51,9 @@ extension AMQPConfiguration {
     /// A node of the broker.
     public struct Host: Sendable, Hashable, CustomStringConvertible {
         /// A name, or an address.
-        public var name: String
+        package var name: String
         /// The TCP port; nil: 5672, or 5671 with TLS.
-        public var port: Int?
+        package var port: Int?
 
         /// Creates a host.
         public init(_ name: String, port: Int? = nil) {

@@ -16,11 +16,11 @@ import Synchronization
 /// It takes from 4 to 20 seconds to start, so let tests share one where they can.
 public final class EphemeralRabbitMQ: Sendable {
     /// The folder that holds the broker's data and log.
-    public let folder: String
+    package let folder: String
     /// The TCP port.
     public let port: Int
     /// The TCP port with TLS; nil without ``Settings/encryption``.
-    public let tlsPort: Int?
+    package let tlsPort: Int?
     /// The address: `amqp://guest:guest@127.0.0.1:PORT`.
     public var url: String { "amqp://guest:guest@127.0.0.1:\(self.port)" }
     /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/encryption``.
@@ -36,7 +36,7 @@ public final class EphemeralRabbitMQ: Sendable {
     private let currentProcessID: Mutex<Int32?>
 
     /// The broker's process; nil while it does not run.
-    public var processID: Int32? { self.currentProcessID.withLock { $0 } }
+    package var processID: Int32? { self.currentProcessID.withLock { $0 } }
 
     private struct Ports {
         let amqp: Int
@@ -127,7 +127,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Shuts the broker down; ``startAgain()`` starts it on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when the broker was stopped for good.
-    public func shutDown() async throws(EphemeralServerError) {
+    package func shutDown() async throws(EphemeralServerError) {
         _ = try await self.supervisor.send("stop TERM")
         self.currentProcessID.withLock { $0 = nil }
     }
