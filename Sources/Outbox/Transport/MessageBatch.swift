@@ -5,10 +5,10 @@ public struct MessageBatch: Sendable, RandomAccessCollection {
     /// The messages, at least one.
     package let messages: [Message]
     /// Whether messages of one key have to arrive in their order; see ``DestinationHandler/Ordering``.
-    package let isOrderedByKey: Bool
+    public let isOrderedByKey: Bool
 
     /// Creates a batch.
-    package init(_ messages: [Message], isOrderedByKey: Bool = true) {
+    public init(_ messages: [Message], isOrderedByKey: Bool = true) {
         self.messages = messages
         self.isOrderedByKey = isOrderedByKey
     }

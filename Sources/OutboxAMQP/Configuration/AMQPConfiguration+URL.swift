@@ -18,8 +18,8 @@ extension AMQPConfiguration {
     /// `connection_name`, `host_order` (`random`, `as_given`), `initial_delay`, `maximum_delay`; with `amqps` `ca_file`,
     /// `cert_file`, `key_file`, `verify_peer`, `verify_host`, `auth` (`password`, `certificate`). A time is `30s`, `500ms` or `2m`.
     ///
-    /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
-    ///   ``validate()`` finds. Without credentials.
+    /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and
+    ///   settings that cannot work together. Without credentials.
     public init(url: String) throws(TransportConfigurationError) {
         let address = try BrokerURL(url, ports: Self.ports)
         var parameters = try AMQPParameters(address.parameters)

@@ -2,8 +2,7 @@ public import Outbox
 
 /// How a transport reaches a broker, what it declares there, and how it publishes.
 ///
-/// The short way is an address: ``init(url:)``. What cannot work together is refused by ``validate()``, which a transport
-/// calls before it does anything.
+/// The short way is an address: ``init(url:)``. A transport refuses settings that cannot work together when it is created.
 public struct AMQPConfiguration: Sendable {
     /// The nodes of the broker, which are tried in turn until one can be reached. Default `localhost`.
     public var hosts: [Host]

@@ -44,11 +44,11 @@ extension TransportFixture {
 /// A message as it arrived on a transport's other side.
 public struct ReceivedMessage: Sendable, Hashable {
     /// The content.
-    package let payload: [UInt8]
+    public let payload: [UInt8]
     /// The key, where the other side is told it.
-    package let key: String?
+    public let key: String?
     /// The headers, those that the transport has added among them; nil where the other side is told none.
-    package let headers: [String: String]?
+    public let headers: [String: String]?
 
     /// Creates the description of a message.
     public init(payload: [UInt8], key: String? = nil, headers: [String: String]? = nil) {
