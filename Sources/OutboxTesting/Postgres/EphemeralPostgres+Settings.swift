@@ -5,7 +5,7 @@ extension EphemeralPostgres {
         ///
         /// Defaults: `fsync` and `full_page_writes` are off, because the data never has to outlive the machine; it does
         /// outlive ``EphemeralPostgres/kill()``. Everything else is Postgres's own default. `port`, `listen_addresses` and
-        /// `unix_socket_directories` are refused; see ``network``.
+        /// `unix_socket_directories` are refused; see ``EphemeralPostgres/Network``.
         package var parameters: [String: String]
         /// Who can reach the server besides the unix socket in its folder. Default: nobody.
         package var network: Network

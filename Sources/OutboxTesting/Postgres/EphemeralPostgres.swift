@@ -17,11 +17,11 @@ import Synchronization
 public final class EphemeralPostgres: Sendable {
     /// The folder that holds the server's socket, data and log.
     package let folder: String
-    /// The number in the socket's name, and the TCP port when ``Settings/network`` asks for one.
+    /// The number in the socket's name, and the TCP port when `network` asks for one.
     package let port: Int
     /// A connection string for the superuser, through the unix socket; libpq understands it.
     public let url: String
-    /// A connection string for the superuser, through TCP; `nil` when ``Settings/network`` is ``Network/none``.
+    /// A connection string for the superuser, through TCP; `nil` when the network is ``Network/none``.
     public let tcpURL: String?
     /// The folder of the programs that came with the server, such as `psql` and `pg_dump`.
     package let programs: String

@@ -19,14 +19,14 @@ public final class EphemeralRabbitMQ: Sendable {
     package let folder: String
     /// The TCP port.
     public let port: Int
-    /// The TCP port with TLS; nil without ``Settings/encryption``.
+    /// The TCP port with TLS; nil without ``Settings/Encryption``.
     package let tlsPort: Int?
     /// The address: `amqp://guest:guest@127.0.0.1:PORT`.
     public var url: String { "amqp://guest:guest@127.0.0.1:\(self.port)" }
-    /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/encryption``.
+    /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/Encryption``.
     public var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
 
-    /// The files for TLS; nil without ``Settings/encryption``.
+    /// The files for TLS; nil without ``Settings/Encryption``.
     public var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
 
     private let supervisor: ServerSupervisor
@@ -140,7 +140,7 @@ public final class EphemeralRabbitMQ: Sendable {
         self.currentProcessID.withLock { $0 = nil }
     }
 
-    /// Starts the broker after ``kill()`` or ``shutDown()``, on the same data and the same ports.
+    /// Starts the broker after ``kill()``, on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when it runs already, does not start, or was stopped for good.
     public func startAgain() async throws(EphemeralServerError) {
