@@ -166,6 +166,17 @@ let package = Package(
             path: "Tests/KafkaTesting",
             swiftSettings: settings
         ),
+        // Names that our own must not be ambiguous beside.
+        .target(name: "NeighbourNames", path: "Tests/NeighbourNames", swiftSettings: settings),
+        .testTarget(
+            name: "PublicNamesTests",
+            dependencies: [
+                "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OutboxRuntimeTests", dependencies: ["OutboxRuntime", "TestSupport"], swiftSettings: settings),
         .testTarget(

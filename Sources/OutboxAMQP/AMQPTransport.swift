@@ -19,7 +19,7 @@ public final class AMQPTransport: Transport {
 
     /// Creates a transport; nothing is connected before ``run()``.
     ///
-    /// - Throws: What ``AMQPConfiguration/validate()`` finds, and what is wrong with files of certificates.
+    /// - Throws: What cannot work together, and what is wrong with files of certificates.
     public init(
         _ configuration: AMQPConfiguration, logger: Logger = Logger(label: "outbox.amqp")
     ) throws(TransportConfigurationError) {

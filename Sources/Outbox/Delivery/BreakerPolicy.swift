@@ -12,11 +12,11 @@ public struct BreakerPolicy: Sendable, Hashable {
     /// How many failures in a row, of different keys, mean that the destination is down. Default 20.
     ///
     /// Messages without a key count one each. ``Outcome/unavailable(_:)`` means it at once.
-    public let failures: Int
+    package let failures: Int
     /// The longest pause before the first probe. Default 100 ms.
-    public let initialDelay: Duration
+    package let initialDelay: Duration
     /// What a pause never exceeds. Default 30 s.
-    public let maximumDelay: Duration
+    package let maximumDelay: Duration
 
     let isOff: Bool
 

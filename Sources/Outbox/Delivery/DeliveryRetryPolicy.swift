@@ -6,16 +6,16 @@ import OutboxRuntime
 /// `maximumDelay` ("full jitter", from "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 public struct DeliveryRetryPolicy: Sendable, Hashable {
     /// How often delivery is tried in all. Default 10.
-    public var maximumAttempts: Int
+    package var maximumAttempts: Int
     /// The longest pause before the second attempt. Default 1 s.
-    public var initialDelay: Duration
+    package var initialDelay: Duration
     /// By what the longest pause grows with every attempt. Default 2.
-    public var multiplier: Double
+    package var multiplier: Double
     /// What the longest pause never exceeds. Default 10 min.
-    public var maximumDelay: Duration
+    package var maximumDelay: Duration
     /// Whether the pause is drawn at random up to the longest (so that many messages that failed together are not
     /// tried together again) or always the longest. Default true.
-    public var jitter: Bool
+    package var jitter: Bool
 
     /// Pauses that grow from attempt to attempt.
     public static func exponential(

@@ -73,7 +73,7 @@ public struct Outcome: Sendable, Hashable {
 /// ```
 public struct DeliveryFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// What the failure means for the message.
-    public let outcome: Outcome
+    package let outcome: Outcome
 
     /// Try again, after that delay if one is given.
     public static func retry(after delay: Duration? = nil, _ reason: String = "") -> DeliveryFailure {

@@ -56,7 +56,7 @@ public struct Message: Sendable, Identifiable {
 
     /// The content where it lies, for those that hand it on without copying it; nil where it is somewhere only for the time of
     /// ``withPayload(_:)``. The buffer must not be used after the last reference to this message is gone.
-    public var payloadInPlace: UnsafeRawBufferPointer? { unsafe self.page.payloadInPlace(at: self.row) }
+    package var payloadInPlace: UnsafeRawBufferPointer? { unsafe self.page.payloadInPlace(at: self.row) }
 
     /// Decodes a JSON payload.
     ///

@@ -20,7 +20,7 @@ public struct MessageOptions: Sendable, Hashable {
     }
 
     /// Whether nothing is overridden.
-    public var isEmpty: Bool { self.maximumAttempts == nil && self.maximumDelay == nil }
+    package var isEmpty: Bool { self.maximumAttempts == nil && self.maximumDelay == nil }
 }
 
 extension MessageOptions {

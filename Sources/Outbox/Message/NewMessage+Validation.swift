@@ -10,7 +10,7 @@ extension NewMessage {
 
     /// The most bytes that all headers together can have, as the outbox's schema allows it: 64 KiB, counted as PostgreSQL
     /// writes them as JSON.
-    public static let largestHeaders = 64 * 1024
+    package static let largestHeaders = 64 * 1024
 
     /// Refuses a message that the outbox would not take, before anything is sent to it.
     ///

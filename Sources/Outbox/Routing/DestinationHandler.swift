@@ -99,7 +99,8 @@ public struct DestinationHandler: Sendable {
     ///
     /// The relay runs the transport, once even if several destinations have it.
     public static func transport(
-        _ transport: any Transport, maximumCount: Int = 1000, retry: DeliveryRetryPolicy = .exponential(), concurrency: Int = 4,
+        _ transport: any Transport, maximumCount: Int = 1000, retry: DeliveryRetryPolicy = .exponential(),
+        concurrency: Int = 4,
         ordering: Ordering = .byKey, breaker: BreakerPolicy = .opening(), parkedAfter: Duration? = .seconds(30)
     ) -> DestinationHandler {
         precondition(maximumCount > 0, "A batch has at least one message.")

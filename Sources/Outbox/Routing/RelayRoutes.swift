@@ -36,7 +36,7 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
     }
 
     /// The destinations that have a handler, by name.
-    public var destinations: [Destination] {
+    package var destinations: [Destination] {
         self.handlers.keys.sorted { $0.name < $1.name }
     }
 }

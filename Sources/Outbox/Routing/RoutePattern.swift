@@ -5,7 +5,7 @@
 /// `user.address.changed`; `"user.>"` matches both; `"*"` alone matches every route of one segment, `">"` every route.
 public struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
     /// The pattern as it was written.
-    public let text: String
+    package let text: String
 
     /// Creates a pattern.
     public init(_ text: String) {
@@ -21,10 +21,10 @@ public struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cust
     public var description: String { self.text }
 
     /// Whether the pattern is a route as it stands.
-    public var isExact: Bool { !self.text.contains("*") && self.text != ">" && !self.text.hasSuffix(".>") }
+    package var isExact: Bool { !self.text.contains("*") && self.text != ">" && !self.text.hasSuffix(".>") }
 
     /// Whether a route matches.
-    public func matches(_ route: String) -> Bool {
+    package func matches(_ route: String) -> Bool {
         if self.isExact { return self.text == route }
         let patterns = self.text.split(separator: ".", omittingEmptySubsequences: false)
         let segments = route.split(separator: ".", omittingEmptySubsequences: false)

@@ -22,12 +22,12 @@ public struct Settlement: Sendable {
     public var start: StreamStart?
 
     /// Creates a settlement with nothing in it.
-    public init(stream: StreamID) {
+    package init(stream: StreamID) {
         self.stream = stream
     }
 
     /// Whether there is nothing to make durable.
-    public var isEmpty: Bool {
+    package var isEmpty: Bool {
         self.through == nil && self.deferred.isEmpty && self.dead.isEmpty && self.deferredDelivered.isEmpty
             && self.deferredAgain.isEmpty && self.deferredDead.isEmpty && self.keys.isEmpty && self.start == nil
     }
@@ -57,7 +57,7 @@ public struct Deferral: Sendable, Hashable {
     public let error: String?
 
     /// Creates a deferral.
-    public init(id: Int64, attempts: Int, due: Due, ordered: Bool, error: String?) {
+    package init(id: Int64, attempts: Int, due: Due, ordered: Bool, error: String?) {
         self.id = id
         self.attempts = attempts
         self.due = due
@@ -90,7 +90,7 @@ public struct Death: Sendable, Hashable {
     public let error: String?
 
     /// Creates a death.
-    public init(id: Int64, attempts: Int, reason: Reason, error: String?) {
+    package init(id: Int64, attempts: Int, reason: Reason, error: String?) {
         self.id = id
         self.attempts = attempts
         self.reason = reason

@@ -6,7 +6,7 @@ public struct StreamActivity: Sendable, Hashable {
     public var isDown: Bool
 
     /// Creates the description of what is done.
-    public init(inFlight: Int, isDown: Bool) {
+    package init(inFlight: Int, isDown: Bool) {
         self.inFlight = inFlight
         self.isDown = isDown
     }

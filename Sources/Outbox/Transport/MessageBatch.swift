@@ -3,7 +3,7 @@
 /// Two batches that are on their way at the same time have no key in common.
 public struct MessageBatch: Sendable, RandomAccessCollection {
     /// The messages, at least one.
-    public let messages: [Message]
+    package let messages: [Message]
     /// Whether messages of one key have to arrive in their order; see ``DestinationHandler/Ordering``.
     public let isOrderedByKey: Bool
 

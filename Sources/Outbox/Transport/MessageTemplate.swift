@@ -41,7 +41,7 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     }
 
     /// The template as it was written.
-    public let text: String
+    package let text: String
     private let parts: [Part]
 
     /// Reads a template.
@@ -65,7 +65,7 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     public var description: String { self.text }
 
     /// The text, where it is the same for every message.
-    public var constant: String? {
+    package var constant: String? {
         switch self.parts.count {
         case 0: ""
         case 1: if case .text(let text) = self.parts[0] { text } else { nil }
@@ -100,7 +100,7 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     /// A message has nothing for a place in a template.
     public struct MissingValue: Error, Sendable, Hashable, CustomStringConvertible {
         /// What stands between the braces.
-        public let name: String
+        package let name: String
 
         /// What the message lacks.
         public var description: String { "the message has no \(self.name)" }

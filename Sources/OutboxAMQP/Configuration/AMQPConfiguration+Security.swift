@@ -43,9 +43,9 @@ extension AMQPConfiguration {
         /// A client's certificate.
         public struct Identity: Sendable, Hashable {
             /// The file, in PEM, of the certificate and those that lead to the authority.
-            public var certificate: String
+            package var certificate: String
             /// The file, in PEM, of its key.
-            public var key: String
+            package var key: String
             let keyPassword: String?
 
             /// Creates an identity; the key's password is nil where the key is not encrypted.

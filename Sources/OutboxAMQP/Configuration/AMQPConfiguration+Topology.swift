@@ -2,9 +2,9 @@ extension AMQPConfiguration {
     /// An exchange: its name and, if it is to be declared, its properties.
     public struct Exchange: Sendable, Hashable {
         /// Its name; empty: the broker's default exchange.
-        public var name: String
+        package var name: String
         /// How it is declared whenever a connection is made; nil: it has to be there.
-        public var declaration: Declaration?
+        package var declaration: Declaration?
 
         /// The broker's default exchange, where the routing key is a queue's name.
         public static let `default` = Exchange(name: "", declaration: nil)
@@ -33,33 +33,33 @@ extension AMQPConfiguration {
         }
 
         /// How an exchange is declared.
-        public struct Declaration: Sendable, Hashable {
+        package struct Declaration: Sendable, Hashable {
             /// `direct`, `fanout`, `topic`, `headers`, or one of a plugin.
-            public var type: String
+            package var type: String
             /// Whether it outlives a restart of the broker.
-            public var isDurable: Bool
+            package var isDurable: Bool
             /// Whether it goes with its last binding.
-            public var isAutoDeleted: Bool
+            package var isAutoDeleted: Bool
             /// Whether only other exchanges may publish to it.
-            public var isInternal: Bool
+            package var isInternal: Bool
             /// Such as `alternate-exchange`.
-            public var arguments: [String: Argument]
+            package var arguments: [String: Argument]
         }
     }
 
     /// A queue that is declared and bound.
     public struct Queue: Sendable, Hashable {
         /// Its name.
-        public var name: String
+        package var name: String
         /// Whether it outlives a restart of the broker. Default true.
-        public var isDurable: Bool
+        package var isDurable: Bool
         /// Whether it goes with its last consumer. Default false.
-        public var isAutoDeleted: Bool
+        package var isAutoDeleted: Bool
         /// Such as `x-queue-type`, `x-max-length` or `x-overflow`. Default none.
-        public var arguments: [String: Argument]
+        package var arguments: [String: Argument]
         /// With which keys it is bound to the exchange of the configuration; a queue of the default exchange needs none.
         /// Default none.
-        public var bindingKeys: [String]
+        package var bindingKeys: [String]
 
         /// Creates a queue; see the properties for the defaults.
         public init(

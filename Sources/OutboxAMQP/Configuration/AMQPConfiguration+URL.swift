@@ -20,8 +20,8 @@ extension AMQPConfiguration {
     /// `cert_file`, `key_file`, `verify_peer`, `verify_host`, `auth` (`password`, `certificate`). A time is `30s`, `500ms` or `2m`; a bare number
     /// is seconds.
     ///
-    /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and what
-    ///   ``validate()`` finds. Without credentials.
+    /// - Throws: What is wrong with it: unknown or repeated parameters, values that are none, and
+    ///   settings that cannot work together. Without credentials.
     public init(url: String) throws(TransportConfigurationError) {
         let address: BrokerURL
         do throws(InvalidText) {

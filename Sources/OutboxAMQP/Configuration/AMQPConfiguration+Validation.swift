@@ -1,10 +1,10 @@
-public import Outbox
+package import Outbox
 
 extension AMQPConfiguration {
     /// Refuses what cannot be used, or does not go together.
     ///
     /// - Throws: What is wrong and what would be right, without credentials.
-    public func validate() throws(TransportConfigurationError) {
+    package func validate() throws(TransportConfigurationError) {
         try self.validateHosts()
         try self.validateTopology()
         try self.validatePublishing()

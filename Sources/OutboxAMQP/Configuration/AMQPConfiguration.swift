@@ -2,8 +2,7 @@ public import Outbox
 
 /// How a transport reaches a broker, what it declares there, and how it publishes.
 ///
-/// The short way is an address: ``init(url:)``. What cannot work together is refused by ``validate()``, which a transport
-/// calls before it does anything.
+/// The short way is an address: ``init(url:)``. A transport refuses settings that cannot work together when it is created.
 public struct AMQPConfiguration: Sendable {
     /// The nodes of the broker, which are tried in turn until one can be reached. Default `localhost`.
     public var hosts: [Host]
@@ -51,9 +50,9 @@ extension AMQPConfiguration {
     /// A node of the broker.
     public struct Host: Sendable, Hashable, CustomStringConvertible {
         /// A name, or an address.
-        public var name: String
+        package var name: String
         /// The TCP port; nil: 5672, or 5671 with TLS.
-        public var port: Int?
+        package var port: Int?
 
         /// Creates a host.
         public init(_ name: String, port: Int? = nil) {

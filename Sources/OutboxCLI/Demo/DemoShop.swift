@@ -35,7 +35,9 @@ struct DemoShop: Sendable {
     }
 
     /// Places orders until the deadline.
-    func trade(until deadline: ContinuousClock.Instant, every pause: Duration, on connection: LibPQConnection) async throws {
+    func trade(until deadline: ContinuousClock.Instant, every pause: Duration, on connection: LibPQConnection)
+        async throws
+    {
         while self.clock.now < deadline, !Task.isCancelled {
             try await self.order(customer: Int.random(in: 1...Self.customers), on: connection)
             try await Task.sleep(for: pause)
@@ -99,7 +101,8 @@ struct DemoShop: Sendable {
         return messages
     }
 
-    private func send(_ message: NewMessage, in transaction: borrowing LibPQTransaction) async throws -> DemoLedger.Sent {
+    private func send(_ message: NewMessage, in transaction: borrowing LibPQTransaction) async throws -> DemoLedger.Sent
+    {
         let id = try await self.outbox.enqueue(message, in: transaction)
         try await transaction.query(
             """

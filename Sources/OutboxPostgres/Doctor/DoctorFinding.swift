@@ -1,7 +1,7 @@
 /// What a check of an outbox has found.
-public struct DoctorFinding: Sendable, Hashable {
+package struct DoctorFinding: Sendable, Hashable {
     /// How bad it is.
-    public enum Severity: String, Sendable, Hashable, Comparable, CaseIterable {
+    package enum Severity: String, Sendable, Hashable, Comparable, CaseIterable {
         /// As it should be.
         case ok
         /// It works, and something is not as it should be.
@@ -10,22 +10,22 @@ public struct DoctorFinding: Sendable, Hashable {
         case error
 
         /// By how bad they are.
-        public static func < (first: Severity, second: Severity) -> Bool { first.rank < second.rank }
+        package static func < (first: Severity, second: Severity) -> Bool { first.rank < second.rank }
 
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
     }
 
     /// The check that has found it: "doorbell".
-    public var check: String
+    package var check: String
     /// How bad it is.
-    public var severity: Severity
+    package var severity: Severity
     /// What was seen.
-    public var seen: String
+    package var seen: String
     /// What to do about it; nil: nothing.
-    public var advice: String?
+    package var advice: String?
 
     /// Creates a finding.
-    public init(_ check: String, _ severity: Severity, _ seen: String, advice: String? = nil) {
+    package init(_ check: String, _ severity: Severity, _ seen: String, advice: String? = nil) {
         self.check = check
         self.severity = severity
         self.seen = seen

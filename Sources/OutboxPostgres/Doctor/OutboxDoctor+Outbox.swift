@@ -50,7 +50,8 @@ extension OutboxDoctor {
         }
     }
 
-    private func hear(_ channel: String, from connection: LibPQConnection, to listener: LibPQConnection) async throws -> Duration
+    private func hear(_ channel: String, from connection: LibPQConnection, to listener: LibPQConnection) async throws
+        -> Duration
     {
         let clock = ContinuousClock()
         let payload = PostgresSession.probe + UUID().uuidString

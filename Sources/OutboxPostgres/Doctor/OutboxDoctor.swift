@@ -1,4 +1,4 @@
-public import Logging
+package import Logging
 import Outbox
 import OutboxSQL
 
@@ -11,39 +11,39 @@ import OutboxSQL
 ///
 /// It changes nothing and disturbs no relay. Its role needs the grants of a relay or a monitor. If the role may not look at something,
 /// that is a finding.
-public struct OutboxDoctor: Sendable {
+package struct OutboxDoctor: Sendable {
     /// From where on something is worth a warning.
-    public struct Limits: Sendable, Hashable {
+    package struct Limits: Sendable, Hashable {
         /// How long a transaction may keep vacuum from cleaning up. Default 15 min.
-        public var transactionAge: Duration = .seconds(900)
+        package var transactionAge: Duration = .seconds(900)
         /// How many transactions may have begun since, where no time is known. Default 1,000,000.
-        public var transactions = 1_000_000
+        package var transactions = 1_000_000
         /// How far the server's clock may be from this one. Default 1 s.
-        public var clockSkew: Duration = .seconds(1)
+        package var clockSkew: Duration = .seconds(1)
         /// How full the queue of notifications may be, of 1. Default 0.1; from 0.5 on it is an error.
-        public var queueUsage = 0.1
+        package var queueUsage = 0.1
         /// How long messages may wait at a relay that commits nothing. Default 2 min.
-        public var silence: Duration = .seconds(120)
+        package var silence: Duration = .seconds(120)
         /// How long a ring may take. Default 5 s.
-        public var ring: Duration = .seconds(5)
+        package var ring: Duration = .seconds(5)
         /// How long new messages may go to one segment, which is what the janitor keeps, at least. Default 24 h.
-        public var retention: Duration = .seconds(86400)
+        package var retention: Duration = .seconds(86400)
 
         /// The default limits.
-        public init() {}
+        package init() {}
     }
 
     /// The roles whose privileges are checked.
-    public struct Roles: Sendable, Hashable {
+    package struct Roles: Sendable, Hashable {
         /// Of an application that enqueues; nil: it is not checked.
-        public var producer: String?
+        package var producer: String?
         /// Of a relay; nil: it is not checked.
-        public var relay: String?
+        package var relay: String?
         /// Of a dashboard, or of `outbox status`; nil: it is not checked.
-        public var monitor: String?
+        package var monitor: String?
 
         /// Creates a choice of roles. Without any, the role that connects is checked for the privileges of a relay.
-        public init(producer: String? = nil, relay: String? = nil, monitor: String? = nil) {
+        package init(producer: String? = nil, relay: String? = nil, monitor: String? = nil) {
             self.producer = producer
             self.relay = relay
             self.monitor = monitor
@@ -65,7 +65,7 @@ public struct OutboxDoctor: Sendable {
     ///   - roles: Whose privileges to look at. Default: those of the role that connects, as a relay's.
     ///   - limits: From where on something is worth a warning.
     ///   - logger: Where the client reports. Default: nowhere.
-    public init(
+    package init(
         schema: OutboxSchema = OutboxSchema(), subscription: String = "main", roles: Roles = Roles(),
         limits: Limits = Limits(), logger: Logger = Logger(label: "outbox.doctor") { _ in SwiftLogNoOpLogHandler() }
     ) {
@@ -81,7 +81,7 @@ public struct OutboxDoctor: Sendable {
     ///
     /// - Parameter postgres: How a relay connects: through the same pooler, if there is one.
     /// - Throws: ``LibPQError`` when the server cannot be reached, refuses the login or goes away.
-    public func examine(_ postgres: LibPQConfiguration) async throws -> [DoctorFinding] {
+    package func examine(_ postgres: LibPQConfiguration) async throws -> [DoctorFinding] {
         let connection = try await LibPQConnection.connect(postgres, logger: self.logger)
         let result: Result<[DoctorFinding], any Error>
         do {

@@ -24,10 +24,10 @@ public struct PostgresOutbox: Sendable {
     let schema: OutboxSchema
     let statements: EnqueueStatements
     /// The most bytes of payload that a message may have.
-    public let maximumPayload: Int
+    package let maximumPayload: Int
     /// For how long a message keeps others with its idempotency key out, from the beginning of the transaction that
     /// enqueued it.
-    public let idempotencyWindow: Duration
+    package let idempotencyWindow: Duration
     /// The end of the names under which connections prepare the statements: two outboxes on one connection have their own.
     private let tag: String
 

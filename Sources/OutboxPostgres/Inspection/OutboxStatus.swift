@@ -17,7 +17,7 @@ public struct OutboxStatus: Sendable, Hashable {
     /// Destinations of which there are messages, and that no relay of the subscription has ever had a route for.
     public var unregistered: [UnregisteredDestination]
     /// The partitions of the log, by number.
-    public var segments: [Segment]
+    package var segments: [Segment]
     /// The sessions of the subscription's relays, the one that is working first.
     public var relays: [RelayProcess]
 
@@ -84,13 +84,13 @@ public struct OutboxStatus: Sendable, Hashable {
     }
 
     /// A partition of the log.
-    public struct Segment: Sendable, Hashable {
+    package struct Segment: Sendable, Hashable {
         /// Its number in the ring.
-        public var number: Int
+        package var number: Int
         /// Its size on disk, indexes included.
-        public var bytes: Int
+        package var bytes: Int
         /// Whether new messages go there.
-        public var isCurrent: Bool
+        package var isCurrent: Bool
     }
 
     /// The session of a relay: the one that reads and delivers, or one that waits to take over.

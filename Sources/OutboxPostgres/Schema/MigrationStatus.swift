@@ -28,7 +28,7 @@ public struct MigrationStatus: Sendable, Hashable {
     public let isReadable: Bool
 
     /// Creates a status.
-    public init(version: Int, name: String, state: State, isReadable: Bool = true) {
+    package init(version: Int, name: String, state: State, isReadable: Bool = true) {
         self.version = version
         self.name = name
         self.state = state
@@ -59,7 +59,7 @@ public struct MigrationStep: Sendable, Hashable {
     public let detail: String?
 
     /// Creates a step.
-    public init(version: Int, name: String, direction: Direction, detail: String? = nil) {
+    package init(version: Int, name: String, direction: Direction, detail: String? = nil) {
         self.version = version
         self.name = name
         self.direction = direction

@@ -44,9 +44,9 @@ public struct OutboxError: Error, Sendable {
     /// What the client said.
     public let underlying: (any Error)?
     /// The file in which the error arose.
-    public let file: String
+    package let file: String
     /// The line in which the error arose.
-    public let line: Int
+    package let line: Int
 
     init(
         _ code: Code, _ message: String, underlying: (any Error)? = nil, file: String = #fileID, line: Int = #line

@@ -132,7 +132,8 @@ public struct OutboxMigrator: Sendable {
     }
 
     /// - Returns: What was restored; nil: nothing was missing.
-    private func restore(_ contents: Contents, _ transaction: borrowing LibPQTransaction) async throws -> MigrationStep? {
+    private func restore(_ contents: Contents, _ transaction: borrowing LibPQTransaction) async throws -> MigrationStep?
+    {
         switch contents {
         case .unversioned(let applied):
             try await transaction.query(

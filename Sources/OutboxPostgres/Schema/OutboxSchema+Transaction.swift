@@ -30,7 +30,8 @@ extension OutboxSchema {
     private func checkVersion(_ transaction: borrowing LibPQTransaction) async throws {
         let version: SchemaVersion
         do {
-            version = try SchemaVersion(try await transaction.query(LibPQStatement(self.inspectionStatements.version))[0])
+            version = try SchemaVersion(
+                try await transaction.query(LibPQStatement(self.inspectionStatements.version))[0])
         } catch {
             throw OutboxError.explainingUse(error, schema: self, task: "inspect")
         }

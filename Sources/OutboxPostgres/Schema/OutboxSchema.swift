@@ -40,10 +40,10 @@ public struct OutboxSchema: Sendable, Hashable {
     }
 
     /// The newest version of the schema that this library knows. It works with newer ones too, if their migrations say so.
-    public static let currentVersion = Migrations.all.last?.version ?? 0
+    package static let currentVersion = Migrations.all.last?.version ?? 0
 
     /// The oldest version of the schema that this library works with.
-    public static let oldestVersion = 2
+    package static let oldestVersion = 2
 
     /// What creates the schema at its newest version: one script, to be run in one transaction.
     public var sql: String {
@@ -51,7 +51,7 @@ public struct OutboxSchema: Sendable, Hashable {
     }
 
     /// What removes the outbox and everything in it. Other objects in the schema stay, and with them the schema.
-    public var down: String {
+    package var down: String {
         Migrations.all.reversed().map { self.down($0) }.joined(separator: "\n")
     }
 

@@ -1,7 +1,7 @@
 /// What a janitor has found and done.
 public struct JanitorReport: Sendable, Hashable {
     /// What became of a segment.
-    public enum Outcome: String, Sendable, Hashable, CaseIterable {
+    package enum Outcome: String, Sendable, Hashable, CaseIterable {
         /// New messages went there.
         case current
         /// There was nothing in it.
@@ -17,19 +17,19 @@ public struct JanitorReport: Sendable, Hashable {
     }
 
     /// A partition of the log.
-    public struct Segment: Sendable, Hashable {
+    package struct Segment: Sendable, Hashable {
         /// Its number in the ring.
-        public var number: Int
+        package var number: Int
         /// Its size on disk before, indexes included.
-        public var bytes: Int
+        package var bytes: Int
         /// For how long new messages have gone there, or no longer.
-        public var age: Duration
+        package var age: Duration
         /// What became of it.
-        public var outcome: Outcome
+        package var outcome: Outcome
     }
 
     /// The segments, by number.
-    public var segments: [Segment]
+    package var segments: [Segment]
     /// Which segment new messages go to from now on; nil: the same as before.
     public var advancedTo: Int?
     /// How many idempotency keys were removed, whose window was over.

@@ -25,7 +25,8 @@ public struct OutboxStreams: Sendable {
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: ``OutboxError/Code/streamMissing``, ``OutboxError/Code/schemaMissing``,
     ///   ``OutboxError/Code/schemaOutdated``, ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
-    public func pause(_ destination: Destination, subscription: String = "main", on connection: LibPQConnection) async throws
+    public func pause(_ destination: Destination, subscription: String = "main", on connection: LibPQConnection)
+        async throws
     {
         try await self.change(self.statements.pause, destination, subscription, "pause", connection)
     }
@@ -54,7 +55,8 @@ public struct OutboxStreams: Sendable {
     /// - Throws: As ``pause(_:subscription:on:)``.
     @discardableResult
     public func rewind(
-        _ destination: Destination, to target: RewindTarget, subscription: String = "main", on connection: LibPQConnection
+        _ destination: Destination, to target: RewindTarget, subscription: String = "main",
+        on connection: LibPQConnection
     ) async throws -> Int64? {
         let name = LibPQValue.text(destination.name)
         return try await self.schema.inTransaction(on: connection, readOnly: false, task: "rewind a stream of") {

@@ -5,17 +5,17 @@ extension EphemeralPostgres {
         ///
         /// Defaults: `fsync` and `full_page_writes` are off, because the data never has to outlive the machine; it does
         /// outlive ``EphemeralPostgres/kill()``. Everything else is Postgres's own default. `port`, `listen_addresses` and
-        /// `unix_socket_directories` are refused; see ``network``.
-        public var parameters: [String: String]
+        /// `unix_socket_directories` are refused; see ``EphemeralPostgres/Network``.
+        package var parameters: [String: String]
         /// How the server can be reached besides the unix socket in its folder. Default: not at all.
-        public var network: Network
+        package var network: Network
         /// The folder that holds `initdb` and `postgres`.
         ///
         /// Default: `nil`, the first of the environment variable `OUTBOX_POSTGRES_BIN`, `PATH`, and the places where
         /// Debian's and Homebrew's packages put versions 18 down to 14.
-        public var binaries: String?
+        package var binaries: String?
         /// How long a start may take before it fails, in whole seconds. Default: 60 seconds.
-        public var startLimit: Duration
+        package var startLimit: Duration
 
         /// Creates settings; see the properties for the defaults.
         public init(

@@ -16,22 +16,22 @@ import Synchronization
 /// A process that is root runs the server as the user `postgres`.
 public final class EphemeralPostgres: Sendable {
     /// The folder that holds the server's socket, data and log.
-    public let folder: String
-    /// The number in the socket's name, and the TCP port when ``Settings/network`` asks for one.
-    public let port: Int
+    package let folder: String
+    /// The number in the socket's name, and the TCP port when `network` asks for one.
+    package let port: Int
     /// A connection string for the superuser, through the unix socket; libpq understands it.
     public let url: String
-    /// A connection string for the superuser, through TCP; `nil` when ``Settings/network`` is ``Network/none``.
+    /// A connection string for the superuser, through TCP; `nil` when the network is ``Network/none``.
     public let tcpURL: String?
     /// The folder of the programs that came with the server, such as `psql` and `pg_dump`.
-    public let programs: String
+    package let programs: String
 
     private let supervisor: ServerSupervisor
     private let startLimit: Duration
     private let currentProcessID: Mutex<Int32?>
 
     /// The server's process; `nil` while it does not run.
-    public var processID: Int32? { currentProcessID.withLock { $0 } }
+    package var processID: Int32? { currentProcessID.withLock { $0 } }
 
     private init(
         supervisor: ServerSupervisor, folder: String, port: Int, processID: Int32, programs: String,

@@ -3,13 +3,13 @@ extension EphemeralRabbitMQ {
     public struct Settings: Sendable {
         /// Lines for `rabbitmq.conf`, such as `["heartbeat": "5"]`. Listeners are refused. Default: none; everything is
         /// RabbitMQ's own default, but for the disk's free space, of which little is enough.
-        public var parameters: [String: String]
+        package var parameters: [String: String]
         /// Whether there is a listener with TLS as well. Default ``Encryption/none``.
-        public var encryption: Encryption
+        package var encryption: Encryption
         /// Plugins that are switched on, such as `rabbitmq_auth_mechanism_ssl`. Default: none.
-        public var plugins: [String]
+        package var plugins: [String]
         /// How long a start may take before it fails, in whole seconds. Default: 120 seconds.
-        public var startLimit: Duration
+        package var startLimit: Duration
 
         /// Creates settings; see the properties for the defaults.
         public init(
@@ -49,9 +49,9 @@ extension EphemeralRabbitMQ {
         /// Its key.
         public let clientKey: String
         /// An authority that has signed nothing here but itself.
-        public let otherAuthority: String
+        package let otherAuthority: String
         /// Its key.
-        public let otherAuthorityKey: String
+        package let otherAuthorityKey: String
 
         init(folder: String) {
             self.authority = "\(folder)/tls/authority.pem"

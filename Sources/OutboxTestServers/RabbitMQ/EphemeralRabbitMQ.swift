@@ -16,17 +16,17 @@ import Synchronization
 /// It takes from 4 to 20 seconds to start, so let tests share one where they can.
 public final class EphemeralRabbitMQ: Sendable {
     /// The folder that holds the broker's data and log.
-    public let folder: String
+    package let folder: String
     /// The TCP port.
     public let port: Int
-    /// The TCP port with TLS; nil without ``Settings/encryption``.
-    public let tlsPort: Int?
+    /// The TCP port with TLS; nil without ``Settings/Encryption``.
+    package let tlsPort: Int?
     /// The address: `amqp://guest:guest@127.0.0.1:PORT`.
     public var url: String { "amqp://guest:guest@127.0.0.1:\(self.port)" }
-    /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/encryption``.
+    /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/Encryption``.
     public var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
 
-    /// The files for TLS; nil without ``Settings/encryption``.
+    /// The files for TLS; nil without ``Settings/Encryption``.
     public var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
 
     private let supervisor: ServerSupervisor
@@ -36,7 +36,7 @@ public final class EphemeralRabbitMQ: Sendable {
     private let currentProcessID: Mutex<Int32?>
 
     /// The broker's process; nil while it does not run.
-    public var processID: Int32? { self.currentProcessID.withLock { $0 } }
+    package var processID: Int32? { self.currentProcessID.withLock { $0 } }
 
     private struct Ports {
         let amqp: Int
@@ -127,7 +127,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Shuts the broker down; ``startAgain()`` starts it on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when the broker was stopped for good.
-    public func shutDown() async throws(EphemeralServerError) {
+    package func shutDown() async throws(EphemeralServerError) {
         _ = try await self.supervisor.send("stop TERM")
         self.currentProcessID.withLock { $0 = nil }
     }
@@ -140,7 +140,7 @@ public final class EphemeralRabbitMQ: Sendable {
         self.currentProcessID.withLock { $0 = nil }
     }
 
-    /// Starts the broker after ``kill()`` or ``shutDown()``, on the same data and the same ports.
+    /// Starts the broker after ``kill()``, on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when it runs already, does not start, or was stopped for good.
     public func startAgain() async throws(EphemeralServerError) {

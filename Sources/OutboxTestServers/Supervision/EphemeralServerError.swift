@@ -10,15 +10,15 @@ public struct EphemeralServerError: Error, Sendable {
         /// The server's programs were not found on this machine.
         public static let notInstalled = Code(kind: .notInstalled)
         /// The settings cannot be used, or contradict each other.
-        public static let invalidSettings = Code(kind: .invalidSettings)
+        package static let invalidSettings = Code(kind: .invalidSettings)
         /// The server's folder, or what is in it, could not be made.
-        public static let initialisationFailed = Code(kind: .initialisationFailed)
+        package static let initialisationFailed = Code(kind: .initialisationFailed)
         /// The server ended before it accepted connections, or took longer than the limit for starts.
-        public static let startFailed = Code(kind: .startFailed)
+        package static let startFailed = Code(kind: .startFailed)
         /// A program that talks to the server has failed.
-        public static let commandFailed = Code(kind: .commandFailed)
+        package static let commandFailed = Code(kind: .commandFailed)
         /// The server was stopped for good; a stopped server does not start again.
-        public static let stopped = Code(kind: .stopped)
+        package static let stopped = Code(kind: .stopped)
 
         /// The code's name.
         public var description: String { kind.rawValue }
@@ -27,15 +27,15 @@ public struct EphemeralServerError: Error, Sendable {
     /// The kind of failure.
     public var code: Code
     /// What happened and, where known, what to do.
-    public var message: String
+    package var message: String
     /// What the server's programs printed last; empty when they printed nothing.
-    public var detail: String
+    package var detail: String
     /// The error that caused this one.
-    public var underlying: (any Error)?
+    package var underlying: (any Error)?
     /// The source file that threw.
-    public var file: String
+    package var file: String
     /// The line that threw.
-    public var line: Int
+    package var line: Int
 
     package init(
         _ code: Code,

@@ -4,7 +4,7 @@ public struct ConformanceFailure: Error, Sendable, CustomStringConvertible {
     public let description: String
 
     /// Creates a failure.
-    public init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }

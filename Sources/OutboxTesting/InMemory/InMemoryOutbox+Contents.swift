@@ -104,13 +104,13 @@ extension InMemoryOutbox {
     ///
     /// - Returns: Whether there was one of that id.
     @discardableResult
-    public func discard(deferred id: Int64, subscription: String = "main") -> Bool {
+    package func discard(deferred id: Int64, subscription: String = "main") -> Bool {
         self.change(subscription) { stream in stream.deferred.remove(id) != nil }
     }
 
     /// Makes deferred messages due now, whatever the clock says. Those that wait behind others of their key go on
     /// waiting for them.
-    public func makeDeferredDue(subscription: String = "main") {
+    package func makeDeferredDue(subscription: String = "main") {
         let now = self.now
         _ = self.change(subscription) { stream in
             stream.deferred.makeDue(now: now)

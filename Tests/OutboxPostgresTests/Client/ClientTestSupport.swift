@@ -6,7 +6,8 @@ import TestSupport
 
 @testable import OutboxPostgres
 
-func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> LibPQConnection {
+func connect(_ logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws -> LibPQConnection
+{
     try await LibPQConnection.connect(testPostgres(), logger: logger)
 }
 

@@ -30,7 +30,8 @@ import Testing
         let (victim, killer) = (try await connect(), try await connect())
         let task = Task {
             try await victim.pipeline([
-                "SELECT 1", LibPQStatement("SELECT pg_sleep(600)", name: "sleep"), LibPQStatement("SELECT 2", name: "two"),
+                "SELECT 1", LibPQStatement("SELECT pg_sleep(600)", name: "sleep"),
+                LibPQStatement("SELECT 2", name: "two"),
             ])
         }
         try await killer.waitUntilRunning(victim.processID, "pg_sleep")

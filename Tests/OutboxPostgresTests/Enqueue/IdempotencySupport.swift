@@ -23,7 +23,8 @@ enum KeyedWay: CaseIterable {
     }
 
     /// The same in a transaction of its own.
-    func enqueue(_ message: NewMessage, _ outbox: PostgresOutbox, on connection: LibPQConnection) async throws -> Int64 {
+    func enqueue(_ message: NewMessage, _ outbox: PostgresOutbox, on connection: LibPQConnection) async throws -> Int64
+    {
         try await connection.withTransaction { transaction in
             try await self.enqueue(message, outbox, in: transaction)
         }

@@ -33,7 +33,8 @@ import Testing
             try await outbox.connection.execute(script: outbox.schema.sql)
             #expect(try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).isEmpty)
             try await outbox.connection.execute(script: outbox.schema.down)
-            #expect(try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).count == Migrations.all.count)
+            #expect(
+                try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).count == Migrations.all.count)
         }
     }
 
@@ -164,7 +165,8 @@ import Testing
             let addition = Migrations.File(
                 version: Self.newest + 1, name: "addition", readableBy: isAdditive ? Self.newest : nil,
                 up: Self.addingColumn.up, down: Self.addingColumn.down)
-            try await OutboxMigrator(schema: outbox.schema, migrations: Migrations.all + [addition]).up(on: outbox.connection)
+            try await OutboxMigrator(schema: outbox.schema, migrations: Migrations.all + [addition]).up(
+                on: outbox.connection)
             let store = PostgresStore(postgres: try await outbox.configuration(), schema: outbox.schema)
             let uses: [@Sendable () async throws -> Void] = [
                 { _ = try await OutboxMigrator(schema: outbox.schema).up(on: outbox.connection) },

@@ -67,7 +67,8 @@ import Testing
             }
             #expect(error?.sqlState == "2BP01")
             // Each step is a transaction of its own: the ones before it are made again.
-            #expect(try await !OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).contains { $0.version == 1 })
+            #expect(
+                try await !OutboxMigrator(schema: outbox.schema).up(on: outbox.connection).contains { $0.version == 1 })
             #expect(try await outbox.value("SELECT \(outbox.name).enqueue('there', 'text')", as: Int64.self) == 1)
         }
     }

@@ -93,7 +93,8 @@ import Testing
     enum Shape: CaseIterable { case single, sequential, batch, routes }
 
     private func handler(
-        _ shape: Shape, retry: DeliveryRetryPolicy = .constant(.zero), _ body: @escaping @Sendable (Message) throws -> Void
+        _ shape: Shape, retry: DeliveryRetryPolicy = .constant(.zero),
+        _ body: @escaping @Sendable (Message) throws -> Void
     ) -> DestinationHandler {
         switch shape {
         case .single: return .handler(retry: retry, breaker: self.probing) { try body($0) }

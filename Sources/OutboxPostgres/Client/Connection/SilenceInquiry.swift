@@ -54,7 +54,8 @@ struct SilenceInquiry: Sendable {
     }
 
     private func ask(
-        over second: LibPQConnection, for connection: LibPQConnection, _ id: Int, _ statements: [LibPQStatement], _ age: Duration,
+        over second: LibPQConnection, for connection: LibPQConnection, _ id: Int, _ statements: [LibPQStatement],
+        _ age: Duration,
         _ asked: ContinuousClock.Instant, _ deadline: ContinuousClock.Instant
     ) async throws(LibPQError) {
         let own = try await second.query("SELECT pg_catalog.pg_backend_pid()")[0].decode(0, as: Int32.self)

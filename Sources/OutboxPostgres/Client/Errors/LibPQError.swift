@@ -93,9 +93,9 @@ public struct LibPQError: Error, Sendable {
     /// The schema of the object that the error is about.
     package var schema: String? { storage.server?.schema }
     /// The table that the error is about.
-    public var table: String? { storage.server?.table }
+    package var table: String? { storage.server?.table }
     /// The column that the error is about.
-    public var column: String? { storage.server?.column }
+    package var column: String? { storage.server?.column }
     /// Where in the text of the statement the error is, in characters from 1.
     package var position: Int? { storage.server?.position }
     /// Which statement of a pipeline failed, from 0. Where the server refused to commit them, the last one of the transaction.

@@ -7,15 +7,15 @@ public import Foundation
 /// What a store holds of a deferred message, as a ``StoreFixture`` sees it.
 public struct DeferredSnapshot: Sendable, Hashable {
     /// The message's id.
-    public var id: Int64
+    package var id: Int64
     /// How often delivery has been tried.
-    public var attempts: Int
+    package var attempts: Int
     /// When it is tried next; nil: when the earlier deferred messages of its key are settled.
-    public var nextAttemptAt: Date?
+    package var nextAttemptAt: Date?
     /// Whether later messages of its key wait for it.
-    public var isOrdered: Bool
+    package var isOrdered: Bool
     /// What the last attempt failed with.
-    public var error: String?
+    package var error: String?
 
     /// Creates a snapshot.
     public init(id: Int64, attempts: Int, nextAttemptAt: Date?, isOrdered: Bool, error: String?) {

@@ -12,7 +12,7 @@ public enum StoreConformance {
     /// One thing that every store has to do.
     public struct Check: Sendable, CustomStringConvertible {
         /// What the store does when the check passes.
-        public let name: String
+        package let name: String
         private let body: @Sendable (any StoreFixture) async throws -> Void
 
         init(_ name: String, _ body: @escaping @Sendable (any StoreFixture) async throws -> Void) {

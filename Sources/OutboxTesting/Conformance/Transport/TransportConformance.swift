@@ -12,7 +12,7 @@ public enum TransportConformance {
     /// One thing that every transport has to do.
     public struct Check: Sendable, CustomStringConvertible {
         /// What the transport does when the check passes.
-        public let name: String
+        package let name: String
         private let body: @Sendable (any TransportFixture) async throws -> Void
 
         init(_ name: String, _ body: @escaping @Sendable (any TransportFixture) async throws -> Void) {
