@@ -6,7 +6,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A page of messages: a query's result as the server sent it, decoded where somebody looks.
+/// A page of messages: a query's result as the server sent it, of which a value is decoded when it is asked for.
 final class PostgresPage: MessagePage {
     let stream: StreamID
     let destination: Destination

@@ -105,7 +105,7 @@ extension PostgresSession {
     private func numbersTaken(_ error: LibPQError) -> RelayStoreError {
         RelayStoreError(
             """
-            The log's numbers have begun anew, while messages with such numbers are still deferred or dead. Nothing is lost, \
+            The log's numbers have begun again, while messages with such numbers are still deferred or dead. Nothing is lost, \
             and nothing more of this destination is stored until they are gone: replay or discard the dead letters, empty \
             \(self.schema.identifier).deferred, or number the log on from where it was.
             """, remedy: .retry, underlying: error)
@@ -120,10 +120,10 @@ extension PostgresSession {
     }
 
     static var logReplaced: RelayStoreError {
-        RelayStoreError("The outbox was dropped and created anew while a relay was reading it.", isRetriable: true)
+        RelayStoreError("The outbox was dropped and created again while a relay was reading it.", isRetriable: true)
     }
 
-    /// Somebody has put a stream's cursor elsewhere: it is read from there. What was made durable with the page, that its
+    /// Another session has moved a stream's cursor: the stream is read from there. What was made durable with the page, that its
     /// messages wait or are dead, is right all the same.
     private func explain(_ unmoved: [StreamID]) async throws {
         let known = self.streams
@@ -136,7 +136,7 @@ extension PostgresSession {
         for stream in unmoved where known[stream]?.generation == self.streams[stream]?.generation {
             throw RelayStoreError(
                 """
-                The stream \(stream) is gone: somebody has removed its row, or the whole outbox, while a relay was reading it.
+                The stream \(stream) is gone: its row was removed, or the whole outbox, while a relay was reading it.
                 """, isRetriable: true)
         }
     }

@@ -3,7 +3,7 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
-    /// With what somebody rings who wants to hear himself; something of his own follows.
+    /// How the payload of a NOTIFY begins that is sent to be heard by its own sender, as the doctor does; a relay takes no notice of it.
     static let probe = "probe "
 
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
@@ -53,7 +53,7 @@ extension PostgresSession {
                 self.streams[stored.id] = stored
                 self.knowledge.crowded.remove(stored.id)
                 self.logger.info(
-                    "Somebody has moved a cursor; reading from there",
+                    "A cursor was moved by another session; reading from there",
                     metadata: [
                         "outbox.destination": "\(stored.destination)", "outbox.position": "\(stored.cursor.position)",
                     ])
@@ -70,7 +70,7 @@ extension PostgresSession {
         self.numbers.isDue = true
         self.doorbell.rang()
         self.sleepTimer.endPause()
-        // Of a paused stream nobody asked when its deferred messages are due.
+        // While a stream was paused, it was not asked when its deferred messages are due.
         return ReadResult(deferredChanged: hasResumed)
     }
 }

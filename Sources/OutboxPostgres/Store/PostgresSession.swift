@@ -13,7 +13,7 @@ actor PostgresSession: RelaySession {
     let schema: OutboxSchema
     let statements: Statements
     let wakeup: PostgresStore.Wakeup
-    /// Nil: somebody else looks after the segments.
+    /// Nil: this session does not look after the segments.
     let segments: SegmentPolicy?
     let logger: Logger
 
@@ -40,7 +40,7 @@ actor PostgresSession: RelaySession {
     /// When to look after the segments; nil: never.
     var janitorSchedule: JanitorSchedule?
     var janitorHasFailed = false
-    /// When to look whether somebody has changed the streams; nil: whoever does tells.
+    /// When to look whether the streams were changed; nil: a notification tells.
     var reloadDue: ContinuousClock.Instant?
     var deferredNews = DeferredNews()
     var numbers = NumberWatch()

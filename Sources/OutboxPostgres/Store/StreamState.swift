@@ -15,7 +15,7 @@ struct StreamState {
     var isFarBehind = false
     /// What is to be looked at by ids before it is committed.
     var unchecked: ReadByNumbers?
-    /// Which of the stream's cursors it is: another one if somebody else has put it elsewhere.
+    /// Which of the stream's cursors it is: another one after another session has moved it.
     var generation: Int32
     var isPaused: Bool
     /// What was noted of earlier processes.
