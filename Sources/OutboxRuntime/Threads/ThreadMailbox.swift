@@ -292,7 +292,11 @@ package final class ThreadMailbox<Job: MailboxJob, Status: Sendable>: Sendable {
     }
 
     private func endAll() {
-        for job in self.jobs { job.end(.closed) }
+        // The thread may obey a cancellation before that has let the jobs go.
+        let (jobs, reason) = self.state.withLock { state -> ([Job], MailboxEnd) in
+            (Array(state.jobs.values), state.order == .cancel ? .cancelled : .closed)
+        }
+        for job in jobs { job.end(reason) }
         self.known.open()
         self.ended.open()
     }
