@@ -18,13 +18,14 @@ package final class Dispatcher: Sendable {
     typealias Queue = LaneQueue<Work, CheckedContinuation<Assignment?, Never>>
 
     let handler: DestinationHandler
+    let policy: DeliveryPolicy
     let observer: DeliveryObserver
     private let queue: Mutex<Queue>
     private let lanes: [Lane]
     private let gate: Mutex<KeyGate>
     /// A copy of `gate.isOpen` that costs no lock.
     private let gateIsOpen: Atomic<Bool>
-    private let random: Mutex<any RandomNumberGenerator & Sendable>
+    let random: Mutex<any RandomNumberGenerator & Sendable>
     private let onSettled: @Sendable (PageTicket) -> Void
     private let onParkedEnd: @Sendable ([ParkedEnding]) -> Void
     private let onChange: @Sendable () -> Void
@@ -51,6 +52,7 @@ package final class Dispatcher: Sendable {
         onChange: @escaping @Sendable () -> Void
     ) {
         self.handler = handler
+        self.policy = DeliveryPolicy(retry: handler.retry)
         self.observer = observer
         self.queue = Mutex(Queue(lanes: handler.concurrency, maximumWorkers: handler.concurrency))
         (self.starts, self.startsInput) = AsyncStream.makeStream(of: Void.self)
@@ -201,23 +203,6 @@ package final class Dispatcher: Sendable {
         if !self.observer.isListened { return }
         self.observer.emit(.delivered(id: message.id, destination: message.destination, attempt: message.attempt))
     }
-
-    /// Decides about a message after a failed attempt.
-    func retryDecision(
-        afterAttempts attempts: Int, requested: Duration?, options: MessageOptions
-    ) -> DeliveryRetryPolicy.Decision {
-        self.random.withLock { random in
-            self.handler.retry.decision(
-                afterAttempts: attempts, requested: requested, options: options, random: &random)
-        }
-    }
-
-    /// The pause after an attempt that does not count.
-    func uncountedDelay(afterAttempts attempts: Int, options: MessageOptions) -> Duration {
-        self.random.withLock { random in
-            self.handler.retry.delay(afterAttempts: attempts, options: options, random: &random)
-        }
-    }
 }
 
 // MARK: - A destination that is down
@@ -319,19 +304,18 @@ extension Dispatcher {
             let isBehind = key.map(failed.contains) ?? false
             defer { if let key, endings.last?.verdict?.deferral != nil { failed.insert(key) } }
             let outcome = outcomes[index]
-            let attempts = message.page.attempts(at: message.row) + crashes
+            var facts = self.facts(of: message, crashes: crashes)
+            facts.isBehind = isBehind
             // A message that alone reports its destination as down is deferred alone; it is in `deferred` anyway.
             switch self.judge(message, outcome, pass, isRetry: true) {
             case .settle:
-                let verdict = self.verdict(on: message, outcome, attempts: attempts, isBehind: isBehind)
+                let verdict = self.verdict(on: facts, outcome)
                 endings.append((message.id, verdict))
                 if verdict != nil { continue }
                 self.observer.delivered(1, of: message.page)
                 self.noteDelivered(message)
             case .hold:
-                let held = self.deferral(
-                    message, isBehind ? .behindKey : .after(.zero), attempts: attempts, error: outcome.reason)
-                endings.append((message.id, .deferred(held)))
+                endings.append((message.id, self.policy.parkedWhileDown(facts, outcome)))
             }
         }
         self.onParkedEnd(endings)

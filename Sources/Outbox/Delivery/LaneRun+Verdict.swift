@@ -2,29 +2,27 @@
 extension LaneRun {
     /// Whether the message is to be given to the handler now.
     func admit(_ message: Message) -> Bool {
-        let row = message.row
-        let attempts = self.attempts(of: message)
         if let defect = message.defect {
-            self.except(
-                message, .dead(self.dispatcher.death(message, .undecodable, defect.description, attempts: attempts)))
+            self.except(message, .dead(self.facts(of: message).death(.undecodable, defect.description)))
             return false
         }
-        if self.page.origin == .log, self.page.isScheduled(at: row) {
-            self.except(
-                message,
-                .deferred(Deferral(id: message.id, attempts: attempts, due: .scheduled, ordered: false, error: nil)))
+        if self.page.origin == .log, self.page.isScheduled(at: message.row) {
+            var facts = self.facts(of: message)
+            // Its key's order begins when it is due.
+            facts.isOrdered = false
+            self.except(message, .deferred(facts.deferral(.scheduled, error: nil)))
             return false
         }
         if self.isBehindHeld(message) {
             self.hold(message)
             return false
         }
-        if let verdict = self.verdictBehind(message) {
+        if let verdict = self.position(of: message).verdict(self.facts(of: message)) {
             self.except(message, verdict)
             return false
         }
-        if self.dispatcher.isExhausted(message, attempts: attempts) {
-            self.except(message, .dead(self.unfinished(message, attempts)))
+        if self.attempts(of: message) > 0, let verdict = self.dispatcher.policy.exhausted(self.facts(of: message)) {
+            self.except(message, verdict)
             return false
         }
         return true
@@ -36,21 +34,24 @@ extension LaneRun {
         return self.held.contains(key: key)
     }
 
-    /// What becomes of a message of which an earlier one of its key waits for another attempt; nil: none does.
-    private func verdictBehind(_ message: Message) -> PageTicket.Verdict? {
+    /// Where a message stands among those of its key.
+    private func position(of message: Message) -> DeliveryPolicy.Position {
         switch self.page.origin {
         case .log:
-            if !self.isBehind(message) { return nil }
+            return .init(isBlocked: self.isBehind(message))
         case .deferred:
-            guard let key = self.dispatcher.orderingKey(of: message) else { return nil }
-            let hasFailed = self.run.ticket.hasFailed(key: key)
-            if !self.page.isHeld(at: message.row) {
-                if !hasFailed { return nil }
-                if self.page.isOrdered(at: message.row) { return .untouched }
-            }
+            guard let key = self.dispatcher.orderingKey(of: message) else { return .first }
+            return .init(
+                hasFailed: self.run.ticket.hasFailed(key: key), isHeld: self.page.isHeld(at: message.row),
+                isOrdered: self.page.isOrdered(at: message.row))
         }
-        return .deferred(
-            self.dispatcher.deferral(message, .behindKey, attempts: self.attempts(of: message), error: nil))
+    }
+
+    /// What its policy decides about a message by.
+    func facts(of message: Message, isBehind: Bool = false) -> DeliveryPolicy.Facts {
+        var facts = self.dispatcher.facts(of: message, crashes: self.run.ticket.crashes)
+        facts.isBehind = isBehind
+        return facts
     }
 
     /// It waits for its destination to be up.
@@ -60,27 +61,17 @@ extension LaneRun {
         self.held.add(Int32(message.row), of: self.run.ticket, key: self.dispatcher.orderingKey(of: message))
     }
 
-    /// A message whose last attempt was begun and never ended.
-    private func unfinished(_ message: Message, _ attempts: Int) -> Death {
-        let crashes = self.run.ticket.crashes
-        if crashes == 0 { return self.dispatcher.death(message, .exhausted, nil, attempts: attempts) }
-        let times = crashes == 1 ? "once" : "\(crashes) times"
-        return self.dispatcher.death(
-            message, .crashed, "the relay's process ended \(times) while it delivered this message alone",
-            attempts: attempts)
-    }
-
     func record(_ message: Message, _ outcome: Outcome) {
         if case .delivered = outcome.kind {
             self.delivered += 1
             self.dispatcher.noteDelivered(message)
             return
         }
-        if case .behind = outcome.kind, let verdict = self.verdictBehind(message) {
+        if case .behind = outcome.kind, let verdict = self.position(of: message).verdict(self.facts(of: message)) {
             return self.except(message, verdict)
         }
         let verdict = self.dispatcher.verdict(
-            on: message, outcome, attempts: self.attempts(of: message), isBehind: self.isBehind(message))
+            on: self.facts(of: message, isBehind: self.isBehind(message)), outcome)
         if let verdict { self.except(message, verdict) }
     }
 

@@ -271,11 +271,8 @@ final class LaneRun: @unchecked Sendable {
         }
         let isBegun = self.batch == nil || self.transport?.health.isUp != false
         for message in messages {
-            let deferral = self.dispatcher.deferral(
-                message, self.isBehind(message) ? .behindKey : .after(.zero),
-                attempts: self.attempts(of: message) + (isBegun ? 1 : 0),
-                error: "the relay ended before the handler had")
-            self.except(message, .parked(deferral))
+            let facts = self.facts(of: message, isBehind: self.isBehind(message))
+            self.except(message, self.dispatcher.policy.parked(facts, isBegun: isBegun))
         }
         var rest = self.run
         rest.rows = rest.rows[self.next...]
