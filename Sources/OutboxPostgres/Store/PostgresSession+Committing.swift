@@ -46,7 +46,9 @@ extension PostgresSession {
             case .idsHaveRisen: throw NumberWatch.idsBeganAgain
             // Trying again does not help: it is the session's reading that has passed something.
             case .moving(let stream, _): throw self.numbersOfAnotherTime(error, stream)
-            case .numbers: return self.numbersTaken(error)
+            case .numbers:
+                guard await self.connection.isUsable else { throw self.numbersTaken(error) }
+                return self.numbersTaken(error)
             default: break
             }
         }
