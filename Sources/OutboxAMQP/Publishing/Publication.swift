@@ -44,7 +44,8 @@ struct Publication {
         self.contentType = settings.contentType
         self.applicationID = settings.applicationID
         self.priority = settings.priority
-        self.expiration = settings.expiration.map { String(Int64($0.seconds * 1000)) }
+        // Rounded up: 0 would drop what no consumer waits for.
+        self.expiration = settings.expiration.map { String(Int64(($0.seconds * 1000).rounded(.up))) }
         self.timestamp = UInt64(max(0, message.createdAt.timeIntervalSince1970))
         self.messageID = try Self.text(settings.messageID, message, "message-id")
         if let type = settings.type { self.type = try Self.text(type, message, "type") }

@@ -119,9 +119,9 @@ final class SharedProducer: Sendable {
 
     /// Whether a record of a batch, all of which goes to that topic, was delivered since then.
     func hasDelivered(to topic: String, since instant: ContinuousClock.Instant) -> Bool {
-        let last = self.state.withLock { $0.deliveries[topic] }
-        if let last, last >= instant { return true }
-        return self.mailbox.jobs.contains { $0.fixedTopic == topic && $0.hasDelivered }
+        // In this order: a batch that ends meanwhile is noted before it is removed.
+        if self.mailbox.jobs.contains(where: { $0.fixedTopic == topic && $0.hasDelivered }) { return true }
+        return self.state.withLock { $0.deliveries[topic] }.map { $0 >= instant } ?? false
     }
 
     /// From now on records go to that producer; nil: they wait.

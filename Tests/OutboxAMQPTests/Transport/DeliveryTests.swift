@@ -15,7 +15,8 @@ import Testing
                 configuration.publishing.applicationID = "shop"
                 configuration.publishing.type = "{route}.v1"
                 configuration.publishing.priority = 3
-                configuration.publishing.expiration = .seconds(600)
+                // Whole milliseconds are sent, rounded up: 0 would drop what no consumer waits for.
+                configuration.publishing.expiration = .microseconds(599_999_500)
                 configuration.publishing.messageID = "shop-{id}"
             } _: { transport in
                 let plain = NewMessage(
