@@ -2,7 +2,7 @@ import OutboxRuntime
 import TestSupport
 import Testing
 
-@Suite struct BackoffTests {
+@Suite(.timeLimit(.minutes(1))) struct BackoffTests {
     @Test func pausesGrowByTheFactorUpToTheCap() {
         let backoff = Backoff(base: .milliseconds(100), factor: 2, cap: .seconds(1), jitter: 0)
         var random = SeededGenerator(seed: 1)

@@ -1,7 +1,7 @@
 import OutboxRuntime
 import Testing
 
-@Suite struct DurationTextTests {
+@Suite(.timeLimit(.minutes(1))) struct DurationTextTests {
     @Test(arguments: [
         ("30s", Duration.seconds(30)), ("500ms", .milliseconds(500)), ("700ms", .milliseconds(700)),
         ("2m", .seconds(120)),
