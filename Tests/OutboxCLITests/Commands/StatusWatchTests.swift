@@ -58,7 +58,7 @@ import Testing
             """
             eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 3000 ] || exit 99; sleep 0.01; done; }
             folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
-            mkfifo "$folder/keys"
+            mkfifo "$folder/keys"; : >"$folder/out"
             command='stty rows 12 cols 40; exec "$outbox" status --postgres "$url" --schema "$schema" --watch --interval 50ms'
             TERM=xterm NO_COLOR= script -qec "$command" /dev/null <"$folder/keys" >"$folder/out" & watch=$!
             exec 3>"$folder/keys"
