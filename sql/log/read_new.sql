@@ -5,13 +5,14 @@
 -- A full answer is some of the messages, and of no use but to say that there are many.
 --
 -- The first row is of no message: the log's oid as the id, and as the payload the snapshot that all this is read with. As one
--- statement it needs no transaction of several.
+-- statement it needs no transaction of several. $6 the first half of the bell's key: it is released, after the snapshot was taken;
+-- a producer that does not NOTIFY for that is found by the next poll. NULL: it is not.
 SELECT id, slot, created_at, route, key, headers, options, payload, scheduled, destination
 FROM (
     SELECT
         to_regclass('{{schema_text}}.message')::oid::bigint AS id, NULL::smallint AS slot, NULL::timestamptz AS created_at,
         NULL::text AS route, NULL::text AS key, NULL::jsonb AS headers, NULL::jsonb AS options,
-        pg_snapshot_send(pg_current_snapshot()) AS payload, NULL::boolean AS scheduled, NULL::text AS destination
+        pg_snapshot_send(pg_current_snapshot()) AS payload, pg_advisory_unlock($6::integer, 0) AS scheduled, NULL::text AS destination
     UNION ALL
     (
         SELECT

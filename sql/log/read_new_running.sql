@@ -5,7 +5,7 @@ FROM (
     SELECT
         to_regclass('{{schema_text}}.message')::oid::bigint AS id, NULL::smallint AS slot, NULL::timestamptz AS created_at,
         NULL::text AS route, NULL::text AS key, NULL::jsonb AS headers, NULL::jsonb AS options,
-        pg_snapshot_send(pg_current_snapshot()) AS payload, NULL::boolean AS scheduled, NULL::text AS destination
+        pg_snapshot_send(pg_current_snapshot()) AS payload, pg_advisory_unlock($6::integer, 0) AS scheduled, NULL::text AS destination
     UNION ALL
     (
         SELECT

@@ -113,6 +113,9 @@ struct PollPlan {
         return Cursor.maximum(of: stream.cursor.newestSnapshot) ?? .max < longAgo
     }
 
+    /// Whether it is one statement.
+    var isOfNewAlone: Bool { self.alone.isEmpty && self.forward.isEmpty && !self.together.isEmpty }
+
     /// How many messages are read at most of all ``together``, so that each has room for all of them; and how many bytes.
     var limit: (messages: Int, bytes: Int) {
         (self.together.map(\.messages).min() ?? 0, self.together.map(\.bytes).min() ?? 0)

@@ -29,6 +29,33 @@ extension PostgresSession {
         let pipeline: SentPipeline
     }
 
+    /// A poll that was thought out before it is sent.
+    struct ReadyPoll {
+        let requests: [ReadRequest]
+        let isReleasing: Bool
+        let plan: PollPlan
+        let statements: [LibPQStatement]
+
+        func sent(_ pipeline: SentPipeline) -> SentPoll {
+            SentPoll(
+                requests: self.requests, isReleasing: self.isReleasing, isPartial: self.plan.isPartial,
+                answers: [.new(self.plan)], pipeline: pipeline)
+        }
+    }
+
+    /// The poll that follows a ring; nil: it is more than one statement.
+    func pollOfRing(_ requests: [ReadRequest]) -> ReadyPoll? {
+        var doorbell = self.doorbell
+        doorbell.rang()
+        guard requests.contains(where: { $0.messages > 0 }), !requests.contains(where: \.deferred),
+            case .poll(let release, arm: false) = doorbell.step
+        else { return nil }
+        let plan = PollPlan(requests, of: self.streams, &self.knowledge)
+        if !plan.isOfNewAlone { return nil }
+        return ReadyPoll(
+            requests: requests, isReleasing: release, plan: plan, statements: [self.readNew(plan, release: release)])
+    }
+
     /// Releases or takes the bell and reads everything asked for, in one pipeline.
     func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(LibPQError) -> ReadResult {
         try await self.receive(try await self.send(requests, release: release, arm: arm))
@@ -58,19 +85,17 @@ extension PostgresSession {
     ) -> Bool {
         let poll = PollPlan(requests, of: self.streams, &self.knowledge)
         let deferred = requests.filter(\.deferred)
-        // Who does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
-        let releasing = (self.bound(self.statements.release, [self.lockKey]), Answer.none)
         let looksByIDs = !poll.together.isEmpty && self.isTimeToLookByIDs()
-        if poll.alone.isEmpty, poll.forward.isEmpty, deferred.isEmpty, !poll.together.isEmpty, !looksByIDs {
+        if poll.isOfNewAlone, deferred.isEmpty, !looksByIDs {
             // One statement has one snapshot.
-            if release { plan.append(releasing) }
-            plan.append((self.readNew(poll), .new(poll)))
+            plan.append((self.readNew(poll, release: release), .new(poll)))
             return poll.isPartial
         }
         plan.append((self.bound(self.statements.beginRead), .none))
-        if release { plan.append(releasing) }
+        // A producer that does not ring because of that is found by a later poll, at the latest by the one after the bell is taken again.
+        if release { plan.append((self.bound(self.statements.release, [self.lockKey]), .none)) }
         plan.append((self.bound(self.statements.currentSnapshot), .snapshot))
-        if !poll.together.isEmpty { plan.append((self.readNew(poll), .new(poll))) }
+        if !poll.together.isEmpty { plan.append((self.readNew(poll, release: false), .new(poll))) }
         if looksByIDs { plan.append((self.beyond(poll.together.map(\.stream)), .beyond)) }
         for request in poll.alone { self.planAlone(request, &plan) }
         self.planDeferred(deferred, &plan)

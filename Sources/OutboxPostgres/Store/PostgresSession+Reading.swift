@@ -63,7 +63,7 @@ extension PostgresSession {
                 if self.doorbell.isLookingOn {
                     // There may be many to look at.
                     let now = self.clock.now
-                    if let result = try await self.wait(until: [now], reads) { return result }
+                    if let result = try await self.wait(until: [now]) { return result }
                     if let deadline, now >= deadline { return ReadResult() }
                 }
             case .pause(let duration):
@@ -73,7 +73,7 @@ extension PostgresSession {
                     continue
                 }
                 let end = self.sleepTimer.pauseEnd(after: duration, now: self.clock.now)
-                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due], reads) {
+                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due]) {
                     return result
                 }
                 if self.clock.now >= end {
@@ -92,7 +92,7 @@ extension PostgresSession {
                 if let result = try await self.readDeferred(&requests) { return result }
                 if try await self.lookBackOnce() { continue }
                 let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due].compactMap { $0 }.min()
-                if let result = try await self.wait(until: [other, fallback], reads) { return result }
+                if let result = try await self.sleep(until: [other, fallback], requests) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
         }
@@ -113,10 +113,13 @@ extension PostgresSession {
     /// Waits for a notification, ``wake()`` or the first of some instants.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
-    private func wait(
-        until instants: [ContinuousClock.Instant?], _ reads: Bool
-    ) async throws(LibPQError) -> ReadResult? {
-        switch try await self.connection.waitForActivity(until: instants.compactMap { $0 }.min()) {
+    private func wait(until instants: [ContinuousClock.Instant?]) async throws(LibPQError) -> ReadResult? {
+        try await self.take(self.connection.waitForActivity(until: instants.compactMap { $0 }.min()))
+    }
+
+    /// - Returns: What to return to the relay, if it is to be told at once.
+    private func take(_ activity: Activity) async throws(LibPQError) -> ReadResult? {
+        switch activity {
         case .woken:
             return ReadResult()
         case .deadline:
@@ -124,6 +127,31 @@ extension PostgresSession {
         case .notified(let notifications):
             return try await self.take(notifications)
         }
+    }
+
+    /// Waits, with the poll ready that a ring is answered by: it is sent by the thread that hears it.
+    ///
+    /// - Returns: As ``wait(until:_:)``.
+    private func sleep(
+        until instants: [ContinuousClock.Instant?], _ requests: [ReadRequest]
+    ) async throws(LibPQError) -> ReadResult? {
+        guard let poll = self.pollOfRing(requests) else { return try await self.wait(until: instants) }
+        let channel = self.channel
+        let (activity, sent) = try await self.connection.waitForActivity(
+            until: instants.compactMap { $0 }.min(), sending: poll.statements
+        ) { notification in
+            notification.channel == channel && Self.isRing(notification)
+        }
+        guard let sent else { return try await self.take(activity) }
+        self.hearRing()
+        var result = try await self.receive(poll.sent(sent))
+        if case .notified(let notifications) = activity, let news = try await self.takeOther(notifications) {
+            result.deferredChanged = news.deferredChanged
+            return result
+        }
+        if result.pages.isEmpty, !self.isLogReplaced { return nil }
+        try await self.readAhead(requests, after: result)
+        return result
     }
 
     /// Whether something is asked for that was not looked at after the bell was taken.

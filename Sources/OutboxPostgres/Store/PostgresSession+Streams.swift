@@ -19,16 +19,30 @@ extension PostgresSession {
         return try await self.take(notifications)
     }
 
+    /// Whether a notification of this session's channel is a reason to look at the log.
+    static func isRing(_ notification: LibPQNotification) -> Bool {
+        notification.payload != "deferred" && !notification.payload.hasPrefix(Self.probe)
+    }
+
     /// - Returns: What to return to the relay, if it is to be told at once.
     func take(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
-        let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
-        // Who only wants to know whether rings are heard wants nothing of the relay.
-        if payloads.contains(where: { $0 != "deferred" && !$0.hasPrefix(Self.probe) }) {
-            self.doorbell.rang()
-            self.sleepTimer.endPause()
-        }
-        var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
         // Both may have come at once: the ring is noted either way.
+        if notifications.contains(where: { $0.channel == self.channel && Self.isRing($0) }) { self.hearRing() }
+        return try await self.takeOther(notifications)
+    }
+
+    /// There is a reason to look at the log.
+    func hearRing() {
+        self.doorbell.rang()
+        self.sleepTimer.endPause()
+    }
+
+    /// Takes notice of what notifications say beside that there is a reason to look at the log.
+    ///
+    /// - Returns: What to return to the relay, if it is to be told at once.
+    func takeOther(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
+        let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
+        var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
         if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
             result = ReadResult(deferredChanged: true)
         }

@@ -6,7 +6,8 @@ import OutboxSQL
 extension PostgresSession {
     // MARK: - Reading
 
-    func readNew(_ plan: PollPlan) -> LibPQStatement {
+    /// - Parameter release: Whether the bell is released with it.
+    func readNew(_ plan: PollPlan, release: Bool) -> LibPQStatement {
         let statement =
             Cursor.hasRunning(plan.since) ? self.statements.readNewRunning : self.statements.readNew
         let (names, areWanted) = self.streams.names(of: plan.together)
@@ -15,7 +16,7 @@ extension PostgresSession {
             statement,
             [
                 .snapshot(plan.since), .textArray(names), .bool(areWanted), .int8(Int64(messages)),
-                .int4(Int32(clamping: bytes / max(messages, 1))),
+                .int4(Int32(clamping: bytes / max(messages, 1))), release ? self.lockKey : .null,
             ])
     }
 

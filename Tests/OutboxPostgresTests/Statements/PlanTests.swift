@@ -86,7 +86,8 @@ import Testing
         let statements = bench.schema.statements
         let plan = try await self.plan(
             bench, (running ? statements.readNewRunning : statements.readNew).text,
-            "pg_current_snapshot(), '{d1,d2}', true, 1000, 8000", types: "pg_snapshot, text[], boolean, bigint, integer"
+            "pg_current_snapshot(), '{d1,d2}', true, 1000, 8000, NULL",
+            types: "pg_snapshot, text[], boolean, bigint, integer, integer"
         )
         #expect(self.scans(plan) == ["xid"], "\(plan.joined(separator: "\n"))")
         let conditions = plan.filter { $0.contains("Index Cond") }

@@ -19,7 +19,16 @@ extension LibPQConnection {
     ///
     /// - Throws: ``LibPQError/Code/connectionLost`` as soon as the server is gone; ``LibPQError/Code/cancelled``.
     package func waitForActivity(until deadline: ContinuousClock.Instant?) async throws(LibPQError) -> Activity {
+        try await waitForActivity(until: deadline, isStaged: false)
+    }
+
+    /// - Parameter isStaged: Whether it is this wait that what is staged is sent for.
+    func waitForActivity(
+        until deadline: ContinuousClock.Instant?, isStaged: Bool
+    ) async throws(LibPQError) -> Activity {
         while true {
+            // Whatever else has happened, there is an answer to be read.
+            if isStaged, staged?.isSent == true { return .notified(activity.takePending() ?? []) }
             if let notifications = activity.takePending() { return .notified(notifications) }
             if isWoken.exchange(false, ordering: .acquiring) { return .woken }
             if let loss { throw loss }
@@ -27,7 +36,7 @@ extension LibPQConnection {
                 throw LibPQError(.cancelled, "the task was cancelled while waiting for the server")
             }
             if let deadline, deadline <= .now { return .deadline }
-            await waitUntilSomethingHappens(until: deadline)
+            await waitUntilSomethingHappens(until: deadline, isStaged: isStaged)
         }
     }
 
@@ -45,7 +54,7 @@ extension LibPQConnection {
         loop.execute { self.assumeIsolated { $0.activity.resumeAll() } }
     }
 
-    func waitUntilSomethingHappens(until deadline: ContinuousClock.Instant?) async {
+    func waitUntilSomethingHappens(until deadline: ContinuousClock.Instant?, isStaged: Bool = false) async {
         let id = nextID()
         let changeCount = activity.changeCount
         await withTaskCancellationHandler {
@@ -56,10 +65,11 @@ extension LibPQConnection {
                 }
                 if Task.isCancelled || activity.changeCount != changeCount { return continuation.resume() }
                 activity.wait(id, until: deadline, continuation)
+                if isStaged { staged?.waiter = id }
                 rearm()
             }
         } onCancel: {
-            loop.execute { self.assumeIsolated { $0.activity.resume(id) } }
+            loop.execute { self.assumeIsolated { $0.cancelWait(id) } }
         }
         rearm()
     }
@@ -71,7 +81,8 @@ extension LibPQConnection {
             _ = connectionLost()
             return
         }
-        takeNotifications()
+        guard let connection = unsafe link.pointer else { return }
+        unsafe takeNotifications(connection, isIdle: true)
         // The server's last words come before the end of the stream.
         if link.notices.lastFatal != nil { _ = connectionLost() }
     }
@@ -88,17 +99,21 @@ extension LibPQConnection {
         unsafe takeNotifications(connection)
     }
 
-    private func takeNotifications(_ connection: OpaquePointer) {
+    /// - Parameter isIdle: Whether no statement runs, so that one may be sent.
+    private func takeNotifications(_ connection: OpaquePointer, isIdle: Bool = false) {
         var hasAny = false
+        var isSignal = false
         while let notification = unsafe PQnotifies(connection) {
             defer { unsafe PQfreemem(notification) }
             hasAny = true
-            unsafe activity.receive(
-                LibPQNotification(
-                    channel: String(cString: notification.pointee.relname),
-                    payload: notification.pointee.extra.map { unsafe String(cString: $0) } ?? "",
-                    processID: notification.pointee.be_pid))
+            let received = unsafe LibPQNotification(
+                channel: String(cString: notification.pointee.relname),
+                payload: notification.pointee.extra.map { unsafe String(cString: $0) } ?? "",
+                processID: notification.pointee.be_pid)
+            if isIdle, !isSignal, staged?.isSignal(received) == true { isSignal = true }
+            activity.receive(received)
         }
+        if isSignal { _ = sendStaged() }
         if hasAny { activity.resumeAll() }
     }
 }

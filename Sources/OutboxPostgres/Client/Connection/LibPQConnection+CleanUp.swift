@@ -3,11 +3,16 @@ internal import Synchronization
 extension LibPQConnection {
     @TaskLocal static var copying: Set<ObjectIdentifier> = []
 
+    /// Whether an earlier user has left something.
+    var hasToCleanUp: Bool {
+        abandonedTransaction.load(ordering: .acquiring) != 0 || !activity.abandonedChannels.isEmpty
+    }
+
     /// Cleans up after earlier users of the connection: rolls back a transaction that was dropped while open, and stops listening on
     /// channels without a listener. Called with the turn.
     func cleanUp() async throws(LibPQError) {
+        guard hasToCleanUp else { return }
         let abandoned = abandonedTransaction.load(ordering: .acquiring)
-        guard abandoned != 0 || !activity.abandonedChannels.isEmpty else { return }
         // Not for the one whose turn it is to be interrupted; it takes one round trip.
         let wasShielded = exchange.isShielded
         exchange.isShielded = true

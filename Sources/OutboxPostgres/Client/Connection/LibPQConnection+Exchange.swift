@@ -43,6 +43,11 @@ extension LibPQConnection {
                 }
             guard isGranted else { throw Self.cancelledBeforeStart }
         }
+        beginExchange(isShielded: isShielded)
+    }
+
+    /// Called with the turn.
+    func beginExchange(isShielded: Bool) {
         exchange = Exchange()
         exchange.id = nextID()
         exchange.isShielded = isShielded

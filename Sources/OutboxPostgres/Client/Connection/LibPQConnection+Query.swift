@@ -123,6 +123,8 @@ package struct SentPipeline: Sendable {
     fileprivate let statements: [LibPQStatement]
     fileprivate let steps: [Step]
     fileprivate let isPipeline: Bool
+    /// Which parameters are of which statement.
+    fileprivate let ranges: [Range<Int>]
 }
 
 extension LibPQConnection {
@@ -221,20 +223,51 @@ extension LibPQConnection {
         _ statements: [LibPQStatement], isPipeline: Bool, endingTransactionsAfter ends: [Int]
     ) throws(LibPQError) -> SentPipeline {
         parameters.removeAll()
+        let ranges = try encode(statements, into: &parameters)
+        let steps = try plan(statements, ranges, types: parameters.types, ends)
+        let pipeline = SentPipeline(statements: statements, steps: steps, isPipeline: isPipeline, ranges: ranges)
+        try transmit(pipeline, &parameters)
+        return pipeline
+    }
+
+    private func encode(
+        _ statements: [LibPQStatement], into buffer: inout ParameterBuffer
+    ) throws(LibPQError) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         ranges.reserveCapacity(statements.count)
         for statement in statements {
             try check(statement)
-            ranges.append(try parameters.append(statement.binds))
+            ranges.append(try buffer.append(statement.binds))
         }
-        let plan = try plan(statements, ranges, ends)
+        return ranges
+    }
+
+    /// Has statements ready to be sent at once.
+    ///
+    /// - Returns: nil: not all of them are known to the server yet.
+    func encodeReady(
+        _ statements: [LibPQStatement]
+    ) throws(LibPQError) -> (pipeline: SentPipeline, parameters: ParameterBuffer)? {
+        var buffer = ParameterBuffer()
+        let ranges = try encode(statements, into: &buffer)
+        let areReady = zip(statements, ranges).allSatisfy { statement, range in
+            guard usesPreparedStatements, let name = statement.name else { return true }
+            return prepared.isReady(name, text: statement.text, types: buffer.types[range])
+        }
+        if !areReady { return nil }
+        let steps = try plan(statements, ranges, types: buffer.types, [])
+        return (SentPipeline(statements: statements, steps: steps, isPipeline: true, ranges: ranges), buffer)
+    }
+
+    /// Hands statements and their values to libpq, which sends them as far as the socket takes them.
+    func transmit(_ pipeline: SentPipeline, _ parameters: inout ParameterBuffer) throws(LibPQError) {
         try enterPipelineMode()
-        exchange.statements = statements
+        exchange.statements = pipeline.statements
         let connection = try unsafe requireLink()
         let isSent = unsafe parameters.withArrays { arrays in
-            for step in plan {
-                let statement = statements[step.statement]
-                let slice = unsafe arrays[ranges[step.statement]]
+            for step in pipeline.steps {
+                let statement = pipeline.statements[step.statement]
+                let slice = unsafe arrays[pipeline.ranges[step.statement]]
                 let status =
                     switch step {
                     case .prepare(_, let serverName):
@@ -255,11 +288,10 @@ extension LibPQConnection {
         }
         // libpq refuses what is well-formed only if the connection is gone or memory is; nothing can be relied upon then.
         guard isSent else { throw connectionLost() }
-        return SentPipeline(statements: statements, steps: plan, isPipeline: isPipeline)
     }
 
     private func plan(
-        _ statements: [LibPQStatement], _ ranges: [Range<Int>], _ ends: [Int]
+        _ statements: [LibPQStatement], _ ranges: [Range<Int>], types: [UInt32], _ ends: [Int]
     ) throws(LibPQError) -> [Step] {
         var steps: [Step] = []
         steps.reserveCapacity(statements.count + ends.count)
@@ -269,7 +301,7 @@ extension LibPQConnection {
                 steps.append(.execute(statement: index, serverName: nil))
                 continue
             }
-            switch prepared.lookup(name, text: statement.text, types: parameters.types[ranges[index]]) {
+            switch prepared.lookup(name, text: statement.text, types: types[ranges[index]]) {
             case .ready(let serverName):
                 steps.append(.execute(statement: index, serverName: serverName))
             case .prepare(let serverName):

@@ -40,6 +40,8 @@ public actor LibPQConnection {
     var exchange = Exchange()
     var activity = ActivityState()
     var parameters = ParameterBuffer()
+    /// What is sent as soon as a notification comes.
+    var staged: StagedPipeline?
     var prepared = PreparedStatements()
     var isInPipelineMode = false
     /// Whether a statement may have made the session other than a new one.

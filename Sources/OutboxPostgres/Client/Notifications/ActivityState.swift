@@ -40,6 +40,11 @@ struct ActivityState {
         waiters.removeValue(forKey: id)?.continuation.resume()
     }
 
+    /// Takes over the continuation of a task that waits.
+    mutating func remove(_ id: Int) -> CheckedContinuation<Void, Never>? {
+        waiters.removeValue(forKey: id)?.continuation
+    }
+
     mutating func resumeAll() {
         changeCount += 1
         let waiting = waiters.values

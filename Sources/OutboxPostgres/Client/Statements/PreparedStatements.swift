@@ -28,6 +28,12 @@ struct PreparedStatements {
 
     private var entries: [String: Entry] = [:]
 
+    /// Whether ``lookup(_:text:types:)`` would find the statement ready.
+    func isReady(_ name: String, text: String, types: ArraySlice<UInt32>) -> Bool {
+        guard let entry = entries[name], entry.text == text else { return false }
+        return entry.variants.contains { $0.accepts(types) }
+    }
+
     /// - Parameter types: of the values; 0 for `NULL`, which suits every type.
     mutating func lookup(_ name: String, text: String, types: ArraySlice<UInt32>) -> Lookup {
         if let entry = entries[name] {
