@@ -4,6 +4,8 @@
 /// A value type without clock or lock.
 package struct SlowCalls: Sendable {
     private let limit: Duration
+    /// Between two looks. Kept, for a division of durations takes as long as many an answer.
+    private let interval: Duration
     /// The call that each lane was seen in, and since when.
     private var seen: [(call: UInt64, since: ContinuousClock.Instant)?]
     /// When to look next; nil: the lanes have not been sampled yet.
@@ -14,6 +16,7 @@ package struct SlowCalls: Sendable {
     ///   - lanes: How many lanes there are.
     package init(limit: Duration, lanes: Int) {
         self.limit = limit
+        self.interval = limit / 4
         self.seen = Array(repeating: nil, count: lanes)
     }
 
@@ -31,7 +34,7 @@ package struct SlowCalls: Sendable {
     package mutating func look(now: ContinuousClock.Instant, at call: (_ lane: Int) -> UInt64?) -> [(
         lane: Int, call: UInt64
     )] {
-        self.nextLook = now + self.limit / 4
+        self.nextLook = now + self.interval
         var slow: [(lane: Int, call: UInt64)] = []
         for lane in self.seen.indices {
             guard let current = call(lane) else {

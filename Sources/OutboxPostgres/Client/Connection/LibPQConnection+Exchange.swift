@@ -170,7 +170,12 @@ extension LibPQConnection {
                 takeNotifications()
             }
             if exchange.needsFlush { try flush() }
-            if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 { return }
+            if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 {
+                exchange.partCount += 1
+                source?.isGathering = exchange.partCount >= Exchange.manyParts
+                return
+            }
+            source?.isGathering = false
             exchange.resume()
         } catch {
             // The waiting tasks were resumed when the connection was lost.

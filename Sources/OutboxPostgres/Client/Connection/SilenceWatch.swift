@@ -18,11 +18,12 @@ struct SilenceWatch {
     }
 
     private var state = State.off
-    private let limit: Duration
+    /// Half of how long the server may be silent. Kept, for a division of durations takes as long as many an answer.
+    private let half: Duration
 
     /// - Parameter limit: How long the server may be silent while it owes an answer.
     init(limit: Duration) {
-        self.limit = limit
+        self.half = limit / 2
     }
 
     /// When ``timePassed(now:)`` wants to be called.
@@ -39,7 +40,7 @@ struct SilenceWatch {
 
     /// An answer is awaited from now on.
     mutating func begin(now: ContinuousClock.Instant) {
-        state = .listening(until: now + limit / 2)
+        state = .listening(until: now + half)
     }
 
     /// The socket had, or took, bytes. What the server was asked meanwhile does not matter any more.
@@ -61,7 +62,7 @@ struct SilenceWatch {
         switch state {
         case .listening(let deadline) where deadline <= now:
             // Counted from now: this process may have stood still.
-            let end = now + limit / 2
+            let end = now + half
             state = .asking(until: end)
             return .ask(until: end)
         case .asking(let deadline) where deadline <= now:

@@ -28,6 +28,9 @@ struct PreparedStatements {
 
     private var entries: [String: Entry] = [:]
 
+    /// Whether the name is that of this text.
+    func isKnown(_ name: String, text: String) -> Bool { entries[name]?.text == text }
+
     /// Whether ``lookup(_:text:types:)`` would find the statement ready.
     func isReady(_ name: String, text: String, types: ArraySlice<UInt32>) -> Bool {
         guard let entry = entries[name], entry.text == text else { return false }
