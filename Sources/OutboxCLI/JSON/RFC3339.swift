@@ -5,7 +5,7 @@ import Foundation
 #endif
 
 /// Times as RFC 3339 writes them, in UTC with microseconds, which is what Postgres keeps.
-enum Timestamp {
+enum RFC3339 {
     /// Writes a time: `2026-01-31T12:00:00.000000Z`. One before the year 0 or after the year 9999, infinity included, is
     /// written as the first or the last that the format has.
     static func text(_ date: Date) -> String {
