@@ -24,7 +24,10 @@ enum TextBench {
             print("\(name): \(seconds * 1_000_000_000 + attoseconds / 1_000_000_000) ns")
         }
         let line = Line.example
-        let headers = ["content-type": "application/json", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+        let headers = [
+            "content-type": "application/json",
+            "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ]
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         let decoder = JSONDecoder()
@@ -54,7 +57,13 @@ enum TextBench {
         try measure("read a line, JSONDecoder") { try decoder.decode(Line.self, from: Data(text)).payload.utf8.count }
         if prints {
             print("a time, RFC3339: \(RFC3339.text(date)), Foundation: \(date.formatted(style))")
-            for time in ["2026-11-29T10:00:00Z", "2026-11-29 10:00:00z", "2026-11-29T10:00:00.5+01:00", "2026-11-29T10:00:00,5Z", "2026-11-29T10:00:00.5Z and more"] {
+            let old = Date(timeIntervalSince1970: -62_167_219_200)
+            print("the first time, RFC3339: \(RFC3339.text(old)), Foundation: \(old.formatted(style))")
+            for time in [
+                "2026-11-29T10:00:00Z", "2026-11-29 10:00:00z", "2026-11-29T10:00:00.5+01:00",
+                "2026-11-29T10:00:00.5Z and more",
+                "2026-02-31T10:00:00.5Z",
+            ] {
                 print("\(time): RFC3339 \(RFC3339.date(time) != nil), Foundation \((try? style.parse(time)) != nil)")
             }
         }
@@ -68,15 +77,22 @@ private struct Line: Codable {
     var route: String?
     var key: String?
     var headers: [String: String]
-    var created_at: String
+    var createdAt: String
     var attempt: Int
     var payload: String
+
+    private enum CodingKeys: String, CodingKey {
+        case id, destination, route, key, headers
+        case createdAt = "created_at"
+        case attempt, payload
+    }
 
     static let example = Line(
         id: 1_234_567, destination: "event-bus", route: "order.created", key: "customer-42",
         headers: ["traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
-        created_at: "2026-11-29T10:00:00.123456Z", attempt: 1,
-        payload: #"{"order": 42, "customer": "Ada", "lines": ["# + String(repeating: #"{"sku": "x"},"#, count: 10) + "]}")
+        createdAt: "2026-11-29T10:00:00.123456Z", attempt: 1,
+        payload: #"{"order": 42, "customer": "Ada", "lines": ["# + String(repeating: #"{"sku": "x"},"#, count: 10)
+            + "]}")
 
     private static let headersJSON = #"{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#
 
@@ -94,7 +110,7 @@ private struct Line: Codable {
         json.name("headers")
         json.raw(Self.headersJSON)
         json.name("created_at")
-        json.string(self.created_at)
+        json.string(self.createdAt)
         json.name("attempt")
         json.integer(self.attempt)
         json.name("payload")
@@ -106,19 +122,26 @@ private struct Line: Codable {
 
 extension Line {
     init(scanning text: ArraySlice<UInt8>) throws(JSONScanner.Problem) {
-        self = Line(id: 0, destination: "", headers: [:], created_at: "", attempt: 0, payload: "")
+        var line = Line(id: 0, destination: "", headers: [:], createdAt: "", attempt: 0, payload: "")
         var scanner = JSONScanner(text)
-        var line = self
         try scanner.object(
             { name, value throws(JSONScanner.Problem) in
+                guard try value.kind() != .null else {
+                    _ = try value.value()
+                    return
+                }
                 switch name {
                 case "id": line.id = Int64(try value.number())
                 case "destination": line.destination = try value.string()
                 case "route": line.route = try value.string()
                 case "key": line.key = try value.string()
                 case "headers":
-                    try value.object({ name, inner throws(JSONScanner.Problem) in line.headers[name] = try inner.string() }, { $0 })
-                case "created_at": line.created_at = try value.string()
+                    try value.object(
+                        { name, inner throws(JSONScanner.Problem) in
+                            _ = try inner.kind()
+                            line.headers[name] = try inner.string()
+                        }, { $0 })
+                case "created_at": line.createdAt = try value.string()
                 case "attempt": line.attempt = Int(try value.number())
                 case "payload": line.payload = try value.string()
                 default: _ = try value.value()

@@ -36,7 +36,9 @@ extension MessageColumns {
     static let standard = MessageColumns([
         MessageColumn("created_at", .timestamptz, position: PostgresPage.Column.createdAt),
         MessageColumn("destination", .text, isChecked: true) { .text($0.destination.name) },
-        MessageColumn("route", .text, position: PostgresPage.Column.text(.route), isChecked: true) { $0.route.sqlValue },
+        MessageColumn("route", .text, position: PostgresPage.Column.text(.route), isChecked: true) {
+            $0.route.sqlValue
+        },
         MessageColumn("key", .text, position: PostgresPage.Column.text(.key), isChecked: true) { $0.key.sqlValue },
         MessageColumn("headers", .jsonb, position: PostgresPage.Column.text(.headers), isChecked: true) {
             $0.headersJSON.map(LibPQValue.json) ?? .null

@@ -68,7 +68,8 @@ struct MessageColumns: Sendable {
             case "nulls": return "NULL::\(type) AS \(column.name)"
             case "parameters": return parameter
             case "arrays": return "pg_catalog.unnest(\(parameter)::\(type)[])"
-            case "arguments": return "\(column.name) => " + (first == nil ? prefix + column.name : "\(parameter)::\(type)")
+            case "arguments":
+                return "\(column.name) => " + (first == nil ? prefix + column.name : "\(parameter)::\(type)")
             default: preconditionFailure("{{message.\(placeholder)}}: no such form")
             }
         }.joined(separator: ", ")

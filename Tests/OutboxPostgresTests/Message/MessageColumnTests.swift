@@ -26,7 +26,8 @@ import Testing
             .decode(0)
         for (text, other) in [
             ("idempotency_window interval DEFAULT '1 day'::interval", "tenant text DEFAULT NULL"),
-            ("deliver_at, options)\n", "deliver_at, options, tenant)\n"), ("enqueue.options)", "enqueue.options, enqueue.tenant)"),
+            ("deliver_at, options)\n", "deliver_at, options, tenant)\n"),
+            ("enqueue.options)", "enqueue.options, enqueue.tenant)"),
         ] {
             let replaced = definition.split(separator: text, omittingEmptySubsequences: false)
             #expect(replaced.count == 2, "\(text) is there once")
@@ -42,14 +43,18 @@ import Testing
             schema: bench.schema, maximumPayload: 1 << 20, idempotencyWindow: .seconds(60), columns: Self.extended)
         func message(_ text: String, idempotencyKey: String? = nil) -> NewMessage {
             NewMessage(
-                to: "d", route: "r", key: text, idempotencyKey: idempotencyKey, headers: ["tenant": "\(text)'s"], text: text)
+                to: "d", route: "r", key: text, idempotencyKey: idempotencyKey, headers: ["tenant": "\(text)'s"],
+                text: text)
         }
         try await bench.admin.withTransaction { transaction in
             try await outbox.enqueue(message("one"), in: transaction)
             try await outbox.enqueue(message("idempotent", idempotencyKey: "1"), in: transaction)
             try await outbox.enqueue([message("many"), message("retry")], in: transaction)
             try await outbox.enqueue(
-                [message("many idempotent", idempotencyKey: "2"), message("reject"), NewMessage(to: "d", text: "none")],
+                [
+                    message("many idempotent", idempotencyKey: "2"), message("reject"),
+                    NewMessage(to: "d", text: "none"),
+                ],
                 in: transaction)
             try await outbox.copy([message("copied")], in: transaction)
         }
@@ -87,7 +92,8 @@ import Testing
             try await inspector.replay(matching: DeadLetterFilter(), on: bench.admin)
             try await eventually("the dead one is delivered") { tenants.withLock { $0["reject"] } != nil }
         }
-        #expect(tenants.withLock { $0 } == expected.merging(["retry": "retry's", "reject": "reject's"]) { one, _ in one })
+        #expect(
+            tenants.withLock { $0 } == expected.merging(["retry": "retry's", "reject": "reject's"]) { one, _ in one })
         #expect(try await bench.pendingCount() == 0)
     }
 
@@ -179,7 +185,8 @@ import Testing
 
     @Test func listsOfColumns() {
         let columns = MessageColumns([
-            MessageColumn("a", .text, position: 4) { _ in .null }, MessageColumn("b", .jsonb, isKept: false) { _ in .null },
+            MessageColumn("a", .text, position: 4) { _ in .null },
+            MessageColumn("b", .jsonb, isKept: false) { _ in .null },
             MessageColumn("c", .bytea, position: 5, isChecked: true),
         ])
         #expect(columns.list("sent") == "a, b")

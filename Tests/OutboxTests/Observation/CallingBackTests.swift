@@ -37,7 +37,8 @@ import Testing
         let log = Log()
         let isUp = Atomic(false)
         let routes: RelayRoutes = [
-            "d": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))) { message in
+            "d": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))) {
+                message in
                 switch String(decoding: message.payload, as: UTF8.self) {
                 case "reject": throw DeliveryFailure.reject("no")
                 case "retry" where message.attempt == 1: throw DeliveryFailure.retry(after: .zero, "later")
