@@ -69,6 +69,8 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // JSON and times by hand and with Foundation: swift run -c release --package-path Benchmarks TextBench
+        .executableTarget(name: "TextBench", swiftSettings: settings),
         .testTarget(
             name: "OutboxBenchTests",
             dependencies: [

@@ -14,9 +14,9 @@ package struct DoctorStatements: Sendable {
     package let hiddenRows: String
 
     /// The statements for one outbox; see ``Statements``.
-    package init(schema: String, schemaText: String) {
+    package init(schema: String, schemaText: String, columns: (Substring) -> String) {
         func text(_ bytes: [UInt8]) -> String {
-            Statements.render(bytes, schema: schema, schemaText: schemaText)
+            Statements.render(bytes, columns: columns, schema: schema, schemaText: schemaText)
         }
         self.server = text(PackageResources.server_sql)
         self.clock = text(PackageResources.clock_sql)

@@ -9,9 +9,9 @@ package struct EnqueueStatements: Sendable {
     package let copy: String
 
     /// The statements for one outbox; see ``Statements``.
-    package init(schema: String, schemaText: String) {
+    package init(schema: String, schemaText: String, columns: (Substring) -> String) {
         func text(_ bytes: [UInt8]) -> String {
-            Statements.render(bytes, schema: schema, schemaText: schemaText)
+            Statements.render(bytes, columns: columns, schema: schema, schemaText: schemaText)
         }
         self.one = text(PackageResources.enqueue_one_sql)
         self.many = text(PackageResources.enqueue_many_sql)

@@ -20,9 +20,10 @@ package struct InspectionStatements: Sendable {
     }
 
     /// The statements for one outbox; see ``Statements``.
-    package init(schema: String, schemaText: String) {
+    package init(schema: String, schemaText: String, columns: (Substring) -> String) {
         func text(_ bytes: [UInt8], including shared: [String: [UInt8]] = [:]) -> String {
-            Statements.render(bytes, including: shared, schema: schema, schemaText: schemaText)
+            Statements.render(
+                bytes, including: shared, columns: columns, schema: schema, schemaText: schemaText)
         }
         func filtered(_ bytes: [UInt8]) -> String {
             text(bytes, including: ["filter": PackageResources.dead_letter_filter_sql])

@@ -1,7 +1,8 @@
 /// The statements that run at run time, one file each in the folders beside this one.
 ///
 /// In the files `{{schema}}` stands for the quoted name of the outbox's schema, and `{{schema_text}}` for the same inside
-/// a literal.
+/// a literal. `{{message.…}}` stands for columns of a message; which ones there are, and what can be said of them, is in
+/// `MessageColumns` of OutboxPostgres.
 package struct Statements: Sendable {
     /// A statement's text, and the name under which a session prepares it; nil: it is planned each time.
     package struct Statement: Sendable {
@@ -83,9 +84,11 @@ package struct Statements: Sendable {
     /// - Parameters:
     ///   - schema: The schema's name, quoted as an identifier.
     ///   - schemaText: The same, escaped for use inside a literal.
-    package init(schema: String, schemaText: String) {
+    ///   - columns: What stands for `{{message.…}}`, by what is there for the dots.
+    package init(schema: String, schemaText: String, columns: (Substring) -> String) {
         func statement(_ name: String?, _ bytes: [UInt8]) -> Statement {
-            Statement(name: name, text: Self.render(bytes, schema: schema, schemaText: schemaText))
+            Statement(
+                name: name, text: Self.render(bytes, columns: columns, schema: schema, schemaText: schemaText))
         }
         self.configure = statement("configure", PackageResources.configure_sql)
         self.fixSearchPath = statement(nil, PackageResources.fix_search_path_sql)
@@ -152,7 +155,8 @@ package struct Statements: Sendable {
     /// Puts the schema's name into a file's text, and before that what several files share: for `{{name}}` a file without its comments at
     /// the beginning of lines.
     static func render(
-        _ bytes: [UInt8], including shared: [String: [UInt8]] = [:], schema: String, schemaText: String
+        _ bytes: [UInt8], including shared: [String: [UInt8]] = [:], columns: (Substring) -> String = { "{{message.\($0)}}" },
+        schema: String, schemaText: String
     ) -> String {
         var text = String(decoding: bytes, as: UTF8.self)
         for (name, part) in shared {
@@ -160,10 +164,19 @@ package struct Statements: Sendable {
             text = text.split(separator: "{{\(name)}}", omittingEmptySubsequences: false)
                 .joined(separator: lines.joined(separator: "\n"))
         }
+        text = Self.render(text, columns)
         // The schema's name may be anything, so it goes in last.
         return
             text
             .split(separator: "{{schema_text}}", omittingEmptySubsequences: false).joined(separator: schemaText)
             .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: schema)
+    }
+
+    private static func render(_ text: String, _ columns: (Substring) -> String) -> String {
+        let parts = text.split(separator: "{{message.", omittingEmptySubsequences: false)
+        return parts.dropFirst().reduce(into: String(parts[0])) { text, part in
+            let halves = part.split(separator: "}}", maxSplits: 1, omittingEmptySubsequences: false)
+            text += columns(halves[0]) + halves[1]
+        }
     }
 }

@@ -3,12 +3,10 @@
 -- -2: at its deliver_at), $6 whether ordered (0 or 1), $7 errors. One that is there already came with a commit whose
 -- answer was lost.
 INSERT INTO {{schema}}.deferred (
-    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
-    attempts, next_attempt_at, ordered, last_error
+    subscription, id, {{message.kept}}, attempts, next_attempt_at, ordered, last_error
 )
 SELECT
-    $1, message.id, message.created_at, message.deliver_at, message.destination, message.route,
-    message.key, message.headers, message.options, message.payload, verdict.attempts,
+    $1, message.id, {{message.kept of message}}, verdict.attempts,
     CASE verdict.delay
         WHEN -1 THEN 'infinity'
         WHEN -2 THEN message.deliver_at

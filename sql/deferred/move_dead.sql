@@ -7,11 +7,9 @@ WITH gone AS (
     RETURNING deferred.*, verdict.attempts AS all_attempts, verdict.reason, verdict.error
 )
 INSERT INTO {{schema}}.dead_letter (
-    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
-    attempts, reason, last_error
+    subscription, id, {{message.kept}}, attempts, reason, last_error
 )
 SELECT
-    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
-    all_attempts, reason, coalesce(error, last_error)
+    subscription, id, {{message.kept}}, all_attempts, reason, coalesce(error, last_error)
 FROM gone
 ON CONFLICT DO NOTHING

@@ -67,7 +67,7 @@ missing AS MATERIALIZED (
     ) AS first
 )
 SELECT
-    page.id, {{schema}}.slot(page.key, page.id) AS slot, created_at, route, page.key, headers, options, payload, false AS scheduled, attempts, ordered,
+    page.id, {{schema}}.slot(page.key, page.id) AS slot, false AS scheduled, page.payload, {{message.read of page}}, attempts, ordered,
     coalesce(missing.id < page.id, false) AS held
 FROM page
 LEFT JOIN missing ON missing.key = page.key

@@ -52,7 +52,7 @@ UNION ALL
 -- A dump of a database in UTF-8 does not have it.
 SELECT 'constraint message_is_convertible on message is missing, in a database that is not in UTF-8',
     format(
-        'ALTER TABLE %1$s.message ADD CONSTRAINT message_is_convertible CHECK (%1$s.examine_message(destination, route, key, headers, options, payload))',
+        'ALTER TABLE %1$s.message ADD CONSTRAINT message_is_convertible CHECK (%1$s.examine_message({{message.checked}}))',
         '{{schema_text}}')
 WHERE getdatabaseencoding() <> 'UTF8'
     AND NOT EXISTS (

@@ -1,3 +1,3 @@
 -- segment is given although it has a default: the default is volatile, and with a volatile one COPY inserts row by row.
-COPY {{schema}}.message (segment, destination, route, key, headers, deliver_at, options, payload)
+COPY {{schema}}.message (segment, {{message.sent}})
 FROM STDIN WITH (FORMAT binary)

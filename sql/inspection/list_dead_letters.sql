@@ -1,6 +1,6 @@
 -- Dead letters, the last one first, without their payloads. $8 how many at most.
 SELECT
-    subscription, id, destination, route, key, headers::text AS headers, created_at, attempts, reason, last_error, died_at,
+    subscription, id, {{message.kept except payload}}, attempts, reason, last_error, died_at,
     octet_length(payload) AS payload_size, NULL::bytea AS payload
 FROM {{schema}}.dead_letter
 WHERE {{filter}}

@@ -5,11 +5,9 @@ WITH revived AS (
     RETURNING *
 )
 INSERT INTO {{schema}}.deferred (
-    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
-    attempts, next_attempt_at, ordered, last_error
+    subscription, id, {{message.kept}}, attempts, next_attempt_at, ordered, last_error
 )
 SELECT
-    subscription, id, created_at, deliver_at, destination, route, key, headers, options, payload,
-    0, now(), false, last_error
+    subscription, id, {{message.kept}}, 0, now(), false, last_error
 FROM revived
 ON CONFLICT (subscription, id) DO UPDATE SET attempts = 0, next_attempt_at = excluded.next_attempt_at

@@ -6,11 +6,10 @@
 -- In one server's life the horizon is not above the pinned snapshot's xmax. If it is, the rows come from a server whose
 -- numbers were higher, by dump and restore, and the pinned snapshot says nothing of them: all of them had committed. (A CASE,
 -- so that the comparison does not tempt the planner to the index on xid.)
-SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
+SELECT id, slot, scheduled, payload, {{message.read}}
 FROM (
     SELECT
-        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
-        deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, deliver_at > now() AS scheduled, payload, {{message.read}},
         sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
             OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM {{schema}}.message

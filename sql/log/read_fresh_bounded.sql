@@ -1,11 +1,10 @@
 -- Fresh, where payloads are long: the page ends with the message that reaches a number of bytes. $1 position, $2 destination,
 -- $3 and $4 slots, $5 messages, $6 bytes at most. The running sum reads lengths only, and detoasts no payload.
 -- Headers count as their text does.
-SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
+SELECT id, slot, scheduled, payload, {{message.read}}
 FROM (
     SELECT
-        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
-        deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, deliver_at > now() AS scheduled, payload, {{message.read}},
         sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
             OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM {{schema}}.message

@@ -5,21 +5,20 @@
 -- $1 snapshot, $2 horizon (null: the current snapshot's xmax), $3 position, $4 destination, $5 and $6 slots, $7 messages,
 -- $8 bytes at most. Only xid is compared bare: whatever the statistics say, only the index on xid can serve this;
 -- the one on (destination, id, slot) would read everything ever passed.
-SELECT id, slot, created_at, route, key, headers, options, payload, scheduled
+SELECT id, slot, scheduled, payload, {{message.read}}
 FROM (
     SELECT
-        id, {{schema}}.slot(key, id) AS slot, created_at, route, key, headers, options, payload,
-        deliver_at > now() AS scheduled,
+        id, {{schema}}.slot(key, id) AS slot, deliver_at > now() AS scheduled, payload, {{message.read}},
         sum(octet_length(payload) + coalesce(octet_length(headers::text), 0))
             OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM (
-        SELECT id, created_at, route, key, headers, options, payload, deliver_at
+        SELECT id, deliver_at, payload, {{message.read}}
         FROM {{schema}}.message
         WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)))
             AND id + 0 <= $3 AND destination IS NOT DISTINCT FROM $4
             AND {{schema}}.slot(key, id)::integer BETWEEN $5 AND $6
         UNION ALL
-        SELECT id, created_at, route, key, headers, options, payload, deliver_at
+        SELECT id, deliver_at, payload, {{message.read}}
         FROM {{schema}}.message
         WHERE xid >= pg_snapshot_xmax($1::pg_snapshot)
             AND xid < coalesce($2::xid8, pg_snapshot_xmax(pg_current_snapshot()))

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What a message's policy is told of it.
 extension Dispatcher {
     /// - Parameter crashes: How often the process has ended while it delivered this message alone.
@@ -17,7 +15,8 @@ extension Dispatcher {
 
     /// What an outcome means for a message; nil: it is delivered.
     func verdict(on facts: DeliveryPolicy.Facts, _ outcome: Outcome) -> PageTicket.Verdict? {
-        self.random.withLock { random in self.policy.verdict(on: facts, outcome, random: &random) }
+        var random = self.random
+        return self.policy.verdict(on: facts, outcome, random: &random)
     }
 
     /// The hash of the key by which the message is ordered, if it is.

@@ -14,18 +14,15 @@ package final class Dispatcher: Sendable {
     /// What became of a parked message; nil: it is delivered.
     package typealias ParkedEnding = (id: Int64, verdict: PageTicket.Verdict?)
 
-    typealias Assignment = LaneAssignment<Work>
-    typealias Queue = LaneQueue<Work, CheckedContinuation<Assignment?, Never>>
-
     let handler: DestinationHandler
     let policy: DeliveryPolicy
     let observer: DeliveryObserver
-    private let queue: Mutex<Queue>
+    private let scheduler: LaneScheduler<Work>
     private let lanes: [Lane]
     private let gate: Mutex<KeyGate>
     /// A copy of `gate.isOpen` that costs no lock.
     private let gateIsOpen: Atomic<Bool>
-    let random: Mutex<any RandomNumberGenerator & Sendable>
+    let random: SharedRandom
     private let onSettled: @Sendable (PageTicket) -> Void
     private let onParkedEnd: @Sendable ([ParkedEnding]) -> Void
     private let onChange: @Sendable () -> Void
@@ -35,9 +32,6 @@ package final class Dispatcher: Sendable {
     private let heldCount = Atomic(0)
     private let unsettledCount = Atomic(0)
     private let isAbandoned = Atomic(false)
-    /// One for each worker that is to be started.
-    private let starts: AsyncStream<Void>
-    private let startsInput: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - onSettled: Called, from any thread, when the last message of a page is settled.
@@ -54,12 +48,11 @@ package final class Dispatcher: Sendable {
         self.handler = handler
         self.policy = DeliveryPolicy(retry: handler.retry)
         self.observer = observer
-        self.queue = Mutex(Queue(lanes: handler.concurrency, maximumWorkers: handler.concurrency))
-        (self.starts, self.startsInput) = AsyncStream.makeStream(of: Void.self)
+        self.scheduler = LaneScheduler(lanes: handler.concurrency, maximumWorkers: handler.concurrency)
         self.lanes = (0..<handler.concurrency).map { _ in Lane() }
         self.gate = Mutex(KeyGate(stored: deferredKeys))
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
-        self.random = Mutex(random)
+        self.random = SharedRandom(random)
         self.onSettled = onSettled
         self.onParkedEnd = onParkedEnd
         self.onChange = onChange
@@ -71,58 +64,45 @@ package final class Dispatcher: Sendable {
     /// Hands a page to the lanes.
     package func submit(_ ticket: PageTicket) {
         self.unsettledCount.add(ticket.page.count, ordering: .relaxed)
-        let wake = self.queue.withLock { queue in
-            for lane in 0..<queue.laneCount {
-                let rows = ticket.rows[Int(ticket.starts[lane])..<Int(ticket.starts[lane + 1])]
-                if !rows.isEmpty { queue.add(.deliver(LaneRun.Rows(ticket: ticket, rows: rows)), to: lane) }
-            }
-            return queue.wakeOne()
+        self.scheduler.add { lane in
+            let rows = ticket.rows[Int(ticket.starts[lane])..<Int(ticket.starts[lane + 1])]
+            return rows.isEmpty ? nil : .deliver(LaneRun.Rows(ticket: ticket, rows: rows))
         }
-        self.perform(wake)
     }
 
     /// Ends the workers. They finish the calls in flight; the rest is dropped.
     package func close() {
-        for waiter in self.queue.withLock({ $0.close() }) { waiter.resume(returning: nil) }
+        self.scheduler.close()
         self.breaker?.end()
-        self.startsInput.finish()
         self.observer.tellRest()
     }
 
     /// How many workers have been started.
-    package var workerCount: Int { self.queue.withLock(\.workers) }
+    package var workerCount: Int { self.scheduler.workers }
 
     /// How many of them wait for something to do. A worker waits a moment after it has settled its last message.
-    package var waitingWorkerCount: Int { self.queue.withLock(\.waiting) }
+    package var waitingWorkerCount: Int { self.scheduler.waiting }
 
     /// Runs the workers until ``close()``. One is started when there is something for it to do and no other is idle, up to the
     /// handler's concurrency: a destination without messages costs one task that sleeps.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            for await _ in self.starts { group.addTask { await self.work() } }
+            for await _ in self.scheduler.starts { group.addTask { await self.work() } }
         }
     }
 
     /// The body of one worker.
     private func work() async {
-        self.queue.withLock { $0.begin() }
+        self.scheduler.begin()
         var finished: Int?
-        while let assignment = await self.next(finished: finished) {
+        while let assignment = await self.scheduler.next(finished: finished) {
             finished = await self.deliver(assignment) ? assignment.lane : nil
         }
         self.onChange()
     }
 
-    private func perform(_ wake: Queue.Wake?) {
-        switch wake {
-        case .resume(let worker, let assignment): worker.resume(returning: assignment)
-        case .start: self.startsInput.yield()
-        case nil: break
-        }
-    }
-
     /// - Returns: Whether the worker still has the lane.
-    private func deliver(_ assignment: Assignment) async -> Bool {
+    private func deliver(_ assignment: LaneAssignment<Work>) async -> Bool {
         let lane = assignment.lane
         switch assignment.work {
         case .deliver(let run):
@@ -134,7 +114,7 @@ package final class Dispatcher: Sendable {
         case .retryHeld:
             var held = self.takeHeld(of: lane)
             let runs = held.take()
-            self.queue.withLock { $0.addFirst(runs.map(Work.deliver), to: lane) }
+            self.scheduler.addFirst(runs.map(Work.deliver), toOwn: lane)
         }
         return true
     }
@@ -145,45 +125,12 @@ package final class Dispatcher: Sendable {
         let isQueued = held.isQueued
         held.isQueued = true
         self.heldMessages.withLock { $0[lane] = held }
-        if !isQueued { self.queue.withLock { $0.add(.retryHeld, to: lane) } }
+        if !isQueued { self.scheduler.add(.retryHeld, toOwn: lane) }
     }
 
     private func takeHeld(of lane: Int) -> HeldMessages {
         if self.heldCount.load(ordering: .relaxed) == 0 { return HeldMessages() }
         return self.heldMessages.withLock { $0.removeValue(forKey: lane) } ?? HeldMessages()
-    }
-
-    private func next(finished: Int?) async -> Assignment? {
-        // The common case first, without making a continuation.
-        switch self.queue.withLock({ $0.next(finished: finished) }) {
-        case .work(let assignment, let wake):
-            self.perform(wake)
-            return assignment
-        case .finished:
-            return nil
-        case .wait:
-            break
-        }
-        let assignment = await withCheckedContinuation { continuation in
-            let next = self.queue.withLock { queue in
-                let next = queue.next(finished: nil)
-                if case .wait = next { queue.wait(continuation) }
-                return next
-            }
-            switch next {
-            case .work(let assignment, let wake):
-                self.perform(wake)
-                continuation.resume(returning: assignment)
-            case .finished:
-                continuation.resume(returning: nil)
-            case .wait:
-                break
-            }
-        }
-        // Each woken worker wakes the next one, as long as there is work.
-        let wake = self.queue.withLock { $0.wakeOne() }
-        self.perform(wake)
-        return assignment
     }
 
     /// Notes the end of a run, of which some messages are held.
@@ -237,7 +184,7 @@ extension Dispatcher {
 
     /// Whether it was given up, and no handler is being called any more.
     package var hasEnded: Bool {
-        self.isAbandoned.load(ordering: .relaxed) && self.queue.withLock { $0.running == 0 }
+        self.isAbandoned.load(ordering: .relaxed) && !self.scheduler.isRunning
     }
 
     /// Whether to ask ``pass()`` before the handler is called; costs no lock.
@@ -282,12 +229,7 @@ extension Dispatcher {
         let pass = run.pass
         let (parked, held, rest) = run.park()
         self.keep(held, of: lane)
-        let wake = self.queue.withLock { queue in
-            if let rest { queue.addFirst([.deliver(rest)], to: lane) }
-            queue.release(lane)
-            return queue.wakeOne()
-        }
-        self.perform(wake)
+        self.scheduler.takeAway(lane, rest: rest.map(Work.deliver))
         self.breaker?.takesLong(pass)
         return (page, parked)
     }

@@ -144,3 +144,5 @@ package struct LaneQueue<Work, Waiter> {
         return Assignment(lane: lane, work: self.queues[lane].removeFirst())
     }
 }
+
+extension LaneQueue: Sendable where Work: Sendable, Waiter: Sendable {}

@@ -267,7 +267,7 @@ final class LaneRun: @unchecked Sendable {
             let key = self.dispatcher.orderingKey(of: message)
             return ParkedMessage(
                 id: message.id, attempts: self.attempts(of: message),
-                key: key == nil ? nil : self.page.key(at: message.row), keyHash: key)
+                key: key == nil ? nil : self.page.text(.key, at: message.row), keyHash: key)
         }
         let isBegun = self.batch == nil || self.transport?.health.isUp != false
         for message in messages {

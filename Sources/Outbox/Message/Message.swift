@@ -23,10 +23,10 @@ public struct Message: Sendable, Identifiable {
     public var destination: Destination { self.page.destination }
 
     /// Topic, queue, routing key or path inside the destination.
-    public var route: String? { self.page.route(at: self.row) }
+    public var route: String? { self.page.text(.route, at: self.row) }
 
     /// The key that orders it: messages of one key arrive in the order of their commits.
-    public var key: String? { self.page.key(at: self.row) }
+    public var key: String? { self.page.text(.key, at: self.row) }
 
     /// The hash of its key, 0 to 1023; of its id where it has no key.
     public var slot: Int { self.page.slot(at: self.row) }
@@ -40,9 +40,12 @@ public struct Message: Sendable, Identifiable {
     /// Names and values that go with the payload, the trace context among them.
     public var headers: [String: String] {
         // A row whose headers cannot be read has been refused before any handler sees it.
-        guard let json = self.page.headersJSON(at: self.row) else { return [:] }
+        guard let json = self.headersJSON else { return [:] }
         return (try? JSONDecoder().decode([String: String].self, from: Data(json.utf8))) ?? [:]
     }
+
+    /// The headers as the text of a JSON object; nil where there are none.
+    package var headersJSON: String? { self.page.text(.headers, at: self.row) }
 
     /// The content, copied. See ``withPayload(_:)`` for a look without a copy.
     public var payload: [UInt8] {
@@ -73,7 +76,7 @@ extension Message {
     /// What is wrong with the row, if it is not a message that a handler can be given.
     package var defect: MessageDefect? {
         if self.page.isVerified { return nil }
-        guard let json = self.page.headersJSON(at: self.row) else { return nil }
+        guard let json = self.headersJSON else { return nil }
         do {
             _ = try JSONDecoder().decode([String: String].self, from: Data(json.utf8))
             return nil
@@ -85,7 +88,7 @@ extension Message {
     /// What the message overrides of its destination's retry policy.
     package var options: MessageOptions {
         get throws(MessageDefect) {
-            guard let json = self.page.optionsJSON(at: self.row) else { return MessageOptions() }
+            guard let json = self.page.text(.options, at: self.row) else { return MessageOptions() }
             return try MessageOptions(json: json)
         }
     }

@@ -37,16 +37,10 @@ public protocol MessagePage: AnyObject, Sendable {
     func isHeld(at row: Int) -> Bool
     /// Whether later messages of the same key already wait for this one (for ``MessageOrigin/deferred``).
     func isOrdered(at row: Int) -> Bool
-    /// The route inside the destination, if there is one.
-    func route(at row: Int) -> String?
-    /// The key that orders the message, if there is one.
-    func key(at row: Int) -> String?
+    /// One of the message's texts; nil where it has none.
+    func text(_ text: MessageText, at row: Int) -> String?
     /// A hash of the key, equal for equal keys; nil where there is no key.
     func keyHash(at row: Int) -> UInt64?
-    /// The headers as the text of a JSON object; nil where there are none.
-    func headersJSON(at row: Int) -> String?
-    /// The message's overrides as the text of a JSON object; nil where there are none.
-    func optionsJSON(at row: Int) -> String?
     /// Lends the payload. The buffer must not be used after `body` has returned.
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
     /// The payload where it lies, for as long as the page lives; nil where a page cannot promise that. Default nil.
@@ -56,6 +50,21 @@ public protocol MessagePage: AnyObject, Sendable {
 extension MessagePage {
     /// Nil.
     public func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? { nil }
+}
+
+/// The texts that a message may have beside its payload.
+public enum MessageText: Int, Sendable, Hashable, CaseIterable {
+    /// The route inside the destination.
+    case route
+    /// The key that orders the message.
+    case key
+    /// The headers, as the text of a JSON object.
+    case headers
+    /// What the message overrides of its destination's retry policy, as the text of a JSON object.
+    case options
+
+    /// Whether it is the text of a JSON object.
+    package var isJSON: Bool { self == .headers || self == .options }
 }
 
 /// Where a page was read from.

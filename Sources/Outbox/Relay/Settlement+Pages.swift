@@ -57,7 +57,7 @@ extension Settlement {
     }
 
     private mutating func touchKey(of page: any MessagePage, _ row: Int) {
-        if let key = page.key(at: row) { self.keys.append(key) }
+        if let key = page.text(.key, at: row) { self.keys.append(key) }
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import OutboxPostgres
+import OutboxRuntime
 
 /// Doing something with many dead letters.
 struct BulkOptions: ParsableArguments {

@@ -27,15 +27,13 @@ enum DeadLetterOutput {
 
     /// All of one.
     static func print(_ letter: DeadLetter, on terminal: Terminal = .output) {
-        let fields: [(String, String)] = [
-            ("id", String(letter.id)), ("subscription", letter.subscription),
-            ("destination", letter.destination.name), ("route", letter.route ?? "-"), ("key", letter.key ?? "-"),
-            ("headers", letter.headersJSON ?? "-"), ("created at", Timestamp.text(letter.createdAt)),
+        let before = [("id", String(letter.id)), ("subscription", letter.subscription)]
+        let after = [
             ("attempts", String(letter.attempts)), ("reason", letter.reason.rawValue),
-            ("error", letter.error ?? "-"), ("died at", Timestamp.text(letter.diedAt)),
+            ("error", letter.error ?? "-"), ("died at", RFC3339.text(letter.diedAt)),
             ("payload", "\(letter.payloadSize.grouped) bytes"),
         ]
-        for (name, value) in fields {
+        for (name, value) in before + MessageFields(letter).lines + after {
             let title = name + String(repeating: " ", count: 13 - name.count)
             terminal.print(terminal.styled(title, .faint) + value.plain())
         }
@@ -70,16 +68,7 @@ enum DeadLetterOutput {
         json.integer(letter.id)
         json.name("subscription")
         json.string(letter.subscription)
-        json.name("destination")
-        json.string(letter.destination.name)
-        json.name("route")
-        json.string(letter.route)
-        json.name("key")
-        json.string(letter.key)
-        json.name("headers")
-        json.raw(letter.headersJSON ?? "null")
-        json.name("created_at")
-        json.string(Timestamp.text(letter.createdAt))
+        MessageFields(letter).write(into: &json)
         json.name("attempts")
         json.integer(letter.attempts)
         json.name("reason")
@@ -87,7 +76,7 @@ enum DeadLetterOutput {
         json.name("error")
         json.string(letter.error)
         json.name("died_at")
-        json.string(Timestamp.text(letter.diedAt))
+        json.string(RFC3339.text(letter.diedAt))
         json.name("payload_size")
         json.integer(letter.payloadSize)
         if let payload = letter.payload {

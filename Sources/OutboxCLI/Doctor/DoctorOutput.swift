@@ -1,4 +1,5 @@
 import OutboxPostgres
+import OutboxRuntime
 
 /// How the findings of a doctor are shown.
 enum DoctorOutput {

@@ -24,7 +24,7 @@ struct TimeArgument: Sendable {
     let date: Date
 
     init(parsing argument: String) throws {
-        guard let date = Timestamp.date(argument) else {
+        guard let date = RFC3339.date(argument) else {
             throw ValidationError("“\(argument)” is no time such as 2030-01-31T12:00:00Z")
         }
         self.date = date

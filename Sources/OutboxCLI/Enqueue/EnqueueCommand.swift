@@ -1,6 +1,7 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 /// `outbox enqueue`: one message from the command line, or many from NDJSON by COPY.
 struct EnqueueCommand: AsyncParsableCommand {

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 extension JSONWriter {
     /// Prints what was written as a line on stdout.
     ///

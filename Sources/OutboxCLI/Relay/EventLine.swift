@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 extension JSONWriter {
     /// Writes what a relay did as a line.

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -54,7 +55,7 @@ enum MigrationOutput {
             json.name("readable")
             json.bool(migration.isReadable)
             json.name("applied_at")
-            json.string(migration.appliedAt.map(Timestamp.text))
+            json.string(migration.appliedAt.map(RFC3339.text))
             json.endObject()
         }
         json.endArray()
@@ -68,7 +69,7 @@ enum MigrationOutput {
             table.add(
                 String(migration.version), migration.name,
                 migration.stateName + (migration.isReadable ? "" : ", not readable"),
-                migration.appliedAt.map(Timestamp.text) ?? "-")
+                migration.appliedAt.map(RFC3339.text) ?? "-")
         }
         return table
     }

@@ -97,20 +97,16 @@ struct CommandSink: Sendable {
     ///
     /// - Throws: A rejection when a value is longer than the operating system takes: no later attempt could change that.
     private static func variables(_ message: Message) throws -> [Subprocess.Environment.Key: String?] {
-        let headers = message.headersJSON
+        let headers = message.headersJSON ?? ""
         if headers.utf8.count > Self.longestValue {
             throw DeliveryFailure.reject(
                 "the headers have \(headers.utf8.count) bytes as JSON; the environment of a command takes \(Self.longestValue)"
             )
         }
-        return [
-            "OUTBOX_ID": String(message.id),
-            "OUTBOX_DESTINATION": message.destination.name,
-            "OUTBOX_ROUTE": message.route ?? "",
-            "OUTBOX_KEY": message.key ?? "",
-            "OUTBOX_ATTEMPT": String(message.attempt),
-            "OUTBOX_HEADERS": headers,
-        ]
+        var variables = MessageFields(message).variables
+        variables["OUTBOX_ID"] = String(message.id)
+        variables["OUTBOX_ATTEMPT"] = String(message.attempt)
+        return variables
     }
 
     /// Linux takes 128 KiB for a variable: name, equals sign and the byte that ends it included.

@@ -1,4 +1,5 @@
 import Dispatch
+import OutboxRuntime
 import Synchronization
 
 #if canImport(Darwin)
@@ -17,9 +18,7 @@ final class LineWriter: Sendable {
     private struct State {
         var pending: [UInt8] = []
         /// The calls whose lines are in `pending`.
-        var callers: [Int] = []
-        var waiting: [Int: CheckedContinuation<Void, any Error>] = [:]
-        var lastID = 0
+        var callers: [Answer<Void>] = []
         var isWriting = false
         /// A write has ended in the middle of a line, so the next has to begin a new one.
         var isMidLine: Bool
@@ -112,33 +111,17 @@ final class LineWriter: Sendable {
     /// - Throws: A `Descriptor.Failure` when they could not be written; `CancellationError`, in which case they may have
     ///   been written or not.
     func write(_ lines: [UInt8]) async throws {
-        let id = self.state.withLock { state in
-            state.lastID += 1
-            return state.lastID
-        }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                self.enqueue(lines, id, continuation)
-            }
-        } onCancel: {
-            self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(throwing: CancellationError())
-        }
-    }
-
-    private func enqueue(_ lines: [UInt8], _ id: Int, _ continuation: CheckedContinuation<Void, any Error>) {
-        let isFirst = self.state.withLock { state -> Bool? in
-            // Cancelled before it was here: the cancellation handler has found nothing to resume.
-            if Task.isCancelled { return nil }
-            state.waiting[id] = continuation
+        try Task.checkCancellation()
+        let answer = Answer<Void>()
+        let isFirst = self.state.withLock { state in
             if state.isClosed { return false }
             state.pending.append(contentsOf: lines)
-            state.callers.append(id)
-            if state.isWriting { return false }
-            state.isWriting = true
-            return true
+            state.callers.append(answer)
+            defer { state.isWriting = true }
+            return !state.isWriting
         }
-        guard let isFirst else { return continuation.resume(throwing: CancellationError()) }
         if isFirst { self.queue.async { self.drain() } }
+        try await answer.wait()
     }
 
     private func drain() {
@@ -155,17 +138,14 @@ final class LineWriter: Sendable {
                 self.state.withLock { $0.isClosed = true }
                 return self.readerGone()
             }
-            let waiting = self.state.withLock { state in
-                if let failure, failure.written > 0 { state.isMidLine = lines[failure.written - 1] != 0x0A }
-                return callers.compactMap { state.waiting.removeValue(forKey: $0) }
+            if let failure, failure.written > 0 {
+                self.state.withLock { $0.isMidLine = lines[failure.written - 1] != 0x0A }
             }
-            for continuation in waiting {
-                if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
-            }
+            for caller in callers { caller.give(failure.map(Result.failure) ?? .success(())) }
         }
     }
 
-    private func takePending() -> (lines: [UInt8], callers: [Int])? {
+    private func takePending() -> (lines: [UInt8], callers: [Answer<Void>])? {
         self.state.withLock { state in
             guard !state.callers.isEmpty else {
                 state.isWriting = false

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Outbox
+import OutboxRuntime
 
 /// Where the relay of the command line puts messages.
 enum Sink: Hashable, Sendable {

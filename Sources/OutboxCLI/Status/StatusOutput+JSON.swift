@@ -1,5 +1,6 @@
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 extension StatusOutput {
     /// Prints the state of an outbox for a program.
@@ -12,7 +13,7 @@ extension StatusOutput {
         json.name("subscription")
         json.string(status.subscription)
         json.name("taken_at")
-        json.string(Timestamp.text(status.takenAt))
+        json.string(RFC3339.text(status.takenAt))
         json.name("streams")
         json.beginArray()
         for stream in status.streams { self.write(stream, &json) }
@@ -82,9 +83,9 @@ extension StatusOutput {
         json.name("breaker")
         json.string(stream.isDown.map { $0 ? "open" : "closed" })
         json.name("paused_at")
-        json.string(stream.pausedAt.map(Timestamp.text))
+        json.string(stream.pausedAt.map(RFC3339.text))
         json.name("committed_at")
-        json.string(stream.committedAt.map(Timestamp.text))
+        json.string(stream.committedAt.map(RFC3339.text))
         json.endObject()
     }
 
@@ -97,7 +98,7 @@ extension StatusOutput {
         json.name("host")
         json.string(relay.host)
         json.name("connected_at")
-        json.string(relay.connectedAt.map(Timestamp.text))
+        json.string(relay.connectedAt.map(RFC3339.text))
         json.name("asleep")
         json.bool(relay.isAsleep)
         json.name("in_flight")

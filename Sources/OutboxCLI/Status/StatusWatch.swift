@@ -51,7 +51,7 @@ struct StatusWatch {
 
     private func block(_ status: OutboxStatus) -> [String] {
         let title = "outbox “\(self.server.outbox.name.plain(40))”, subscription “\(self.subscription.plain(40))”"
-        let when = Timestamp.text(status.takenAt).prefix(19) + "Z"
+        let when = RFC3339.text(status.takenAt).prefix(19) + "Z"
         return [self.terminal.styled("\(title), \(when)", .cyan)]
             + StatusOutput.lines(status, isComparison: true, on: self.terminal)
     }

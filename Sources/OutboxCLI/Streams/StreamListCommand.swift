@@ -44,7 +44,7 @@ struct StreamListCommand: AsyncParsableCommand {
                 StatusOutput.name(stream), String(stream.position), stream.lag.description,
                 stream.lagTime?.short ?? "-",
                 stream.deferred.description, stream.dead.description,
-                stream.pausedAt.map { "paused since \(Timestamp.text($0))" } ?? "open")
+                stream.pausedAt.map { "paused since \(RFC3339.text($0))" } ?? "open")
         }
         table.print()
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
 /// `outbox stream rewind`.
 struct StreamRewindCommand: AsyncParsableCommand {

@@ -64,13 +64,13 @@ struct RecordTemplate: Sendable {
     /// Whether a record is nothing but the message's key and payload, in a topic that is known: the one that is returned.
     func plainTopic(of batch: MessageBatch) -> String? {
         guard let constantTopic, self.key == nil else { return nil }
-        return batch.allSatisfy { $0.page.headersJSON(at: $0.row) == nil } ? constantTopic : nil
+        return batch.allSatisfy { $0.headersJSON == nil } ? constantTopic : nil
     }
 
     /// The record of a message.
     func record(of message: Message) throws(Refusal) -> Record {
         var headers: [(name: String, value: String)] = []
-        if message.page.headersJSON(at: message.row) != nil {
+        if message.headersJSON != nil {
             headers = message.headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         }
         let partition = try Self.partition(&headers)

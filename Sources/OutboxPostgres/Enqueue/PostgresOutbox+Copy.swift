@@ -39,7 +39,7 @@ extension PostgresOutbox {
             let current = try await self.run(LibPQStatement(self.statements.currentSegment), in: transaction)
             let segment = try current[0].decode(0, as: Int16.self)
             return try await transaction.copyIn(self.statements.copy) { writer in
-                var rows = CopyRows(segment: segment)
+                var rows = CopyRows(segment: segment, columns: self.columns.sent)
                 try await feed { message in
                     if message.idempotencyKey != nil {
                         throw InvalidMessage(field: "idempotencyKey", reason: "is not possible with COPY")

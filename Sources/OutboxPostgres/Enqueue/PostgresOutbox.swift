@@ -23,6 +23,7 @@ import OutboxSQL
 public struct PostgresOutbox: Sendable {
     let schema: OutboxSchema
     let statements: EnqueueStatements
+    let columns: MessageColumns
     /// The most bytes of payload that a message may have.
     package let maximumPayload: Int
     /// For how long a message keeps others with its idempotency key out, from the beginning of the transaction that
@@ -43,8 +44,15 @@ public struct PostgresOutbox: Sendable {
         schema: OutboxSchema = OutboxSchema(), maximumPayload: Int = 16 << 20,
         idempotencyWindow: Duration = .seconds(24 * 60 * 60)
     ) {
+        self.init(
+            schema: schema, maximumPayload: maximumPayload, idempotencyWindow: idempotencyWindow, columns: .standard)
+    }
+
+    /// The same for a schema with other columns.
+    init(schema: OutboxSchema, maximumPayload: Int, idempotencyWindow: Duration, columns: MessageColumns) {
         self.schema = schema
-        self.statements = schema.enqueueStatements
+        self.columns = columns
+        self.statements = schema.enqueueStatements(columns)
         self.maximumPayload = maximumPayload
         self.idempotencyWindow = idempotencyWindow
         // The name itself may be too long for the name of a statement.
@@ -86,16 +94,12 @@ public struct PostgresOutbox: Sendable {
     /// - Throws: ``/Outbox/InvalidMessage``.
     public func statement(for message: NewMessage) throws(InvalidMessage) -> LibPQStatement {
         let message = try self.checked(message)
-        let binds: [LibPQValue] = [
-            .text(message.destination.name), message.route.sqlValue, message.key.sqlValue,
-            message.headersJSON.map(LibPQValue.json) ?? .null, message.deliverAt.sqlValue,
-            message.options.json.map(LibPQValue.json) ?? .null, .bytes(message.payload),
-        ]
+        let binds = self.columns.values(of: message)
         guard let idempotencyKey = message.idempotencyKey else {
             return LibPQStatement(self.statements.one, binds, name: "outbox_enqueue_\(self.tag)")
         }
         return LibPQStatement(
-            self.statements.oneIdempotent, binds + [.text(idempotencyKey), self.idempotencyInterval],
+            self.statements.oneIdempotent, [.text(idempotencyKey), self.idempotencyInterval] + binds,
             name: "outbox_enqueue_idempotent_\(self.tag)")
     }
 
@@ -104,14 +108,13 @@ public struct PostgresOutbox: Sendable {
     ///
     /// - Throws: ``/Outbox/InvalidMessage``, for the first message that is refused.
     public func statement(for messages: [NewMessage]) throws(InvalidMessage) -> LibPQStatement {
-        var columns = MessageColumns(capacity: messages.count)
-        for message in messages { try columns.append(self.checked(message)) }
+        let binds = try self.columns.arrays(of: messages.map(self.checked))
         guard messages.contains(where: { $0.idempotencyKey != nil }) else {
-            return LibPQStatement(self.statements.many, columns.binds, name: "outbox_enqueue_many_\(self.tag)")
+            return LibPQStatement(self.statements.many, binds, name: "outbox_enqueue_many_\(self.tag)")
         }
         let keys = LibPQValue.textArray(messages.map(\.idempotencyKey))
         return LibPQStatement(
-            self.statements.manyIdempotent, columns.binds + [keys, self.idempotencyInterval],
+            self.statements.manyIdempotent, [keys, self.idempotencyInterval] + binds,
             name: "outbox_enqueue_many_idempotent_\(self.tag)")
     }
 
@@ -129,7 +132,7 @@ public struct PostgresOutbox: Sendable {
         // The trace context comes from outside too, so it is added before the check.
         let message = message.withTraceContext
         try message.validate(maximumPayload: self.maximumPayload)
-        _ = try message.deliverAtMicroseconds()
+        try message.checkDeliverAt()
         return message
     }
 

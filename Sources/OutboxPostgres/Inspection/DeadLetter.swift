@@ -37,6 +37,22 @@ public struct DeadLetter: Sendable, Hashable, Identifiable {
     public var payload: [UInt8]?
 }
 
+extension DeadLetter {
+    /// Reads a row of the statements list_dead_letters and find_dead_letter.
+    init(_ row: LibPQRow) throws(LibPQError) {
+        guard let reason = Death.Reason(rawValue: try row.decode("reason", as: String.self)) else {
+            throw LibPQError(.decoding, "a dead letter's reason is none that this program knows")
+        }
+        self.init(
+            subscription: try row.decode("subscription"), id: try row.decode("id"),
+            destination: Destination(try row.decode("destination")), route: try row.decode("route"),
+            key: try row.decode("key"), headersJSON: try row.decode("headers"), createdAt: try row.decode("created_at"),
+            attempts: try row.decode("attempts"), reason: reason, error: try row.decode("last_error"),
+            diedAt: try row.decode("died_at"), payloadSize: try row.decode("payload_size"),
+            payload: try row.decode("payload"))
+    }
+}
+
 /// Which dead letters are meant: those of which everything holds that is given.
 public struct DeadLetterFilter: Sendable, Hashable {
     /// Of that subscription; nil: of any. Default "main".

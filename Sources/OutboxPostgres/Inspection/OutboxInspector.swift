@@ -11,8 +11,13 @@ public struct OutboxInspector: Sendable {
 
     /// An inspector of an outbox. Default: of the schema "outbox".
     public init(schema: OutboxSchema = OutboxSchema()) {
+        self.init(schema: schema, columns: .standard)
+    }
+
+    /// The same for a schema with other columns.
+    init(schema: OutboxSchema, columns: MessageColumns) {
         self.schema = schema
-        self.statements = schema.inspectionStatements
+        self.statements = schema.inspectionStatements(columns)
     }
 
     /// How the outbox is doing. Reads indexes only, so it is cheap however long the log is.

@@ -22,22 +22,18 @@ final class PostgresPage: MessagePage {
     /// Which row of the result is the page's first.
     private let first: Int
 
-    /// The columns of read_fresh, read_late, read_catchup and, with the last three, read_due.
-    private enum Column {
+    /// The columns of the statements that read messages. After these, read_new has the destination, and read_due attempts, ordered
+    /// and held.
+    enum Column {
         static let id = 0
         static let slot = 1
-        static let createdAt = 2
-        static let route = 3
-        static let key = 4
-        static let headers = 5
-        static let options = 6
-        static let payload = 7
-        static let scheduled = 8
-        /// Of read_new.
-        static let destination = 9
-        static let attempts = 9
-        static let ordered = 10
-        static let held = 11
+        static let scheduled = 2
+        static let payload = 3
+        /// The first of those that are in the lists of ``MessageColumns``; from here on, ``MessageColumn`` says which they are.
+        static let firstRead = 4
+        static let createdAt = 4
+
+        static func text(_ text: MessageText) -> Int { self.createdAt + 1 + text.rawValue }
     }
 
     /// - Parameter rows: Which rows of the result are the page; nil: all.
@@ -63,7 +59,8 @@ final class PostgresPage: MessagePage {
     static func byteCount(of result: LibPQResult, _ rows: Range<Int>? = nil) -> Int {
         var bytes = 0
         for row in rows ?? 0..<result.rowCount {
-            bytes += result.length(row: row, column: Column.payload) + result.length(row: row, column: Column.headers)
+            bytes += result.length(row: row, column: Column.payload)
+                + result.length(row: row, column: Column.text(.headers))
         }
         return bytes
     }
@@ -98,8 +95,9 @@ final class PostgresPage: MessagePage {
     /// Which rows, without the first, are of which destination.
     static func destinations(of result: LibPQResult) -> [(name: String, rows: Range<Int>)] {
         var destinations: [(name: String, rows: Range<Int>)] = []
+        let column = result.columnCount - 1
         for row in 1..<max(result.rowCount, 1) {
-            unsafe result.withBytes(row: row, column: Column.destination) { bytes in
+            unsafe result.withBytes(row: row, column: column) { bytes in
                 if let last = destinations.last, unsafe last.name.utf8.elementsEqual(bytes) {
                     destinations[destinations.count - 1].rows = last.rows.lowerBound..<(row + 1)
                 } else {
@@ -117,35 +115,30 @@ final class PostgresPage: MessagePage {
     func slot(at row: Int) -> Int { Int(self.result.int16(row: self.first + row, column: Column.slot)) }
 
     func createdAt(at row: Int) -> Date {
-        // Microseconds since 2000-01-01.
-        let microseconds = self.result.int64(row: self.first + row, column: Column.createdAt)
-        return Date(timeIntervalSince1970: 946_684_800 + Double(microseconds) / 1_000_000)
+        PostgresTime.date(self.result.int64(row: self.first + row, column: Column.createdAt))
     }
 
     func attempts(at row: Int) -> Int {
-        self.origin == .log ? 0 : Int(self.result.int32(row: self.first + row, column: Column.attempts))
+        self.origin == .log ? 0 : Int(self.result.int32(row: self.first + row, column: self.result.columnCount - 3))
     }
 
     func isScheduled(at row: Int) -> Bool { self.bool(row, Column.scheduled) }
 
-    func isHeld(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, Column.held) }
+    func isHeld(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, self.result.columnCount - 1) }
 
-    func isOrdered(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, Column.ordered) }
+    func isOrdered(at row: Int) -> Bool { self.origin == .deferred && self.bool(row, self.result.columnCount - 2) }
 
-    func route(at row: Int) -> String? { self.text(row, Column.route) }
-
-    func key(at row: Int) -> String? { self.text(row, Column.key) }
+    func text(_ text: MessageText, at row: Int) -> String? {
+        self.text(column: Column.text(text), at: row, isJSON: text.isJSON)
+    }
 
     func keyHash(at row: Int) -> UInt64? {
-        if self.result.isNull(row: self.first + row, column: Column.key) { return nil }
-        return unsafe self.result.withBytes(row: self.first + row, column: Column.key) { bytes in
+        let column = Column.text(.key)
+        if self.result.isNull(row: self.first + row, column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
             unsafe Self.hash(bytes)
         }
     }
-
-    func headersJSON(at row: Int) -> String? { self.json(row, Column.headers) }
-
-    func optionsJSON(at row: Int) -> String? { self.json(row, Column.options) }
 
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try unsafe self.result.withBytes(row: self.first + row, column: Column.payload, body)
@@ -170,18 +163,11 @@ final class PostgresPage: MessagePage {
         return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in unsafe bytes.first == 1 }
     }
 
-    private func text(_ row: Int, _ column: Int) -> String? {
+    /// A text, or a jsonb: one byte of version, then text.
+    func text(column: Int, at row: Int, isJSON: Bool) -> String? {
         if self.result.isNull(row: self.first + row, column: column) { return nil }
         return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
-            unsafe String(decoding: bytes, as: UTF8.self)
-        }
-    }
-
-    /// A jsonb: one byte of version, then text.
-    private func json(_ row: Int, _ column: Int) -> String? {
-        if self.result.isNull(row: self.first + row, column: column) { return nil }
-        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
-            unsafe String(decoding: bytes.dropFirst(), as: UTF8.self)
+            unsafe String(decoding: bytes.dropFirst(isJSON ? 1 : 0), as: UTF8.self)
         }
     }
 }

@@ -13,9 +13,13 @@ struct Grant: Sendable, Hashable {
         var name: String
         var columns: [String] = []
 
-        init(_ name: String, _ columns: String...) {
+        init(_ name: String, columns: [String]) {
             self.name = name
             self.columns = columns
+        }
+
+        init(_ name: String, _ columns: String...) {
+            self.init(name, columns: columns)
         }
 
         init(stringLiteral name: String) {
@@ -42,9 +46,13 @@ struct Grant: Sendable, Hashable {
     }
 
     /// To call a function.
-    init(execute function: String, _ parameters: String..., isEssential: Bool = true) {
+    init(execute function: String, of parameters: [String], isEssential: Bool = true) {
         self.init("EXECUTE", on: .function, function, isEssential: isEssential)
         self.parameters = parameters
+    }
+
+    init(execute function: String, _ parameters: String..., isEssential: Bool = true) {
+        self.init(execute: function, of: parameters, isEssential: isEssential)
     }
 
     /// The object's whole name. Types are qualified: another tool runs the script, with its own search_path.
@@ -71,8 +79,7 @@ extension Grant {
     static let producer: [Grant] = [
         Grant("USAGE", on: .schema),
         Grant(
-            Privilege(
-                "INSERT", "segment", "deliver_at", "destination", "route", "key", "headers", "options", "payload"),
+            Privilege("INSERT", columns: ["segment"] + MessageColumns.standard.sent.map(\.name)),
             Privilege("SELECT", "id"), on: .table, "message"),
         // SELECT on the sequence, not USAGE: both let a default read it, but with USAGE a role could advance it.
         Grant("SELECT", on: .sequence, "segment_number"),
@@ -93,8 +100,8 @@ extension Grant {
             execute: "enqueue", "text", "text", "anyelement", "text", "jsonb", "timestamptz", "jsonb", "text",
             "interval"),
         // What the constraint and the index of the log call. Every role may, unless an administrator has revoked that.
-        Grant(execute: "message_is_valid", "text", "text", "text", "jsonb", "jsonb", "bytea"),
-        Grant(execute: "examine_message", "text", "text", "text", "jsonb", "jsonb", "bytea"),
+        Grant(execute: "message_is_valid", of: MessageColumns.standard.checked.map(\.type.name)),
+        Grant(execute: "examine_message", of: MessageColumns.standard.checked.map(\.type.name)),
         Grant(execute: "slot", "text", "int8"),
     ]
 

@@ -62,8 +62,10 @@ public struct OutboxSchema: Sendable, Hashable {
     package var identifierText: String { SQLIdentifier.escapedInLiteral(self.identifier) }
 
     /// The statements that run at run time.
-    package var statements: Statements {
-        Statements(schema: self.identifier, schemaText: self.identifierText)
+    package var statements: Statements { self.statements(.standard) }
+
+    func statements(_ columns: MessageColumns) -> Statements {
+        Statements(schema: self.identifier, schemaText: self.identifierText, columns: columns.list)
     }
 
     /// The statements that migrate.
@@ -72,18 +74,23 @@ public struct OutboxSchema: Sendable, Hashable {
     }
 
     /// The statements that enqueue.
-    package var enqueueStatements: EnqueueStatements {
-        EnqueueStatements(schema: self.identifier, schemaText: self.identifierText)
+    package var enqueueStatements: EnqueueStatements { self.enqueueStatements(.standard) }
+
+    func enqueueStatements(_ columns: MessageColumns) -> EnqueueStatements {
+        EnqueueStatements(schema: self.identifier, schemaText: self.identifierText, columns: columns.list)
     }
 
     /// The statements that inspect.
-    package var inspectionStatements: InspectionStatements {
-        InspectionStatements(schema: self.identifier, schemaText: self.identifierText)
+    package var inspectionStatements: InspectionStatements { self.inspectionStatements(.standard) }
+
+    func inspectionStatements(_ columns: MessageColumns) -> InspectionStatements {
+        InspectionStatements(schema: self.identifier, schemaText: self.identifierText, columns: columns.list)
     }
 
     /// The statements that look for faults.
     package var doctorStatements: DoctorStatements {
-        DoctorStatements(schema: self.identifier, schemaText: self.identifierText)
+        DoctorStatements(
+            schema: self.identifier, schemaText: self.identifierText, columns: MessageColumns.standard.list)
     }
 
     /// What brings the schema to a migration's version, and notes that it did.

@@ -41,16 +41,16 @@ final class InMemoryPage: MessagePage {
     func isScheduled(at row: Int) -> Bool { self.rows[row].isScheduled }
     func isHeld(at row: Int) -> Bool { self.rows[row].isHeld }
     func isOrdered(at row: Int) -> Bool { self.rows[row].isOrdered }
-    func route(at row: Int) -> String? { self.rows[row].message.content.route }
-    func key(at row: Int) -> String? { self.rows[row].message.content.key }
     func keyHash(at row: Int) -> UInt64? { self.rows[row].message.keyHash }
-    func optionsJSON(at row: Int) -> String? { self.rows[row].message.content.options.json }
 
-    func headersJSON(at row: Int) -> String? {
-        let headers = self.rows[row].message.content.headers
-        // A dictionary of strings can always be encoded.
-        guard !headers.isEmpty, let json = try? JSONEncoder().encode(headers) else { return nil }
-        return String(decoding: json, as: UTF8.self)
+    func text(_ text: MessageText, at row: Int) -> String? {
+        let content = self.rows[row].message.content
+        switch text {
+        case .route: return content.route
+        case .key: return content.key
+        case .headers: return content.headersJSON
+        case .options: return content.options.json
+        }
     }
 
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {

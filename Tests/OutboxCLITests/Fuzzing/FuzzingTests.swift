@@ -1,5 +1,6 @@
 import Foundation
 import Outbox
+import OutboxRuntime
 import TestSupport
 import Testing
 
@@ -153,7 +154,7 @@ import Testing
             String(decoding: (try? JSONSerialization.data(withJSONObject: message.headers)) ?? Data(), as: UTF8.self))
         if let deliverAt = message.deliverAt {
             writer.name("deliver_at")
-            writer.string(Timestamp.text(deliverAt))
+            writer.string(RFC3339.text(deliverAt))
         }
         if let attempts = message.options.maximumAttempts {
             writer.name("max_attempts")
@@ -213,9 +214,9 @@ import Testing
         calendar.timeZone = TimeZone(secondsFromGMT: 0) ?? .current
         let gregorian = calendar
         let ending = await fuzzer.run(text: { text in
-            guard let date = Timestamp.date(text) else { return .refused }
-            let written = Timestamp.text(date)
-            guard let again = Timestamp.date(written) else { return .wrong("is not read as \(written)") }
+            guard let date = RFC3339.date(text) else { return .refused }
+            let written = RFC3339.text(date)
+            guard let again = RFC3339.date(written) else { return .wrong("is not read as \(written)") }
             // Where it is shifted out of the years that can be written, it is the nearest one.
             let isInside = (-62_167_219_200...253_402_300_799).contains(date.timeIntervalSince1970)
             guard !isInside || abs(again.timeIntervalSince(date)) < 1e-4 else {

@@ -13,7 +13,7 @@ import Testing
         ("2024-02-29T23:59:60+14:00", 1_709_200_800), ("2000-03-01t00:00:00-00:30", 951_870_600),
     ])
     func readsTimes(text: String, seconds: Double) {
-        #expect(Timestamp.date(text)?.timeIntervalSince1970 == seconds)
+        #expect(RFC3339.date(text)?.timeIntervalSince1970 == seconds)
     }
 
     @Test(arguments: [
@@ -21,20 +21,20 @@ import Testing
         "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1:00", "2026-01-01T00:00:00Zx", "2025-02-29T00:00:00Z",
     ])
     func refusesWhatIsNoTime(text: String) {
-        #expect(Timestamp.date(text) == nil)
+        #expect(RFC3339.date(text) == nil)
     }
 
     @Test func timesComeBackAsTheyWere() {
         for seconds in [0, -1, 1_769_860_800.123456, -62_135_596_800, 253_402_300_799, 951_782_400] {
             let date = Date(timeIntervalSince1970: seconds)
-            let read = Timestamp.date(Timestamp.text(date))
+            let read = RFC3339.date(RFC3339.text(date))
             #expect(abs((read?.timeIntervalSince1970 ?? .infinity) - seconds) < 1e-4)
         }
-        #expect(Timestamp.text(Date(timeIntervalSince1970: -0.5)) == "1969-12-31T23:59:59.500000Z")
+        #expect(RFC3339.text(Date(timeIntervalSince1970: -0.5)) == "1969-12-31T23:59:59.500000Z")
         // What a row can claim and the format cannot say.
         for seconds in [1e12, 1e300, .infinity] {
-            #expect(Timestamp.text(Date(timeIntervalSince1970: seconds)) == "9999-12-31T23:59:59.000000Z")
-            #expect(Timestamp.text(Date(timeIntervalSince1970: -seconds)) == "0000-01-01T00:00:00.000000Z")
+            #expect(RFC3339.text(Date(timeIntervalSince1970: seconds)) == "9999-12-31T23:59:59.000000Z")
+            #expect(RFC3339.text(Date(timeIntervalSince1970: -seconds)) == "0000-01-01T00:00:00.000000Z")
         }
     }
 

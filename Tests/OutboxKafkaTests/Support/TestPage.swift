@@ -54,16 +54,16 @@ import Foundation
     func isScheduled(at row: Int) -> Bool { false }
     func isHeld(at row: Int) -> Bool { false }
     func isOrdered(at row: Int) -> Bool { false }
-    func route(at row: Int) -> String? { self.messages[row].route }
-    func key(at row: Int) -> String? { self.messages[row].key }
     func keyHash(at row: Int) -> UInt64? {
         self.messages[row].key.map { FowlerNollVo.hash($0.utf8) }
     }
-    func optionsJSON(at row: Int) -> String? { nil }
-    func headersJSON(at row: Int) -> String? {
-        let headers = self.messages[row].headers
-        guard !headers.isEmpty, let json = try? JSONEncoder().encode(headers) else { return nil }
-        return String(decoding: json, as: UTF8.self)
+    func text(_ text: MessageText, at row: Int) -> String? {
+        switch text {
+        case .route: self.messages[row].route
+        case .key: self.messages[row].key
+        case .headers: self.messages[row].headersJSON
+        default: nil
+        }
     }
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try unsafe body(UnsafeRawBufferPointer(self.payloads[row]))

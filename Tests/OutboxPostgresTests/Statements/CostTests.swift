@@ -116,7 +116,7 @@ import Testing
                 try await bench.count(
                     "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE \(condition)")
             }
-            let polls = try await calls("query LIKE '%scheduled, destination%'")
+            let polls = try await calls("query LIKE '%destination NULLS FIRST%'")
             let commits = try await calls("query LIKE '%by_place AS (%'")
             let alone = try await calls(
                 "query LIKE '%pg_snapshot_xip%' AND query LIKE '%UNION ALL%' AND query NOT LIKE '%, destination%'")

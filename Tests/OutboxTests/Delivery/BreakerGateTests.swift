@@ -77,8 +77,45 @@ import Testing
         gate.end()
     }
 
+    /// A change that is made while another one is told is told after it.
+    @Test func changesAreToldInTheirOrder() async throws {
+        let log = AskingLog()
+        let hub = RelayEventHub()
+        let events = RelayEvents(hub: hub, capacity: 100)
+        let gate = self.gate(
+            .opening(initialDelay: .zero, maximumDelay: .zero),
+            DeliveryObserver(
+                destination: "d", subscription: "main", events: hub,
+                logger: Logger(label: "outbox.test") { _ in log }))
+        let attempt = Breaker.Attempt(id: 1, subject: 1, isRetry: false)
+        let left = Atomic(5)
+        log.onLine.withLock {
+            $0 = {
+                // The destination comes back, or goes down, while the log is written.
+                if left.subtract(1, ordering: .relaxed).newValue < 0 { return }
+                let isProbe = gate.isOpen && gate.probe(now: .now) == nil
+                _ = gate.report(attempt, isProbe ? .delivered : .unavailable("down"), isProbe ? .probe(1) : .call)
+            }
+        }
+        log.gate.withLock { $0 = gate }
+        _ = gate.report(attempt, .unavailable("down"), .call)
+        #expect(left.load(ordering: .relaxed) < 0)
+        hub.finish()
+        let names = await events.reduce(into: [String]()) { names, event in
+            switch event {
+            case .opened: names.append("opened")
+            case .closed: names.append("closed")
+            default: break
+            }
+        }
+        #expect(names.count == 6)
+        #expect(names == names.indices.map { $0.isMultiple(of: 2) ? "opened" : "closed" })
+        gate.end()
+    }
+
     private final class AskingLog: LogHandler {
         let gate = Mutex<BreakerGate?>(nil)
+        let onLine = Mutex<(@Sendable () -> Void)?>(nil)
         let states = Mutex<[Bool]>([])
         let probes = Atomic(0)
         var metadata: Logger.Metadata {
@@ -98,6 +135,7 @@ import Testing
             guard let gate = self.gate.withLock({ $0 }) else { return }
             let isOpen = gate.isOpen
             self.states.withLock { $0.append(isOpen) }
+            self.onLine.withLock { $0 }?()
         }
     }
 }

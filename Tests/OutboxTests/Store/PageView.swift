@@ -25,7 +25,7 @@ final class PageView: MessagePage {
     var count: Int { self.rows.count }
     var byteCount: Int {
         self.rows.reduce(0) { sum, row in
-            sum + (unsafe self.page.withPayload(at: row) { $0.count }) + (self.page.headersJSON(at: row)?.utf8.count ?? 0)
+            sum + (unsafe self.page.withPayload(at: row) { $0.count }) + (self.page.text(.headers, at: row)?.utf8.count ?? 0)
         }
     }
 
@@ -34,10 +34,7 @@ final class PageView: MessagePage {
     func createdAt(at row: Int) -> Date { self.page.createdAt(at: self.rows[row]) }
     func attempts(at row: Int) -> Int { self.page.attempts(at: self.rows[row]) }
     func isOrdered(at row: Int) -> Bool { self.page.isOrdered(at: self.rows[row]) }
-    func key(at row: Int) -> String? { self.page.key(at: self.rows[row]) }
     func keyHash(at row: Int) -> UInt64? { self.page.keyHash(at: self.rows[row]) }
-    func headersJSON(at row: Int) -> String? { self.page.headersJSON(at: self.rows[row]) }
-    func optionsJSON(at row: Int) -> String? { self.page.optionsJSON(at: self.rows[row]) }
 
     func isScheduled(at row: Int) -> Bool {
         self.page.isScheduled(at: self.rows[row]) && self.fault != .ignoresSchedules
@@ -47,8 +44,8 @@ final class PageView: MessagePage {
         self.page.isHeld(at: self.rows[row]) && self.fault != .neverHolds
     }
 
-    func route(at row: Int) -> String? {
-        self.fault == .losesRoutes ? nil : self.page.route(at: self.rows[row])
+    func text(_ text: MessageText, at row: Int) -> String? {
+        self.fault == .losesRoutes && text == .route ? nil : self.page.text(text, at: self.rows[row])
     }
 
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {

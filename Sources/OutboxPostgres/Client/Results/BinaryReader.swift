@@ -35,19 +35,9 @@ import Foundation
         return unsafe UUID(uuid: bytes.loadUnaligned(fromByteOffset: offset, as: uuid_t.self))
     }
 
-    /// A number of microseconds from 2000-01-01; the two infinities become the most distant dates.
+    /// See ``PostgresTime``.
     mutating func timestamp() -> Date? {
-        guard let microseconds = integer(Int64.self) else { return nil }
-        switch microseconds {
-        case .max: return .distantFuture
-        case .min: return .distantPast
-        default:
-            // Whole seconds apart, or a Double would lose microseconds.
-            let (seconds, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
-            return Date(
-                timeIntervalSinceReferenceDate: Double(seconds) - LibPQValue.secondsBetweenEpochs + Double(rest)
-                    / 1_000_000)
-        }
+        integer(Int64.self).map(PostgresTime.date)
     }
 
     mutating func array<Element: LibPQElementDecodable>(as: Element.Type) -> [Element]? {

@@ -20,50 +20,22 @@ extension LibPQValue {
         case .json(let value):
             buffer.append(1) // the version of jsonb's binary format
             try buffer.append(text: value)
-        case .timestamp(let value): buffer.append(bigEndian: try Self.microseconds(of: value))
+        case .timestamp(let value):
+            guard let microseconds = PostgresTime.microseconds(of: value) else {
+                throw LibPQError(.invalidValue, "a date is outside of what a timestamp of Postgres can hold")
+            }
+            buffer.append(bigEndian: microseconds)
         case .uuid(let value): buffer.append(uuid: value)
         case .int4Array(let values):
-            buffer.append(arrayHeader: PostgresType.int4, count: values.count)
-            for value in values {
-                buffer.append(bigEndian: Int32(4))
-                buffer.append(bigEndian: value)
-            }
+            try buffer.append(arrayOf: PostgresType.int4, values.lazy.map(LibPQValue.int4))
         case .int8Array(let values):
-            buffer.append(arrayHeader: PostgresType.int8, count: values.count)
-            for value in values {
-                buffer.append(bigEndian: Int32(8))
-                buffer.append(bigEndian: value)
-            }
+            try buffer.append(arrayOf: PostgresType.int8, values.lazy.map(LibPQValue.int8))
         case .textArray(let values):
-            buffer.append(
-                arrayHeader: PostgresType.text, count: values.count, hasNull: values.contains { $0 == nil })
-            for value in values {
-                guard let value else {
-                    buffer.append(bigEndian: Int32(-1))
-                    continue
-                }
-                buffer.append(bigEndian: Int32(truncatingIfNeeded: value.utf8.count))
-                try buffer.append(text: value)
-            }
+            try buffer.append(arrayOf: PostgresType.text, values.lazy.map(\.sqlValue))
         case .timestampArray(let values):
-            buffer.append(arrayHeader: PostgresType.timestamptz, count: values.count)
-            for value in values {
-                buffer.append(bigEndian: Int32(8))
-                buffer.append(bigEndian: try Self.microseconds(of: value))
-            }
+            try buffer.append(arrayOf: PostgresType.timestamptz, values.lazy.map(LibPQValue.timestamp))
         case .binary(_, let bytes): buffer.append(contentsOf: bytes)
         }
-    }
-
-    /// From 2000-01-01, where Postgres starts to count, to 2001-01-01, where `Date` does.
-    static let secondsBetweenEpochs: Double = 366 * 86_400
-
-    private static func microseconds(of date: Date) throws(LibPQError) -> Int64 {
-        let microseconds = ((date.timeIntervalSinceReferenceDate + secondsBetweenEpochs) * 1_000_000).rounded()
-        guard let value = Int64(exactly: microseconds) else {
-            throw LibPQError(.invalidValue, "a date is outside of what a timestamp of Postgres can hold")
-        }
-        return value
     }
 }
 
@@ -73,9 +45,13 @@ extension [UInt8] {
     }
 
     fileprivate mutating func append(text value: String) throws(LibPQError) {
-        let start = count
-        append(contentsOf: value.utf8)
-        guard !self[start...].contains(0) else {
+        var value = value
+        let hasNull = value.withUTF8 { bytes in
+            unsafe append(contentsOf: bytes)
+            // All of them, eight or more at a time: four times as fast as looking for the first.
+            return unsafe bytes.reduce(UInt8.max) { Swift.min($0, $1) } == 0
+        }
+        guard !hasNull else {
             throw LibPQError(
                 .invalidValue, "a text has the character U+0000, which Postgres cannot store; send it as bytes")
         }
@@ -85,12 +61,40 @@ extension [UInt8] {
         unsafe Swift.withUnsafeBytes(of: value.uuid) { unsafe append(contentsOf: $0) }
     }
 
-    fileprivate mutating func append(arrayHeader type: UInt32, count: Int, hasNull: Bool = false) {
-        append(bigEndian: Int32(count == 0 ? 0 : 1)) // dimensions
-        append(bigEndian: Int32(hasNull ? 1 : 0))
+    /// Appends a value with its length before it, as it stands in an array and in a row of `COPY`; `NULL` has the length -1.
+    mutating func append(field value: LibPQValue) throws(LibPQError) {
+        if case .null = value { return append(bigEndian: Int32(-1)) }
+        let start = count
+        append(bigEndian: Int32(0))
+        try value.encode(into: &self)
+        guard let length = Int32(exactly: count - start - 4) else {
+            throw LibPQError(.invalidValue, "a value is longer than the 2 GiB that the protocol allows")
+        }
+        self.replace(at: start, bigEndian: length)
+    }
+
+    /// Appends an array of one dimension (`array_send` in the server's `utils/adt/arrayfuncs.c`).
+    mutating func append(
+        arrayOf type: UInt32, _ elements: some Collection<LibPQValue>
+    ) throws(LibPQError) {
+        let start = count
+        append(bigEndian: Int32(elements.isEmpty ? 0 : 1)) // dimensions
+        append(bigEndian: Int32(0)) // whether there is a NULL
         append(bigEndian: type)
-        guard count > 0 else { return }
-        append(bigEndian: Int32(truncatingIfNeeded: count))
+        if elements.isEmpty { return }
+        append(bigEndian: Int32(truncatingIfNeeded: elements.count))
         append(bigEndian: Int32(1)) // the lower bound
+        var hasNull = false
+        for element in elements {
+            if case .null = element { hasNull = true }
+            try self.append(field: element)
+        }
+        if hasNull { self.replace(at: start + 4, bigEndian: Int32(1)) }
+    }
+
+    private mutating func replace(at index: Int, bigEndian value: Int32) {
+        unsafe Swift.withUnsafeBytes(of: value.bigEndian) { bytes in
+            for offset in bytes.indices { self[index + offset] = unsafe bytes[offset] }
+        }
     }
 }

@@ -99,7 +99,7 @@ struct CheckedSession: Sendable {
         let ids = page.ids
         try require(zip(ids, ids.dropFirst()).allSatisfy(<), "the ids of a page do not ascend: \(ids)")
         let payloads = (0..<page.count).reduce(0) { $0 + page.payload(at: $1).count }
-        let headers = (0..<page.count).reduce(0) { $0 + (page.headersJSON(at: $1)?.utf8.count ?? 0) }
+        let headers = (0..<page.count).reduce(0) { $0 + (page.text(.headers, at: $1)?.utf8.count ?? 0) }
         // Headers count in the form in which they are stored.
         try require(
             (payloads...(payloads + 2 * headers)).contains(page.byteCount) && (headers == 0 || page.byteCount > payloads),

@@ -114,7 +114,7 @@ extension StoreConformance {
                 let pages = try await session.receive(4)
                 var hashes: [String: UInt64] = [:]
                 for page in pages {
-                    for row in 0..<page.count { hashes[page.key(at: row) ?? ""] = page.keyHash(at: row) }
+                    for row in 0..<page.count { hashes[page.text(.key, at: row) ?? ""] = page.keyHash(at: row) }
                 }
                 try require(Set(hashes.values).count, equals: 3, "different hashes of three keys")
                 try await session.settle(through: pages.last) { settlement in

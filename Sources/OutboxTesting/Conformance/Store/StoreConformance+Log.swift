@@ -176,16 +176,16 @@ extension StoreConformance {
     static func compare(_ page: any MessagePage, _ row: Int, with message: NewMessage, id: Int64) throws {
         try require(page.id(at: row), equals: id, "id")
         try require(page.destination, equals: message.destination, "destination")
-        try require(page.route(at: row), equals: message.route, "route")
-        try require(page.key(at: row), equals: message.key, "key")
+        try require(page.text(.route, at: row), equals: message.route, "route")
+        try require(page.text(.key, at: row), equals: message.key, "key")
         try require(page.keyHash(at: row) == nil, equals: message.key == nil, "whether there is no hash of a key")
         try require(page.payload(at: row), equals: message.payload, "payload")
         try require((0..<1024).contains(page.slot(at: row)), "slot is \(page.slot(at: row))")
-        let headers = try page.headersJSON(at: row).map { json in
+        let headers = try page.text(.headers, at: row).map { json in
             try JSONDecoder().decode([String: String].self, from: Data(json.utf8))
         }
         try require(headers ?? [:], equals: message.headers, "headers")
-        let options = try page.optionsJSON(at: row).map { json in
+        let options = try page.text(.options, at: row).map { json in
             do throws(MessageDefect) {
                 return try MessageOptions(json: json)
             } catch {

@@ -65,7 +65,7 @@ enum MessageLine {
         case "idempotency_key": message.idempotencyKey = try self.string(name, &value)
         case "headers": message.headers = try self.headers(&value)
         case "deliver_at":
-            guard let date = Timestamp.date(try self.string(name, &value)) else {
+            guard let date = RFC3339.date(try self.string(name, &value)) else {
                 throw Problem(field: name, "is no time such as 2030-01-31T12:00:00Z")
             }
             message.deliverAt = date

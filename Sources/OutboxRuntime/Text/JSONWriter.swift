@@ -1,28 +1,30 @@
-/// Writes JSON, each value on one line, into bytes.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+/// Writes JSON (RFC 8259), each value on one line, into bytes.
+package struct JSONWriter {
+    package private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
+    package init() {}
+
     /// Takes what has been written, and starts with an empty text.
-    mutating func take() -> [UInt8] {
+    package mutating func take() -> [UInt8] {
         defer { self.bytes = [] }
         self.needsComma = false
         return self.bytes
     }
 
-    mutating func beginObject() { self.open("{") }
-    mutating func endObject() { self.close("}") }
-    mutating func beginArray() { self.open("[") }
-    mutating func endArray() { self.close("]") }
+    package mutating func beginObject() { self.open("{") }
+    package mutating func endObject() { self.close("}") }
+    package mutating func beginArray() { self.open("[") }
+    package mutating func endArray() { self.close("]") }
 
     /// Ends the line of a value.
-    mutating func newline() {
+    package mutating func newline() {
         self.bytes.append(UInt8(ascii: "\n"))
         self.needsComma = false
     }
 
     /// Writes a member's name; its value follows.
-    mutating func name(_ name: StaticString) {
+    package mutating func name(_ name: StaticString) {
         self.separate()
         self.bytes.append(UInt8(ascii: "\""))
         unsafe self.bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
@@ -31,14 +33,23 @@ struct JSONWriter {
         self.needsComma = false
     }
 
-    mutating func null() { self.raw("null") }
-    mutating func bool(_ value: Bool) { self.raw(value ? "true" : "false") }
-    mutating func integer(_ value: some BinaryInteger) { self.raw(String(value)) }
+    /// Writes a member's name that the program does not know; its value follows.
+    package mutating func name(of member: String) {
+        self.string(member)
+        self.bytes.append(UInt8(ascii: ":"))
+        self.needsComma = false
+    }
+
+    package mutating func null() { self.raw("null") }
+    package mutating func bool(_ value: Bool) { self.raw(value ? "true" : "false") }
+    package mutating func integer(_ value: Int) { self.raw(String(value)) }
+    package mutating func integer(_ value: Int64) { self.raw(String(value)) }
+    package mutating func integer(_ value: some FixedWidthInteger) { self.integer(Int64(value)) }
 
     /// Writes a number; JSON has none for what is not finite.
-    mutating func double(_ value: Double) { self.raw(value.isFinite ? String(value) : "null") }
+    package mutating func double(_ value: Double) { self.raw(value.isFinite ? String(value) : "null") }
 
-    mutating func string(_ value: String?) {
+    package mutating func string(_ value: String?) {
         guard var text = value else { return self.null() }
         self.separate()
         self.bytes.append(UInt8(ascii: "\""))
@@ -48,7 +59,7 @@ struct JSONWriter {
     }
 
     /// Writes a string whose bytes are known to be UTF-8.
-    mutating func string(utf8 text: UnsafeRawBufferPointer) {
+    package mutating func string(utf8 text: UnsafeRawBufferPointer) {
         self.separate()
         self.bytes.append(UInt8(ascii: "\""))
         unsafe self.escape(text)
@@ -57,7 +68,7 @@ struct JSONWriter {
     }
 
     /// Writes a text that is JSON already.
-    mutating func raw(_ text: String) {
+    package mutating func raw(_ text: String) {
         self.separate()
         self.bytes.append(contentsOf: text.utf8)
         self.needsComma = true

@@ -5,7 +5,7 @@ import Foundation
 #endif
 
 /// Times as RFC 3339 writes them, in UTC with microseconds, which is what Postgres keeps.
-enum Timestamp {
+enum RFC3339 {
     /// Writes a time: `2026-01-31T12:00:00.000000Z`. One before the year 0 or after the year 9999, infinity included, is
     /// written as the first or the last that the format has.
     static func text(_ date: Date) -> String {
@@ -14,9 +14,26 @@ enum Timestamp {
         let (whole, fraction) = micros.quotientAndFloor(by: 1_000_000)
         let (days, second) = whole.quotientAndFloor(by: 86400)
         let day = civil(days)
-        return "\(padded(day.year, 4))-\(padded(day.month, 2))-\(padded(day.day, 2))T"
-            + "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
-            + ".\(padded(fraction, 6))Z"
+        return unsafe String(unsafeUninitializedCapacity: 27) { text in
+            var index = 0
+            func write(_ value: Int64, _ width: Int, then end: Unicode.Scalar) {
+                var rest = value
+                for place in stride(from: index + width - 1, through: index, by: -1) {
+                    unsafe text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                unsafe text[index + width] = UInt8(ascii: end)
+                index += width + 1
+            }
+            write(day.year, 4, then: "-")
+            write(day.month, 2, then: "-")
+            write(day.day, 2, then: "T")
+            write(second / 3600, 2, then: ":")
+            write(second / 60 % 60, 2, then: ":")
+            write(second % 60, 2, then: ".")
+            write(fraction, 6, then: "Z")
+            return index
+        }
     }
 
     /// Reads a time: `2026-01-31T12:00:00Z`, with or without a fraction, with `Z` or an offset such as `+01:00`.
@@ -84,11 +101,6 @@ enum Timestamp {
     private static func length(ofMonth month: Int64, _ year: Int64) -> Int64 {
         let next = month == 12 ? (year + 1, 1) : (year, month + 1)
         return days(next.0, next.1, 1) - days(year, month, 1)
-    }
-
-    private static func padded(_ value: Int64, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(width - digits.count, 0)) + digits
     }
 }
 

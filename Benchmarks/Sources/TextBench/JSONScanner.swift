@@ -1,0 +1,1 @@
+../../../Sources/OutboxCLI/JSON/JSONScanner.swift

@@ -1,0 +1,1 @@
+../../../Sources/OutboxCLI/JSON/RFC3339.swift
