@@ -30,15 +30,13 @@ public struct TLSSettings: Sendable, Hashable {
 }
 
 // A secret is not printed by accident either, as a part of something that is.
-extension TLSSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension TLSSettings: CustomStringConvertible, CustomReflectable {
     /// The parameters of an address that would say it, without the password.
     public var description: String {
         TLSSettings.Parameter.allCases
             .compactMap { parameter in self.value(of: parameter).map { "\(parameter.rawValue)=\($0)" } }
             .joined(separator: "&")
     }
-    /// The same.
-    public var debugDescription: String { self.description }
     /// The description, and nothing else.
     public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
 }
