@@ -25,7 +25,8 @@ extension AMQPConfiguration {
             try require(!user.utf8.contains(0) && !password.utf8.contains(0), "user and password contain no NUL")
         case .certificate:
             try require(
-                self.tls?.certificateFile != nil, "credentials from a certificate need TLS with a certificate and its key")
+                self.tls?.certificateFile != nil,
+                "credentials from a certificate need TLS with a certificate and its key")
         }
     }
 

@@ -40,7 +40,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--concurrency", "0"], "--concurrency is 1 to 1024."), (["--max-attempts", "0"], "--max-attempts is at least 1."),
+        (["--concurrency", "0"], "--concurrency is 1 to 1024."),
+        (["--max-attempts", "0"], "--max-attempts is at least 1."),
         (["--park-after", "0"], "--park-after is more than 0s."), (["--page", "0"], "--page is at least 1."),
         (["--window", "5"], "--window is at least --page (2000)."),
         (["--page", "20000"], "--window is at least --page (20000)."),
@@ -52,7 +53,8 @@ import Testing
     }
 
     @Test func anAnswerMayTakeAsLongAsItLikes() throws {
-        #expect(try ServerOptions.parse(["--answer-timeout", "0"]).configuration(application: "x").answerTimeout == nil)
+        #expect(
+            try ServerOptions.parse(["--answer-timeout", "0"]).configuration(application: "x").answerTimeout == nil)
         #expect(try ServerOptions.parse([]).configuration(application: "x").answerTimeout == .seconds(30))
         let options = try ServerOptions.parse(["--no-prepared-statements"])
         #expect(try !options.configuration(application: "x").usesPreparedStatements)

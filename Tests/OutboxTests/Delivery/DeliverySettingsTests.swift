@@ -1,6 +1,7 @@
-@testable import Outbox
 import OutboxRuntime
 import Testing
+
+@testable import Outbox
 
 @Suite(.timeLimit(.minutes(5))) struct DeliverySettingsTests {
     private static let given = DeliverySettings(
@@ -11,7 +12,8 @@ import Testing
         for kind in [DeliverySettings.Kind.message, .batch] {
             let resolved = settings.resolved(for: kind)
             #expect(
-                resolved.retry.maximumAttempts == 4 && resolved.retry.pause(after: FailedAttempt(number: 9)) == .seconds(3)
+                resolved.retry.maximumAttempts == 4
+                    && resolved.retry.pause(after: FailedAttempt(number: 9)) == .seconds(3)
                     && resolved.concurrency == 5 && !resolved.ordering.isByKey && resolved.breaker.isOff
                     && resolved.parkedAfter == nil && resolved.maximumCount == 6, sourceLocation: sourceLocation)
         }
@@ -51,13 +53,15 @@ import Testing
         let layers = [
             DeliverySettings(retry: .exponential(maximumAttempts: 3)),
             DeliverySettings(retry: .exponential(initialDelay: .seconds(5))),
-            DeliverySettings(retry: .exponential(maximumAttempts: 9, multiplier: 3, maximumDelay: .seconds(11), jitter: false)),
+            DeliverySettings(
+                retry: .exponential(maximumAttempts: 9, multiplier: 3, maximumDelay: .seconds(11), jitter: false)),
         ]
         let merged = layers.reduce(DeliverySettings()) { $0.merged(over: $1) }.resolved(for: .message).retry
         #expect(
             merged as? BackoffRetryStrategy
                 == .exponential(
-                    maximumAttempts: 3, initialDelay: .seconds(5), multiplier: 3, maximumDelay: .seconds(11), jitter: false))
+                    maximumAttempts: 3, initialDelay: .seconds(5), multiplier: 3, maximumDelay: .seconds(11),
+                    jitter: false))
         #expect(merged.pause(after: FailedAttempt(number: 2)) == .seconds(11))
     }
 
@@ -74,7 +78,10 @@ import Testing
     @Test(arguments: [
         (DeliverySettings(retry: .exponential(maximumAttempts: 0)), "retry.maximumAttempts is at least 1"),
         (DeliverySettings(retry: .constant(.seconds(-1))), "retry.initialDelay is not negative"),
-        (DeliverySettings(retry: .exponential(multiplier: 0.5)), "retry.multiplier is at least 1: pauses do not shrink"),
+        (
+            DeliverySettings(retry: .exponential(multiplier: 0.5)),
+            "retry.multiplier is at least 1: pauses do not shrink"
+        ),
         (DeliverySettings(retry: .exponential(maximumDelay: .seconds(-1))), "retry.maximumDelay is not negative"),
         (DeliverySettings(concurrency: 0), "concurrency is 1 to 1024"),
         (DeliverySettings(concurrency: 1025), "concurrency is 1 to 1024"),

@@ -1,6 +1,7 @@
-@testable import Outbox
 import OutboxRuntime
 import Testing
+
+@testable import Outbox
 
 @Suite(.timeLimit(.minutes(5))) struct RelaySettingsTests {
     /// Each member has another value than its default.
