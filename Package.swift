@@ -234,6 +234,7 @@ let package = Package(
             dependencies: [
                 "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
                 "RabbitMQMailbox", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

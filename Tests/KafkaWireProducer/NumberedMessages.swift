@@ -18,11 +18,13 @@ struct NumberedMessages {
         let messages = (0..<self.count).map { NewMessage(to: "wire", key: "k\($0 % self.keys)", text: "\($0)") }
         let relay = WireRelay(messages: messages) { transport in
             .transport(
-                transport, maximumCount: self.batch,
-                retry: .exponential(
-                    maximumAttempts: 1000, initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
-                concurrency: self.lanes,
-                breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)))
+                transport,
+                settings: DeliverySettings(
+                    retry: .exponential(
+                        maximumAttempts: 1000, initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
+                    concurrency: self.lanes,
+                    breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
+                    maximumCount: self.batch))
         }
         var (delivered, retried, opened) = (0, 0, 0)
         try await relay.deliver(to: transport) { event in

@@ -40,7 +40,7 @@ import Testing
         let statement: LibPQStatement = "SELECT \(1), \(nil as String?), \([UInt8]("a".utf8)), \(.json("{}"))"
         #expect(statement.binds == [.int8(1), .null, .bytes([97]), .json("{}")])
         let routes: RelayRoutes = [
-            "mail": .handler(retry: DeliveryRetryPolicy.constant(.seconds(1))) { (_: Message) in }
+            "mail": .handler(retry: BackoffRetryStrategy.constant(.seconds(1))) { (_: Message) in }
         ]
         let relay = Relay(postgres: configuration, routes: routes)
         let services: [any Service] = [pool, relay]

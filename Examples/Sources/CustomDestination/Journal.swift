@@ -24,7 +24,7 @@ struct Journal: Sendable {
 
     /// What to register for the destination.
     var handler: DestinationHandler {
-        .handler { message in try await deliver(message) }
+        .handler(retry: HourlyRetry()) { message in try await deliver(message) }
     }
 
     /// Returns when the message is on disk.
@@ -46,7 +46,7 @@ struct Journal: Sendable {
             // No message would fare better: the attempt does not count, and one message at a time tries again.
             throw DeliveryFailure.unavailable("\(folder): \(error)")
         }
-        // Any other error is thrown as it is: this message is tried again as the retry policy says.
+        // Any other error is thrown as it is: this message is tried again as the retry strategy says.
     }
 
     /// What concerns the folder as a whole.

@@ -19,8 +19,9 @@ func orders(at port: Int) -> AMQPConfiguration {
 /// A cluster, over TLS, with a certificate instead of a password.
 func cluster() throws -> AMQPTransport {
     var configuration = try AMQPConfiguration(url: "amqps://rabbit-1,rabbit-2,rabbit-3/shop?exchange=orders")
-    configuration.tls?.authorities = "/etc/shop/authority.pem"
-    configuration.tls?.identity = .init(certificate: "/etc/shop/relay.pem", key: "/etc/shop/relay-key.pem")
+    configuration.tls?.caFile = "/etc/shop/authority.pem"
+    configuration.tls?.certificateFile = "/etc/shop/relay.pem"
+    configuration.tls?.keyFile = "/etc/shop/relay-key.pem"
     configuration.credentials = .certificate
     return try AMQPTransport(configuration)
 }

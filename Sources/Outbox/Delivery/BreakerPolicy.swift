@@ -30,9 +30,7 @@ public struct BreakerPolicy: Sendable, Hashable {
         afterFailures failures: Int = 20, initialDelay: Duration = .milliseconds(100),
         maximumDelay: Duration = .seconds(30)
     ) -> BreakerPolicy {
-        precondition(failures > 0, "A breaker opens after at least one failure.")
-        precondition(initialDelay >= .zero && maximumDelay >= .zero, "A delay is not negative.")
-        return BreakerPolicy(failures: failures, initialDelay: initialDelay, maximumDelay: maximumDelay, isOff: false)
+        BreakerPolicy(failures: failures, initialDelay: initialDelay, maximumDelay: maximumDelay, isOff: false)
     }
 
     /// No breaker: each message that could not be delivered is deferred on its own, and a destination that is down gets
@@ -41,6 +39,14 @@ public struct BreakerPolicy: Sendable, Hashable {
 }
 
 extension BreakerPolicy {
+    /// What cannot be; nil: all can.
+    var defect: InvalidSetting? {
+        if self.failures < 1 { return InvalidSetting("breaker.failures", "is at least 1") }
+        if self.initialDelay < .zero { return InvalidSetting("breaker.initialDelay", "is not negative") }
+        if self.maximumDelay < .zero { return InvalidSetting("breaker.maximumDelay", "is not negative") }
+        return nil
+    }
+
     /// The pause before the next probe, after so many have failed.
     func delay(afterProbes count: Int, random: inout some RandomNumberGenerator) -> Duration {
         let backoff = Backoff(base: self.initialDelay, cap: self.maximumDelay, jitter: 0.5)

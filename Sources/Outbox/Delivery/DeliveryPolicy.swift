@@ -5,7 +5,7 @@ struct DeliveryPolicy: Sendable {
     typealias Verdict = PageTicket.Verdict
 
     /// How often, and after what pauses, a message is tried.
-    let retry: DeliveryRetryPolicy
+    let retry: any DeliveryRetryStrategy
 
     /// What is known of a message when that is decided.
     struct Facts: Sendable {

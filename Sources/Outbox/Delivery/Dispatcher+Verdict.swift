@@ -21,6 +21,6 @@ extension Dispatcher {
 
     /// The hash of the key by which the message is ordered, if it is.
     func orderingKey(of message: Message) -> UInt64? {
-        self.handler.ordering.isByKey ? message.page.keyHash(at: message.row) : nil
+        self.handler.settings.ordering.isByKey ? message.page.keyHash(at: message.row) : nil
     }
 }

@@ -46,10 +46,11 @@ package final class Dispatcher: Sendable {
         onChange: @escaping @Sendable () -> Void
     ) {
         self.handler = handler
-        self.policy = DeliveryPolicy(retry: handler.retry)
+        let settings = handler.settings
+        self.policy = DeliveryPolicy(retry: settings.retry)
         self.observer = observer
-        self.scheduler = LaneScheduler(lanes: handler.concurrency, maximumWorkers: handler.concurrency)
-        self.lanes = (0..<handler.concurrency).map { _ in Lane() }
+        self.scheduler = LaneScheduler(lanes: settings.concurrency, maximumWorkers: settings.concurrency)
+        self.lanes = (0..<settings.concurrency).map { _ in Lane() }
         self.gate = Mutex(KeyGate(stored: deferredKeys))
         self.gateIsOpen = Atomic(deferredKeys.isEmpty)
         self.random = SharedRandom(random)
@@ -57,8 +58,8 @@ package final class Dispatcher: Sendable {
         self.onParkedEnd = onParkedEnd
         self.onChange = onChange
         self.breaker =
-            handler.breaker.isOff
-            ? nil : BreakerGate(policy: handler.breaker, random: random, observer: observer, onChange: onChange)
+            settings.breaker.isOff
+            ? nil : BreakerGate(policy: settings.breaker, random: random, observer: observer, onChange: onChange)
     }
 
     /// Hands a page to the lanes.

@@ -134,7 +134,7 @@ final class LaneRun: @unchecked Sendable {
             self.next += 1
             if self.admit(message) { messages.append(message) }
         }
-        return MessageBatch(messages, isOrderedByKey: handler.ordering.isByKey)
+        return MessageBatch(messages, isOrderedByKey: handler.settings.ordering.isByKey)
     }
 
     /// - Returns: nil: the run goes on.

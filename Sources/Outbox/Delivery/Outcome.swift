@@ -29,7 +29,7 @@ public struct Outcome: Sendable, Hashable {
     /// The attempt failed and is repeated later.
     ///
     /// - Parameters:
-    ///   - delay: When to try again; nil: as the destination's retry policy says.
+    ///   - delay: When to try again; nil: as the destination's retry strategy says.
     ///   - reason: What went wrong, for operators; kept with the message.
     public static func retry(after delay: Duration? = nil, _ reason: String = "") -> Outcome {
         Outcome(.retry(after: delay, reason: reason))

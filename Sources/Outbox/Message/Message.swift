@@ -85,7 +85,7 @@ extension Message {
         }
     }
 
-    /// What the message overrides of its destination's retry policy.
+    /// What the message overrides of its destination's retry strategy.
     package var options: MessageOptions {
         get throws(MessageDefect) {
             guard let json = self.page.text(.options, at: self.row) else { return MessageOptions() }

@@ -6,7 +6,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// What a single message overrides of its destination's retry policy. Read only when a delivery has failed.
+/// What a single message overrides of its destination's retry strategy. Read only when a delivery has failed.
 public struct MessageOptions: Sendable, Hashable {
     /// How often delivery is tried in all; nil: as the destination says.
     public var maximumAttempts: Int?

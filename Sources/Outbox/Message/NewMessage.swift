@@ -26,7 +26,7 @@ public struct NewMessage: Sendable, Hashable {
     public var headers: [String: String]
     /// Not delivered before that time; nil: at once.
     public var deliverAt: Date?
-    /// Overrides of the destination's retry policy for this message.
+    /// Overrides of the destination's retry strategy for this message.
     public var options: MessageOptions
     /// The content, any bytes.
     public var payload: [UInt8]

@@ -24,7 +24,7 @@ import Foundation
 public final class Relay: Service {
     private let store: any RelayStore
     private let routes: RelayRoutes
-    private let configuration: RelayConfiguration
+    private let settings: RelaySettings.Resolved
     private let logger: Logger
     private let control = RelayControl()
     private let hub = RelayEventHub()
@@ -32,12 +32,12 @@ public final class Relay: Service {
 
     /// Creates a relay; ``run()`` makes it work.
     public init(
-        store: any RelayStore, routes: RelayRoutes, configuration: RelayConfiguration = RelayConfiguration(),
+        store: any RelayStore, routes: RelayRoutes, settings: RelaySettings = RelaySettings(),
         logger: Logger = Logger(label: "outbox.relay")
     ) {
         self.store = store
         self.routes = routes
-        self.configuration = configuration
+        self.settings = settings.resolved
         self.logger = logger
     }
 
@@ -64,8 +64,8 @@ public final class Relay: Service {
     ///
     /// - Throws: ``RelayStoreError``, what a transport throws, or `CancellationError`.
     public func run() async throws {
-        if let problem = self.configuration.problem {
-            throw RelayStoreError("The relay's configuration is invalid: \(problem).", isRetriable: false)
+        if let problem = self.settings.defect {
+            throw RelayStoreError("The relay's settings are invalid: \(problem).", isRetriable: false)
         }
         if self.routes.destinations.isEmpty {
             throw RelayStoreError("The relay has no routes: register a handler for a destination.", isRetriable: false)
@@ -99,7 +99,7 @@ public final class Relay: Service {
     private func runSessions() async throws {
         let clock = ContinuousClock()
         let backoff = Backoff(
-            base: self.configuration.reconnect.initialDelay, cap: self.configuration.reconnect.maximumDelay)
+            base: self.settings.reconnect.initialDelay, cap: self.settings.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()
         var failures = 0
         var isResumed = false
@@ -120,7 +120,7 @@ public final class Relay: Service {
                 where !Task.isCancelled && error.remedy != .none && (error.remedy == .retry || hasWorked)
             {
                 // Having connected is no success: a full disk lets everything be read, delivered and never committed.
-                let wasWell = progress.hasCommitted || clock.now - began >= self.configuration.reconnect.maximumDelay
+                let wasWell = progress.hasCommitted || clock.now - began >= self.settings.reconnect.maximumDelay
                 failures = wasWell ? 1 : failures + 1
                 mustTry = !progress.hasCommitted
                 if self.control.isStopping {
@@ -167,7 +167,7 @@ public final class Relay: Service {
     private func openSession() async throws -> (any RelaySession)? {
         try await withThrowingTaskGroup(of: (any RelaySession)?.self) { group in
             group.addTask {
-                try await self.store.openSession(subscription: self.configuration.subscription, logger: self.logger)
+                try await self.store.openSession(subscription: self.settings.subscription, logger: self.logger)
             }
             group.addTask {
                 await self.control.stopped()
@@ -189,7 +189,7 @@ public final class Relay: Service {
         if Task.isCancelled { return }
         session.wake()
         let clock = ContinuousClock()
-        let deadline = self.control.drainDeadline(now: clock.now, allowed: self.configuration.shutdown.deadline)
+        let deadline = self.control.drainDeadline(now: clock.now, allowed: self.settings.shutdownDeadline)
         try await Task.sleep(until: (deadline ?? clock.now) + .seconds(1), clock: clock)
         await session.close()
     }
@@ -205,7 +205,7 @@ public final class Relay: Service {
                 self.logger.info("Another relay owns the outbox; waiting to take over")
                 self.hub.emit(.standby)
             }
-            try await self.pause(self.configuration.standbyInterval)
+            try await self.pause(self.settings.standbyInterval)
             if self.control.isStopping { return }
         }
         let streams = try await session.attach(self.routes.destinations)
@@ -238,7 +238,7 @@ public final class Relay: Service {
         _ progress: Progress, isResumed: Bool, mustTry: Bool
     ) async throws {
         var loop = RelayLoop(
-            session: session, streams: streams, routes: self.routes, configuration: self.configuration,
+            session: session, streams: streams, routes: self.routes, settings: self.settings,
             isResumed: isResumed, mustTry: mustTry, workers: workers, control: self.control, progress: progress,
             events: self.hub, logger: self.logger)
         try await loop.run()

@@ -21,7 +21,7 @@ extension RelayLoop {
             if stream.isDelivering { isIdle = false }
             if let refused = stream.refused, refused.work != nil || now < refused.retryAt { continue }
             committable += stream.ledger.committable + stream.parked.committable
-            if stream.ledger.committable > 0 && stream.isFull(self.configuration) { isFull = true }
+            if stream.ledger.committable > 0 && stream.isFull(self.settings) { isFull = true }
         }
         let retry = self.streams.values.compactMap(\.retryAt).min()
         let decision = self.schedule.decide(now: now, committable: committable, isIdle: isIdle, isFull: isFull)

@@ -15,7 +15,7 @@ import Foundation
 /// After crashes it is careful for a while: see ``CrashWatch``.
 struct RelayLoop: ~Copyable {
     let session: any RelaySession
-    let configuration: RelayConfiguration
+    let settings: RelaySettings.Resolved
     let control: RelayControl
     let progress: Progress
     let finished: FinishedWork
@@ -35,30 +35,30 @@ struct RelayLoop: ~Copyable {
     ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
     ///   - workers: Runs the streams' dispatchers.
     init(
-        session: any RelaySession, streams: [AttachedStream], routes: RelayRoutes, configuration: RelayConfiguration,
+        session: any RelaySession, streams: [AttachedStream], routes: RelayRoutes, settings: RelaySettings.Resolved,
         isResumed: Bool, mustTry: Bool, workers: DeliveryWorkers, control: RelayControl, progress: Progress,
         events: RelayEventHub, logger: Logger
     ) {
         self.session = session
-        self.configuration = configuration
+        self.settings = settings
         self.control = control
         self.progress = progress
         self.mustTry = mustTry
         self.logger = logger
         self.schedule = CommitSchedule(
-            interval: configuration.commit.interval, messages: configuration.commit.messages,
-            maximumDelay: configuration.commit.maximumDelay)
+            interval: settings.commit.interval, messages: settings.commit.messages,
+            maximumDelay: settings.commit.maximumDelay)
         self.crashWatch = CrashWatch(
             Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
             isResumed: isResumed,
-            pageCount: configuration.page.messages)
+            pageCount: settings.page.messages)
         self.calls = WatchedCalls { session.wake() }
         let finished = FinishedWork()
         self.finished = finished
         for stream in streams {
             guard let handler = routes[stream.destination] else { continue }
             let observer = DeliveryObserver(
-                destination: stream.destination, subscription: configuration.subscription, events: events,
+                destination: stream.destination, subscription: settings.subscription, events: events,
                 logger: logger)
             let dispatcher = Dispatcher(
                 handler: handler, deferredKeys: stream.deferredKeys, observer: observer
@@ -85,7 +85,7 @@ struct RelayLoop: ~Copyable {
         while true {
             self.collect()
             let now = self.clock.now
-            let deadline = self.control.drainDeadline(now: now, allowed: self.configuration.shutdown.deadline)
+            let deadline = self.control.drainDeadline(now: now, allowed: self.settings.shutdownDeadline)
             if deadline != nil { self.abandon() }
             if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
                 self.collect()
@@ -143,7 +143,7 @@ struct RelayLoop: ~Copyable {
     // MARK: - Reading
 
     func requests(now: ContinuousClock.Instant) -> [ReadRequest] {
-        let requests = self.streams.values.compactMap { $0.request(self.configuration, now: now) }
+        let requests = self.streams.values.compactMap { $0.request(self.settings, now: now) }
         if !self.crashWatch.isCareful { return requests }
         let waiting = Set(self.waiting.map(\.stream))
         return requests.compactMap { request in
@@ -203,7 +203,8 @@ struct RelayLoop: ~Copyable {
         guard let dispatcher = self.streams[page.stream]?.dispatcher else { return }
         let sequence = self.streams[page.stream]?.ledger.nextSequence ?? 0
         let ticket = PageTicket(
-            page: page, sequence: sequence, lanes: dispatcher.handler.concurrency, crashes: crashes, calls: calls)
+            page: page, sequence: sequence, lanes: dispatcher.handler.settings.concurrency, crashes: crashes,
+            calls: calls)
         self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         if page.origin == .log {
             // A row can have any date, infinity too: a date out of range must not crash the relay.

@@ -21,40 +21,39 @@ final class StreamDelivery {
         self.id = id
         self.dispatcher = dispatcher
         self.deferredDue = now
-        self.slowCalls = dispatcher.handler.parkedAfter.map {
-            SlowCalls(limit: $0, lanes: dispatcher.handler.concurrency)
-        }
+        let settings = dispatcher.handler.settings
+        self.slowCalls = settings.parkedAfter.map { SlowCalls(limit: $0, lanes: settings.concurrency) }
     }
 
     /// Whether the window has no room for a page.
-    func isFull(_ configuration: RelayConfiguration) -> Bool {
-        self.room(configuration) == nil
+    func isFull(_ settings: RelaySettings.Resolved) -> Bool {
+        self.room(settings) == nil
     }
 
     /// What may be read now: at least half a page, so that pages do not get small when the window is nearly full.
-    func room(_ configuration: RelayConfiguration) -> (messages: Int, bytes: Int)? {
-        let messages = min(configuration.page.messages, configuration.window.messages - self.messages)
-        let bytes = min(configuration.page.bytes, configuration.window.bytes - self.bytes)
-        let (halfMessages, halfBytes) = (configuration.page.messages / 2, configuration.page.bytes / 2)
+    func room(_ settings: RelaySettings.Resolved) -> (messages: Int, bytes: Int)? {
+        let messages = min(settings.page.messages, settings.window.messages - self.messages)
+        let bytes = min(settings.page.bytes, settings.window.bytes - self.bytes)
+        let (halfMessages, halfBytes) = (settings.page.messages / 2, settings.page.bytes / 2)
         guard messages > 0, bytes > 0, messages >= halfMessages, bytes >= halfBytes else { return nil }
         return (messages, bytes)
     }
 
     /// What to ask the store for; nil: nothing.
-    func request(_ configuration: RelayConfiguration, now: ContinuousClock.Instant) -> ReadRequest? {
+    func request(_ settings: RelaySettings.Resolved, now: ContinuousClock.Instant) -> ReadRequest? {
         guard self.start == nil, self.dispatcher.wantsMessages else { return nil }
-        let room = self.room(configuration)
+        let room = self.room(settings)
         let deferred = !self.waitsWithDeferred && self.deferredDue.map { $0 <= now } ?? false
         guard room != nil || deferred else { return nil }
         return ReadRequest(
-            stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? configuration.page.bytes,
+            stream: self.id, messages: room?.messages ?? 0, bytes: room?.bytes ?? settings.page.bytes,
             deferred: deferred, excluding: deferred ? self.parked.ids : [],
-            hasRoomForMore: self.hasRoom(forPages: 2, configuration))
+            hasRoomForMore: self.hasRoom(forPages: 2, settings))
     }
 
-    private func hasRoom(forPages count: Int, _ configuration: RelayConfiguration) -> Bool {
-        self.messages + count * configuration.page.messages <= configuration.window.messages
-            && self.bytes + count * configuration.page.bytes <= configuration.window.bytes
+    private func hasRoom(forPages count: Int, _ settings: RelaySettings.Resolved) -> Bool {
+        self.messages + count * settings.page.messages <= settings.window.messages
+            && self.bytes + count * settings.page.bytes <= settings.window.bytes
     }
 
     /// Messages of the log that were read and are not durable.

@@ -4,7 +4,7 @@
 public struct MessageBatch: Sendable, RandomAccessCollection {
     /// The messages, at least one.
     package let messages: [Message]
-    /// Whether messages of one key have to arrive in their order; see ``DestinationHandler/Ordering``.
+    /// Whether messages of one key have to arrive in their order; see ``DeliverySettings/Ordering``.
     public let isOrderedByKey: Bool
 
     /// Creates a batch.

@@ -130,16 +130,10 @@ extension AMQPConfiguration {
     }
 
     private mutating func applySecurity(_ parameters: inout AMQPParameters) throws(TransportConfigurationError) {
-        var tls = TLS(authorities: parameters.text("ca_file"))
-        let certificate = parameters.text("cert_file")
-        let key = parameters.text("key_file")
-        switch (certificate, key) {
-        case (let certificate?, let key?): tls.identity = TLS.Identity(certificate: certificate, key: key)
-        case (nil, nil): break
-        default: throw TransportConfigurationError("a client certificate needs both “cert_file” and “key_file”")
+        var tls = TLSSettings()
+        for parameter in TLSSettings.Parameter.allCases {
+            if let text = parameters.text(parameter.rawValue) { try tls.set(parameter, to: text) }
         }
-        if let flag = try parameters.flag("verify_peer") { tls.verifiesPeer = flag }
-        if let flag = try parameters.flag("verify_host") { tls.verifiesHostName = flag }
         self.tls = tls
         let kinds = ["password": false, "certificate": true]
         if try parameters.choice("auth", kinds) == true { self.credentials = .certificate }

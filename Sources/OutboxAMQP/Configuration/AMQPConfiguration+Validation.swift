@@ -19,12 +19,14 @@ extension AMQPConfiguration {
         }
         try require(!self.virtualHost.isEmpty, "the virtual host has no name; the default one is “/”")
         try Self.requireShort(self.virtualHost, "the virtual host")
+        if let defect = self.tls?.defect { throw TransportConfigurationError("RabbitMQ: \(defect)") }
         switch self.credentials.kind {
         case .password(let user, let password):
             try require(!user.utf8.contains(0) && !password.utf8.contains(0), "user and password contain no NUL")
         case .certificate:
             try require(
-                self.tls?.identity != nil, "credentials from a certificate need TLS with a certificate and its key")
+                self.tls?.certificateFile != nil,
+                "credentials from a certificate need TLS with a certificate and its key")
         }
     }
 

@@ -13,7 +13,7 @@ public struct AMQPConfiguration: Sendable {
     /// How the transport identifies itself. Default: user `guest` with the password `guest`, which brokers accept from their own machine only.
     public var credentials: Credentials
     /// Encryption; nil, the default: none.
-    public var tls: TLS?
+    public var tls: TLSSettings?
     /// The exchange that messages are published to. Default: the broker's default exchange, where the routing key is a
     /// queue's name.
     public var exchange: Exchange
@@ -29,7 +29,7 @@ public struct AMQPConfiguration: Sendable {
     /// Creates a configuration; see the properties for the defaults.
     public init(
         hosts: [Host] = [Host("localhost")], hostOrder: HostOrder = .random, virtualHost: String = "/",
-        credentials: Credentials = .password(user: "guest", password: "guest"), tls: TLS? = nil,
+        credentials: Credentials = .password(user: "guest", password: "guest"), tls: TLSSettings? = nil,
         exchange: Exchange = .default, queues: [Queue] = [], publishing: Publishing = Publishing(),
         confirms: Confirms = Confirms(), connection: Connection = Connection()
     ) {

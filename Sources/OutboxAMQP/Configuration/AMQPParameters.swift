@@ -10,7 +10,7 @@ struct AMQPParameters {
         "queue_type",
         "routing_key", "type", "unroutable", "window",
     ]
-    private static let knownWithTLS = ["auth", "ca_file", "cert_file", "key_file", "verify_host", "verify_peer"]
+    private static let knownWithTLS = ["auth"] + TLSSettings.Parameter.names
 
     /// What an argument's name begins with, of the exchange or the queue: `exchange.alternate-exchange`, `queue.x-max-length`.
     private static let argumentPrefixes = ["exchange.", "queue."]
@@ -92,6 +92,6 @@ struct AMQPParameters {
     /// Refuses parameters that no setting has used: those of TLS without TLS.
     func finish() throws(TransportConfigurationError) {
         guard let name = self.values.keys.min() else { return }
-        throw TransportConfigurationError("the parameter “\(name)” needs an address that begins with amqps://")
+        throw TLSSettings.needsTLS(name, scheme: "amqps")
     }
 }

@@ -1,4 +1,5 @@
 import CRabbitMQ
+import Outbox
 
 #if canImport(Darwin)
 import Darwin
@@ -70,7 +71,7 @@ extension BrokerConnection {
                         "\(loss.reason) before the login; it may be that the port is one for TLS (amqps://), or no broker’s"
                 )
             }
-            let hint = tls.identity == nil ? "wants a client’s certificate" : "does not trust the client’s certificate"
+            let hint = tls.certificateFile == nil ? "wants a client’s certificate" : "does not trust the client’s certificate"
             return ConnectionLoss(reason: "\(loss.reason) before the login; it may be that the broker \(hint)")
         default:
             return loss

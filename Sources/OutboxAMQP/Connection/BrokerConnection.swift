@@ -105,39 +105,42 @@ import Musl
     /// Reads the files that a configuration names, without a connection.
     ///
     /// - Throws: What is wrong with one of them.
-    static func checkFiles(of tls: AMQPConfiguration.TLS) throws(ConnectionLoss) {
-        for path in [tls.authorities, tls.identity?.certificate, tls.identity?.key] {
-            if let path, let defect = ReadableFile.defect(of: path) { throw ConnectionLoss(reason: defect) }
-        }
+    static func checkFiles(of tls: TLSSettings) throws(ConnectionLoss) {
+        if let defect = tls.fileDefect { throw ConnectionLoss(reason: defect) }
         // What the system trusts may come later.
-        guard tls.authorities != nil || tls.identity != nil else { return }
+        guard tls.caFile != nil || tls.certificateFile != nil else { return }
         var given = tls
-        if given.authorities == nil { given.verifiesPeer = false }
+        if given.caFile == nil { given.verifiesPeer = false }
         guard let state = unsafe amqp_new_connection() else { return }
         defer { unsafe _ = amqp_destroy_connection(state) }
         guard let socket = unsafe amqp_ssl_socket_new(state) else { return }
         try unsafe self.secure(socket, given)
     }
 
-    private static func secure(_ socket: OpaquePointer, _ tls: AMQPConfiguration.TLS) throws(ConnectionLoss) {
-        unsafe amqp_ssl_socket_set_verify_peer(socket, tls.verifiesPeer ? 1 : 0)
-        unsafe amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesHostName ? 1 : 0)
+    /// Where systems keep the authorities they trust: Debian, Red Hat, Alpine, macOS.
+    private static let systemAuthorities = [
+        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+        "/opt/homebrew/etc/openssl@3/cert.pem",
+    ]
+
+    private static func secure(_ socket: OpaquePointer, _ tls: TLSSettings) throws(ConnectionLoss) {
+        let verifiesPeer = tls.verifiesPeer ?? true
+        unsafe amqp_ssl_socket_set_verify_peer(socket, verifiesPeer ? 1 : 0)
+        unsafe amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesHost ?? true ? 1 : 0)
         try check(unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST))
-        if let authorities = tls.authorities {
+        if let authorities = tls.caFile {
             guard unsafe amqp_ssl_socket_set_cacert(socket, authorities) == AMQP_STATUS_OK.rawValue else {
                 throw ConnectionLoss(reason: "the authorities in \(authorities) cannot be read; is it a file in PEM?")
             }
-        } else if tls.verifiesPeer {
-            let found = AMQPConfiguration.TLS.systemAuthorities.contains { path in
+        } else if verifiesPeer {
+            let found = Self.systemAuthorities.contains { path in
                 unsafe amqp_ssl_socket_set_cacert(socket, path) == AMQP_STATUS_OK.rawValue
             }
             if !found { throw ConnectionLoss(reason: "no authorities of the system were found; name a file of them") }
         }
-        if let identity = tls.identity {
-            if let password = identity.keyPassword { unsafe amqp_ssl_socket_set_key_passwd(socket, password) }
-            guard
-                unsafe amqp_ssl_socket_set_key(socket, identity.certificate, identity.key) == AMQP_STATUS_OK.rawValue
-            else {
+        if let certificate = tls.certificateFile, let key = tls.keyFile {
+            if let password = tls.keyPassword { unsafe amqp_ssl_socket_set_key_passwd(socket, password) }
+            guard unsafe amqp_ssl_socket_set_key(socket, certificate, key) == AMQP_STATUS_OK.rawValue else {
                 throw ConnectionLoss(
                     reason:
                         "the client’s certificate or key cannot be read; are they files in PEM, and do they belong together?"

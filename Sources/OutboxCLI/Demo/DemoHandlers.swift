@@ -38,13 +38,13 @@ final class DemoHandlers: Sendable {
 
     /// What the relay is given.
     var routes: RelayRoutes {
-        let retry = DeliveryRetryPolicy.exponential(
-            maximumAttempts: 3, initialDelay: .milliseconds(150), multiplier: 2, maximumDelay: .seconds(1))
+        let settings = DeliverySettings(
+            retry: .exponential(maximumAttempts: 3, initialDelay: .milliseconds(150), maximumDelay: .seconds(1)))
         return [
-            .eventBus: self.bus.map { .transport($0.transport, retry: retry) }
-                ?? .routes(["order.*": .handler { message in try self.publish(message) }], retry: retry),
-            .email: .handler(retry: retry) { message in try self.mail(message) },
-            .billing: .handler(retry: retry) { message in try self.bill(message) },
+            .eventBus: self.bus.map { .transport($0.transport, settings: settings) }
+                ?? .routes(["order.*": .handler { message in try self.publish(message) }], settings: settings),
+            .email: .handler(settings: settings) { message in try self.mail(message) },
+            .billing: .handler(settings: settings) { message in try self.bill(message) },
         ]
     }
 

@@ -90,7 +90,7 @@ struct RelayCommand: AsyncParsableCommand {
             throw CommandFailure(.usage, "Give at least one --route, such as --route '*=stdout'.")
         }
         let readerGone = Latch()
-        var handlers = SinkHandlers(options: self.delivery, logger: self.logger) { readerGone.open() }
+        var handlers = SinkHandlers(reportsDeliveries: self.events, logger: self.logger) { readerGone.open() }
         try handlers.check(self.routes.map(\.sink))
         let schema = try self.server.outbox.schema
         let destinations = try await self.destinations(schema)
@@ -100,17 +100,18 @@ struct RelayCommand: AsyncParsableCommand {
         }
         var routes = RelayRoutes()
         for (destination, sink) in destinations {
-            routes[Destination(destination)] = try handlers.handler(for: sink)
+            routes[Destination(destination)] = try handlers.handler(for: sink, settings: self.delivery)
         }
         let relay = Relay(
             store: PostgresStore(
                 postgres: try self.server.configuration(application: "relay"), schema: schema,
-                wakeup: self.options.wakeup, segments: self.segments.policy),
-            routes: routes, configuration: self.options.configuration, logger: self.logger)
+                wakeup: self.options.wakeup ?? .notify(), segments: self.segments.policy),
+            routes: routes, settings: self.options.settings, logger: self.logger)
         var watch: BacklogWatch?
         if self.untilEmpty {
             watch = BacklogWatch(
-                server: self.server, subscription: self.options.subscription, destinations: Set(routes.destinations))
+                server: self.server, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,
+                destinations: Set(routes.destinations))
         }
         let run = RelayRun(
             relay: relay, readerGone: readerGone, watch: watch, reportsEvents: self.events, logger: self.logger)
@@ -126,12 +127,10 @@ struct RelayCommand: AsyncParsableCommand {
                 + "outbox dead-letter list says why")
     }
 
-    private var delivery: DeliveryOptions {
-        DeliveryOptions(
-            retry: self.options.retry, concurrency: self.options.concurrency,
-            ordering: self.options.unordered ? .none : .byKey,
-            breaker: self.options.noBreaker || self.untilEmpty ? .off : .opening(),
-            parkedAfter: self.options.parkAfter.duration, reportsDeliveries: self.events)
+    private var delivery: DeliverySettings {
+        var delivery = self.options.delivery
+        if self.untilEmpty { delivery.breaker = .off }
+        return delivery
     }
 
     private var logger: Logger {
@@ -147,7 +146,9 @@ struct RelayCommand: AsyncParsableCommand {
         return try await self.server.withConnection(application: "relay") { connection in
             try await schema.check(on: connection)
             guard let rest = self.routes.first(where: { $0.destination == nil })?.sink else { return named }
-            let backlog = try await Backlog(schema: schema, subscription: self.options.subscription, on: connection)
+            let backlog = try await Backlog(
+                schema: schema, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,
+                on: connection)
             let names = Set(named.map(\.0))
             return named + backlog.destinations.filter { !names.contains($0) }.map { ($0, rest) }
         }

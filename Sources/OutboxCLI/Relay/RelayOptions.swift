@@ -1,11 +1,15 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
+import OutboxRuntime
 
-/// How a relay reads, delivers and ends.
+/// How a relay reads, delivers and ends. What is not given is nil, so that another layer of settings can lie below.
 struct RelayOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @Option(
+        help: ArgumentHelp(
+            "The name under which the cursors are kept. (default: \(RelaySettings.defaults.subscription))",
+            valueName: "name"))
+    var subscription: String?
 
     @Option(
         help: ArgumentHelp(
@@ -13,17 +17,24 @@ struct RelayOptions: ParsableArguments {
             valueName: "count"))
     var concurrency: Int?
 
-    @Option(help: ArgumentHelp("How often delivery is tried before a message is dead, in all.", valueName: "count"))
-    var maxAttempts = 10
+    @Option(
+        help: ArgumentHelp(
+            "How often delivery is tried before a message is dead, in all. (default: \(Self.usual.retry.maximumAttempts))",
+            valueName: "count"))
+    var maxAttempts: Int?
 
     @Option(
-        help: ArgumentHelp("The longest pause before the second attempt; it doubles.", valueName: "interval"),
+        help: ArgumentHelp(
+            "The longest pause before the second attempt; it doubles. (default: \(BackoffRetryStrategy.usual.base.short))",
+            valueName: "interval"),
         transform: Interval.init(parsing:))
-    var initialDelay = Interval(.seconds(1))
+    var initialDelay: Interval?
 
     @Option(
-        help: ArgumentHelp("What the pause never exceeds.", valueName: "interval"), transform: Interval.init(parsing:))
-    var maxDelay = Interval(.seconds(600))
+        help: ArgumentHelp(
+            "What the pause never exceeds. (default: \(BackoffRetryStrategy.usual.cap.short))", valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var maxDelay: Interval?
 
     @Flag(help: "Later messages of a key do not wait while an earlier one is being retried.")
     var unordered = false
@@ -32,9 +43,13 @@ struct RelayOptions: ParsableArguments {
     var noBreaker = false
 
     @Option(
-        help: ArgumentHelp("How long a command may take before others pass its message.", valueName: "interval"),
+        help: ArgumentHelp(
+            """
+            How long a command may take before others pass its message. (default: \
+            \(Self.usual.parkedAfter?.short ?? "never"))
+            """, valueName: "interval"),
         transform: Interval.init(parsing:))
-    var parkAfter = Interval(.seconds(2))
+    var parkAfter: Interval?
 
     @Flag(help: "Look only when notified, never just in case.")
     var noFallbackPoll = false
@@ -44,27 +59,36 @@ struct RelayOptions: ParsableArguments {
         transform: Interval.init(parsing:))
     var poll: Interval?
 
-    @Option(help: ArgumentHelp("How many messages may be read and not yet committed.", valueName: "count"))
-    var window = 10_000
-
-    @Option(help: ArgumentHelp("How many messages are read at once.", valueName: "count"))
-    var page = 2000
+    @Option(
+        help: ArgumentHelp(
+            "How many messages may be read and not yet committed. (default: \(RelaySettings.defaults.window.messages))",
+            valueName: "count"))
+    var window: Int?
 
     @Option(
-        help: ArgumentHelp("How long begun deliveries may take when the relay ends.", valueName: "interval"),
+        help: ArgumentHelp(
+            "How many messages are read at once. (default: \(RelaySettings.defaults.page.messages))", valueName: "count"
+        ))
+    var page: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            How long begun deliveries may take when the relay ends. (default: \
+            \(RelaySettings.defaults.shutdownDeadline.short))
+            """, valueName: "interval"),
         transform: Interval.init(parsing:))
-    var drainDeadline = Interval(.seconds(30))
+    var drainDeadline: Interval?
+
+    /// What holds for a command where nothing is given, but for its concurrency.
+    private static let usual = DeliverySettings().resolved(for: .message)
 
     func validate() throws {
-        if let concurrency, !(1...1024).contains(concurrency) {
-            throw ValidationError("--concurrency is 1 to 1024.")
-        }
-        if self.maxAttempts < 1 { throw ValidationError("--max-attempts is at least 1.") }
-        if self.parkAfter.duration <= .zero { throw ValidationError("--park-after is more than 0s.") }
-        if self.page < 1 { throw ValidationError("--page is at least 1.") }
-        if self.window < self.page { throw ValidationError("--window is at least --page (\(self.page)).") }
-        if self.subscription.isEmpty || self.subscription.utf8.count > 255 {
-            throw ValidationError("--subscription has 1 to 255 bytes.")
+        do throws(InvalidSetting) {
+            _ = try self.settings.resolve()
+            _ = try self.delivery.resolve(for: .message)
+        } catch {
+            throw ValidationError(error.text { Self.names[$0] ?? $0 } + ".")
         }
         if self.poll != nil, self.noFallbackPoll {
             throw ValidationError("--poll and --no-fallback-poll exclude each other.")
@@ -72,26 +96,35 @@ struct RelayOptions: ParsableArguments {
         if let poll, poll.duration < .milliseconds(1) { throw ValidationError("--poll is at least 1ms.") }
     }
 
-    /// How deliveries that fail are repeated.
-    var retry: DeliveryRetryPolicy {
-        .exponential(
-            maximumAttempts: self.maxAttempts, initialDelay: self.initialDelay.duration,
-            maximumDelay: self.maxDelay.duration)
-    }
+    /// The options that settings are called here.
+    private static let names = [
+        "subscription": "--subscription", "page.messages": "--page", "window.messages": "--window",
+        "concurrency": "--concurrency", "retry.maximumAttempts": "--max-attempts", "parking": "--park-after",
+    ]
 
     /// How the relay reads, commits and ends.
-    var configuration: RelayConfiguration {
-        var configuration = RelayConfiguration()
-        configuration.subscription = self.subscription
-        configuration.page.messages = self.page
-        configuration.window.messages = self.window
-        configuration.shutdown.deadline = self.drainDeadline.duration
-        return configuration
+    var settings: RelaySettings {
+        var settings = RelaySettings()
+        settings.subscription = self.subscription
+        settings.page.messages = self.page
+        settings.window.messages = self.window
+        settings.shutdown.deadline = self.drainDeadline?.duration
+        return settings
     }
 
-    /// How the relay learns that there is something to read.
-    var wakeup: PostgresStore.Wakeup {
+    /// How messages are delivered, whatever the sink.
+    var delivery: DeliverySettings {
+        DeliverySettings(
+            retry: .exponential(
+                maximumAttempts: self.maxAttempts, initialDelay: self.initialDelay?.duration,
+                maximumDelay: self.maxDelay?.duration),
+            concurrency: self.concurrency, ordering: self.unordered ? .unordered : nil,
+            breaker: self.noBreaker ? .off : nil, parking: self.parkAfter.map { .after($0.duration) })
+    }
+
+    /// How the relay learns that there is something to read; nil: it is not given.
+    var wakeup: PostgresStore.Wakeup? {
         if let poll { return .polling(every: poll.duration) }
-        return self.noFallbackPoll ? .notify(fallback: nil) : .notify()
+        return self.noFallbackPoll ? .notify(fallback: nil) : nil
     }
 }

@@ -1,24 +1,35 @@
 import ArgumentParser
 import OutboxPostgres
+import OutboxRuntime
 
-/// How much of the log is kept, and for how long.
+/// How much of the log is kept, and for how long. What is not given is nil.
 struct SegmentOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("How long what was delivered is kept, at least.", valueName: "interval"),
+        help: ArgumentHelp(
+            "How long what was delivered is kept, at least. (default: \(Self.usual.retention.short))",
+            valueName: "interval"),
         transform: Interval.init(parsing:))
-    var retention = Interval(SegmentPolicy().retention)
+    var retention: Interval?
 
     @Option(
         help: ArgumentHelp(
-            "How long new messages go to one segment; not less than a third of the retention.", valueName: "interval"),
+            """
+            How long new messages go to one segment; not less than a third of the retention. (default: \
+            \(Self.usual.maximumAge.short))
+            """, valueName: "interval"),
         transform: Interval.init(parsing:))
-    var segmentAge = Interval(SegmentPolicy().maximumAge)
+    var segmentAge: Interval?
 
-    @Option(help: ArgumentHelp("How big a segment gets before its time is over.", valueName: "MiB"))
-    var segmentSize = SegmentPolicy().maximumBytes >> 20
+    @Option(
+        help: ArgumentHelp(
+            "How big a segment gets before its time is over. (default: \(Self.usual.maximumBytes >> 20))",
+            valueName: "MiB"))
+    var segmentSize: Int?
+
+    private static let usual = SegmentPolicy()
 
     func validate() throws {
-        if self.segmentSize < 1 || self.segmentSize > 1 << 30 {
+        if let segmentSize, !(1...1 << 30).contains(segmentSize) {
             throw ValidationError("--segment-size is 1 to 1073741824.")
         }
     }
@@ -26,9 +37,9 @@ struct SegmentOptions: ParsableArguments {
     /// What the library understands.
     var policy: SegmentPolicy {
         var policy = SegmentPolicy()
-        policy.retention = self.retention.duration
-        policy.maximumAge = self.segmentAge.duration
-        policy.maximumBytes = self.segmentSize << 20
+        if let retention { policy.retention = retention.duration }
+        if let segmentAge { policy.maximumAge = segmentAge.duration }
+        if let segmentSize { policy.maximumBytes = segmentSize << 20 }
         return policy
     }
 }

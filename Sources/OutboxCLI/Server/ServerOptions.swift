@@ -2,28 +2,32 @@ import ArgumentParser
 import Logging
 import OutboxPostgres
 
-/// Which server, and which outbox there: the options that every subcommand with a connection has.
+/// Which server, and which outbox there: the options that every subcommand with a connection has. What is not
+/// given is nil.
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The server: a URL or key=value pairs as for psql. Default: the PG* environment.", valueName: "connection"))
-    var postgres: String = ""
+    var postgres: String?
 
     @Option(
         help: ArgumentHelp(
             """
             How long the server may be silent while an answer is due, unless it says over another connection that it is \
-            at work. 0: as long as it likes.
+            at work. 0: as long as it likes. (default: 30s)
             """, valueName: "interval"),
         transform: Interval.init(parsing:))
-    var answerTimeout = Interval(.seconds(30))
+    var answerTimeout: Interval?
 
     @Flag(
         inversion: .prefixedNo,
         help:
-            "Prepare statements and use them again; not through a pooler in transaction mode such as PgBouncer before 1.21."
+            """
+            Prepare statements and use them again; not through a pooler in transaction mode such as PgBouncer before 1.21. \
+            (default: --prepared-statements)
+            """
     )
-    var preparedStatements = true
+    var preparedStatements: Bool?
 
     @OptionGroup
     var outbox: SchemaOption
@@ -33,10 +37,10 @@ struct ServerOptions: ParsableArguments {
     /// - Throws: A ``CommandFailure`` of usage when the connection string is wrong.
     func configuration(application: String) throws -> LibPQConfiguration {
         do {
-            var configuration = try LibPQConfiguration(self.postgres)
+            var configuration = try LibPQConfiguration(self.postgres ?? "")
             configuration.parameters["fallback_application_name"] = "outbox \(application)"
-            configuration.answerTimeout = self.answerTimeout.duration > .zero ? self.answerTimeout.duration : nil
-            configuration.usesPreparedStatements = self.preparedStatements
+            if let time = self.answerTimeout?.duration { configuration.answerTimeout = time > .zero ? time : nil }
+            if let preparedStatements { configuration.usesPreparedStatements = preparedStatements }
             return configuration
         } catch {
             throw CommandFailure(.usage, "--postgres: \(error.description)")
@@ -62,14 +66,15 @@ struct ServerOptions: ParsableArguments {
 
 /// Which outbox of a database.
 struct SchemaOption: ParsableArguments {
-    @Option(name: .customLong("schema"), help: ArgumentHelp("The outbox's schema.", valueName: "name"))
-    var name: String = "outbox"
+    @Option(
+        name: .customLong("schema"), help: ArgumentHelp("The outbox's schema. (default: outbox)", valueName: "name"))
+    var name: String?
 
     /// The schema.
     ///
     /// - Throws: An `OutboxSchemaError` when that cannot be a schema's name.
     var schema: OutboxSchema {
-        get throws { try OutboxSchema(name: self.name) }
+        get throws { try self.name.map { name in try OutboxSchema(name: name) } ?? OutboxSchema() }
     }
 }
 

@@ -19,29 +19,19 @@ enum Sink: Hashable, Sendable {
     static let names = ["stdout", "file", "exec", "discard"] + BrokerSink.schemes
 }
 
-/// How a destination is delivered, whatever the sink.
-struct DeliveryOptions: Sendable {
-    var retry: DeliveryRetryPolicy
-    var concurrency: Int?
-    var ordering: DestinationHandler.Ordering
-    var breaker: BreakerPolicy
-    /// How long a command may take before others pass its message.
-    var parkedAfter: Duration
-    /// Whether every single delivery is reported as an event. Messages are handed over one by one then.
-    var reportsDeliveries: Bool
-}
-
 /// Makes handlers of sinks; those that write to the same place share a writer, or a transport.
 struct SinkHandlers {
-    private let options: DeliveryOptions
+    private let reportsDeliveries: Bool
     private let readerGone: @Sendable () -> Void
     private let logger: Logger
     private var writers: [Sink: LineWriter] = [:]
     private var transports: [BrokerSink: any Transport] = [:]
 
-    /// - Parameter readerGone: Called when stdout has lost its reader.
-    init(options: DeliveryOptions, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
-        self.options = options
+    /// - Parameters:
+    ///   - reportsDeliveries: Whether every single delivery is reported as an event. Messages are handed over one by one then.
+    ///   - readerGone: Called when stdout has lost its reader.
+    init(reportsDeliveries: Bool, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
+        self.reportsDeliveries = reportsDeliveries
         self.logger = logger
         self.readerGone = readerGone
     }
@@ -55,28 +45,28 @@ struct SinkHandlers {
 
     /// The handler for a sink.
     ///
+    /// - Parameter settings: What is given, and can be; the rest is as is usual for the sink.
     /// - Throws: A ``CommandFailure`` when a file cannot be opened.
-    mutating func handler(for sink: Sink) throws -> DestinationHandler {
+    mutating func handler(for sink: Sink, settings: DeliverySettings) throws -> DestinationHandler {
         switch sink {
-        case .stdout, .file: return try self.lines(self.writer(for: sink))
+        case .stdout, .file: return try self.lines(self.writer(for: sink), settings)
         case .exec(let command):
             let command = CommandSink(command: command)
-            return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
-                breaker: self.options.breaker, parkedAfter: self.options.parkedAfter
-            ) { message in try await command.deliver(message) }
+            return .handler(settings: settings.merged(over: Self.usual)) { message in
+                try await command.deliver(message)
+            }
         case .discard:
-            return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
-                breaker: self.options.breaker
-            ) { _ in }
+            return .handler(settings: settings.merged(over: Self.usual)) { _ in }
         case .broker(let broker):
+            var settings = settings
             // --park-after is for commands and does not apply: a batch takes longer than a message.
-            return .transport(
-                try self.transport(for: broker), retry: self.options.retry, concurrency: self.options.concurrency ?? 4,
-                ordering: self.options.ordering, breaker: self.options.breaker)
+            settings.parking = nil
+            return .transport(try self.transport(for: broker), settings: settings)
         }
     }
+
+    /// What is not usual for a handler that is called with one message at a time: processes are dear.
+    private static let usual = DeliverySettings(concurrency: 4)
 
     private mutating func transport(for broker: BrokerSink) throws -> any Transport {
         if let transport = self.transports[broker] { return transport }
@@ -98,19 +88,13 @@ struct SinkHandlers {
     }
 
     /// A slow reader holds up all lines, so parking would gain nothing.
-    private func lines(_ writer: LineWriter) -> DestinationHandler {
-        if self.options.reportsDeliveries {
-            return .handler(
-                retry: self.options.retry, concurrency: self.options.concurrency ?? 64, ordering: self.options.ordering,
-                breaker: self.options.breaker, parkedAfter: nil
-            ) { message in
-                try await Self.write([message], to: writer)
-            }
+    private func lines(_ writer: LineWriter, _ settings: DeliverySettings) -> DestinationHandler {
+        var settings = settings
+        settings.parking = .never
+        if self.reportsDeliveries {
+            return .handler(settings: settings) { message in try await Self.write([message], to: writer) }
         }
-        return .batch(
-            retry: self.options.retry, concurrency: self.options.concurrency ?? 4, ordering: self.options.ordering,
-            breaker: self.options.breaker, parkedAfter: nil
-        ) { messages in
+        return .batch(settings: settings) { messages in
             try await Self.write(messages, to: writer)
             return messages.map { _ in .delivered }
         }

@@ -24,7 +24,7 @@ struct StatusWatch {
             group.addTask {
                 try await self.server.withConnection(application: "status") { connection in
                     try await schema.check(on: connection)
-                    try await self.looks(OutboxInspector(schema: schema), connection)
+                    try await self.looks(at: schema, connection)
                 }
             }
             defer { group.cancelAll() }
@@ -32,7 +32,8 @@ struct StatusWatch {
         }
     }
 
-    private func looks(_ inspector: OutboxInspector, _ connection: LibPQConnection) async throws {
+    private func looks(at schema: OutboxSchema, _ connection: LibPQConnection) async throws {
+        let inspector = OutboxInspector(schema: schema)
         let clock = ContinuousClock()
         var screen = Screen(on: self.terminal)
         var last: OutboxStatus?
@@ -41,7 +42,7 @@ struct StatusWatch {
             let status = try await inspector.status(
                 subscription: self.subscription, since: last, countLimit: Self.countLimit, on: connection)
             last = status
-            let isRead = self.json ? StatusOutput.printJSON(status) : screen.show(self.block(status))
+            let isRead = self.json ? StatusOutput.printJSON(status) : screen.show(self.block(status, of: schema))
             if !isRead { return }
             // At regular intervals, unless a look takes longer than that.
             next = max(next + self.interval, clock.now)
@@ -49,8 +50,8 @@ struct StatusWatch {
         }
     }
 
-    private func block(_ status: OutboxStatus) -> [String] {
-        let title = "outbox “\(self.server.outbox.name.plain(40))”, subscription “\(self.subscription.plain(40))”"
+    private func block(_ status: OutboxStatus, of schema: OutboxSchema) -> [String] {
+        let title = "outbox “\(schema.name.plain(40))”, subscription “\(self.subscription.plain(40))”"
         let when = RFC3339.text(status.takenAt).prefix(19) + "Z"
         return [self.terminal.styled("\(title), \(when)", .cyan)]
             + StatusOutput.lines(status, isComparison: true, on: self.terminal)

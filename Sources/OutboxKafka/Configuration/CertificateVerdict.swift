@@ -6,7 +6,7 @@ enum CertificateVerdict {
     /// By OpenSSL's number (`X509_V_ERR_…`).
     static func text(_ number: Int32) -> String {
         switch number {
-        case 2, 18, 19, 20, 21: "no authority that is trusted here has signed it (ssl.ca.location)"
+        case 2, 18, 19, 20, 21: "no authority that is trusted here has signed it (ca_file)"
         case 9: "it is not valid yet"
         case 10: "it has expired"
         case 23: "it is revoked"

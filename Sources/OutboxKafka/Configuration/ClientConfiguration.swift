@@ -32,12 +32,14 @@ import Musl
         case RD_KAFKA_CONF_OK:
             break
         case RD_KAFKA_CONF_UNKNOWN:
-            guard let (name, nearest) = Redaction.misspelling(name, of: Self.knownNames) else {
+            guard let (name, nearest) = Redaction.misspelling(name, of: Self.knownNames + KafkaConfiguration.parameters)
+            else {
                 throw TransportConfigurationError(
                     "librdkafka does not know one of the properties; see its CONFIGURATION.md, and in a password write ? as %3F, & as %26"
                 )
             }
-            throw TransportConfigurationError("librdkafka has no property “\(name)”; did you mean “\(nearest)”?")
+            throw TransportConfigurationError(
+                "there is neither a parameter nor a property of librdkafka “\(name)”; did you mean “\(nearest)”?")
         default:
             // Its reasons quote the value.
             let isShown = !ProducerProperties.isSecret(name) && Redaction.isWhole(value)

@@ -11,7 +11,8 @@ extension KafkaConfiguration {
     /// `kafka+ssl://` and `kafkas://` are with TLS. A user logs in with SASL, by the mechanism PLAIN unless `sasl.mechanism`
     /// is given. The topic can stand in the path as well: `kafka://host/events`. Parameters are `topic`, `key` (templates, see
     /// `MessageTemplate`), `id-header`, `enqueued-at-header` (empty: none), `timestamp` (`produced`, `enqueued`), `timeout`,
-    /// `contact-timeout`, `topic-timeout` (times such as `30s`, `500ms` or `2m`; a bare number is seconds), and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
+    /// `contact-timeout`, `topic-timeout` (times such as `30s`, `500ms` or `2m`; a bare number is seconds),
+    /// with TLS `ca_file`, `cert_file`, `key_file`, `verify_peer` and `verify_host`, and every property of librdkafka. The port is 9092, with TLS 9093, where none is given.
     ///
     /// - Throws: A `TransportConfigurationError` that repeats nothing that could be a password.
     public init(url: String) throws(TransportConfigurationError) {
@@ -23,7 +24,7 @@ extension KafkaConfiguration {
             throw TransportConfigurationError(error)
         }
         self.init(brokers: url.hosts.map(\.description))
-        if url.scheme != "kafka" { self.security.tls = TLS() }
+        if url.scheme != "kafka" { self.security.tls = TLSSettings() }
         if let path = url.path, !path.isEmpty { self.topic = try MessageTemplate(path, of: "topic") }
         var given: Set<String> = []
         for parameter in url.parameters {
@@ -49,9 +50,21 @@ extension KafkaConfiguration {
         case "timeout": self.delivery.timeout = try Self.duration(value, name)
         case "contact-timeout": self.delivery.contactTimeout = try Self.duration(value, name)
         case "topic-timeout": self.delivery.topicTimeout = try Self.duration(value, name)
-        default: self.properties[name] = value
+        default:
+            guard let parameter = TLSSettings.Parameter(rawValue: name) else {
+                self.properties[name] = value
+                return
+            }
+            guard var tls = self.security.tls else { throw TLSSettings.needsTLS(name, scheme: "kafkas") }
+            try tls.set(parameter, to: value)
+            self.security.tls = tls
         }
     }
+
+    /// The parameters that are no properties of librdkafka, but for those that are too short to be told from something else.
+    static let parameters =
+        ["topic", "id-header", "enqueued-at-header", "timestamp", "timeout", "contact-timeout", "topic-timeout"]
+        + TLSSettings.Parameter.names
 
     private static func timestamp(_ text: String) throws(TransportConfigurationError) -> Timestamp {
         switch text {

@@ -31,13 +31,18 @@ struct ProducerProperties: Sendable {
             self.add("statistics.interval.ms", Int(interval.seconds * 1000))
         }
         self.add(configuration.security)
+        let tls = configuration.security.tls.map(Self.properties(of:)) ?? []
         for (name, value) in configuration.properties.sorted(by: { $0.key < $1.key }) {
+            if let twin = tls.first(where: { $0.name == name }) {
+                throw TransportConfigurationError("“\(name)” is given twice, by its name and as \(twin.spelling)")
+            }
             if let reason = Self.reason(against: name, value) ?? Self.reason(against: name, value, delivery) {
                 throw TransportConfigurationError("“\(name)” cannot be set like that: \(reason)")
             }
             self.values.append((name, value))
         }
-        for (name, value) in self.values where Self.files.contains(name) {
+        if let defect = configuration.security.tls?.fileDefect { throw TransportConfigurationError(defect) }
+        for (name, value) in self.values where configuration.properties[name] != nil && Self.files.contains(name) {
             // Of the certificates alone librdkafka finds some place by itself, if it is asked to.
             if value == "probe", name == "ssl.ca.location" { continue }
             if let defect = ReadableFile.defect(of: value) {
@@ -69,11 +74,31 @@ struct ProducerProperties: Sendable {
         }
         guard let tls = security.tls else { return }
         // Unset, librdkafka 2.0 looks at no name.
-        self.add("ssl.endpoint.identification.algorithm", tls.verifiesHostName ? "https" : "none")
-        if let path = tls.trustedCertificates { self.add("ssl.ca.location", path) }
-        if let path = tls.certificate { self.add("ssl.certificate.location", path) }
-        if let path = tls.privateKey { self.add("ssl.key.location", path) }
-        if let password = tls.privateKeyPassword { self.add("ssl.key.password", password) }
+        if tls.verifiesHost == nil { self.add(Self.hostVerification, "https") }
+        for property in Self.properties(of: tls) { self.add(property.name, property.value) }
+    }
+
+    private static let hostVerification = "ssl.endpoint.identification.algorithm"
+
+    /// What is given of TLS, as properties of librdkafka, and how it is spelled elsewhere.
+    private static func properties(of tls: TLSSettings) -> [(name: String, value: String, spelling: String)] {
+        var properties = TLSSettings.Parameter.allCases.compactMap { parameter in
+            tls.value(of: parameter).map { value in
+                let (name, value) =
+                    switch parameter {
+                    case .caFile: ("ssl.ca.location", value)
+                    case .certificateFile: ("ssl.certificate.location", value)
+                    case .keyFile: ("ssl.key.location", value)
+                    case .verifiesPeer: ("enable.ssl.certificate.verification", value)
+                    case .verifiesHost: (Self.hostVerification, tls.verifiesHost == false ? "none" : "https")
+                    }
+                return (name: name, value: value, spelling: "“\(parameter.rawValue)”")
+            }
+        }
+        if let password = tls.keyPassword {
+            properties.append((name: "ssl.key.password", value: password, spelling: "the key’s password"))
+        }
+        return properties
     }
 
     private static func check(_ configuration: KafkaConfiguration) throws(TransportConfigurationError) {
@@ -98,9 +123,7 @@ struct ProducerProperties: Sendable {
                 "in flight are \(delivery.maximumBytesInFlight) bytes at most, less than a single message may have"
                     + " (message.max.bytes, \(largest))")
         }
-        if let tls = configuration.security.tls, (tls.certificate == nil) != (tls.privateKey == nil) {
-            throw TransportConfigurationError("a client’s certificate and its private key are given together")
-        }
+        if let defect = configuration.security.tls?.defect { throw TransportConfigurationError(defect) }
         if let interval = configuration.statisticsInterval, interval < .milliseconds(1) {
             throw TransportConfigurationError("statistics come at intervals of at least 1 ms")
         }

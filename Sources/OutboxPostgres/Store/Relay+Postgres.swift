@@ -8,16 +8,16 @@ extension Relay {
     ///   - postgres: The server, and the role: see ``OutboxSchema/grants(producer:relay:monitor:)``.
     ///   - outbox: The outbox's schema. Default: "outbox".
     ///   - routes: Which destinations to deliver, and how.
-    ///   - configuration: How to read, commit and end.
+    ///   - settings: How to read, commit and end.
     ///   - segments: How long what was delivered is kept. Default: 24 h. Nil: this relay removes nothing from the log.
     ///   - logger: Where the relay reports. Default: a logger with the label "outbox.relay".
     public convenience init(
         postgres: LibPQConfiguration, outbox: OutboxSchema = OutboxSchema(), routes: RelayRoutes,
-        configuration: RelayConfiguration = RelayConfiguration(), segments: SegmentPolicy? = SegmentPolicy(),
+        settings: RelaySettings = RelaySettings(), segments: SegmentPolicy? = SegmentPolicy(),
         logger: Logger = Logger(label: "outbox.relay")
     ) {
         self.init(
             store: PostgresStore(postgres: postgres, schema: outbox, segments: segments), routes: routes,
-            configuration: configuration, logger: logger)
+            settings: settings, logger: logger)
     }
 }

@@ -59,10 +59,10 @@ import Testing
         #expect(configuration.connection.frameSize == 8192)
         #expect(configuration.connection.name == "n")
         #expect(configuration.hostOrder == .asGiven)
-        #expect(configuration.tls?.authorities == "/ca")
-        #expect(configuration.tls?.identity == .init(certificate: "/c", key: "/k"))
-        #expect(configuration.tls?.verifiesPeer == false)
-        #expect(configuration.tls?.verifiesHostName == false)
+        #expect(
+            configuration.tls
+                == TLSSettings(
+                    caFile: "/ca", certificateFile: "/c", keyFile: "/k", verifiesPeer: false, verifiesHost: false))
     }
 
     @Test func aQueueWithoutAnExchangeIsPublishedToByItsName() throws {
@@ -128,6 +128,10 @@ import Testing
             self.complaint("amqp://localhost?ca_file=a")
                 == "the parameter “ca_file” needs an address that begins with amqps://")
         #expect(self.complaint("amqps://localhost?cert_file=a").contains("needs both “cert_file” and “key_file”"))
+        #expect(
+            self.complaint("amqps://localhost?verify_peer=no") == "the parameter “verify_peer” is one of false, true")
+        #expect(
+            self.complaint("amqps://localhost?cafile=a") == "there is no parameter “cafile”; did you mean “ca_file”?")
         #expect(self.complaint("amqps://localhost?auth=certificate").contains("need TLS with a certificate"))
         #expect(self.complaint("amqp://localhost?persistent=yes") == "the parameter “persistent” is one of false, true")
         #expect(
@@ -151,7 +155,7 @@ import Testing
 
     @Test func secretsAreNotPrinted() throws {
         var configuration = try AMQPConfiguration(url: "amqps://me:swordfish@localhost/v?exchange=e")
-        configuration.tls?.identity = .init(certificate: "/c", key: "/k", keyPassword: "swordfish")
+        configuration.tls = TLSSettings(certificateFile: "/c", keyFile: "/k", keyPassword: "swordfish")
         var dumped = ""
         dump(configuration, to: &dumped)
         for text in ["\(configuration)", String(reflecting: configuration), dumped] {

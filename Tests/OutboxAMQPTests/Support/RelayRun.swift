@@ -29,8 +29,11 @@ struct RelayRun {
             store: outbox,
             routes: [
                 "bus": .transport(
-                    transport, maximumCount: 200, retry: .exponential(initialDelay: .milliseconds(5)),
-                    breaker: .opening(initialDelay: .milliseconds(5), maximumDelay: .milliseconds(200)))
+                    transport,
+                    settings: DeliverySettings(
+                        retry: .exponential(initialDelay: .milliseconds(5)),
+                        breaker: .opening(initialDelay: .milliseconds(5), maximumDelay: .milliseconds(200)),
+                        maximumCount: 200))
             ],
             logger: logger)
         let events = relay.events(bufferingNewest: 200_000)

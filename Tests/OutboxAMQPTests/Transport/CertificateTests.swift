@@ -102,13 +102,15 @@ import Testing
     @Test func whyABrokerEndsTLSIsGuessed() async throws {
         try await self.withScope { scope, broker in
             let files = try #require(broker.certificates)
-            let stranger = AMQPConfiguration.TLS.Identity(
-                certificate: files.otherAuthority, key: files.otherAuthorityKey)
             let none = try self.transport(scope) {
-                $0.tls?.identity = nil
+                $0.tls?.certificateFile = nil
+                $0.tls?.keyFile = nil
                 $0.credentials = .password(user: "guest", password: "guest")
             }
-            let untrusted = try self.transport(scope) { $0.tls?.identity = stranger }
+            let untrusted = try self.transport(scope) {
+                $0.tls?.certificateFile = files.otherAuthority
+                $0.tls?.keyFile = files.otherAuthorityKey
+            }
             for (transport, guess) in [
                 (none, "the broker wants a client’s certificate"),
                 (untrusted, "the broker does not trust the client’s certificate"),

@@ -153,8 +153,10 @@ import Testing
                 store: outbox,
                 routes: [
                     "bus": .transport(
-                        transport, retry: .constant(.milliseconds(1), maximumAttempts: 2),
-                        breaker: .opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(20)))
+                        transport,
+                        settings: DeliverySettings(
+                            retry: .constant(.milliseconds(1), maximumAttempts: 2),
+                            breaker: .opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(20))))
                 ], logger: logger)
             var numbers: [Int] = []
             try await withThrowingTaskGroup(of: Void.self) { group in

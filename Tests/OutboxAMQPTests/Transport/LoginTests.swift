@@ -44,17 +44,17 @@ import Testing
     @Test func filesAreReadAtTheStart() async throws {
         try await BrokerScope.with { scope in
             let files = try #require(scope.broker.certificates)
-            let nowhere = AMQPConfiguration.TLS.Identity(certificate: files.clientCertificate, key: "/nowhere.pem")
-            let mixed = AMQPConfiguration.TLS.Identity(
-                certificate: files.clientCertificate, key: files.otherAuthorityKey)
-            let changes: [((inout AMQPConfiguration.TLS) -> Void, String)] = [
-                ({ $0.authorities = "/nowhere.pem" }, "“/nowhere.pem” cannot be read: No such file"),
+            let identity = { (key: String) -> (inout TLSSettings) -> Void in
+                { ($0.certificateFile, $0.keyFile) = (files.clientCertificate, key) }
+            }
+            let changes: [((inout TLSSettings) -> Void, String)] = [
+                ({ $0.caFile = "/nowhere.pem" }, "“/nowhere.pem” cannot be read: No such file"),
                 (
-                    { $0.authorities = "/etc/passwd" },
+                    { $0.caFile = "/etc/passwd" },
                     "the authorities in /etc/passwd cannot be read; is it a file in PEM?"
                 ),
-                ({ $0.identity = nowhere }, "“/nowhere.pem” cannot be read: No such file"),
-                ({ $0.identity = mixed }, "do they belong together?"),
+                (identity("/nowhere.pem"), "“/nowhere.pem” cannot be read: No such file"),
+                (identity(files.otherAuthorityKey), "do they belong together?"),
             ]
             for (change, part) in changes {
                 let configure = try self.encrypted(scope, change)
@@ -213,10 +213,10 @@ import Testing
     // MARK: TLS
 
     private func encrypted(
-        _ scope: BrokerScope, _ change: (inout AMQPConfiguration.TLS) -> Void = { _ in }
+        _ scope: BrokerScope, _ change: (inout TLSSettings) -> Void = { _ in }
     ) throws -> (inout AMQPConfiguration) -> Void {
         let port = try #require(scope.broker.tlsPort)
-        var tls = AMQPConfiguration.TLS(authorities: try #require(scope.broker.certificates).authority)
+        var tls = TLSSettings(caFile: try #require(scope.broker.certificates).authority)
         change(&tls)
         return { configuration in
             configuration.hosts = [.init("localhost", port: port)]
@@ -227,10 +227,10 @@ import Testing
     @Test func overTLSMessagesOfAnyLengthArrive() async throws {
         try await BrokerScope.with { scope in
             let certificates = try #require(scope.broker.certificates)
-            let identity = AMQPConfiguration.TLS.Identity(
-                certificate: certificates.clientCertificate, key: certificates.clientKey)
-            for identity in [nil, identity] {
-                try await scope.withTransport(self.encrypted(scope) { $0.identity = identity }) { transport in
+            let identity = (certificates.clientCertificate, certificates.clientKey)
+            for (certificate, key) in [(nil, nil), identity] {
+                let configure = try self.encrypted(scope) { ($0.certificateFile, $0.keyFile) = (certificate, key) }
+                try await scope.withTransport(configure) { transport in
                     let payload = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
                     let long = NewMessage(to: "bus", route: "orders", payload: payload)
                     let outcomes = try await transport.deliver([long] + (0..<3000).map { .numbered($0) })
@@ -246,9 +246,9 @@ import Testing
     @Test func certificatesAreVerified() async throws {
         try await BrokerScope.with { scope in
             let other = try #require(scope.broker.certificates).otherAuthority
-            let untrusted = try await self.reason(scope, self.encrypted(scope) { $0.authorities = other })
+            let untrusted = try await self.reason(scope, self.encrypted(scope) { $0.caFile = other })
             #expect(untrusted.contains("SSL"))
-            let systems = try await self.reason(scope, self.encrypted(scope) { $0.authorities = nil })
+            let systems = try await self.reason(scope, self.encrypted(scope) { $0.caFile = nil })
             #expect(systems.contains("SSL") || systems.contains("authorities"))
             let wrongName = try self.encrypted(scope)
             let named = try await self.reason(scope) { configuration in
@@ -258,7 +258,7 @@ import Testing
             #expect(named.contains("hostname"))
             try await scope.withTransport(
                 self.encrypted(scope) { tls in
-                    tls.authorities = other
+                    tls.caFile = other
                     tls.verifiesPeer = false
                 }
             ) { transport in

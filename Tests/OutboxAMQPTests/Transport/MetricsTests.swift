@@ -35,7 +35,8 @@ import Testing
                         postgres: postgres,
                         routes: [
                             "bus": .transport(
-                                try scope.transport(), retry: .constant(.zero, maximumAttempts: 3))
+                                try scope.transport(),
+                                settings: DeliverySettings(retry: .constant(.zero, maximumAttempts: 3)))
                         ], logger: logger)
                     let events = relay.events
                     async let run: Void = relay.run()

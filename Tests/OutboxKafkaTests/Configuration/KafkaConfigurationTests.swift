@@ -34,6 +34,49 @@ import Testing
         #expect(short.topic.text == "events")
     }
 
+    /// The parameters of every transport become properties of librdkafka, which can be given by their own names too.
+    @Test func parametersOfTLSBecomeProperties() throws {
+        let file = #filePath
+        func values(_ parameters: String) throws -> [String: String] {
+            let configuration = try KafkaConfiguration(url: "kafkas://one?topic=e\(parameters)")
+            return Dictionary(try ProducerProperties(configuration).values.map { ($0.name, $0.value) }) { $1 }
+                .filter { $0.key.contains("ssl") }
+        }
+        let verified = ["ssl.endpoint.identification.algorithm": "https"]
+        #expect(try values("") == verified)
+        #expect(
+            try values("&ca_file=\(file)&cert_file=\(file)&key_file=\(file)&verify_peer=false&verify_host=false") == [
+                "ssl.ca.location": file, "ssl.certificate.location": file, "ssl.key.location": file,
+                "enable.ssl.certificate.verification": "false", "ssl.endpoint.identification.algorithm": "none",
+            ])
+        #expect(try values("&verify_host=true&verify_peer=true")["ssl.endpoint.identification.algorithm"] == "https")
+        let named = try values("&ssl.ca.location=\(file)&ssl.endpoint.identification.algorithm=none")
+        #expect(named == ["ssl.ca.location": file, "ssl.endpoint.identification.algorithm": "none"])
+        // Each in the one or the other way.
+        let mixed = try values("&ca_file=\(file)&ssl.endpoint.identification.algorithm=none")
+        #expect(mixed == named)
+    }
+
+    @Test(arguments: [
+        ("ca_file=FILE&ssl.ca.location=FILE", "“ssl.ca.location” is given twice, by its name and as “ca_file”"),
+        ("verify_host=true&ssl.endpoint.identification.algorithm=none", "given twice, by its name and as “verify_host”"),
+        ("verify_peer=true&enable.ssl.certificate.verification=true", "given twice, by its name and as “verify_peer”"),
+        ("ca_file=FILE&ca_file=FILE", "“ca_file” is given twice"),
+        ("cert_file=FILE", "needs both “cert_file” and “key_file”"), ("ca_file=/nowhere", "“ca_file”: the file “/nowhere”"),
+        ("verify_peer=no", "the parameter “verify_peer” is one of false, true"), ("ca_fil=FILE", "did you mean “ca_file”?"),
+        ("verify_hosts=true", "did you mean “verify_host”?"), ("contact-timeot=3", "did you mean “contact-timeout”?"),
+    ]) func whatCannotBeOfTLSIsRefused(_ parameters: String, _ expected: String) throws {
+        let parameters = parameters.replacing("FILE", with: #filePath)
+        let text = try #require(self.error("kafkas://host?topic=e&\(parameters)"))
+        #expect(text.contains(expected), "\(text)")
+    }
+
+    @Test func parametersOfTLSNeedTLS() {
+        #expect(
+            self.error("kafka://host?topic=e&verify_host=false")
+                == "the parameter “verify_host” needs an address that begins with kafkas://")
+    }
+
     @Test func secretsAreNotShown() throws {
         let configuration = try KafkaConfiguration(url: "kafkas://ada:s3cret@one?topic=e&ssl.key.password=s3cret")
         let transport = try KafkaTransport(KafkaConfiguration(url: "kafka://ada:s3cret@one?topic=e"))

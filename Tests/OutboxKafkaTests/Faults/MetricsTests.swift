@@ -39,7 +39,10 @@ import Testing
                 logger.logLevel = .critical
                 let relay = Relay(
                     postgres: postgres,
-                    routes: ["events": .transport(transport, retry: .constant(.zero, maximumAttempts: 3))],
+                    routes: [
+                        "events": .transport(
+                            transport, settings: DeliverySettings(retry: .constant(.zero, maximumAttempts: 3)))
+                    ],
                     logger: logger)
                 let events = relay.events
                 let brokers = [("cluster", cluster.bootstrapServers)]

@@ -56,10 +56,12 @@ import Testing
             store: outbox,
             routes: [
                 "events": .transport(
-                    transport, maximumCount: 100,
-                    retry: .exponential(
-                        maximumAttempts: 1000, initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
-                    breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)))
+                    transport,
+                    settings: DeliverySettings(
+                        retry: .exponential(
+                            maximumAttempts: 1000, initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
+                        breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(5)),
+                        maximumCount: 100))
             ], logger: logger)
         let events = relay.events(bufferingNewest: 100_000)
         let settled = Settled()

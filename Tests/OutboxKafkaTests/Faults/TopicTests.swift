@@ -104,7 +104,9 @@ import Testing
         logger.logLevel = .critical
         let relay = Relay(
             store: outbox,
-            routes: ["events": .transport(transport, retry: .constant(.zero, maximumAttempts: 2))], logger: logger)
+            routes: [
+                "events": .transport(transport, settings: DeliverySettings(retry: .constant(.zero, maximumAttempts: 2)))
+            ], logger: logger)
         let events = relay.events(bufferingNewest: 10_000)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await relay.run() }
@@ -177,8 +179,10 @@ import Testing
             store: outbox,
             routes: [
                 "events": .transport(
-                    transport, retry: .constant(.milliseconds(1), maximumAttempts: 2),
-                    breaker: .opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(20)))
+                    transport,
+                    settings: DeliverySettings(
+                        retry: .constant(.milliseconds(1), maximumAttempts: 2),
+                        breaker: .opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(20))))
             ], logger: logger)
         let events = relay.events
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -128,11 +128,11 @@ import Testing
                 #expect(status.relays.isEmpty)
                 // A relay begins all the same, and takes over when it can.
                 let deliveries = Deliveries()
-                var configuration = RelayConfiguration()
-                configuration.standbyInterval = .milliseconds(20)
+                var settings = RelaySettings()
+                settings.standbyInterval = .milliseconds(20)
                 let relay = try await Relay(
                     store: PostgresStore(postgres: test.configuration(), schema: test.schema),
-                    routes: ["d": .handler { deliveries.add($0) }], configuration: configuration)
+                    routes: ["d": .handler { deliveries.add($0) }], settings: settings)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await relay.run() }
                     _ = try await test.value("SELECT \(test.name).enqueue('d', 'x')", as: Int64.self)
@@ -156,7 +156,7 @@ import Testing
             let relay = try await Relay(
                 postgres: test.configuration(), outbox: test.schema,
                 routes: [
-                    "d": .handler(parkedAfter: nil) { _ in
+                    "d": .handler(parking: .never) { _ in
                         entered.open()
                         await gate.wait()
                     }

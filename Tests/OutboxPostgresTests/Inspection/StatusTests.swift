@@ -152,12 +152,12 @@ import Testing
     @Test func relaysAndStandbysAreSeen() async throws {
         try await withTestOutbox { test in
             func relay(_ subscription: String) async throws -> Relay {
-                var configuration = RelayConfiguration()
-                configuration.subscription = subscription
-                configuration.standbyInterval = .milliseconds(20)
+                var settings = RelaySettings()
+                settings.subscription = subscription
+                settings.standbyInterval = .milliseconds(20)
                 return try await Relay(
                     postgres: test.configuration(), outbox: test.schema, routes: ["here": .handler { _ in }],
-                    configuration: configuration)
+                    settings: settings)
             }
             let relays = [try await relay("main"), try await relay("main"), try await relay("other")]
             let inspector = OutboxInspector(schema: test.schema)

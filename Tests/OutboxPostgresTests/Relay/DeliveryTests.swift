@@ -84,9 +84,9 @@ import Testing
     @Test func aLatePartLongerThanAPageIsPagedThrough() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.page.messages = 100
-        let relay = bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)
+        var settings = RelayBench.quick
+        settings.page.messages = 100
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }], settings: settings)
         let late = try await LibPQConnection.connect(bench.postgres)
         try await bench.run(relay) {
             try await late.execute(
@@ -117,8 +117,8 @@ import Testing
             """)
         let largest = Mutex(0)
         let deliveries = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.page.bytes = 100_000
+        var settings = RelayBench.quick
+        settings.page.bytes = 100_000
         let relay = bench.relay(
             [
                 "d": .batch(concurrency: 1) { messages in
@@ -126,7 +126,7 @@ import Testing
                     for message in messages { deliveries.add(message) }
                     return messages.map { _ in .delivered }
                 }
-            ], configuration: configuration)
+            ], settings: settings)
         try await bench.run(relay) {
             try await eventually("all are delivered") { deliveries.count == 50 }
         }

@@ -52,9 +52,9 @@ import Testing
         let bench = try await RelayBench.make()
         let main = Deliveries()
         let audit = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.subscription = "audit"
-        let second = bench.relay(["d": .handler { audit.add($0) }], configuration: configuration)
+        var settings = RelayBench.quick
+        settings.subscription = "audit"
+        let second = bench.relay(["d": .handler { audit.add($0) }], settings: settings)
         try await bench.run(bench.relay(["d": .handler { main.add($0) }])) {
             try await bench.run(second) {
                 for round in 1...20 {
@@ -128,8 +128,8 @@ import Testing
     @Test(arguments: [1000, 10]) func lateMessagesSurviveARestore(page: Int) async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.page.messages = page
+        var settings = RelayBench.quick
+        settings.page.messages = page
         let routes: RelayRoutes = ["d": .handler { deliveries.add($0) }]
         try await bench.script(
             """
@@ -141,7 +141,7 @@ import Testing
             SELECT $outbox.enqueue('d', 'new');
             """)
         for _ in 1...2 {
-            try await bench.run(bench.relay(routes, configuration: configuration)) {
+            try await bench.run(bench.relay(routes, settings: settings)) {
                 try await eventually("what was late there is delivered here") { deliveries.count >= 51 }
                 try await eventually("it sleeps") { try await bench.isAsleep() }
             }
@@ -162,10 +162,10 @@ import Testing
                 (2, now(), 'd', 'k', '2', 1, now() - interval '2 minutes', true),
                 (3, now(), 'd', 'k', '3', 0, 'infinity', true);
             """)
-        var configuration = RelayBench.quick
-        configuration.page.messages = 1
-        configuration.window.messages = 1
-        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)) {
+        var settings = RelayBench.quick
+        settings.page.messages = 1
+        settings.window.messages = 1
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], settings: settings)) {
             try await eventually("all are delivered") { deliveries.count == 3 }
         }
         #expect(deliveries.texts == ["1", "2", "3"])

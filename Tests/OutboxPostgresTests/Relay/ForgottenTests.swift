@@ -12,7 +12,7 @@ import Testing
 @Suite(.schema, .timeLimit(.minutes(3))) struct ForgottenTests {
     private struct Refused: Error {}
 
-    private let again = DeliveryRetryPolicy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
+    private let again = BackoffRetryStrategy.constant(.milliseconds(20), maximumAttempts: 1_000_000)
 
     /// It rings with no notification, so only the fallback poll finds it.
     private static let silently = """
@@ -143,14 +143,14 @@ import Testing
             SELECT -i, now(), 'a', 'x' FROM generate_series(1, 8) AS i;
             INSERT INTO $outbox.message (destination, payload) SELECT 'b', 'x' FROM generate_series(1, 4000)
             """)
-        var configuration = RelayBench.quick
-        configuration.page.messages = 10
-        configuration.window.messages = 100
+        var settings = RelayBench.quick
+        settings.page.messages = 10
+        settings.window.messages = 100
         let relay = bench.relay(
             [
                 "a": .handler { _ in calls.add(1, ordering: .relaxed) },
                 "b": .handler { deliveries.add($0) },
-            ], configuration: configuration)
+            ], settings: settings)
         try await bench.run(relay) {
             try await eventually("the other one is drained") {
                 // It is told that something has changed, and looks.
@@ -169,9 +169,9 @@ import Testing
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
         let gate = Latch()
-        var configuration = RelayBench.quick
-        configuration.page.messages = 10
-        configuration.window.messages = 20
+        var settings = RelayBench.quick
+        settings.page.messages = 10
+        settings.window.messages = 20
         let routes: RelayRoutes = [
             "d": .handler(concurrency: 1) { message in
                 deliveries.add(message)
@@ -180,7 +180,7 @@ import Testing
         ]
         let first = try await LibPQConnection.connect(bench.postgres)
         let second = try await LibPQConnection.connect(bench.postgres)
-        let relay = bench.relay(routes, configuration: configuration)
+        let relay = bench.relay(routes, settings: settings)
         try await bench.run(relay) {
             try await first.execute(
                 script: bench.render(
@@ -200,7 +200,7 @@ import Testing
         }
         #expect(try await bench.count("SELECT count(*) FROM $outbox.stream WHERE catchup_position > 0") == 1)
         try await second.execute(script: "COMMIT")
-        try await bench.run(bench.relay(routes, configuration: configuration)) {
+        try await bench.run(bench.relay(routes, settings: settings)) {
             try await eventually("all is delivered") { try await bench.pendingCount() == 0 }
         }
         #expect(deliveries.count == 62)

@@ -23,20 +23,20 @@ import Testing
             let store = PostgresStore(
                 postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), statements: statements,
                 policy: nil)
-            var configuration = RelayBench.quick
-            configuration.commit.maximumDelay = .seconds(3600)
+            var settings = RelayBench.quick
+            settings.commit.maximumDelay = .seconds(3600)
             let deliveries = Deliveries()
             let gate = Gate()
             let routes: RelayRoutes = [
                 "d": .handler { deliveries.add($0) },
-                "hold": .handler(parkedAfter: nil) { _ in await gate.enter() },
+                "hold": .handler(parking: .never) { _ in await gate.enter() },
             ]
             let first = try await LibPQConnection.connect(bench.postgres)
             let second = try await LibPQConnection.connect(bench.postgres)
             try await bench.sql("SELECT $outbox.enqueue('hold', '')")
             if alone { try await bench.sql("SELECT $outbox.enqueue('d', repeat('x', 100000)::bytea)") }
             let before = alone ? 1 : 0
-            try await bench.run(bench.relay(routes, configuration: configuration, store: store)) {
+            try await bench.run(bench.relay(routes, settings: settings, store: store)) {
                 await gate.waitUntilEntered()
                 try await eventually("it sleeps") { try await bench.isAsleep() && deliveries.count == before }
                 try await first.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'in xip')"))

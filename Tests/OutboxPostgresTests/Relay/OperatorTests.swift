@@ -207,9 +207,9 @@ import Testing
     /// This test hangs where a relay waits for an answer that does not come.
     @Test func aServerThatDoesNotAnswerDoesNotKeepARelayFromEnding() async throws {
         let bench = try await RelayBench.make()
-        var configuration = RelayBench.quick
-        configuration.shutdown.deadline = .zero
-        let relay = bench.relay(["d": .handler { _ in }], configuration: configuration)
+        var settings = RelayBench.quick
+        settings.shutdown.deadline = .zero
+        let relay = bench.relay(["d": .handler { _ in }], settings: settings)
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
         async let running: Void = {
             defer { end.finish() }
@@ -234,10 +234,10 @@ import Testing
                 FOR EACH ROW EXECUTE FUNCTION $outbox.crash();
             SELECT $outbox.enqueue('d', 'x')
             """)
-        var configuration = RelayBench.quick
-        configuration.reconnect.initialDelay = .milliseconds(1)
-        configuration.reconnect.maximumDelay = .seconds(60)
-        let relay = bench.relay(["d": .handler { _ in }], configuration: configuration)
+        var settings = RelayBench.quick
+        settings.reconnect.initialDelay = .milliseconds(1)
+        settings.reconnect.maximumDelay = .seconds(60)
+        let relay = bench.relay(["d": .handler { _ in }], settings: settings)
         let events = relay.events
         var delays: [Duration] = []
         async let run: Void = relay.run()

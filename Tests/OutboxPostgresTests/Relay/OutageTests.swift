@@ -115,7 +115,7 @@ import Testing
                     calls.add(1, ordering: .relaxed)
                     throw DeliveryFailure.unavailable("down")
                 }
-            ], configuration: patient)
+            ], settings: patient)
         try await bench.run(first) {
             try await eventually("it is down") { calls.load(ordering: .relaxed) > 0 }
             // Another session finds it down too.

@@ -9,11 +9,11 @@ import Testing
 @Suite(.schema, .timeLimit(.minutes(10))) struct ParkingTests {
     private struct Refused: Error {}
 
-    private var configuration: RelayConfiguration {
-        var configuration = RelayBench.quick
-        configuration.page.messages = 50
-        configuration.window.messages = 200
-        return configuration
+    private var settings: RelaySettings {
+        var settings = RelayBench.quick
+        settings.page.messages = 50
+        settings.window.messages = 200
+        return settings
     }
 
     @Test func theCursorPassesItAndACrashBringsItAgain() async throws {
@@ -26,7 +26,7 @@ import Testing
         let deliveries = Deliveries()
         let end = Latch()
         let routes: RelayRoutes = [
-            "d": .handler(retry: .constant(.zero), parkedAfter: .milliseconds(20)) { message in
+            "d": .handler(retry: .constant(.zero), parking: .after(.milliseconds(20))) { message in
                 // Some fail at first, so deferred messages are read all the time.
                 if message.id % 100 == 50, message.attempt == 1 { throw Refused() }
                 deliveries.add(message)
@@ -36,7 +36,7 @@ import Testing
                 }
             }
         ]
-        let first = bench.relay(routes, configuration: self.configuration)
+        let first = bench.relay(routes, settings: self.settings)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try? await first.run() }
             // Those behind it are the rest of its key.
@@ -53,7 +53,7 @@ import Testing
         }
         #expect(!deliveries.all.contains { $0.key == "k7" && $0.id > 7 }, "those of its key wait")
         end.open()
-        try await bench.run(bench.relay(routes, configuration: self.configuration)) {
+        try await bench.run(bench.relay(routes, settings: self.settings)) {
             try await eventually("nothing is left") { try await bench.deferredCount() == 0 }
         }
         #expect(deliveries.all.filter { $0.id == 7 }.map(\.attempt) == [1, 2])
@@ -72,7 +72,7 @@ import Testing
         let end = Latch()
         let relay = bench.relay(
             [
-                "d": .handler(parkedAfter: nil) { _ in
+                "d": .handler(parking: .never) { _ in
                     await end.wait()
                     try Task.checkCancellation()
                 }

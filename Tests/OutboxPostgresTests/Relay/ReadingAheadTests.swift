@@ -128,8 +128,8 @@ import Testing
     @Test func whatCommitsMeanwhileIsNotLost() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.page.messages = 50
+        var settings = RelayBench.quick
+        settings.page.messages = 50
         let writers = try await [LibPQConnection.connect(bench.postgres), LibPQConnection.connect(bench.postgres)]
         for writer in writers {
             try await writer.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late')"))
@@ -139,7 +139,7 @@ import Testing
             INSERT INTO $outbox.message (destination, payload, key)
             SELECT 'd', convert_to(i::text, 'UTF8'), 'k' || i % 7 FROM generate_series(1, 5000) AS i
             """)
-        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)) {
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], settings: settings)) {
             for (index, writer) in writers.enumerated() {
                 try await eventually("it is in the middle") { deliveries.count >= 1000 * (index + 1) }
                 try await writer.execute(script: "COMMIT")

@@ -74,7 +74,7 @@ import Testing
                     }
                 },
                 "other": .handler { deliveries.add($0) },
-            ], configuration: RelayBench.quick, logger: log.logger)
+            ], settings: RelayBench.quick, logger: log.logger)
         try await bench.run(relay) {
             try await bench.script(
                 "SELECT $outbox.enqueue('d', 'x', key => 'bad'); SELECT $outbox.enqueue('d', 'y', key => 'good')")
@@ -109,7 +109,7 @@ import Testing
         let log = Log()
         let relay = Relay(
             store: bench.store, routes: ["b": .handler { deliveries.add($0) }, "c": .handler { deliveries.add($0) }],
-            configuration: RelayBench.quick, logger: log.logger)
+            settings: RelayBench.quick, logger: log.logger)
         let operators = try await LibPQConnection.connect(bench.postgres)
         try await bench.run(relay) {
             try await eventually("it sleeps") { try await bench.isAsleep() }
@@ -154,11 +154,11 @@ import Testing
         let operators = try await LibPQConnection.connect(bench.postgres)
         try await operators.execute(
             script: bench.render("BEGIN; SELECT FROM $outbox.stream WHERE destination = 'b' FOR UPDATE"))
-        var configuration = RelayBench.quick
-        configuration.page.messages = 50
+        var settings = RelayBench.quick
+        settings.page.messages = 50
         let relay = Relay(
             store: bench.store, routes: ["b": .handler { deliveries.add($0) }, "c": .handler { deliveries.add($0) }],
-            configuration: configuration, logger: log.logger)
+            settings: settings, logger: log.logger)
         try await bench.run(relay) {
             try await eventually("it is told, and by whom") {
                 log.all.contains { $0.contains("server process \(operators.processID)") }

@@ -1,8 +1,9 @@
 import Logging
-@testable import Outbox
-@testable import OutboxPostgres
 import Synchronization
 import Testing
+
+@testable import Outbox
+@testable import OutboxPostgres
 
 /// An outbox of its own on the shared server, with what a test needs to fill it, run relays on it and look inside.
 struct RelayBench: Sendable {
@@ -23,23 +24,23 @@ struct RelayBench: Sendable {
     /// The store, without its fallback poll: a lost wake-up stays lost.
     var store: PostgresStore { PostgresStore(postgres: self.postgres, schema: self.schema, wakeup: .notify(fallback: nil)) }
 
-    /// A configuration with short waits.
-    static var quick: RelayConfiguration {
-        var configuration = RelayConfiguration()
-        configuration.standbyInterval = .milliseconds(20)
-        configuration.reconnect.initialDelay = .milliseconds(5)
-        configuration.reconnect.maximumDelay = .milliseconds(50)
-        configuration.commit.interval = .milliseconds(5)
-        return configuration
+    /// Settings with short waits.
+    static var quick: RelaySettings {
+        var settings = RelaySettings()
+        settings.standbyInterval = .milliseconds(20)
+        settings.reconnect.initialDelay = .milliseconds(5)
+        settings.reconnect.maximumDelay = .milliseconds(50)
+        settings.commit.interval = .milliseconds(5)
+        return settings
     }
 
     /// A relay on this outbox.
     func relay(
-        _ routes: RelayRoutes, configuration: RelayConfiguration = RelayBench.quick, store: PostgresStore? = nil
+        _ routes: RelayRoutes, settings: RelaySettings = RelayBench.quick, store: PostgresStore? = nil
     ) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
-        return Relay(store: store ?? self.store, routes: routes, configuration: configuration, logger: logger)
+        return Relay(store: store ?? self.store, routes: routes, settings: settings, logger: logger)
     }
 
     /// Runs a relay beside `body` and ends it gracefully afterwards.

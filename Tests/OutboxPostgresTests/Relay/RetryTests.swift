@@ -10,7 +10,7 @@ import Testing
         let description: String
     }
 
-    private let soon = DeliveryRetryPolicy.constant(.milliseconds(1), maximumAttempts: 5)
+    private let soon = BackoffRetryStrategy.constant(.milliseconds(1), maximumAttempts: 5)
 
     @Test func aMessageThatFailsTwiceIsDeliveredTheThirdTime() async throws {
         let bench = try await RelayBench.make()
@@ -139,7 +139,7 @@ import Testing
         try await bench.script(
             "SELECT $outbox.enqueue('d', '1', key => 'k'); SELECT $outbox.enqueue('d', '2', key => 'k')")
         let relay = bench.relay([
-            "d": .handler(retry: .constant(.seconds(3600)), ordering: .none) { message in
+            "d": .handler(retry: .constant(.seconds(3600)), ordering: .unordered) { message in
                 if message.payload == [UInt8(ascii: "1")] { throw Refused(description: "down") }
                 deliveries.add(message)
             }

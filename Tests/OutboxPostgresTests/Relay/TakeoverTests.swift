@@ -56,10 +56,10 @@ import Testing
     @Test func aTerminatedBackendLosesNothingAndRepeatsTheWindowAtMost() async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        var configuration = RelayBench.quick
-        configuration.page.messages = 50
-        configuration.window.messages = 200
-        let relay = bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)
+        var settings = RelayBench.quick
+        settings.page.messages = 50
+        settings.window.messages = 200
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }], settings: settings)
         let kills = 30
         try await bench.run(relay) {
             for _ in 1...kills {
@@ -136,15 +136,15 @@ import Testing
         let bench = try await RelayBench.make()
         let gate = Gate()
         try await bench.sql("SELECT $outbox.enqueue('d', 'stuck')")
-        var configuration = RelayBench.quick
-        configuration.shutdown.deadline = .milliseconds(20)
+        var settings = RelayBench.quick
+        settings.shutdown.deadline = .milliseconds(20)
         let relay = bench.relay(
             [
-                "d": .handler(parkedAfter: nil) { _ in
+                "d": .handler(parking: .never) { _ in
                     await gate.markEntered()
                     try await Task.sleep(for: .seconds(3600))  // until it is cancelled
                 }
-            ], configuration: configuration)
+            ], settings: settings)
         try await bench.run(relay) {
             await gate.waitUntilEntered()
         }

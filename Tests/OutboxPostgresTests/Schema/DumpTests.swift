@@ -74,7 +74,7 @@ import Testing
                     default: break
                     }
                 }
-            ], configuration: RelayBench.quick)
+            ], settings: RelayBench.quick)
         let connection = try await LibPQConnection.connect(postgres)
         // Both tables, and everything passed.
         let text = condition.replacing(
@@ -334,7 +334,7 @@ import Testing
                         deliveries.add(message)
                         if message.key == "later" { throw DeliveryFailure.retry("not yet") }
                     }
-                ], configuration: RelayBench.quick)
+                ], settings: RelayBench.quick)
             func enqueue(_ key: String) async throws -> Int64 {
                 try await test.value("SELECT \(test.name).enqueue('d', 'x', '\(key)', idempotency_key => '\(key)')")
             }

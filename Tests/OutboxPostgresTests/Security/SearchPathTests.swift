@@ -148,7 +148,7 @@ import Testing
                     if text == "later", message.attempt < 3 { throw DeliveryFailure.retry("not yet") }
                     if text == "never" { throw DeliveryFailure.reject("no") }
                 }
-            ], configuration: RelayBench.quick, logger: logger)
+            ], settings: RelayBench.quick, logger: logger)
     }
 
     /// As an application.

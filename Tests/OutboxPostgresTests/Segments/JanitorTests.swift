@@ -301,8 +301,8 @@ import Testing
     @Test func everySubscriptionCounts() async throws {
         let bench = try await RelayBench.make()
         try await bench.deliver("for two", turningTo: 1)
-        var configuration = RelayBench.quick
-        configuration.subscription = "audit"
+        var settings = RelayBench.quick
+        settings.subscription = "audit"
         try await bench.sql(
             """
             INSERT INTO $outbox.stream (subscription, destination, snapshot, position, horizon)
@@ -310,7 +310,7 @@ import Testing
             """)
         #expect(try await bench.clean(.hourly).outcome(0) == .unread)
         let deliveries = Deliveries()
-        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], configuration: configuration)) {
+        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], settings: settings)) {
             try await eventually("the other has it") {
                 try await bench.count("SELECT min(position) FROM $outbox.stream") == 1
             }

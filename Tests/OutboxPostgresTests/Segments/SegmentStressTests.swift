@@ -20,7 +20,7 @@ import Testing
         audit.page.messages = 20
         let main = bench.relay(["a": .handler { first.add($0) }, "b": .handler { first.add($0) }], store: store)
         let other = bench.relay(
-            ["a": .handler { second.add($0) }, "b": .handler { second.add($0) }], configuration: audit, store: store)
+            ["a": .handler { second.add($0) }, "b": .handler { second.add($0) }], settings: audit, store: store)
         try await bench.run(main) {
             try await bench.run(other) {
                 try await eventually("both have their streams") {

@@ -30,10 +30,10 @@ import Testing
             let delivered = Atomic(0)
             try await bench.script("SELECT pg_stat_reset(); SELECT pg_stat_statements_reset()")
             let before = try await self.position(bench)
-            var configuration = RelayConfiguration()
-            configuration.standbyInterval = .milliseconds(20)
+            var settings = RelaySettings()
+            settings.standbyInterval = .milliseconds(20)
             try await bench.run(
-                bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], configuration: configuration)
+                bench.relay(["d": .handler { _ in delivered.add(1, ordering: .relaxed) }], settings: settings)
             ) {
                 try await eventually("all are delivered") { delivered.load(ordering: .relaxed) >= count }
             }

@@ -210,7 +210,7 @@ import Testing
             wakeup: listens ? .notify(fallback: nil) : .polling(every: .seconds(3600)))
         let relay = bench.relay(
             [
-                "d": .handler(parkedAfter: nil) { message in
+                "d": .handler(parking: .never) { message in
                     deliveries.add(message)
                     if message.id == 11 { await gate.enter() }
                     if message.id == 12 { throw DeliveryFailure.reject("no") }

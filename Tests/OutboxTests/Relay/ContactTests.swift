@@ -46,7 +46,9 @@ import Testing
 
     private func route(_ transport: Remote) -> DestinationHandler {
         .transport(
-            transport, retry: .constant(.zero, maximumAttempts: 2), breaker: self.probing, parkedAfter: nil)
+            transport,
+            settings: DeliverySettings(
+                retry: .constant(.zero, maximumAttempts: 2), breaker: self.probing, parking: .never))
     }
 
     private func fill(_ outbox: InMemoryOutbox, _ count: Int, to destination: Destination = "d") throws {
@@ -191,7 +193,8 @@ import Testing
             try await never.pass()
             return .delivered
         }
-        let relay = RelayUnderTest.make(outbox, ["d": .transport(remote, parkedAfter: .milliseconds(2))])
+        let relay = RelayUnderTest.make(
+            outbox, ["d": .transport(remote, settings: DeliverySettings(parking: .after(.milliseconds(2))))])
         try await RelayUnderTest.run(relay) { event in
             if case .parked = event { .atOnce } else { nil }
         }

@@ -21,14 +21,15 @@ import Testing
     /// - Parameter ending: Whether a message ends the process.
     /// - Returns: Whether one did.
     private func process(
-        _ outbox: InMemoryOutbox, _ calls: Calls, retry: DeliveryRetryPolicy = .constant(.zero, maximumAttempts: 3),
+        _ outbox: InMemoryOutbox, _ calls: Calls,
+        retry: any DeliveryRetryStrategy = .constant(.zero, maximumAttempts: 3),
         until isDone: @escaping @Sendable () -> Bool, body: @escaping @Sendable (Message) throws -> Void = { _ in },
         ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> Bool {
         let crash = Latch()
         let forever = Latch()
         let hasCrashed = Atomic(false)
-        let handler = DestinationHandler.handler(retry: retry, concurrency: 8, parkedAfter: nil) { message in
+        let handler = DestinationHandler.handler(retry: retry, concurrency: 8, parking: .never) { message in
             calls.begin(message)
             defer { calls.end() }
             if ending(message) {
@@ -58,7 +59,7 @@ import Testing
     /// - Returns: How many did not, and how many messages each of these delivered at the same time at most.
     private func processes(
         _ outbox: InMemoryOutbox, others count: Int, poisons: Int,
-        retry: DeliveryRetryPolicy = .constant(.zero, maximumAttempts: 3),
+        retry: any DeliveryRetryStrategy = .constant(.zero, maximumAttempts: 3),
         body: @escaping @Sendable (Message) throws -> Void = { _ in }, ending: @escaping @Sendable (Message) -> Bool
     ) async throws -> [Int] {
         let delivered = Delivered()
@@ -137,7 +138,7 @@ import Testing
         let rounds = Mutex(0)
         @Sendable func relay() -> Relay {
             let pair = Mutex<(relay: Relay?, calls: Int)>((nil, 0))
-            let handler = DestinationHandler.handler(concurrency: 8, parkedAfter: nil) { _ in
+            let handler = DestinationHandler.handler(concurrency: 8, parking: .never) { _ in
                 let isPair = pair.withLock { pair in
                     pair.calls += 1
                     return pair.calls.isMultiple(of: 2)

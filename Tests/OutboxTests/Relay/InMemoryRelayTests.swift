@@ -1,8 +1,9 @@
 import Logging
-@testable import Outbox
 import OutboxTesting
 import Synchronization
 import Testing
+
+@testable import Outbox
 
 /// The relay on the store in memory: what an application's own tests do, without a server and without waiting.
 @Suite(.timeLimit(.minutes(5))) struct InMemoryRelayTests {
@@ -80,11 +81,32 @@ import Testing
         #expect(outbox.deferred().isEmpty)
     }
 
-    @Test func aConfigurationThatMakesNoSenseIsRefused() async throws {
-        var configuration = RelayConfiguration()
-        configuration.window.messages = 10
+    /// The relay asks a strategy of an application's own as it asks those that there are.
+    @Test func aStrategyOfAnApplicationSaysWhenAMessageIsTriedAgain() async throws {
+        struct TwiceAtOnce: DeliveryRetryStrategy {
+            let maximumAttempts = 3
+            func pause(after attempt: FailedAttempt) -> Duration { .milliseconds(attempt.number) }
+        }
+        let outbox = InMemoryOutbox()
+        try outbox.enqueue(NewMessage(to: "d", text: "poison"))
+        try outbox.enqueue(NewMessage(to: "d", options: MessageOptions(maximumAttempts: 2), text: "poison"))
         let relay = Relay(
-            store: InMemoryOutbox(), routes: ["d": .handler { _ in }], configuration: configuration, logger: self.quiet)
+            store: outbox, routes: ["d": .handler(retry: TwiceAtOnce()) { _ in throw Refused() }], logger: self.quiet)
+        let dead = Atomic(0)
+        let events = try await self.run(relay) { event in
+            if case .deadLettered = event { return dead.add(1, ordering: .relaxed).newValue == 2 }
+            return false
+        }
+        let delays = events.compactMap { if case .retried(_, _, _, let delay, _) = $0 { delay } else { nil } }
+        #expect(delays.sorted() == [.milliseconds(1), .milliseconds(1), .milliseconds(2)])
+        #expect(outbox.deadLetters().map(\.attempts).sorted() == [2, 3])
+    }
+
+    @Test func aConfigurationThatMakesNoSenseIsRefused() async throws {
+        var settings = RelaySettings()
+        settings.window.messages = 10
+        let relay = Relay(
+            store: InMemoryOutbox(), routes: ["d": .handler { _ in }], settings: settings, logger: self.quiet)
         let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
         #expect(error?.description.contains("window.messages is at least page.messages") == true)
         let idle = Relay(store: InMemoryOutbox(), routes: [:], logger: self.quiet)

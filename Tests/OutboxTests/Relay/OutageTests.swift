@@ -15,13 +15,13 @@ import Testing
     private func relay(_ outbox: any RelayStore, _ routes: RelayRoutes) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
-        var configuration = RelayConfiguration()
-        configuration.page.messages = 100
-        configuration.commit.interval = .milliseconds(1)
-        configuration.reconnect.initialDelay = .milliseconds(1)
+        var settings = RelaySettings()
+        settings.page.messages = 100
+        settings.commit.interval = .milliseconds(1)
+        settings.reconnect.initialDelay = .milliseconds(1)
         // A test that ends by this has reached the time limit.
-        configuration.shutdown.deadline = .seconds(3600)
-        return Relay(store: outbox, routes: routes, configuration: configuration, logger: logger)
+        settings.shutdown.deadline = .seconds(3600)
+        return Relay(store: outbox, routes: routes, settings: settings, logger: logger)
     }
 
     /// Runs a relay until an event says that all is done.
@@ -93,7 +93,7 @@ import Testing
     enum Shape: CaseIterable { case single, sequential, batch, routes }
 
     private func handler(
-        _ shape: Shape, retry: DeliveryRetryPolicy = .constant(.zero),
+        _ shape: Shape, retry: any DeliveryRetryStrategy = .constant(.zero),
         _ body: @escaping @Sendable (Message) throws -> Void
     ) -> DestinationHandler {
         switch shape {
@@ -115,8 +115,8 @@ import Testing
             }
         case .routes:
             return .routes(
-                ["a": .handler { try body($0) }], otherwise: .handler { try body($0) }, retry: retry,
-                breaker: self.probing)
+                ["a": .handler { try body($0) }], otherwise: .handler { try body($0) },
+                settings: DeliverySettings(retry: retry, breaker: self.probing))
         }
     }
 
@@ -390,15 +390,18 @@ import Testing
         var handler: DestinationHandler
         switch shape {
         case .single, .sequential, .routes:
-            handler = .handler(concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) { message in
+            handler = .handler(concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2))) { message in
                 if try isHanging(message) { try await forever.pass() }
             }
             if shape == .routes {
                 handler = .routes(
-                    [:], otherwise: handler, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2))
+                    [:], otherwise: handler,
+                    settings: DeliverySettings(concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2)))
+                )
             }
         case .batch:
-            handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parkedAfter: .milliseconds(2)) {
+            handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2)))
+            {
                 messages in
                 for message in messages where try isHanging(message) { try await forever.pass() }
                 return messages.map { _ in .delivered }
@@ -424,7 +427,7 @@ import Testing
         let relay = self.relay(
             outbox,
             [
-                "d": .handler(concurrency: 1, breaker: self.probing, parkedAfter: .milliseconds(2)) { _ in
+                "d": .handler(concurrency: 1, breaker: self.probing, parking: .after(.milliseconds(2))) { _ in
                     if calls.add(1, ordering: .relaxed).newValue == 1 { throw DeliveryFailure.unavailable("down") }
                     try await parked.pass()
                 }

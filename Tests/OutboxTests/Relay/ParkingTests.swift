@@ -36,7 +36,7 @@ import Testing
         let relay = RelayUnderTest.make(
             outbox,
             [
-                "d": .handler(concurrency: 4, parkedAfter: self.patience) { message in
+                "d": .handler(concurrency: 4, parking: .after(self.patience)) { message in
                     calls.begin(message)
                     if message.id == 1 { try await gate.pass() }
                     calls.end()
@@ -83,7 +83,7 @@ import Testing
         let relay = RelayUnderTest.make(
             outbox,
             [
-                "d": .handler(retry: .constant(.zero), parkedAfter: self.patience) { message in
+                "d": .handler(retry: .constant(.zero), parking: .after(self.patience)) { message in
                     calls.begin(message)
                     if message.id != 1 || calls.attempts(of: 1).count > 1 { return }
                     try await gate.pass()
@@ -116,7 +116,8 @@ import Testing
             outbox,
             [
                 "d": .batch(
-                    maximumCount: 5, retry: .constant(.zero), concurrency: 2, breaker: .off, parkedAfter: self.patience
+                    maximumCount: 5, retry: .constant(.zero), concurrency: 2, breaker: .off,
+                    parking: .after(self.patience)
                 ) { messages in
                     for message in messages { calls.begin(message) }
                     let isFirst = first.withLock { first in
@@ -150,7 +151,7 @@ import Testing
         let relay = RelayUnderTest.make(
             outbox,
             [
-                "d": .handler(retry: .constant(.zero, maximumAttempts: 3), parkedAfter: self.patience) { message in
+                "d": .handler(retry: .constant(.zero, maximumAttempts: 3), parking: .after(self.patience)) { message in
                     calls.begin(message)
                     try await gate.pass()
                 }
@@ -197,7 +198,7 @@ import Testing
         try outbox.enqueue(NewMessage(to: "d", text: ""))
         let gate = Latch()
         let relay = RelayUnderTest.make(
-            outbox, ["d": .handler(parkedAfter: self.patience) { _ in try await gate.pass() }])
+            outbox, ["d": .handler(parking: .after(self.patience)) { _ in try await gate.pass() }])
         let events = try await RelayUnderTest.run(relay) { event in
             guard case .parked = event else { return nil }
             defer { gate.open() }

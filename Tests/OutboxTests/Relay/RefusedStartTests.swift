@@ -35,7 +35,7 @@ import Testing
             let relay = RelayUnderTest.make(
                 outbox,
                 [
-                    "d": .handler(parkedAfter: nil) { _ in
+                    "d": .handler(parking: .never) { _ in
                         killed.open()
                         try await never.pass()
                     }

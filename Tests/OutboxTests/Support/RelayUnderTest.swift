@@ -12,18 +12,18 @@ enum RelayUnderTest {
     }
 
     static func make(
-        _ store: any RelayStore, _ routes: RelayRoutes, _ change: (inout RelayConfiguration) -> Void = { _ in }
+        _ store: any RelayStore, _ routes: RelayRoutes, _ change: (inout RelaySettings) -> Void = { _ in }
     ) -> Relay {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
-        var configuration = RelayConfiguration()
-        configuration.page.messages = 20
-        configuration.window.messages = 40
-        configuration.commit.interval = .milliseconds(1)
-        configuration.reconnect.initialDelay = .milliseconds(1)
-        configuration.shutdown.deadline = .seconds(3600)
-        change(&configuration)
-        return Relay(store: store, routes: routes, configuration: configuration, logger: logger)
+        var settings = RelaySettings()
+        settings.page.messages = 20
+        settings.window.messages = 40
+        settings.commit.interval = .milliseconds(1)
+        settings.reconnect.initialDelay = .milliseconds(1)
+        settings.shutdown.deadline = .seconds(3600)
+        change(&settings)
+        return Relay(store: store, routes: routes, settings: settings, logger: logger)
     }
 
     /// - Parameter end: Says for each event whether the relay is to end, and how.

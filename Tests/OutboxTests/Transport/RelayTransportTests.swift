@@ -96,7 +96,8 @@ import Testing
             }
             return schedule.outcomes
         }
-        let relay = RelayUnderTest.make(outbox, ["d": .transport(transport, retry: .constant(.milliseconds(1)))])
+        let relay = RelayUnderTest.make(
+            outbox, ["d": .transport(transport, settings: DeliverySettings(retry: .constant(.milliseconds(1))))])
         try await RelayUnderTest.run(relay, until: Self.end(after: 30))
         #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
         for id in Int64(1)...30 {
@@ -126,7 +127,8 @@ import Testing
             return schedule.outcomes
         }
         let relay = RelayUnderTest.make(
-            outbox, ["d": .transport(transport, breaker: .opening(initialDelay: .milliseconds(1)))])
+            outbox,
+            ["d": .transport(transport, settings: DeliverySettings(breaker: .opening(initialDelay: .milliseconds(1))))])
         let events = try await RelayUnderTest.run(relay, until: Self.end(after: 30))
         #expect(transport.calls.all.allSatisfy { $0.attempt == 1 }, "an outage costs no attempt")
         let isDeferred = events.contains { if case .retried = $0 { true } else { false } }
@@ -163,8 +165,11 @@ import Testing
             outbox,
             [
                 "d": .transport(
-                    transport, maximumCount: 20, retry: .constant(.milliseconds(1), maximumAttempts: 1),
-                    breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
+                    transport,
+                    settings: DeliverySettings(
+                        retry: .constant(.milliseconds(1), maximumAttempts: 1),
+                        breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)),
+                        maximumCount: 20))
             ])
         let events = try await RelayUnderTest.run(relay, until: Self.end(after: count))
         #expect(outbox.pending().isEmpty && outbox.deferred().isEmpty && outbox.deadLetters().isEmpty)
@@ -199,7 +204,7 @@ import Testing
             maximumCount: 20,
             retry: .exponential(
                 maximumAttempts: 1000, initialDelay: .milliseconds(5), maximumDelay: .milliseconds(5)),
-            breaker: .off, parkedAfter: seed % 2 == 0 ? nil : .microseconds(200)
+            breaker: .off, parking: seed % 2 == 0 ? .never : .after(.microseconds(200))
         ) { messages in
             if seed % 2 == 1 { try await Task.sleep(for: .milliseconds(1)) }
             return try await transport.deliver(MessageBatch(messages))

@@ -12,13 +12,15 @@ struct BrokerBenchmark<Broker: BenchBroker> {
 
     private static var lanes: Int { 32 }
 
-    /// Pages of two windows, so that the transport's window, which is the program's too, is what limits it: a lane is given
+    /// Two windows, so that the transport's window, which is the program's too, is what limits it: a lane is given
     /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
-    private var configuration: RelayConfiguration {
-        var configuration = RelayConfiguration()
-        configuration.page.messages = 2 * self.window
-        configuration.window.messages = 4 * self.window
-        return configuration
+    private var page: Int { 2 * self.window }
+
+    private var settings: RelaySettings {
+        var settings = RelaySettings()
+        settings.page.messages = self.page
+        settings.window.messages = 4 * self.window
+        return settings
     }
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
@@ -38,11 +40,11 @@ struct BrokerBenchmark<Broker: BenchBroker> {
                 "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
             ) {
                 run += 1
-                var configuration = self.configuration
-                configuration.subscription = "bench \(run)"
+                var settings = self.settings
+                settings.subscription = "bench \(run)"
                 let route = try self.route()
                 return try await self.emptied {
-                    try await outbox.drain(self.messages, configuration: configuration, route: route)
+                    try await outbox.drain(self.messages, settings: settings, route: route)
                 }
             } with: {
                 try await self.emptied { try await self.reference() }
@@ -54,12 +56,12 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// What waits, in memory, divided among lanes by key as a relay does, and within a lane into batches of a page's share.
     private func waiting(in outbox: BenchOutbox) async throws -> [[MessageBatch]] {
         let collected = Collected()
-        var configuration = self.configuration
-        configuration.subscription = "bench messages"
-        _ = try await outbox.drain(self.messages, configuration: configuration, handler: { collected.add($0) })
+        var settings = self.settings
+        settings.subscription = "bench messages"
+        _ = try await outbox.drain(self.messages, settings: settings, handler: { collected.add($0) })
         var lanes = [[Message]](repeating: [], count: Self.lanes)
         for message in collected.messages { lanes[message.slot % Self.lanes].append(message) }
-        let share = max(self.configuration.page.messages / Self.lanes, 1)
+        let share = max(self.page / Self.lanes, 1)
         return lanes.map { lane in
             stride(from: 0, to: lane.count, by: share).map { start in
                 MessageBatch(Array(lane[start..<min(start + share, lane.count)]))
@@ -83,7 +85,8 @@ struct BrokerBenchmark<Broker: BenchBroker> {
 
     private func route() throws -> BenchOutbox.Route {
         let transport = try self.broker.transport(window: self.window)
-        return { delivered in .transport(CountingTransport(transport, delivered), concurrency: Self.lanes) }
+        let settings = DeliverySettings(concurrency: Self.lanes)
+        return { delivered in .transport(CountingTransport(transport, delivered), settings: settings) }
     }
 
     /// Messages a second through a transport that is connected.

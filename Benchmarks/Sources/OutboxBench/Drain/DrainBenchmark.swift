@@ -5,7 +5,8 @@ import Outbox
 struct DrainBenchmark {
     var messages: Int
     var size: Int
-    var page = RelayConfiguration().page.messages
+    /// As a relay reads where nothing else is given.
+    var page = 2000
     var concurrency = 64
 
     func measure(_ name: String, _ harness: Harness) async throws -> Comparison {
@@ -16,12 +17,12 @@ struct DrainBenchmark {
                 name, reference: "libpq in C", unit: "messages/s", goal: .ratioAtLeast(0.8)
             ) {
                 run += 1
-                var configuration = RelayConfiguration()
-                configuration.subscription = "bench \(run)"
-                configuration.page.messages = self.page
-                configuration.window.messages = max(configuration.window.messages, 4 * self.page)
+                var settings = RelaySettings()
+                settings.subscription = "bench \(run)"
+                settings.page.messages = self.page
+                settings.window.messages = max(10_000, 4 * self.page)
                 return try await outbox.drain(
-                    self.messages, configuration: configuration, concurrency: self.concurrency)
+                    self.messages, settings: settings, concurrency: self.concurrency)
             } with: {
                 try await self.reference(outbox)
             }
@@ -30,7 +31,7 @@ struct DrainBenchmark {
 
     private func reference(_ outbox: BenchOutbox) async throws -> Double {
         // Not more at once than a relay would read.
-        let page = max(min(self.page, RelayConfiguration().page.bytes / max(self.size, 1)), 1)
+        let page = max(min(self.page, (8 << 20) / max(self.size, 1)), 1)
         let outcome = try await Reference.run("libpq in C") {
             unsafe reference_drain(
                 outbox.server.connectionString, outbox.log, BenchOutbox.destination.name, Int32(page))

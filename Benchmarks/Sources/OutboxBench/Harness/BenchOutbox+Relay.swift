@@ -13,7 +13,7 @@ extension BenchOutbox {
     ///   - body: Has to wait for all that is delivered.
     /// - Throws: A ``BenchFailure`` if more was delivered than that.
     func withRelay<Result>(
-        _ configuration: RelayConfiguration = RelayConfiguration(), wakeup: PostgresStore.Wakeup = .notify(),
+        _ settings: RelaySettings = RelaySettings(), wakeup: PostgresStore.Wakeup = .notify(),
         segments: SegmentPolicy = SegmentPolicy(), concurrency: Int = 64, route: Route? = nil,
         handler: @escaping @Sendable (Message) -> Void = { _ in },
         _ body: (Deliveries) async throws -> Result
@@ -28,7 +28,7 @@ extension BenchOutbox {
                 postgres: self.postgres, schema: self.schema, wakeup: wakeup, segments: segments),
             routes: [
                 Self.destination: route?(delivered) ?? .handler(concurrency: concurrency) { delivered($0) }
-            ], configuration: configuration, logger: .quiet)
+            ], settings: settings, logger: .quiet)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             // Listens no longer than that: events of deliveries would cost something.
             tasks.addTask { [events = relay.events(bufferingNewest: 10)] in
@@ -60,10 +60,10 @@ extension BenchOutbox {
     ///
     /// - Returns: Messages a second, from the moment when the relay has connected to the last delivery.
     func drain(
-        _ messages: Int, configuration: RelayConfiguration = RelayConfiguration(), concurrency: Int = 64,
+        _ messages: Int, settings: RelaySettings = RelaySettings(), concurrency: Int = 64,
         route: Route? = nil, handler: @escaping @Sendable (Message) -> Void = { _ in }
     ) async throws -> Double {
-        return try await self.withRelay(configuration, concurrency: concurrency, route: route, handler: handler) {
+        return try await self.withRelay(settings, concurrency: concurrency, route: route, handler: handler) {
             deliveries in
             let ended = try await deliveries.reach(messages)
             guard let began = deliveries.started else { return .nan }

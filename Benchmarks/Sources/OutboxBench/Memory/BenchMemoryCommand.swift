@@ -67,10 +67,10 @@ struct BenchMemoryCommand: Benchmark {
     }
 
     private func peak(_ outbox: BenchOutbox, _ messages: Int, _ subscription: String) async throws -> Double {
-        var configuration = RelayConfiguration()
-        configuration.subscription = subscription
+        var settings = RelaySettings()
+        settings.subscription = subscription
         let peak = Peak()
-        _ = try await outbox.drain(messages, configuration: configuration, handler: { _ in peak.look() })
+        _ = try await outbox.drain(messages, settings: settings, handler: { _ in peak.look() })
         return Double(peak.bytes) / 1e6
     }
 }
