@@ -85,9 +85,10 @@ import Testing
         configuration.window.messages = 10
         let relay = Relay(
             store: InMemoryOutbox(), routes: ["d": .handler { _ in }], configuration: configuration, logger: self.quiet)
-        let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
-        #expect(error?.description.contains("window.messages is at least page.messages") == true)
+        let error = await #expect(throws: RelayError.self) { try await relay.run() }
+        #expect(error?.code == .configuration && error?.description.contains("window.messages is at least page.messages") == true)
         let idle = Relay(store: InMemoryOutbox(), routes: [:], logger: self.quiet)
-        await #expect(throws: RelayStoreError.self) { try await idle.run() }
+        let noRoutes = await #expect(throws: RelayError.self) { try await idle.run() }
+        #expect(noRoutes?.code == .noRoutes)
     }
 }
