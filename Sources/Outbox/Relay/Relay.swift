@@ -65,10 +65,10 @@ public final class Relay: Service {
     /// - Throws: `CancellationError` if the task was cancelled; else ``RelayError``, always for what no retry can help:
     ///   ``RelayError/Code/configuration``, ``RelayError/Code/noRoutes``, ``RelayError/Code/alreadyRun``,
     ///   ``RelayError/Code/transportEnded``, ``RelayError/Code/pooler``, ``RelayError/Code/schemaTooNew``,
-    ///   ``RelayError/Code/misuse`` and ``RelayError/Code/unexpected``. Before the first session also
+    ///   ``RelayError/Code/log``, ``RelayError/Code/misuse`` and ``RelayError/Code/unexpected``. Before the first session also
     ///   ``RelayError/Code/login``, ``RelayError/Code/databaseMissing``, ``RelayError/Code/schemaMissing``,
-    ///   ``RelayError/Code/schemaUnversioned``, ``RelayError/Code/schemaTooOld``, ``RelayError/Code/privilege``,
-    ///   ``RelayError/Code/log`` and ``RelayError/Code/refused``.
+    ///   ``RelayError/Code/schemaUnversioned``, ``RelayError/Code/schemaTooOld``, ``RelayError/Code/privilege``
+    ///   and ``RelayError/Code/refused``.
     public func run() async throws {
         if let problem = self.configuration.problem {
             throw RelayError(.configuration, "The relay's configuration is invalid: \(problem).")

@@ -51,8 +51,6 @@ public struct RelayError: Error, Sendable {
         public static let schemaTooOld = Code(kind: .schemaTooOld)
         /// The role lacks a privilege, or row level security hides rows from it.
         public static let privilege = Code(kind: .privilege)
-        /// The log's ids give its messages no order.
-        public static let log = Code(kind: .log)
         /// The server refuses a statement for a reason of its own, such as a trigger's.
         public static let refused = Code(kind: .refused)
 
@@ -60,6 +58,8 @@ public struct RelayError: Error, Sendable {
 
         /// The outbox works with newer programs only.
         public static let schemaTooNew = Code(kind: .schemaTooNew)
+        /// The log's ids give its messages no order.
+        public static let log = Code(kind: .log)
         /// A pooler gives the session away between two transactions.
         public static let pooler = Code(kind: .pooler)
         /// A session, or a transaction in memory, was used in a way that it is not made for: closed, not
@@ -78,9 +78,10 @@ public struct RelayError: Error, Sendable {
         package var remedy: Remedy {
             switch self.kind {
             case .connection, .unavailable, .standby, .logChanged: .retry
-            case .login, .databaseMissing, .schemaMissing, .schemaUnversioned, .schemaTooOld, .privilege, .log, .refused:
+            case .login, .databaseMissing, .schemaMissing, .schemaUnversioned, .schemaTooOld, .privilege, .refused:
                 .retryIfItHasWorked
-            case .configuration, .noRoutes, .alreadyRun, .transportEnded, .schemaTooNew, .pooler, .misuse, .unexpected:
+            case .configuration, .noRoutes, .alreadyRun, .transportEnded, .schemaTooNew, .log, .pooler, .misuse,
+                .unexpected:
                 .end
             }
         }

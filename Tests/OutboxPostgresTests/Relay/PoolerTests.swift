@@ -108,7 +108,7 @@ import Testing
             let version = try await self.poolerVersion()
             if version < (1, 21) {
                 let error = await #expect(throws: (any Error).self) { try await enqueue(60, through: pooled) }
-                #expect("\(error!)".contains("--no-prepared-statements"), "\(error!)")
+                #expect("\(error!)".contains("usesPreparedStatements"), "\(error!)")
             }
             var unnamed = pooled
             unnamed.usesPreparedStatements = false
