@@ -1,5 +1,5 @@
 -- What the outbox does not work without, or not well, and what is not there as the migrations made it: what it is, whether
--- messages can be lost or stay behind for it, and what mends it.
+-- messages can be lost or stay behind for it, and what mends it: null where it is to be restored from the migration that made it.
 SELECT
     'trigger ' || wanted.trigger_name || ' on ' || wanted.relation || CASE
         WHEN present.oid IS NULL THEN ' is missing'
@@ -7,8 +7,7 @@ SELECT
         ELSE ' is disabled'
     END AS seen,
     CASE
-        WHEN present.oid IS NULL THEN 'Restore it from the migration that made it: outbox schema prints it.'
-        ELSE format('ALTER TABLE %s.%I ENABLE ALWAYS TRIGGER %I', '{{schema_text}}', wanted.relation, wanted.trigger_name)
+        WHEN present.oid IS NOT NULL THEN format('ALTER TABLE %s.%I ENABLE ALWAYS TRIGGER %I', '{{schema_text}}', wanted.relation, wanted.trigger_name)
     END AS mend
 FROM (VALUES
     ('message', 'doorbell'), ('deferred', 'doorbell'), ('dead_letter', 'announce'), ('stream', 'doorbell'),
@@ -21,8 +20,7 @@ UNION ALL
 -- Of a partitioned table, an index is valid if those of all partitions are there and valid.
 SELECT 'index ' || wanted.index_name || CASE WHEN present.indexrelid IS NULL THEN ' is missing' ELSE ' is invalid' END,
     CASE
-        WHEN present.indexrelid IS NULL THEN 'Restore it from the migration that made it: outbox schema prints it.'
-        ELSE format('REINDEX INDEX %s.%I', '{{schema_text}}', wanted.index_name)
+        WHEN present.indexrelid IS NOT NULL THEN format('REINDEX INDEX %s.%I', '{{schema_text}}', wanted.index_name)
     END
 FROM (VALUES
     ('message_destination'), ('message_xid'), ('stream_pkey'), ('stream_slots'), ('stream_destination'),
@@ -32,8 +30,7 @@ FROM (VALUES
 LEFT JOIN pg_index AS present ON present.indexrelid = to_regclass('{{schema_text}}.' || wanted.index_name)
 WHERE present.indexrelid IS NULL OR NOT present.indisvalid
 UNION ALL
-SELECT 'partition message_' || number || ' is missing',
-    'Nothing can be enqueued while it is current. Restore it from the migration that made it: outbox schema prints it.'
+SELECT 'partition message_' || number || ' is missing, and nothing can be enqueued while it is current', NULL
 FROM generate_series(0, 3) AS number
 WHERE NOT EXISTS (
     SELECT FROM pg_inherits
@@ -41,8 +38,9 @@ WHERE NOT EXISTS (
         AND inhrelid = to_regclass('{{schema_text}}.message_' || number)
 )
 UNION ALL
-SELECT 'constraint ' || wanted.constraint_name || ' on message is missing or not validated',
-    'Messages that no relay can read are not refused. Restore it from the migration that made it: outbox schema prints it.'
+SELECT
+    'constraint ' || wanted.constraint_name || ' on message is missing or not validated, so messages that no relay can read are not refused',
+    NULL
 FROM (VALUES ('message_is_valid')) AS wanted (constraint_name)
 WHERE NOT EXISTS (
     SELECT FROM pg_constraint

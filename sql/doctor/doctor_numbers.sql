@@ -1,5 +1,5 @@
--- Where ids and transaction numbers are not as cursors take them to be: what, what mends it, and whether messages are lost or
--- come in a wrong order for it. Ids rise with the numbers of transactions, one by one; no stream's position is above the last
+-- Where ids and transaction numbers are not as cursors take them to be: what, what mends it (null: the migration that made it), and
+-- whether messages are lost or come in a wrong order for it. Ids rise with the numbers of transactions, one by one; no stream's position is above the last
 -- id, nor its snapshot above the next transaction number with messages below that may be newer; no transaction from its horizon
 -- on has an id that it has passed. The last two are looked for as in the view pending, not in all that came since for each stream.
 SELECT
@@ -19,7 +19,7 @@ SELECT
 FROM pg_sequence
 WHERE seqrelid = pg_get_serial_sequence('{{schema_text}}.message', 'id')::regclass AND seqcycle
 UNION ALL
-SELECT 'the column id of message draws from no sequence of its own', 'Restore it from the migration that made it: outbox schema prints it.', true
+SELECT 'the column id of message draws from no sequence of its own', NULL, true
 WHERE pg_get_serial_sequence('{{schema_text}}.message', 'id') IS NULL
 UNION ALL
 SELECT

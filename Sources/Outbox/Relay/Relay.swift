@@ -54,33 +54,46 @@ public final class Relay: Service {
     /// A graceful shutdown ends reading, lets handlers finish within the configured deadline, commits and gives up
     /// ownership. A cancelled task ends at once: what was not committed will be delivered again.
     ///
-    /// A lost connection is made again for as long as it takes. Errors that no retry can help are thrown: a password
-    /// that is refused, a schema that is missing or of another version, a privilege that the role lacks.
+    /// A lost connection is made again for as long as it takes. A relay that has had a session before tries again after any error of
+    /// its store that an operator can mend, such as a password that is refused meanwhile.
     ///
     /// The transports of its routes are run with it, and closed after the last delivery.
     ///
     /// A relay runs once, whatever ended it: its events have ended, and transports cannot be run again either. To continue, make
     /// another relay.
     ///
-    /// - Throws: ``RelayStoreError``, what a transport throws, or `CancellationError`.
+    /// - Throws: `CancellationError` if the task was cancelled; else ``RelayError``, always for what no retry can help:
+    ///   ``RelayError/Code/configuration``, ``RelayError/Code/noRoutes``, ``RelayError/Code/alreadyRun``,
+    ///   ``RelayError/Code/transportEnded``, ``RelayError/Code/pooler``, ``RelayError/Code/schemaTooNew``,
+    ///   ``RelayError/Code/log``, ``RelayError/Code/misuse`` and ``RelayError/Code/unexpected``. Before the first session also
+    ///   ``RelayError/Code/login``, ``RelayError/Code/databaseMissing``, ``RelayError/Code/schemaMissing``,
+    ///   ``RelayError/Code/schemaUnversioned``, ``RelayError/Code/schemaTooOld``, ``RelayError/Code/privilege``
+    ///   and ``RelayError/Code/refused``.
     public func run() async throws {
         if let problem = self.settings.defect {
-            throw RelayStoreError("The relay's settings are invalid: \(problem).", isRetriable: false)
+            throw RelayError(.configuration, "The relay's settings are invalid: \(problem).")
         }
         if self.routes.destinations.isEmpty {
-            throw RelayStoreError("The relay has no routes: register a handler for a destination.", isRetriable: false)
+            throw RelayError(.noRoutes, "The relay has no routes: register a handler for a destination.")
         }
         if self.hasRun.exchange(true, ordering: .relaxed) {
-            throw RelayStoreError(
-                "This relay has been run before. A relay runs once: make another one, with transports of its own.",
-                isRetriable: false)
+            throw RelayError(
+                .alreadyRun,
+                "This relay has been run before. A relay runs once: make another one, with transports of its own.")
         }
         defer { self.hub.finish() }
-        try await withGracefulShutdownHandler {
-            let run = TransportRun(transports: self.routes.transports, logger: self.logger)
-            try await run { try await self.runSessions() }
-        } onGracefulShutdown: {
-            self.control.stop()
+        do {
+            try await withGracefulShutdownHandler {
+                let run = TransportRun(transports: self.routes.transports, logger: self.logger)
+                try await run { try await self.runSessions() }
+            } onGracefulShutdown: {
+                self.control.stop()
+            }
+        } catch {
+            // Whatever was being done then has failed because of that.
+            if Task.isCancelled { throw CancellationError() }
+            if error is RelayError { throw error }
+            throw RelayError(.unexpected, "The relay failed: \(error)", underlying: error)
         }
         self.hub.emit(.stopped)
     }
@@ -116,8 +129,8 @@ public final class Relay: Service {
                     hasWorked = hasWorked || progress.hasOpened
                 }
                 try await self.runSession(progress, isResumed: isResumed, mustTry: mustTry)
-            } catch let error as RelayStoreError
-                where !Task.isCancelled && error.remedy != .none && (error.remedy == .retry || hasWorked)
+            } catch let error as RelayError
+                where !Task.isCancelled && Self.triesAgain(after: error, hasWorked: hasWorked)
             {
                 // Having connected is no success: a full disk lets everything be read, delivered and never committed.
                 let wasWell = progress.hasCommitted || clock.now - began >= self.settings.reconnect.maximumDelay
@@ -136,6 +149,14 @@ public final class Relay: Service {
                 self.hub.emit(.disconnected(reason: error.description, retryAfter: delay))
                 try await self.pause(delay)
             }
+        }
+    }
+
+    private static func triesAgain(after error: RelayError, hasWorked: Bool) -> Bool {
+        switch error.code.remedy {
+        case .retry: true
+        case .retryIfItHasWorked: hasWorked
+        case .end: false
         }
     }
 

@@ -106,7 +106,7 @@ extension RelayLoop {
     }
 
     /// Keeps what was refused, to be tried again.
-    mutating func keep(_ work: CommitWork, of id: StreamID, refusedFor error: RelayStoreError) {
+    mutating func keep(_ work: CommitWork, of id: StreamID, refusedFor error: RelayError) {
         let now = self.clock.now
         var refused = self.streams[id]?.refused ?? RefusedCommit(now: now)
         refused.work = work.settlement.isEmpty ? nil : work

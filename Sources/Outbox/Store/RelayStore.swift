@@ -6,7 +6,8 @@ public import Logging
 public protocol RelayStore: Sendable {
     /// Opens a session for a subscription. A relay holds one at a time.
     ///
-    /// - Throws: A ``RelayStoreError`` that says whether trying again can help.
+    /// - Throws: ``RelayError`` with the code for what happened, by which the relay tries again or ends. Any other error ends it with
+    ///   ``RelayError/Code/unexpected``.
     func openSession(subscription: String, logger: Logger) async throws -> any RelaySession
 }
 
@@ -15,6 +16,8 @@ public protocol RelayStore: Sendable {
 /// An actor on which the relay's own loop runs too, so that a wake-up costs no change of thread: a store whose connection has an
 /// executor of its own gives it to its sessions. The relay calls one method after the other; only ``wake()``, and ``close()`` at the
 /// end of the time that a relay has to end, come while another call waits.
+///
+/// What its methods throw is a ``RelayError``, as from ``RelayStore/openSession(subscription:logger:)``.
 public protocol RelaySession: Actor {
     /// Tries to become the one session that owns the subscription's streams, without waiting.
     ///
@@ -45,7 +48,7 @@ public protocol RelaySession: Actor {
     ///   or another session keeps what it needs locked. The relay brings the same settlement again later, and nothing else of that
     ///   stream before. What is of no stream among these is durable.
     @discardableResult
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError]
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError]
 
     /// The keys for which ordered deferred messages exist now. Called when ``ReadResult/deferredChanged`` says that
     /// another session has changed them.
@@ -142,48 +145,4 @@ public struct ReadResult: Sendable {
         self.deferredChanged = deferredChanged
         self.lookedAtEverything = lookedAtEverything
     }
-}
-
-/// Why a store could not do what it was asked.
-public struct RelayStoreError: Error, Sendable, CustomStringConvertible {
-    /// What a relay can do about it.
-    public enum Remedy: Sendable, Hashable {
-        /// A new session may succeed where this one failed: the server is away, restarting or full.
-        case retry
-        /// Something that was set, granted or named is not as it has to be: a password, a privilege, a database. A relay that has had
-        /// a session before tries again, for what worked once will again; one that has not ends, for it was started wrongly.
-        case retryIfItHasWorked
-        /// Nothing that comes by waiting: the relay ends.
-        case none
-    }
-
-    /// What happened and what to do about it.
-    public let message: String
-    /// What a relay can do about it.
-    public let remedy: Remedy
-    /// What the store's own client said.
-    public let underlying: (any Error)?
-
-    /// Creates an error.
-    ///
-    /// - Parameters:
-    ///   - message: What happened and what to do about it.
-    ///   - remedy: What a relay can do about it.
-    ///   - underlying: What the store's own client said.
-    public init(_ message: String, remedy: Remedy, underlying: (any Error)? = nil) {
-        self.message = message
-        self.remedy = remedy
-        self.underlying = underlying
-    }
-
-    /// Creates an error that trying again helps, or does not.
-    public init(_ message: String, isRetriable: Bool, underlying: (any Error)? = nil) {
-        self.init(message, remedy: isRetriable ? .retry : .none, underlying: underlying)
-    }
-
-    /// Whether a new session may succeed where this one failed, of any relay.
-    public var isRetriable: Bool { self.remedy == .retry }
-
-    /// What happened and what to do about it.
-    public var description: String { self.message }
 }

@@ -17,13 +17,17 @@ struct TransportRun {
 
     /// Runs the transports as long as `sessions` takes.
     ///
-    /// - Throws: What `sessions` throws, or a transport.
+    /// - Throws: What `sessions` throws; ``RelayError`` for a transport that ends.
     func callAsFunction(_ sessions: @escaping @Sendable () async throws -> Void) async throws {
         if self.transports.isEmpty { return try await sessions() }
         try await withThrowingTaskGroup(of: End.self) { group in
             for transport in self.transports {
                 group.addTask {
-                    try await transport.run()
+                    do {
+                        try await transport.run()
+                    } catch {
+                        throw Self.explained(error, of: transport)
+                    }
                     return .transport(transport)
                 }
                 group.addTask {
@@ -40,10 +44,19 @@ struct TransportRun {
                 switch end {
                 case .aside: continue
                 case .transport(let transport):
-                    throw RelayStoreError("The transport \(transport) ended while it was needed.", isRetriable: false)
+                    throw RelayError(.transportEnded, "The transport \(transport) ended while it was needed.")
                 case .sessions: return await self.close()
                 }
             }
+        }
+    }
+
+    /// Why a transport has ended, for the relay that ends with it.
+    private static func explained(_ error: any Error, of transport: any Transport) -> RelayError {
+        switch error {
+        case let error as RelayError: error
+        case let error as TransportConfigurationError: RelayError(.configuration, error.description, underlying: error)
+        default: RelayError(.transportEnded, "The transport \(transport) failed: \(error)", underlying: error)
         }
     }
 

@@ -1,36 +1,47 @@
+import Outbox
 import OutboxPostgres
 
 /// Which number the program ends with for which error. What is not in these tables is a ``failure``, without a guess.
 extension ExitStatus {
-    /// For what is wrong with an outbox; `nil`: the code is not in the table.
-    init?(_ code: OutboxError.Code) {
-        switch code {
-        case .privilege: self = .noPermission
-        case .unknownVersion: self = .usage
-        case .schemaMissing, .schemaOccupied, .schemaUnversioned, .schemaOutdated, .schemaNewer, .drift:
-            self = .wrongSchema
-        case .streamMissing: self = .failure
-        default: return nil
-        }
-    }
+    /// For what ends a relay.
+    static let ofRelay: [RelayError.Code: ExitStatus] = [
+        .configuration: .usage, .noRoutes: .usage, .pooler: .usage,
+        .connection: .unavailable, .unavailable: .unavailable, .standby: .unavailable, .logChanged: .unavailable,
+        .login: .noPermission, .privilege: .noPermission,
+        .databaseMissing: .wrongSchema, .schemaMissing: .wrongSchema, .schemaUnversioned: .wrongSchema,
+        .schemaTooOld: .wrongSchema, .schemaTooNew: .wrongSchema,
+        .alreadyRun: .failure, .transportEnded: .failure, .log: .failure, .refused: .failure, .misuse: .failure,
+        .unexpected: .failure,
+    ]
+
+    /// For what is wrong with an outbox. A name that a relay's errors have too has the same number.
+    static let ofOutbox: [OutboxError.Code: ExitStatus] = [
+        .schemaName: .usage, .unknownVersion: .usage,
+        .privilege: .noPermission,
+        .schemaMissing: .wrongSchema, .schemaOccupied: .wrongSchema, .schemaUnversioned: .wrongSchema,
+        .schemaTooOld: .wrongSchema, .schemaTooNew: .wrongSchema, .drift: .wrongSchema,
+        .streamMissing: .failure,
+    ]
+
+    /// For errors of the client without a condition of the server, and for those whose condition is in no table.
+    static let ofClient: [LibPQError.Code: ExitStatus] = [
+        .configuration: .usage, .connect: .unavailable, .connectionLost: .unavailable, .timeout: .unavailable,
+        .poolClosed: .failure, .cancelled: .failure, .decoding: .failure, .transactionState: .failure, .copy: .failure,
+        .invalidValue: .badInput,
+    ]
+
+    init(_ code: RelayError.Code) { self = Self.ofRelay[code] ?? .failure }
+
+    init(_ code: OutboxError.Code) { self = Self.ofOutbox[code] ?? .failure }
 
     /// For what the client or the server says.
     init(_ error: LibPQError) {
         if let state = error.sqlState, let status = Self.status(ofState: state, isLogin: error.code == .connect) {
             self = status
-        } else if let status = Self.byCode[error.code] {
-            self = status
         } else {
-            self = error.isRetriable ? .unavailable : .failure
+            self = Self.ofClient[error.code] ?? (error.isRetriable ? .unavailable : .failure)
         }
     }
-
-    /// For errors of the client without a condition of the server, and for those whose condition is in no table.
-    static let byCode: [LibPQError.Code: ExitStatus] = [
-        .configuration: .usage, .connect: .unavailable, .connectionLost: .unavailable, .timeout: .unavailable,
-        .poolClosed: .failure, .cancelled: .failure, .decoding: .failure, .transactionState: .failure, .copy: .failure,
-        .invalidValue: .badInput,
-    ]
 
     /// For a condition of the server (appendix A of the manual of Postgres): by all five characters, or else by the class.
     private static func status(ofState state: String, isLogin: Bool) -> ExitStatus? {

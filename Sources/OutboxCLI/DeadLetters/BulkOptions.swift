@@ -31,7 +31,6 @@ struct BulkOptions: ParsableArguments {
         if self.all, !isEverything { throw CommandFailure(.usage, "--all excludes ids and filters.") }
         let schema = try server.outbox.schema
         let count = try await server.withConnection(application: "dead-letter") { connection in
-            try await schema.check(on: connection)
             return try await body(
                 OutboxInspector(schema: schema), self.options.filter(ids: self.ids), self.dryRun, connection)
         }

@@ -31,7 +31,6 @@ struct DeadLetterListCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let letters = try await self.server.withConnection(application: "dead-letter") { connection in
-            try await schema.check(on: connection)
             return try await OutboxInspector(schema: schema).deadLetters(
                 matching: self.options.filter(), limit: self.limit, on: connection)
         }

@@ -27,7 +27,6 @@ struct DeadLetterShowCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let letter = try await self.server.withConnection(application: "dead-letter") { connection in
-            try await schema.check(on: connection)
             return try await OutboxInspector(schema: schema).deadLetter(
                 id: self.id, subscription: self.subscription, on: connection)
         }

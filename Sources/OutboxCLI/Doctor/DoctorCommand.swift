@@ -66,11 +66,12 @@ struct DoctorCommand: AsyncParsableCommand {
         var limits = OutboxDoctor.Limits()
         limits.transactionAge = self.transactionAge.duration
         limits.retention = self.retention.duration
+        let schema = try self.server.outbox.schema
         let doctor = OutboxDoctor(
-            schema: try self.server.outbox.schema, subscription: self.subscription,
+            schema: schema, subscription: self.subscription,
             roles: .init(producer: self.producer, relay: self.relay, monitor: self.monitor), limits: limits)
         let findings = try await doctor.examine(self.server.configuration(application: "doctor"))
-        if self.json { DoctorOutput.printJSON(findings) } else { DoctorOutput.print(findings) }
+        if self.json { DoctorOutput.printJSON(findings, of: schema) } else { DoctorOutput.print(findings, of: schema) }
         switch findings.map(\.severity).max() {
         case .error: throw ExitCode(ExitStatus.failure.rawValue)
         case .warning: throw ExitCode(ExitStatus.warnings.rawValue)

@@ -4,13 +4,13 @@ import OutboxRuntime
 /// How the findings of a doctor are shown.
 enum DoctorOutput {
     /// Prints them for a person: a mark, the check, what was seen, and below it what to do.
-    static func print(_ findings: [DoctorFinding], on terminal: Terminal = .output) {
+    static func print(_ findings: [DoctorFinding], of schema: OutboxSchema, on terminal: Terminal = .output) {
         let width = findings.map(\.check.count).max() ?? 0
         let margin = String(repeating: " ", count: width + 4)
         for finding in findings {
             let padding = String(repeating: " ", count: width - finding.check.count + 2)
             terminal.print("\(self.mark(finding.severity, terminal)) \(finding.check)\(padding)\(finding.seen.plain())")
-            if let advice = finding.advice {
+            if let advice = CommandAdvice.advice(for: finding, of: schema) {
                 terminal.print(margin + terminal.styled("→ ", .cyan) + advice.plain())
             }
         }
@@ -37,7 +37,7 @@ enum DoctorOutput {
     }
 
     /// Prints them for a program.
-    static func printJSON(_ findings: [DoctorFinding]) {
+    static func printJSON(_ findings: [DoctorFinding], of schema: OutboxSchema) {
         var json = JSONWriter()
         json.beginObject()
         json.name("findings")
@@ -51,7 +51,7 @@ enum DoctorOutput {
             json.name("seen")
             json.string(finding.seen)
             json.name("advice")
-            json.string(finding.advice)
+            json.string(CommandAdvice.advice(for: finding, of: schema))
             json.endObject()
         }
         json.endArray()

@@ -118,10 +118,8 @@ struct EnqueueCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let outbox = self.outbox(schema)
         let id = try await self.server.withConnection(application: "enqueue") { connection in
-            try await schema.explaining {
-                try await connection.withTransaction { transaction in
-                    try await outbox.enqueue(message, in: transaction)
-                }
+            try await connection.withTransaction { transaction in
+                try await outbox.enqueue(message, in: transaction)
             }
         }
         if self.json {
@@ -138,10 +136,8 @@ struct EnqueueCommand: AsyncParsableCommand {
         let outbox = self.outbox(schema)
         let count = try await self.server.withConnection(application: "enqueue") { connection in
             do {
-                return try await schema.explaining {
-                    try await connection.withTransaction { transaction in
-                        try await lines.enqueue(into: outbox, in: transaction)
-                    }
+                return try await connection.withTransaction { transaction in
+                    try await lines.enqueue(into: outbox, in: transaction)
                 }
             } catch {
                 // The line that ended the COPY says more than what became of the COPY.

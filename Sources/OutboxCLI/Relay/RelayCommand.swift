@@ -144,7 +144,7 @@ struct RelayCommand: AsyncParsableCommand {
         let named = self.routes.compactMap { route in route.destination.map { ($0, route.sink) } }
         // Connecting first reports at once the errors that no retry can help.
         return try await self.server.withConnection(application: "relay") { connection in
-            try await schema.check(on: connection)
+            try await schema.checkVersion(on: connection)
             guard let rest = self.routes.first(where: { $0.destination == nil })?.sink else { return named }
             let backlog = try await Backlog(
                 schema: schema, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,

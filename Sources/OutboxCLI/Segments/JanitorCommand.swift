@@ -28,7 +28,6 @@ struct JanitorCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let report = try await self.server.withConnection(application: "janitor") { connection in
-            try await schema.check(on: connection)
             return try await OutboxJanitor(schema: schema, policy: self.segments.policy).run(on: connection)
         }
         if self.json { return self.printJSON(report) }

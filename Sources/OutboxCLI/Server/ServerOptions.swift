@@ -72,7 +72,7 @@ struct SchemaOption: ParsableArguments {
 
     /// The schema.
     ///
-    /// - Throws: An `OutboxSchemaError` when that cannot be a schema's name.
+    /// - Throws: An `OutboxError` when that cannot be a schema's name.
     var schema: OutboxSchema {
         get throws { try self.name.map { name in try OutboxSchema(name: name) } ?? OutboxSchema() }
     }

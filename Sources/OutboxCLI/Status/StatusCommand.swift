@@ -52,7 +52,6 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let schema = try self.server.outbox.schema
         let status = try await self.server.withConnection(application: "status") { connection in
-            try await schema.check(on: connection)
             return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
         }
         if self.json {

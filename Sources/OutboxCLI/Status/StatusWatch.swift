@@ -23,7 +23,6 @@ struct StatusWatch {
             }
             group.addTask {
                 try await self.server.withConnection(application: "status") { connection in
-                    try await schema.check(on: connection)
                     try await self.looks(at: schema, connection)
                 }
             }

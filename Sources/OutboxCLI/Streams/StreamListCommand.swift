@@ -28,7 +28,6 @@ struct StreamListCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         let streams = try await self.server.withConnection(application: "stream") { connection in
-            try await schema.check(on: connection)
             return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
                 .streams
         }

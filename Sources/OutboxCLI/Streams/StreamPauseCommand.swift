@@ -24,7 +24,6 @@ struct StreamPauseCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         try await self.server.withConnection(application: "stream") { connection in
-            try await schema.check(on: connection)
             try await OutboxStreams(schema: schema).pause(
                 Destination(self.stream.destination), subscription: self.stream.subscription, on: connection)
         }
@@ -51,7 +50,6 @@ struct StreamResumeCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.outbox.schema
         try await self.server.withConnection(application: "stream") { connection in
-            try await schema.check(on: connection)
             try await OutboxStreams(schema: schema).resume(
                 Destination(self.stream.destination), subscription: self.stream.subscription, on: connection)
         }

@@ -42,7 +42,6 @@ struct StreamRewindCommand: AsyncParsableCommand {
         let schema = try self.server.outbox.schema
         let target = self.toID.map { RewindTarget.id($0) } ?? .time(self.toTime!.date)
         let first = try await self.server.withConnection(application: "stream") { connection in
-            try await schema.check(on: connection)
             return try await OutboxStreams(schema: schema).rewind(
                 Destination(self.stream.destination), to: target, subscription: self.stream.subscription, on: connection
             )

@@ -27,8 +27,8 @@ extension OutboxDoctor {
                     "doorbell", .error, "rang on \(channel), and a second session, which listens, heard nothing",
                     advice: """
                         Connect without a pooler, or through one in session mode. Until then a relay finds messages by its \
-                        fallback poll only, every 30 s; --poll 1s looks more often.
-                        """)
+                        fallback poll only, every 30 s, unless it is set to poll more often.
+                        """, remedy: .pollMoreOften)
             ]
         }
         return [DoctorFinding("doorbell", .ok, "rang on \(channel), and was heard after \(after.milliseconds) ms")]
@@ -98,7 +98,9 @@ extension OutboxDoctor {
         let used = segments.filter { !$0.isEmpty }.count
         guard let current else {
             return [
-                DoctorFinding("segments", .warning, "no relay or janitor has noted which segment is current", advice: Self.janitor)
+                DoctorFinding(
+                    "segments", .warning, "no relay or janitor has noted which segment is current",
+                    advice: Self.janitor, remedy: .runJanitor)
             ]
         }
         let now = segments[current]
@@ -113,7 +115,8 @@ extension OutboxDoctor {
         if let empty = others.first(where: \.isEmpty) {
             return [
                 DoctorFinding(
-                    "segments", .warning, "\(seen), though segment \(empty.number) is empty", advice: Self.janitor)
+                    "segments", .warning, "\(seen), though segment \(empty.number) is empty",
+                    advice: Self.janitor, remedy: .runJanitor)
             ]
         }
         for other in others {
@@ -124,7 +127,7 @@ extension OutboxDoctor {
                 DoctorFinding(
                     "segments", .warning,
                     "\(seen), and segment \(other.number), which all streams have passed, is not emptied",
-                    advice: Self.janitor)
+                    advice: Self.janitor, remedy: .runJanitor)
             ]
         }
         return [
@@ -132,14 +135,13 @@ extension OutboxDoctor {
                 "segments", .warning,
                 "\(seen): every other one holds messages that a stream has not passed, so the log grows",
                 advice: """
-                    Find whose they are: “outbox status” names destinations without a relay, “outbox stream list” those that are \
-                    paused or behind, each with --subscription.
-                    """)
+                    Find whose they are: destinations without a relay, or streams that are paused or behind, of any subscription.
+                    """, remedy: .findUnpassed)
         ]
     }
 
     private static let janitor = """
-        Run a relay that has the grants of this version, or “outbox janitor” every hour. If one runs, see its log.
+        Run a relay that has the grants of this version, or a janitor every hour. If one runs, see its log.
         """
 
     /// Whether a relay delivers, and delivers to every destination.
@@ -147,17 +149,16 @@ extension OutboxDoctor {
         let status = try await OutboxInspector(schema: self.schema).status(
             subscription: self.subscription, countLimit: 1, on: connection)
         var findings: [DoctorFinding] = []
-        func warn(_ seen: String, _ advice: String) {
-            findings.append(DoctorFinding("relay", .warning, seen, advice: advice))
+        func warn(_ seen: String, _ advice: String, _ remedy: DoctorFinding.Remedy? = nil) {
+            findings.append(DoctorFinding("relay", .warning, seen, advice: advice, remedy: remedy))
         }
         if status.relay == nil {
-            warn("none is working for the subscription “\(self.subscription)”", "Start one: outbox relay, or your own.")
+            warn("none is working for the subscription “\(self.subscription)”", "Start one.", .runRelay)
         }
         for waiting in status.unregistered {
             warn(
                 "messages for “\(waiting.destination)” wait, and no relay has ever had a route for it",
-                "Give a relay a route for it. If the name is a mistake, deliver them to nowhere: outbox relay --route NAME=discard."
-            )
+                "Give a relay a route for it. If the name is a mistake, one that delivers to nowhere.", .addRoute)
         }
         for stream in status.streams where stream.isDown == true {
             warn(
@@ -166,7 +167,7 @@ extension OutboxDoctor {
             )
         }
         for stream in status.streams where stream.pausedAt != nil {
-            warn("the stream of “\(stream.destination)” is paused", "When it may go on: outbox stream resume NAME.")
+            warn("the stream of “\(stream.destination)” is paused", "Resume it when it may go on.", .resumeStream)
         }
         if let relay = status.relay {
             for stream in status.streams where stream.pausedAt == nil && stream.isDown != true {
@@ -189,9 +190,9 @@ extension OutboxDoctor {
                 warn(
                     "the session of the relay that works (server process \(relay.processID)) has been silent for \(Int(silence.seconds)) s",
                     """
-                    With the default fallback poll it asks something every 30 s: its process may be frozen or its network gone. If it \
-                    is not run with --no-fallback-poll: SELECT pg_terminate_backend(\(relay.processID)), and another one takes over.
-                    """)
+                    With the default fallback poll it asks something every 30 s: its process may be frozen or its network gone. Unless \
+                    it is set not to poll: SELECT pg_terminate_backend(\(relay.processID)), and another one takes over.
+                    """, .endSilentRelay(process: relay.processID))
             }
         }
         let standbys = status.relays.filter { !$0.isOwner }.count

@@ -8,14 +8,18 @@ extension OutboxDoctor {
         do {
             statuses = try await OutboxMigrator(schema: self.schema).status(on: connection)
         } catch let error as OutboxError where [.schemaOccupied, .schemaUnversioned].contains(error.code) {
-            return [DoctorFinding("schema", .error, error.message)]
+            return [
+                DoctorFinding(
+                    "schema", .error, error.message,
+                    remedy: error.code == .schemaUnversioned ? .restoreVersions : nil)
+            ]
         }
         let known = OutboxSchema.currentVersion
         if statuses.allSatisfy({ $0.state == .pending }) {
             return [
                 DoctorFinding(
                     "schema", .error, "there is no outbox in the schema \(self.schema.identifier)",
-                    advice: "Create it: outbox migrate up\(self.option). Or name another schema.")
+                    advice: "Create it, or name another schema.", remedy: .createSchema)
             ]
         }
         let findings = statuses.compactMap { status -> DoctorFinding? in
@@ -24,8 +28,7 @@ extension OutboxDoctor {
             case .applied:
                 return nil
             case .pending:
-                return DoctorFinding(
-                    "schema", .error, "\(what) is missing", advice: "Apply it: outbox migrate up\(self.option)")
+                return DoctorFinding("schema", .error, "\(what) is missing", advice: "Apply it.", remedy: .migrate)
             case .unknown where status.isReadable:
                 return DoctorFinding(
                     "schema", .ok, "\(what) is newer than this program, which knows \(known) and works with it")
@@ -37,22 +40,19 @@ extension OutboxDoctor {
                 return DoctorFinding(
                     "schema", .warning, "\(what) was applied with another text than this program has",
                     advice: """
-                        Use the program that applied it. If the difference does not matter, “outbox migrate \
-                        up\(self.option)” says how to accept it.
-                        """)
+                        Use the program that applied it. If the difference does not matter, the error of a migration says how to \
+                        accept it.
+                        """, remedy: .acceptDrift)
             }
         }
         return findings.isEmpty ? [DoctorFinding("schema", .ok, "version \(known), as it was made")] : findings
     }
 
-    /// The option that names the schema, where it has to be given.
-    private var option: String { self.schema.name == "outbox" ? "" : " --schema \(self.schema.name)" }
-
     /// Whether triggers, indexes, partitions and constraints are there and work.
     func objects(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let result = try await connection.query(LibPQStatement(self.statements.brokenObjects))
         let findings = try result.map { row in
-            DoctorFinding("objects", .error, try row.decode("seen"), advice: try row.decode("mend"))
+            self.finding("objects", .error, try row.decode("seen"), mend: try row.decode("mend"))
         }
         return findings.isEmpty
             ? [DoctorFinding("objects", .ok, "triggers, indexes, partitions and constraints are in force")] : findings
@@ -83,11 +83,20 @@ extension OutboxDoctor {
             ])
         }
         let findings = try results[1].map { row in
-            DoctorFinding(
+            self.finding(
                 check, try row.decode("is_error", as: Bool.self) ? .error : .warning, try row.decode("seen"),
-                advice: try row.decode("mend"))
+                mend: try row.decode("mend"))
         }
         return findings.isEmpty ? [DoctorFinding(check, .ok, well)] : findings
+    }
+
+    /// - Parameter mend: What to do; nil: the migration that made it has it.
+    private func finding(
+        _ check: String, _ severity: DoctorFinding.Severity, _ seen: String, mend: String?
+    ) -> DoctorFinding {
+        if let mend { return DoctorFinding(check, severity, seen, advice: mend) }
+        return DoctorFinding(
+            check, severity, seen, advice: "Restore it from the migration that made it.", remedy: .restoreObject)
     }
 
     /// Whether roles have the privileges that they need.

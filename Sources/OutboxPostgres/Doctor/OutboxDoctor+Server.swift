@@ -44,7 +44,7 @@ extension OutboxDoctor {
                 connection: connection, configuration: postgres, logger: self.logger)()
             let seen = isPooled ? "a pooler in session mode, which does" : "none: this session is the server's own"
             return [DoctorFinding("pooler", .ok, seen)]
-        } catch let error as RelayStoreError {
+        } catch let error as RelayError {
             return [
                 DoctorFinding(
                     "pooler", .error, "a pooler in transaction mode: locks and LISTEN are given away with the session",

@@ -63,7 +63,7 @@ public struct PostgresOutbox: Sendable {
     ///
     /// - Returns: The message's number, or that of the first one with its idempotency key.
     /// - Throws: ``/Outbox/InvalidMessage`` before anything is sent. After any other error the transaction can only be
-    ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated`` or
+    ///   rolled back: ``OutboxError`` with ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaTooOld`` or
     ///   ``OutboxError/Code/privilege``, ``LibPQError``.
     @discardableResult
     public func enqueue(_ message: NewMessage, in transaction: borrowing LibPQTransaction) async throws -> Int64 {

@@ -29,8 +29,8 @@ public struct OutboxInspector: Sendable {
     ///   - earlier: An earlier status of the subscription, to compare with: see ``OutboxStatus/Stream/rate``. Default: none.
     ///   - countLimit: How far to count messages. Default 1,000,000.
     ///   - connection: A connection that is not in a transaction.
-    /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated``,
-    ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
+    /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaTooOld``,
+    ///   ``OutboxError/Code/schemaTooNew``, ``OutboxError/Code/privilege``.
     public func status(
         subscription: String = "main", since earlier: OutboxStatus? = nil, countLimit: Int = 1_000_000,
         on connection: LibPQConnection

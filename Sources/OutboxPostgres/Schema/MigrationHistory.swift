@@ -54,7 +54,7 @@ struct MigrationHistory: Sendable {
                 Version \(later.version) has been applied to the schema \(self.schema.identifier) and version \
                 \(next.version), which comes before it, has not. Restore the row of version \(next.version) in \
                 \(self.schema.identifier).migration if the change itself is there, or restore a backup.
-                """)
+                """, schema: self.schema)
         }
         return next.version <= target ? next : nil
     }
@@ -74,7 +74,7 @@ struct MigrationHistory: Sendable {
     private func checkKnown(_ version: Int) throws(OutboxError) {
         if self.known.contains(where: { $0.version == version }) { return }
         let known = self.known.map { "\($0.version)" }.joined(separator: ", ")
-        throw OutboxError(.unknownVersion, "There is no migration \(version). Known versions: \(known).")
+        throw OutboxError(.unknownVersion, "There is no migration \(version). Known versions: \(known).", schema: self.schema)
     }
 
     /// A newer schema that this program works with has nothing for it to do.
@@ -99,6 +99,6 @@ struct MigrationHistory: Sendable {
             text than this program has. Use the program that applied it. Or, once you have made sure that the \
             difference does not matter, accept it: UPDATE \(self.schema.identifier).migration SET checksum = \
             '\(file.checksum)' WHERE version = \(file.version)
-            """)
+            """, schema: self.schema)
     }
 }

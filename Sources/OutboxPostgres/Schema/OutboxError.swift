@@ -1,15 +1,21 @@
 /// Why something could not be done with an outbox: what it is, and what to do about it.
+///
+/// ``description`` can be logged anywhere: it holds neither values nor credentials. A relay's session throws the same kinds of failure as
+/// a ``/Outbox/RelayError``, whose ``/Outbox/RelayError/underlying`` is such an error.
 public struct OutboxError: Error, Sendable {
-    /// What kind of failure it is.
+    /// What kind of failure it is. More codes may come.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String, CaseIterable {
-            case schemaMissing, schemaOccupied, schemaUnversioned, schemaOutdated, schemaNewer, drift, unknownVersion
+            case schemaName, schemaMissing, schemaOccupied, schemaUnversioned, schemaTooOld, schemaTooNew
+            case drift, unknownVersion
             case privilege
             case streamMissing
         }
 
         private let kind: Kind
 
+        /// A name cannot be a schema's.
+        public static let schemaName = Code(kind: .schemaName)
         /// There is no outbox in the schema.
         public static let schemaMissing = Code(kind: .schemaMissing)
         /// The schema holds tables with the names of an outbox's tables, but they are not an outbox's.
@@ -18,9 +24,9 @@ public struct OutboxError: Error, Sendable {
         /// the structure alone, or the rows were removed. ``OutboxMigrator/up(to:on:progress:)`` restores them.
         public static let schemaUnversioned = Code(kind: .schemaUnversioned)
         /// The schema is older than this program needs.
-        public static let schemaOutdated = Code(kind: .schemaOutdated)
-        /// The schema is newer than this program works with.
-        public static let schemaNewer = Code(kind: .schemaNewer)
+        public static let schemaTooOld = Code(kind: .schemaTooOld)
+        /// The schema works with newer programs only.
+        public static let schemaTooNew = Code(kind: .schemaTooNew)
         /// What was applied to the schema is not what this program would have applied.
         public static let drift = Code(kind: .drift)
         /// No migration has that version.
@@ -43,16 +49,20 @@ public struct OutboxError: Error, Sendable {
     public let message: String
     /// What the client said.
     public let underlying: (any Error)?
+    /// The outbox that was used; nil: none was, or it does not matter which.
+    package let schema: OutboxSchema?
     /// The file in which the error arose.
     package let file: String
     /// The line in which the error arose.
     package let line: Int
 
     init(
-        _ code: Code, _ message: String, underlying: (any Error)? = nil, file: String = #fileID, line: Int = #line
+        _ code: Code, _ message: String, schema: OutboxSchema? = nil, underlying: (any Error)? = nil,
+        file: String = #fileID, line: Int = #line
     ) {
         self.code = code
         self.message = message
+        self.schema = schema
         self.underlying = underlying
         self.file = file
         self.line = line
@@ -86,8 +96,8 @@ extension OutboxError {
             .privilege,
             """
             The role lacks a privilege to \(task) the outbox in the schema \(schema.identifier): \(error). Connect as \
-            the schema's owner, or grant what "outbox schema --grants" prints.
-            """, underlying: error)
+            the schema's owner, or grant the role what it needs.
+            """, schema: schema, underlying: error)
     }
 
     /// The same, where a statement has named nothing but the outbox's own tables.
@@ -99,11 +109,9 @@ extension OutboxError {
         // No such function, or none with these parameters.
         if let error = error as? LibPQError, error.sqlState == "42883" {
             return OutboxError(
-                .schemaOutdated,
-                """
-                The outbox in the schema \(schema.identifier) is older than this program. Bring it up to date with \
-                "outbox migrate up".
-                """, underlying: error)
+                .schemaTooOld,
+                "The outbox in the schema \(schema.identifier) is older than this program. Bring it up to date.",
+                schema: schema, underlying: error)
         }
         return self.explaining(error, schema: schema, task: task)
     }
@@ -111,10 +119,8 @@ extension OutboxError {
     static func missing(_ schema: OutboxSchema, underlying: (any Error)? = nil) -> OutboxError {
         OutboxError(
             .schemaMissing,
-            """
-            There is no outbox in the schema \(schema.identifier) of this database. Create it with \
-            "outbox migrate up", or name another schema.
-            """, underlying: underlying)
+            "There is no outbox in the schema \(schema.identifier) of this database. Create it, or name another schema.",
+            schema: schema, underlying: underlying)
     }
 
     static func unversioned(_ schema: OutboxSchema) -> OutboxError {
@@ -122,25 +128,25 @@ extension OutboxError {
             .schemaUnversioned,
             """
             The table \(schema.identifier).migration is empty, so the version of the outbox is not known: it came with a dump of \
-            the structure alone, or its rows were removed. Restore them with "outbox migrate up".
-            """)
+            the structure alone, or its rows were removed. Migrating restores them.
+            """, schema: schema)
     }
 
     static func outdated(_ schema: OutboxSchema, version: Int, needed: Int) -> OutboxError {
         OutboxError(
-            .schemaOutdated,
+            .schemaTooOld,
             """
             The schema \(schema.identifier) is at version \(version), older than this program, which needs \(needed). Bring it \
-            up to date with "outbox migrate up".
-            """)
+            up to date.
+            """, schema: schema)
     }
 
     static func newer(_ schema: OutboxSchema, version: Int, known: Int) -> OutboxError {
         OutboxError(
-            .schemaNewer,
+            .schemaTooNew,
             """
             The schema \(schema.identifier) is at version \(version), which works with newer programs only; this one knows \
             \(known). Update the program.
-            """)
+            """, schema: schema)
     }
 }

@@ -63,7 +63,7 @@ public struct OutboxMigrator: Sendable {
     ///   - progress: Called after each step that was committed.
     /// - Returns: The steps that this call has made; none when there was nothing to do.
     /// - Throws: ``OutboxError`` with ``OutboxError/Code/drift`` if a migration was applied with another text,
-    ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/schemaOccupied``, ``OutboxError/Code/unknownVersion``,
+    ///   ``OutboxError/Code/schemaTooNew``, ``OutboxError/Code/schemaOccupied``, ``OutboxError/Code/unknownVersion``,
     ///   ``OutboxError/Code/privilege``. The steps before it have been made.
     @discardableResult
     public func up(
@@ -199,6 +199,6 @@ public struct OutboxMigrator: Sendable {
             """
             The schema \(self.schema.identifier) holds relations that have the names of an outbox's and are no \
             complete outbox: \(relations.joined(separator: ", ")). Name another schema, or move them away.
-            """)
+            """, schema: self.schema)
     }
 }

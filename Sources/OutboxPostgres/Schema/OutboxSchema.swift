@@ -20,21 +20,21 @@ public struct OutboxSchema: Sendable, Hashable {
 
     /// The schema of that name.
     ///
-    /// - Throws: ``OutboxSchemaError`` when it cannot be a schema's name: empty, longer than 63 bytes, with a NUL or
+    /// - Throws: ``OutboxError/Code/schemaName`` when it cannot be a schema's name: empty, longer than 63 bytes, with a NUL or
     ///   beginning with `pg_`.
-    public init(name: String) throws(OutboxSchemaError) {
-        if name.isEmpty { throw OutboxSchemaError("A schema's name is not empty.") }
-        if name.utf8.count > 63 { throw OutboxSchemaError("A schema's name has at most 63 bytes.") }
-        if name.utf8.contains(0) { throw OutboxSchemaError("A schema's name has no NUL.") }
+    public init(name: String) throws(OutboxError) {
+        if name.isEmpty { throw OutboxError(.schemaName, "A schema's name is not empty.") }
+        if name.utf8.count > 63 { throw OutboxError(.schemaName, "A schema's name has at most 63 bytes.") }
+        if name.utf8.contains(0) { throw OutboxError(.schemaName, "A schema's name has no NUL.") }
         // It is in comments of the SQL too.
-        if name.contains(where: \.isNewline) { throw OutboxSchemaError("A schema's name has no line break.") }
+        if name.contains(where: \.isNewline) { throw OutboxError(.schemaName, "A schema's name has no line break.") }
         // By bytes, as the server reads: a dollar with a combining accent is one Character, and not the dollar.
         let bytes = Array(name.utf8)
         if bytes.starts(with: "pg_".utf8) {
-            throw OutboxSchemaError("Postgres keeps names that begin with pg_ for itself.")
+            throw OutboxError(.schemaName, "Postgres keeps names that begin with pg_ for itself.")
         }
         if bytes.contains(Array("$outbox$".utf8)) || bytes.contains(Array("{{schema".utf8)) {
-            throw OutboxSchemaError("A schema's name contains neither $outbox$ nor {{schema.")
+            throw OutboxError(.schemaName, "A schema's name contains neither $outbox$ nor {{schema.")
         }
         self.name = name
     }
@@ -131,15 +131,5 @@ public struct OutboxSchema: Sendable, Hashable {
                 separator: self.identifierText
             )
             .split(separator: "{{schema}}", omittingEmptySubsequences: false).joined(separator: self.identifier)
-    }
-}
-
-/// Why a name cannot be a schema's.
-public struct OutboxSchemaError: Error, Sendable, CustomStringConvertible {
-    /// What is wrong with it.
-    public let description: String
-
-    init(_ description: String) {
-        self.description = description
     }
 }

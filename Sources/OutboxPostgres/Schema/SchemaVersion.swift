@@ -15,8 +15,8 @@ struct SchemaVersion: Sendable, Hashable {
 
     /// Makes sure that a program works with the schema.
     ///
-    /// - Throws: ``OutboxError/Code/schemaUnversioned``, ``OutboxError/Code/schemaOutdated`` or
-    ///   ``OutboxError/Code/schemaNewer``.
+    /// - Throws: ``OutboxError/Code/schemaUnversioned``, ``OutboxError/Code/schemaTooOld`` or
+    ///   ``OutboxError/Code/schemaTooNew``.
     func check(_ schema: OutboxSchema, program: Program = Program()) throws(OutboxError) {
         if self.newest == 0 { throw OutboxError.unversioned(schema) }
         if self.newest < program.oldest {

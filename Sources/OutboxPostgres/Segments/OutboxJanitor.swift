@@ -29,8 +29,8 @@ public struct OutboxJanitor: Sendable {
     /// - Parameter connection: A connection that is not in a transaction, of a role with the grants of a relay; see
     ///   ``OutboxSchema/grants(producer:relay:monitor:)``.
     /// - Returns: What was found and done.
-    /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaOutdated``,
-    ///   ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``; beside them what the client throws,
+    /// - Throws: ``OutboxError/Code/schemaMissing``, ``OutboxError/Code/schemaTooOld``,
+    ///   ``OutboxError/Code/schemaTooNew``, ``OutboxError/Code/privilege``; beside them what the client throws,
     ///   ``LibPQError`` or ``LibPQTransactionError``.
     @discardableResult
     public func run(on connection: LibPQConnection) async throws -> JanitorReport {

@@ -25,7 +25,7 @@ struct NumberWatch {
         self.lastID = try result[0].decode(0)
     }
 
-    static let idsBeganAgain = RelayStoreError(
-        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.",
-        remedy: .retry)
+    static let idsBeganAgain = RelayError(
+        .logChanged,
+        "The log's ids have begun again while a relay was reading it; the cursors are looked at by a new session.")
 }

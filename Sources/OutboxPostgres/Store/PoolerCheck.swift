@@ -17,7 +17,7 @@ struct PoolerCheck {
     }
 
     /// - Returns: Whether there is a pooler, in session mode.
-    /// - Throws: A ``RelayStoreError`` when the session is shared; what the client throws.
+    /// - Throws: ``/Outbox/RelayError/Code/pooler`` when the session is shared; what the client throws.
     @discardableResult
     func callAsFunction() async throws -> Bool {
         let first = try await self.place()
@@ -26,11 +26,12 @@ struct PoolerCheck {
         let other = try await self.processOfAnother()
         let isOwn = try await self.isUninterrupted(first.process)
         if other == first.process || !isOwn {
-            let message = """
+            throw RelayError(
+                .pooler,
+                """
                 A pooler in transaction mode is between the relay and Postgres. The relay needs a session of its own, also \
                 when it only polls: connect directly, or through a pool in session mode.
-                """
-            throw RelayStoreError(message, isRetriable: false, underlying: LibPQError(.configuration, message))
+                """)
         }
         self.logger.debug("A pooler is between the relay and Postgres, in session mode")
         return true

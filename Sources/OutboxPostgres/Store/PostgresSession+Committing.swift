@@ -4,14 +4,14 @@ import OutboxSQL
 
 extension PostgresSession {
     /// Makes settlements durable; see ``/Outbox/RelaySession/commit(_:)``.
-    func store(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+    func store(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
         try await self.receiveAhead()
         let works = settlements.compactMap(self.work).filter { !$0.steps.isEmpty }
         if works.isEmpty { return [:] }
         guard let refusal = try await self.refusal(of: works) else { return [:] }
         if works.count == 1 { return [works[0].stream: refusal] }
         // The cause may lie in one of the streams: the others do not wait for it.
-        var refused: [StreamID: RelayStoreError] = [:]
+        var refused: [StreamID: RelayError] = [:]
         for work in works {
             // What is refused of each is refused of all.
             refused[work.stream] = refused.count >= 3 ? refusal : try await self.refusal(of: [work])
@@ -22,7 +22,7 @@ extension PostgresSession {
     /// Makes works durable, all or nothing.
     ///
     /// - Returns: Why the server has refused that, though the session goes on; nil: it is done.
-    private func refusal(of works: [CommitPlan.StreamWork]) async throws -> RelayStoreError? {
+    private func refusal(of works: [CommitPlan.StreamWork]) async throws -> RelayError? {
         let plan = CommitPlan(
             preamble: [(.sameLog, self.sameLog), (.idsHaveRisen, self.numbers.haveRisen(self.statements))], works)
         let results: [LibPQResult]
@@ -39,7 +39,7 @@ extension PostgresSession {
     ///
     /// - Returns: Why the server has refused it, though the session goes on.
     /// - Throws: What ends the session.
-    private func refusal(of plan: CommitPlan, _ error: LibPQError) async throws -> RelayStoreError {
+    private func refusal(of plan: CommitPlan, _ error: LibPQError) async throws -> RelayError {
         if error.sqlState == SQLState.divisionByZero {
             switch plan.step(of: error) {
             case .sameLog: throw Self.logReplaced
@@ -52,14 +52,14 @@ extension PostgresSession {
             default: break
             }
         }
-        let explained = RelayStoreError(error)
+        let explained = RelayError(error)
         guard error.isRefusalOfWork, await self.connection.isUsable else { throw explained }
         if error.sqlState != SQLState.lockNotAvailable { return explained }
         let holders = try await self.lockHolders()
         if holders.isEmpty { return explained }
-        return RelayStoreError(
-            "What is to be written is locked by another session: \(holders.joined(separator: "; "))",
-            remedy: .retry, underlying: error)
+        return RelayError(
+            .unavailable, "What is to be written is locked by another session: \(holders.joined(separator: "; "))",
+            underlying: error)
     }
 
     /// Takes over what a commit that was made has returned.
@@ -99,30 +99,32 @@ extension PostgresSession {
     var sameLog: LibPQStatement { self.bound(self.statements.sameLog, [.int8(Int64(self.logID))]) }
 
     /// What the failure of a pipeline with ``sameLog`` means.
-    func explained(_ error: LibPQError) -> RelayStoreError {
+    func explained(_ error: LibPQError) -> RelayError {
         let isAnotherLog = error.sqlState == SQLState.divisionByZero && error.statementIndex == 0
-        return isAnotherLog ? Self.logReplaced : RelayStoreError(error)
+        return isAnotherLog ? Self.logReplaced : RelayError(error)
     }
 
-    private func numbersTaken(_ error: LibPQError) -> RelayStoreError {
-        RelayStoreError(
+    private func numbersTaken(_ error: LibPQError) -> RelayError {
+        RelayError(
+            .logChanged,
             """
             The log's numbers have begun again, while messages with such numbers are still deferred or dead. Nothing is lost, \
             and nothing more of this destination is stored until they are gone: replay or discard the dead letters, empty \
             \(self.schema.identifier).deferred, or number the log on from where it was.
-            """, remedy: .retry, underlying: error)
+            """, underlying: error)
     }
 
-    private func numbersOfAnotherTime(_ error: LibPQError, _ stream: StreamID) -> RelayStoreError {
-        RelayStoreError(
+    private func numbersOfAnotherTime(_ error: LibPQError, _ stream: StreamID) -> RelayError {
+        RelayError(
+            .logChanged,
             """
             Messages with transaction numbers of another time were put into the log while a relay was reading it, for \
             \(self.streams[stream]?.destination.name ?? "\(stream)"): all since the stored cursor is read again, by ids.
-            """, remedy: .retry, underlying: error)
+            """, underlying: error)
     }
 
-    static var logReplaced: RelayStoreError {
-        RelayStoreError("The outbox was dropped and created again while a relay was reading it.", isRetriable: true)
+    static var logReplaced: RelayError {
+        RelayError(.logChanged, "The outbox was dropped and created again while a relay was reading it.")
     }
 
     /// Another session has moved a stream's cursor: the stream is read from there. What was made durable with the page, that its
@@ -133,13 +135,12 @@ extension PostgresSession {
             _ = try await self.reloadStreams()
         } catch {
             // The commit is made: that this is not known is no reason to try it again in this session.
-            throw RelayStoreError(error)
+            throw RelayError(error)
         }
         for stream in unmoved where known[stream]?.generation == self.streams[stream]?.generation {
-            throw RelayStoreError(
-                """
-                The stream \(stream) is gone: its row was removed, or the whole outbox, while a relay was reading it.
-                """, isRetriable: true)
+            throw RelayError(
+                .logChanged,
+                "The stream \(stream) is gone: its row was removed, or the whole outbox, while a relay was reading it.")
         }
     }
 

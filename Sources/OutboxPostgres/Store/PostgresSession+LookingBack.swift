@@ -55,7 +55,7 @@ extension PostgresSession {
     /// Looks at a slice, if there is one left.
     ///
     /// - Returns: Whether there was.
-    /// - Throws: ``/Outbox/RelayStoreError`` where a stream has passed messages that it has not read: they are read by the session that
+    /// - Throws: ``/Outbox/RelayError`` where a stream has passed messages that it has not read: they are read by the session that
     ///   follows.
     func lookBackOnce() async throws -> Bool {
         guard var back = self.lookBack else { return false }
@@ -87,8 +87,9 @@ extension PostgresSession {
         self.logger.error(
             "Ids have not risen with the numbers of transactions; all since this session began is read again",
             metadata: ["outbox.destinations": "\(names)"])
-        throw RelayStoreError(
-            "Messages for \(names) were passed by their ids before they were read; they are read from where the session began.",
-            remedy: .retry)
+        throw RelayError(
+            .logChanged,
+            "Messages for \(names) were passed by their ids before they were read; they are read from where the session began."
+        )
     }
 }

@@ -17,7 +17,7 @@ extension PostgresSession {
     /// Looks at the log's numbers before the cursors are trusted, and lets the ids jump ahead where the server was started since a
     /// relay last began.
     ///
-    /// - Throws: ``/Outbox/RelayStoreError`` where ids fall, so that there is no order; ``LibPQError``.
+    /// - Throws: ``/Outbox/RelayError`` where ids fall, so that there is no order; ``LibPQError``.
     func checkNumbers() async throws -> Numbers {
         let row = try await self.connection.query(self.bound(self.statements.numbers))[0]
         if let skipped = try row.decode("to_id", as: Int64?.self) {
@@ -26,18 +26,20 @@ extension PostgresSession {
                 metadata: ["outbox.id": "\(skipped)"])
         }
         guard let increment = try row.decode("increment", as: Int64?.self) else {
-            throw RelayStoreError(
+            throw RelayError(
+                .log,
                 """
                 The column id of \(self.schema.identifier).message draws from no sequence of its own, so messages cannot be numbered. \
-                Restore it from the migration that made it: outbox schema prints it.
-                """, remedy: .retryIfItHasWorked)
+                Restore it from the migration that made it.
+                """)
         }
         if increment < 0 {
-            throw RelayStoreError(
+            throw RelayError(
+                .log,
                 """
                 The ids of \(self.schema.identifier).message fall, so messages have no order. Let them rise: \
                 ALTER TABLE \(self.schema.identifier).message ALTER id SET INCREMENT BY 1
-                """, remedy: .none)
+                """)
         }
         let rise = try row.decode("ids_rise", as: Bool.self)
         if !rise {
@@ -55,11 +57,11 @@ extension PostgresSession {
     }
 
     /// Makes sure that ids have not begun again.
-    func checkIDs() async throws(RelayStoreError) {
+    func checkIDs() async throws(RelayError) {
         do throws(LibPQError) {
             try self.numbers.haveRisen(try await self.connection.query(self.numbers.haveRisen(self.statements)))
         } catch {
-            throw error.sqlState == SQLState.divisionByZero ? NumberWatch.idsBeganAgain : RelayStoreError(error)
+            throw error.sqlState == SQLState.divisionByZero ? NumberWatch.idsBeganAgain : RelayError(error)
         }
     }
 

@@ -4,12 +4,12 @@ import OutboxSQL
 
 extension PostgresSession {
     /// Sets the session up and checks what it needs: a primary server, the schema, its version, the role's privileges.
-    func prepared() async throws -> PostgresSession {
+    func prepared() async throws(RelayError) -> PostgresSession {
         do {
             try await self.prepare()
         } catch {
             await self.connection.close()
-            throw (error as? LibPQError).map { RelayStoreError($0) } ?? error
+            throw RelayError(explaining: error)
         }
         return self
     }
@@ -23,28 +23,29 @@ extension PostgresSession {
         guard let log = try facts.decode("message", as: Int64?.self),
             try facts.decode("migration", as: Int64?.self) != nil
         else {
-            let error = OutboxError.missing(self.schema)
-            throw RelayStoreError(error.message, remedy: .retryIfItHasWorked, underlying: error)
+            throw OutboxError.missing(self.schema)
         }
         if try facts.decode("standby", as: Bool.self) {
-            throw RelayStoreError(
-                "The server is a standby, which is read only: connect the relay to the primary.", isRetriable: true)
+            throw RelayError(
+                .standby, "The server is a standby, which is read only: connect the relay to the primary.")
         }
         if try facts.decode("replicated", as: Bool.self) {
-            throw RelayStoreError(
+            throw RelayError(
+                .standby,
                 """
                 The log in the schema \(self.schema.identifier) is written by a subscription of logical replication, so its \
                 messages have the numbers of another server. Deliver them there; here, a relay begins when the subscription \
                 has been dropped (DROP SUBSCRIPTION).
-                """, isRetriable: true)
+                """)
         }
         if let hidden = try facts.decode("hidden", as: String?.self) {
-            throw RelayStoreError(
+            throw RelayError(
+                .privilege,
                 """
                 Row level security is in force for this role on tables of the schema \(self.schema.identifier): \(hidden). It \
                 would hide messages from the relay, which would pass them. Switch it off for these tables (ALTER TABLE … DISABLE \
                 ROW LEVEL SECURITY), or give the relay's role BYPASSRLS.
-                """, remedy: .retryIfItHasWorked)
+                """)
         }
         self.logID = UInt32(truncatingIfNeeded: log)
         self.headersVerified = try facts.decode("headers_verified", as: Bool.self)
@@ -63,13 +64,7 @@ extension PostgresSession {
 
     private func checkVersion() async throws {
         let result = try await self.connection.query(LibPQStatement(self.statements.version.text, []))
-        do {
-            try SchemaVersion(result[0]).check(self.schema)
-        } catch let error as OutboxError {
-            // Only another program can work with a newer schema; others may be brought up to date meanwhile.
-            let remedy: RelayStoreError.Remedy = error.code == .schemaNewer ? .none : .retryIfItHasWorked
-            throw RelayStoreError(error.message, remedy: remedy, underlying: error)
-        }
+        try SchemaVersion(result[0]).check(self.schema)
     }
 
     private func checkPrivileges() async throws {
@@ -85,22 +80,19 @@ extension PostgresSession {
             }
         }
         if !missing.isEmpty {
-            let error = OutboxError(
+            throw OutboxError(
                 .privilege,
                 """
                 The relay's role lacks privileges in the schema \(self.schema.identifier): \
-                \(missing.joined(separator: ", ")). Grant them with what "outbox schema --grants" prints.
-                """)
-            throw RelayStoreError(error.message, remedy: .retryIfItHasWorked, underlying: error)
+                \(missing.joined(separator: ", ")). Grant them to it.
+                """, schema: self.schema)
         }
         if !missingForJanitor.isEmpty, self.janitorSchedule != nil {
             // Delivering is worth more than tidying, and an outbox that was migrated has the grants of before.
             self.janitorSchedule = nil
             self.logger.warning(
-                """
-                The relay's role lacks privileges, so delivered messages stay in the log; grant them with what "outbox schema \
-                --grants" prints
-                """, metadata: ["outbox.missing": "\(missingForJanitor.joined(separator: ", "))"])
+                "The relay's role lacks privileges, so delivered messages stay in the log; grant it what a relay of this version needs",
+                metadata: ["outbox.missing": "\(missingForJanitor.joined(separator: ", "))"])
         }
     }
 }

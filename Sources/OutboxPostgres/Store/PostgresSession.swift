@@ -83,36 +83,32 @@ actor PostgresSession: RelaySession {
 
     // A relay understands its own kind of error and ends with any other: the type of each of these says that none leaves.
 
-    func acquire() async throws(RelayStoreError) -> Bool {
+    func acquire() async throws(RelayError) -> Bool {
         do { return try await self.own() } catch { throw self.explained(error) }
     }
 
-    func attach(_ destinations: [Destination]) async throws(RelayStoreError) -> [AttachedStream] {
+    func attach(_ destinations: [Destination]) async throws(RelayError) -> [AttachedStream] {
         do { return try await self.begin(with: destinations) } catch { throw self.explained(error) }
     }
 
     func read(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
-    ) async throws(RelayStoreError) -> ReadResult {
+    ) async throws(RelayError) -> ReadResult {
         do { return try await self.next(requests, until: deadline) } catch { throw self.explained(error) }
     }
 
     @discardableResult
-    func commit(_ settlements: [Settlement]) async throws(RelayStoreError) -> [StreamID: RelayStoreError] {
+    func commit(_ settlements: [Settlement]) async throws(RelayError) -> [StreamID: RelayError] {
         do { return try await self.store(settlements) } catch { throw self.explained(error) }
     }
 
-    func deferredKeys() async throws(RelayStoreError) -> [StreamID: [UInt64: Int]] {
+    func deferredKeys() async throws(RelayError) -> [StreamID: [UInt64: Int]] {
         do { return try await self.readDeferredKeys() } catch { throw self.explained(error) }
     }
 
     /// What a failure means for the relay.
-    private func explained(_ error: any Error) -> RelayStoreError {
-        switch error {
-        case let error as RelayStoreError: error
-        case let error as LibPQError: self.explained(error)
-        default: RelayStoreError("The session ended: \(error)", remedy: .retry, underlying: error)
-        }
+    private func explained(_ error: any Error) -> RelayError {
+        (error as? LibPQError).map(self.explained) ?? RelayError(explaining: error)
     }
 
     // MARK: - Beginning

@@ -67,32 +67,30 @@ public struct PostgresStore: RelayStore {
 
     /// Connects, checks that the outbox is there and of the right version, and that the role may do what a relay does.
     ///
-    /// - Throws: ``/Outbox/RelayStoreError``.
-    public func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
+    /// - Throws: ``/Outbox/RelayError`` with the code ``/Outbox/RelayError/Code/connection``, ``/Outbox/RelayError/Code/unavailable``,
+    ///   ``/Outbox/RelayError/Code/standby``, ``/Outbox/RelayError/Code/pooler``, ``/Outbox/RelayError/Code/login``,
+    ///   ``/Outbox/RelayError/Code/databaseMissing``, ``/Outbox/RelayError/Code/schemaMissing``,
+    ///   ``/Outbox/RelayError/Code/schemaUnversioned``, ``/Outbox/RelayError/Code/schemaTooOld``,
+    ///   ``/Outbox/RelayError/Code/schemaTooNew``, ``/Outbox/RelayError/Code/privilege``, or
+    ///   ``/Outbox/RelayError/Code/configuration`` where the connection's parameters are wrong.
+    public func openSession(subscription: String, logger: Logger) async throws(RelayError) -> any RelaySession {
         var configuration = self.postgres
         configuration.parameters["fallback_application_name"] = "outbox relay"
         let connection: LibPQConnection
         do throws(LibPQError) {
             connection = try await LibPQConnection.connect(configuration, logger: logger, loop: self.loop)
         } catch {
-            throw RelayStoreError(error)
+            throw RelayError(error)
         }
         do {
             try await PoolerCheck(connection: connection, configuration: configuration, logger: logger)()
         } catch {
             await connection.close()
-            throw (error as? LibPQError).map { RelayStoreError($0) } ?? error
+            throw RelayError(explaining: error)
         }
         let session = PostgresSession(
             connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
             wakeup: self.wakeup, segments: self.segments, policy: self.policy, logger: logger)
         return try await session.prepared()
-    }
-}
-
-extension RelayStoreError {
-    /// What a failure of the client means for a relay.
-    init(_ error: LibPQError) {
-        self.init(error.description, remedy: error.remedy, underlying: error)
     }
 }

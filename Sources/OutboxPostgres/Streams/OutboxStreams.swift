@@ -24,7 +24,7 @@ public struct OutboxStreams: Sendable {
     ///   - subscription: Whose stream. Default "main".
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: ``OutboxError/Code/streamMissing``, ``OutboxError/Code/schemaMissing``,
-    ///   ``OutboxError/Code/schemaOutdated``, ``OutboxError/Code/schemaNewer``, ``OutboxError/Code/privilege``.
+    ///   ``OutboxError/Code/schemaTooOld``, ``OutboxError/Code/schemaTooNew``, ``OutboxError/Code/privilege``.
     public func pause(_ destination: Destination, subscription: String = "main", on connection: LibPQConnection)
         async throws
     {
@@ -102,6 +102,6 @@ public struct OutboxStreams: Sendable {
             """
             The subscription "\(subscription)" has no stream of the destination "\(destination.name)": no relay of it has ever \
             had a route for that.
-            """)
+            """, schema: self.schema)
     }
 }

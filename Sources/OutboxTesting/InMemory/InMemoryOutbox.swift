@@ -137,7 +137,7 @@ public final class InMemoryOutbox: RelayStore {
     }
 
     /// Breaks all open sessions, as a restart of a server would: whatever they are asked from now on fails with a
-    /// ``/Outbox/RelayStoreError`` that is retriable, and what they had not committed is delivered again by the next session.
+    /// ``/Outbox/RelayError`` that is retriable, and what they had not committed is delivered again by the next session.
     public func disconnectSessions() {
         for signal in self.state.withLock({ $0.cutSessions() }) { signal.raise() }
     }

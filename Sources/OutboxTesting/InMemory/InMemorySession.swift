@@ -18,11 +18,11 @@ actor InMemorySession: RelaySession {
     }
 
     func acquire() async throws -> Bool {
-        try self.outbox.withState { state, _ throws(RelayStoreError) in try state.acquire(self.number) }
+        try self.outbox.withState { state, _ throws(RelayError) in try state.acquire(self.number) }
     }
 
     func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        try self.outbox.withState { state, now throws(RelayStoreError) in
+        try self.outbox.withState { state, now throws(RelayError) in
             try state.attach(destinations, session: self.number, now: now)
         }
     }
@@ -31,7 +31,7 @@ actor InMemorySession: RelaySession {
         while true {
             try Task.checkCancellation()
             let isWoken = self.signal.lower()
-            let result = try self.outbox.withState { state, now throws(RelayStoreError) in
+            let result = try self.outbox.withState { state, now throws(RelayError) in
                 try state.read(requests, session: self.number, now: now)
             }
             if let result { return result }
@@ -41,15 +41,15 @@ actor InMemorySession: RelaySession {
         }
     }
 
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
-        try self.outbox.withState { state, now throws(RelayStoreError) in
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
+        try self.outbox.withState { state, now throws(RelayError) in
             try state.settle(settlements, session: self.number, now: now)
         }
         return [:]
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
-        try self.outbox.withState { state, _ throws(RelayStoreError) in
+        try self.outbox.withState { state, _ throws(RelayError) in
             try state.deferredKeys(session: self.number)
         }
     }

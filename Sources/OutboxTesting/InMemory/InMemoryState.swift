@@ -95,7 +95,7 @@ struct InMemoryState {
         return self.sessions.values.map(\.signal)
     }
 
-    mutating func acquire(_ number: Int) throws(RelayStoreError) -> Bool {
+    mutating func acquire(_ number: Int) throws(RelayError) -> Bool {
         let session = try self.session(number)
         if session.isOwner { return true }
         if self.sessions.values.contains(where: { $0.isOwner && $0.subscription == session.subscription }) {
@@ -108,7 +108,7 @@ struct InMemoryState {
 
     mutating func attach(
         _ destinations: [Destination], session number: Int, now: Timestamp
-    ) throws(RelayStoreError) -> [AttachedStream] {
+    ) throws(RelayError) -> [AttachedStream] {
         let session = try self.owner(number)
         self.sessions[number]?.deferredChanged = false
         var attached: [AttachedStream] = []
@@ -127,13 +127,12 @@ struct InMemoryState {
     /// - Returns: What there is to return at once; nil: nothing.
     mutating func read(
         _ requests: [ReadRequest], session number: Int, now: Timestamp
-    ) throws(RelayStoreError) -> ReadResult? {
+    ) throws(RelayError) -> ReadResult? {
         let session = try self.owner(number)
         var result = ReadResult(deferredChanged: session.deferredChanged)
         for request in requests {
             guard session.streams.contains(request.stream), var stream = self.streams[request.stream] else {
-                throw RelayStoreError(
-                    "The stream \(request.stream) was not attached by this session.", isRetriable: false)
+                throw RelayError(.misuse, "The stream \(request.stream) was not attached by this session.")
             }
             // Taken out, so that the change is made in place.
             self.streams[request.stream] = nil
@@ -160,7 +159,7 @@ struct InMemoryState {
 
     mutating func settle(
         _ settlements: [Settlement], session number: Int, now: Timestamp
-    ) throws(RelayStoreError) {
+    ) throws(RelayError) {
         let session = try self.owner(number)
         for settlement in settlements { try self.check(settlement, session) }
         for settlement in settlements {
@@ -168,41 +167,41 @@ struct InMemoryState {
         }
     }
 
-    func deferredKeys(session number: Int) throws(RelayStoreError) -> [StreamID: [UInt64: Int]] {
+    func deferredKeys(session number: Int) throws(RelayError) -> [StreamID: [UInt64: Int]] {
         let session = try self.owner(number)
         return self.streams.filter { session.streams.contains($0.key) }.mapValues(\.deferred.keys)
     }
 
-    private func session(_ number: Int) throws(RelayStoreError) -> Session {
+    private func session(_ number: Int) throws(RelayError) -> Session {
         guard let session = self.sessions[number] else {
-            throw RelayStoreError("The session is closed.", isRetriable: false)
+            throw RelayError(.misuse, "The session is closed.")
         }
-        if session.isCut { throw RelayStoreError("The session was disconnected.", isRetriable: true) }
+        if session.isCut { throw RelayError(.connection, "The session was disconnected.") }
         return session
     }
 
-    private func owner(_ number: Int) throws(RelayStoreError) -> Session {
+    private func owner(_ number: Int) throws(RelayError) -> Session {
         let session = try self.session(number)
         guard session.isOwner else {
-            throw RelayStoreError("The session does not own its subscription: acquire it first.", isRetriable: false)
+            throw RelayError(.misuse, "The session does not own its subscription: acquire it first.")
         }
         return session
     }
 
     /// Everything that can be wrong with a settlement is found before anything is changed.
-    private func check(_ settlement: Settlement, _ session: Session) throws(RelayStoreError) {
+    private func check(_ settlement: Settlement, _ session: Session) throws(RelayError) {
         guard session.streams.contains(settlement.stream), let stream = self.streams[settlement.stream] else {
-            throw RelayStoreError(
-                "The stream \(settlement.stream) was not attached by this session.", isRetriable: false)
+            throw RelayError(.misuse, "The stream \(settlement.stream) was not attached by this session.")
         }
         if let page = settlement.through, !stream.isInFlight(page) {
-            throw RelayStoreError(
+            throw RelayError(
+                .misuse,
                 "The cursor of stream \(stream.id) cannot move behind a page that this session has not read, or has "
-                    + "settled before.", isRetriable: false)
+                    + "settled before.")
         }
         let ids = settlement.deferred.map(\.id) + settlement.dead.map(\.id)
         for id in ids where self.log[id]?.content.destination != stream.destination {
-            throw RelayStoreError("Message \(id) is not in the log of stream \(stream.id).", isRetriable: false)
+            throw RelayError(.misuse, "Message \(id) is not in the log of stream \(stream.id).")
         }
     }
 

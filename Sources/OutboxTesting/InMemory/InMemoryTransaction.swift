@@ -23,7 +23,7 @@ public final class InMemoryTransaction: Sendable {
     ///
     /// - Returns: Its id, which is drawn now, or that of the first message with its idempotency key.
     /// - Throws: ``/Outbox/InvalidMessage``, after which the transaction can go on: also if another transaction that has not ended
-    ///   has enqueued a message with the idempotency key, where Postgres waits for its end. ``/Outbox/RelayStoreError`` if this one
+    ///   has enqueued a message with the idempotency key, where Postgres waits for its end. ``/Outbox/RelayError`` if this one
     ///   has ended.
     @discardableResult
     public func enqueue(_ message: NewMessage) throws -> Int64 {
@@ -31,7 +31,7 @@ public final class InMemoryTransaction: Sendable {
         try message.validate()
         return try self.messages.withLock { messages in
             guard messages != nil else {
-                throw RelayStoreError("The transaction has ended.", isRetriable: false)
+                throw RelayError(.misuse, "The transaction has ended.")
             }
             let (id, isFirst) = try self.outbox.draw(for: message, now: self.startedAt, transaction: self.number)
             if isFirst { messages?.append(StoredMessage(id: id, content: message, createdAt: self.startedAt)) }

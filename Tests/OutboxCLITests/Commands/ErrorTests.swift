@@ -1,3 +1,5 @@
+import Foundation
+import OutboxPostgres
 import Testing
 
 /// What the program says and ends with when something is wrong.
@@ -87,6 +89,55 @@ import Testing
         #expect(restored.output == "restored 4 nulls: what says that it was applied\n")
         try await outbox("migrate", "status")
         #expect(try await outbox("migrate", "up").output.contains("is up to date"))
+    }
+
+    /// What the libraries leave out, they know no commands: the one that helps, with the schema.
+    @Test func anErrorNamesTheCommandThatHelps() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let stream = try await outbox("stream", "pause", "elsewhere", status: 1)
+        #expect(stream.error.hasSuffix("To see those that there are: outbox stream list --schema \(outbox.schema)\n"))
+        let missing = try await TestOutbox.named()
+        let ending = try await missing("status", status: 78)
+        #expect(ending.error.hasSuffix("To create it: outbox migrate up --schema \(missing.schema)\n"))
+        try await outbox.sql("DELETE FROM {{schema}}.migration WHERE version > 1")
+        let old = try await outbox("relay", "--route", "a=discard", status: 78)
+        #expect(old.error.hasSuffix("To do that: outbox migrate up --schema \(outbox.schema)\n"))
+    }
+
+    @Test(arguments: ["status", "relay --route a=discard", "stream list"])
+    func aMissingPrivilegeIs77(command: String) async throws {
+        let outbox = try await TestOutbox.migrated()
+        let role = "without grants of \(outbox.schema)"
+        try await outbox.sql("CREATE ROLE \"\(role)\" LOGIN")
+        try await outbox.sql("GRANT USAGE ON SCHEMA {{schema}} TO \"\(role)\"")
+        let url = outbox.url.replacingOccurrences(
+            of: "user=postgres", with: "user=\(role.replacingOccurrences(of: " ", with: "%20"))")
+        try #require(url != outbox.url)
+        let ending = try await Program.outbox(
+            command.split(separator: " ").map(String.init) + ["--postgres", url, "--schema", outbox.schema], status: 77)
+        self.expectPlain(ending.error)
+        #expect(ending.error.hasSuffix("To see the statements: outbox schema --grants --schema \(outbox.schema)\n"))
+        try await outbox.sql("DROP OWNED BY \"\(role)\" CASCADE")
+        try await outbox.sql("DROP ROLE \"\(role)\"")
+    }
+
+    /// A relay that lacks more than what is looked at first.
+    @Test func aRelayWithoutItsGrantsIs77() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let role = "monitor of \(outbox.schema)"
+        try await outbox.sql("CREATE ROLE \"\(role)\" LOGIN")
+        let grants = try await Program.outbox("schema", "--grants", "--monitor", role, "--schema", outbox.schema)
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
+        try await connection.execute(script: grants.output)
+        await connection.close()
+        let url = outbox.url.replacingOccurrences(
+            of: "user=postgres", with: "user=\(role.replacingOccurrences(of: " ", with: "%20"))")
+        let ending = try await Program.outbox(
+            "relay", "--route", "a=discard", "--postgres", url, "--schema", outbox.schema, status: 77)
+        #expect(ending.error.contains("The relay's role lacks privileges"))
+        #expect(ending.error.hasSuffix("To see the statements: outbox schema --grants --schema \(outbox.schema)\n"))
+        try await outbox.sql("DROP OWNED BY \"\(role)\" CASCADE")
+        try await outbox.sql("DROP ROLE \"\(role)\"")
     }
 
     @Test func anArgumentThatIsNotUTF8Is64() async throws {

@@ -87,7 +87,7 @@ import Testing
         try await withTestOutbox(migrated: false) { test in
             let missing = try await self.findings(test)
             #expect(missing.last?.check == "schema" && missing.last?.severity == .error)
-            #expect(missing.last?.advice?.contains("outbox migrate up") == true)
+            #expect(missing.last?.remedy == .createSchema)
             try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             #expect(self.troubles("schema", try await self.findings(test)).isEmpty)
             try await test.connection.execute(

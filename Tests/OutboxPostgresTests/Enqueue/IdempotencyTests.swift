@@ -258,7 +258,7 @@ import Testing
             let error = await #expect(throws: OutboxError.self) {
                 try await KeyedWay.one.enqueue(.keyed("a"), outbox, on: test.connection)
             }
-            #expect(error?.code == .schemaOutdated)
+            #expect(error?.code == .schemaTooOld)
         }
     }
 

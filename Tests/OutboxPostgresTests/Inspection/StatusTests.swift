@@ -310,7 +310,7 @@ import Testing
             _ = try await inspector.status(on: test.connection)
             try await test.connection.execute(script: "UPDATE \(test.name).migration SET readable_by = \(OutboxSchema.currentVersion + 1) WHERE version = 99")
             let newer = await #expect(throws: OutboxError.self) { try await inspector.status(on: test.connection) }
-            #expect(newer?.code == .schemaNewer)
+            #expect(newer?.code == .schemaTooNew)
         }
     }
 }

@@ -351,8 +351,8 @@ import Testing
         let bench = try await RelayBench.make()
         try await bench.script("ALTER TABLE $outbox.message ALTER id SET INCREMENT BY -1 SET MINVALUE -1000")
         let relay = bench.relay(["d": .handler { _ in }])
-        let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
-        #expect(error?.message.contains("SET INCREMENT BY 1") == true)
+        let error = await #expect(throws: RelayError.self) { try await relay.run() }
+        #expect(error?.code == .log && error?.message.contains("SET INCREMENT BY 1") == true)
     }
 
     /// A server that was started again, or another, may give ids again that were delivered.
@@ -417,7 +417,8 @@ import Testing
         postgres.parameters["user"] = role
         let relay = bench.relay(
             ["d": .handler { _ in }], store: PostgresStore(postgres: postgres, schema: bench.schema))
-        await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        let error = await #expect(throws: RelayError.self) { try await relay.run() }
+        #expect(error?.code == .privilege)
         let inspector = try await LibPQConnection.connect(postgres)
         if table != "segment" {
             await #expect(throws: (any Error).self) {

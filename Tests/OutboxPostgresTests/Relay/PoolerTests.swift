@@ -14,8 +14,8 @@ import Testing
             let relay = Relay(
                 store: PostgresStore(postgres: pooled, schema: bench.schema), routes: ["d": .handler { _ in }],
                 logger: .init(label: "outbox.test") { _ in SwiftLogNoOpLogHandler() })
-            let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
-            #expect(error?.isRetriable == false && error?.message.contains("transaction mode") == true)
+            let error = await #expect(throws: RelayError.self) { try await relay.run() }
+            #expect(error?.code == .pooler && error?.isRetriable == false && error?.message.contains("transaction mode") == true)
             // It has left nothing in the sessions of others.
             let connection = try await LibPQConnection.connect(pooled)
             for setting in ["synchronous_commit", "enable_seqscan"] {
@@ -47,8 +47,8 @@ import Testing
                 }
                 let relay = bench.relay(
                     ["d": .handler { _ in }], store: PostgresStore(postgres: pooled, schema: bench.schema))
-                let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
-                #expect(error?.message.contains("transaction mode") == true)
+                let error = await #expect(throws: RelayError.self) { try await relay.run() }
+                #expect(error?.code == .pooler)
                 group.cancelAll()
             }
             let owners = try await bench.ownerCount()
@@ -108,7 +108,7 @@ import Testing
             let version = try await self.poolerVersion()
             if version < (1, 21) {
                 let error = await #expect(throws: (any Error).self) { try await enqueue(60, through: pooled) }
-                #expect("\(error!)".contains("--no-prepared-statements"), "\(error!)")
+                #expect("\(error!)".contains("usesPreparedStatements"), "\(error!)")
             }
             var unnamed = pooled
             unnamed.usesPreparedStatements = false

@@ -216,8 +216,8 @@ import Testing
         postgres.parameters["user"] = role
         let store = PostgresStore(postgres: postgres, schema: bench.schema)
         func relay() -> Relay { bench.relay(["d": .handler { deliveries.add($0) }], store: store) }
-        let error = await #expect(throws: RelayStoreError.self) { try await relay().run() }
-        #expect((error?.underlying as? LibPQError)?.sqlState == "28000")
+        let error = await #expect(throws: RelayError.self) { try await relay().run() }
+        #expect(error?.code == .login && (error?.underlying as? LibPQError)?.sqlState == "28000")
         try await bench.script("ALTER ROLE \"\(role)\" LOGIN")
         let second = relay()
         let events = second.events
@@ -295,8 +295,10 @@ import Testing
             "P0001", "XX000",
             "XX001", "XX002",
         ]
-        for state in retried { #expect(SQLState.remedy(state) == .retry, "\(state)") }
-        for state in retriedOnceItHasWorked { #expect(SQLState.remedy(state) == .retryIfItHasWorked, "\(state)") }
+        for state in retried { #expect(SQLState.relayCode(state).remedy == .retry, "\(state)") }
+        for state in retriedOnceItHasWorked {
+            #expect(SQLState.relayCode(state).remedy == .retryIfItHasWorked, "\(state)")
+        }
         // Kept in the session where that can help: never where the session, the server or the log is the wrong one.
         for state in ["25006", "0A000", "26000", "42P05", "42P01", "3F000", "08006", "28P01", "XX000"] {
             #expect(!SQLState.isRefusalOfWork(state), "\(state)")

@@ -56,10 +56,10 @@ import Testing
 
     @Test func leavesANewerSchemaAlone() {
         #expect { try self.history([1, 2, 3, 4]).nextUp(to: nil) } throws: { error in
-            (error as? OutboxError)?.code == .schemaNewer
+            (error as? OutboxError)?.code == .schemaTooNew
         }
         #expect { try self.history([1, 2, 3, 4]).nextDown(to: 0) } throws: { error in
-            (error as? OutboxError)?.code == .schemaNewer
+            (error as? OutboxError)?.code == .schemaTooNew
         }
     }
 
@@ -69,7 +69,7 @@ import Testing
         #expect(self.history([1, 2, 3, 4], readableBy: 3).statuses.allSatisfy { $0.isReadable })
         #expect(self.history([1, 2, 3, 4]).statuses.map(\.isReadable) == [true, true, true, false])
         #expect { try self.history([1, 2, 3, 4], readableBy: 3).nextDown(to: 0) } throws: { error in
-            (error as? OutboxError)?.code == .schemaNewer
+            (error as? OutboxError)?.code == .schemaTooNew
         }
     }
 
@@ -101,7 +101,7 @@ import Testing
                         let expected: OutboxError.Code? =
                             newest == 0
                             ? .schemaUnversioned
-                            : newest < oldest ? .schemaOutdated : known < readableBy ? .schemaNewer : nil
+                            : newest < oldest ? .schemaTooOld : known < readableBy ? .schemaTooNew : nil
                         #expect(code == expected, "\(version), \(known), \(oldest)")
                     }
                 }

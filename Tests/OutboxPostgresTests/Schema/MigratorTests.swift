@@ -101,7 +101,7 @@ import Testing
             #expect(try await new.up(on: outbox.connection).map(\.version) == [Self.newest + 1])
 
             let newer = await #expect(throws: OutboxError.self) { try await old.up(on: outbox.connection) }
-            #expect(newer?.code == .schemaNewer)
+            #expect(newer?.code == .schemaTooNew)
             let status = try await old.status(on: outbox.connection)
             #expect(status.last?.isUnknown == true)
         }
@@ -176,7 +176,7 @@ import Testing
                     do {
                         let session = try await store.openSession(subscription: "main", logger: Logger(label: "test"))
                         await session.close()
-                    } catch let error as RelayStoreError {
+                    } catch let error as RelayError {
                         throw error.underlying ?? error
                     }
                 },
@@ -186,7 +186,7 @@ import Testing
                     try await use()
                 } else {
                     let error = await #expect(throws: OutboxError.self) { try await use() }
-                    #expect(error?.code == .schemaNewer)
+                    #expect(error?.code == .schemaTooNew)
                 }
             }
             let statuses = try await OutboxMigrator(schema: outbox.schema).status(on: outbox.connection)

@@ -22,6 +22,6 @@ import Testing
         String(repeating: "ü", count: 32),
     ])
     func refusesNamesThatNoSchemaCanHave(name: String) {
-        #expect(throws: OutboxSchemaError.self) { try OutboxSchema(name: name) }
+        #expect(throws: OutboxError.self) { try OutboxSchema(name: name) }
     }
 }

@@ -331,7 +331,7 @@ private actor StartsSession: RelaySession {
         try await self.session.read(requests, until: deadline)
     }
 
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
         let refused = try await self.session.commit(settlements)
         self.store.note(settlements)
         return refused

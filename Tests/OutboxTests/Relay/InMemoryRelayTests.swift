@@ -107,9 +107,11 @@ import Testing
         settings.window.messages = 10
         let relay = Relay(
             store: InMemoryOutbox(), routes: ["d": .handler { _ in }], settings: settings, logger: self.quiet)
-        let error = await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        let error = await #expect(throws: RelayError.self) { try await relay.run() }
+        #expect(error?.code == .configuration)
         #expect(error?.description.contains("window.messages is at least page.messages") == true)
         let idle = Relay(store: InMemoryOutbox(), routes: [:], logger: self.quiet)
-        await #expect(throws: RelayStoreError.self) { try await idle.run() }
+        let noRoutes = await #expect(throws: RelayError.self) { try await idle.run() }
+        #expect(noRoutes?.code == .noRoutes)
     }
 }

@@ -501,7 +501,7 @@ private actor CountingSession: RelaySession {
         return try await self.session.read(requests, until: deadline)
     }
 
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
         try await self.session.commit(settlements)
     }
 

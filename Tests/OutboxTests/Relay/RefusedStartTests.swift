@@ -240,8 +240,8 @@ private actor RefusingSession: RelaySession {
         try await self.session.read(requests, until: deadline)
     }
 
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
-        var refused: [StreamID: RelayStoreError] = [:]
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
+        var refused: [StreamID: RelayError] = [:]
         var accepted: [(settlement: Settlement, attempt: RefusingStore.Attempt)] = []
         for settlement in settlements {
             var rest = settlement
@@ -249,9 +249,9 @@ private actor RefusingSession: RelaySession {
             let attempt = RefusingStore.Attempt(
                 destination: self.destinations[settlement.stream] ?? "", session: self.number,
                 start: settlement.start, hasOutcomes: !rest.isEmpty)
-            if self.store.isLost(attempt) { throw RelayStoreError("the session is lost", isRetriable: true) }
+            if self.store.isLost(attempt) { throw RelayError(.connection, "the session is lost") }
             if self.store.isRefused(attempt) {
-                refused[settlement.stream] = RelayStoreError("the row is locked", isRetriable: true)
+                refused[settlement.stream] = RelayError(.unavailable, "the row is locked")
             } else {
                 accepted.append((settlement, attempt))
             }

@@ -11,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct RunTests {
     private struct Broken: RelayStore {
         func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
-            throw RelayStoreError("broken", isRetriable: false)
+            throw RelayError(.refused, "broken")
         }
     }
 
@@ -26,7 +26,7 @@ import Testing
         await #expect { try await failed.run() } throws: { "\($0)" == "broken" }
         for relay in [stopped, failed] {
             await #expect { try await relay.run() } throws: { error in
-                (error as? RelayStoreError)?.isRetriable == false && "\(error)".contains("runs once")
+                (error as? RelayError)?.code == .alreadyRun && "\(error)".contains("runs once")
             }
         }
     }

@@ -47,7 +47,7 @@ actor FaultySession: RelaySession {
         var result: ReadResult
         do {
             result = try await self.readFaultily(requests.map(self.changed), until: deadline)
-        } catch let error as RelayStoreError where self.fault == .hidesCut {
+        } catch let error as RelayError where self.fault == .hidesCut {
             _ = error
             return ReadResult()
         }
@@ -128,18 +128,18 @@ actor FaultySession: RelaySession {
         }
     }
 
-    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayStoreError] {
+    func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
         var settlements = settlements.map(self.changed)
         if settlements.contains(where: { !$0.deferred.isEmpty || !$0.deferredDelivered.isEmpty }) {
             self.hasChanged = true
         }
         if self.fault == .refusesNothing && settlements.allSatisfy(\.isEmpty) {
-            throw RelayStoreError("Nothing to commit.", isRetriable: false)
+            throw RelayError(.misuse, "Nothing to commit.")
         }
         if self.fault == .commitsOneStream { settlements = Array(settlements.prefix(1)) }
         do {
             return try await self.session.commit(settlements)
-        } catch let error as RelayStoreError {
+        } catch let error as RelayError {
             if self.fault == .commitsAfterCut { try await self.commitElsewhere(settlements) }
             if self.fault != .hidesCut { throw error }
             return [:]

@@ -89,7 +89,7 @@ struct InMemoryOutboxTests {
         transaction.commit()
         transaction.commit()
         transaction.rollback()
-        #expect(throws: RelayStoreError.self) { try transaction.enqueue(NewMessage(to: "orders", text: "2")) }
+        #expect(throws: RelayError.self) { try transaction.enqueue(NewMessage(to: "orders", text: "2")) }
         #expect(outbox.pending().count == 1)
     }
 
@@ -282,11 +282,11 @@ struct InMemoryOutboxTests {
         let outbox = InMemoryOutbox()
         let (owner, stream) = try await self.session(outbox)
         let second = try await outbox.openSession(subscription: "main", logger: Logger(label: "test"))
-        await #expect(throws: RelayStoreError.self) { try await second.attach(["orders"]) }
-        await #expect(throws: RelayStoreError.self) { try await second.read([], until: .now) }
-        await #expect(throws: RelayStoreError.self) { try await second.commit([Settlement(stream: stream)]) }
+        await #expect(throws: RelayError.self) { try await second.attach(["orders"]) }
+        await #expect(throws: RelayError.self) { try await second.read([], until: .now) }
+        await #expect(throws: RelayError.self) { try await second.commit([Settlement(stream: stream)]) }
         await owner.close()
-        let error = await #expect(throws: RelayStoreError.self) { try await owner.read([], until: .now) }
+        let error = await #expect(throws: RelayError.self) { try await owner.read([], until: .now) }
         #expect(error?.isRetriable == false)
         await second.close()
     }
@@ -302,10 +302,10 @@ struct InMemoryOutboxTests {
         good.dead = [Death(id: id, attempts: 1, reason: .rejected, error: nil)]
         var bad = Settlement(stream: stream)
         bad.dead = [Death(id: id + 1, attempts: 1, reason: .rejected, error: nil)]
-        await #expect(throws: RelayStoreError.self) { try await session.commit([good, bad]) }
+        await #expect(throws: RelayError.self) { try await session.commit([good, bad]) }
         #expect(outbox.deadLetters().isEmpty)
         try await session.commit([good])
-        await #expect(throws: RelayStoreError.self) { try await session.commit([good]) }
+        await #expect(throws: RelayError.self) { try await session.commit([good]) }
         await session.close()
     }
 }

@@ -81,7 +81,8 @@ import Testing
         let transport = Scripted { $0.map { _ in .delivered } }
         let relay = RelayUnderTest.make(outbox, ["d": .transport(transport)])
         await transport.close()
-        await #expect(throws: RelayStoreError.self) { try await relay.run() }
+        let error = await #expect(throws: RelayError.self) { try await relay.run() }
+        #expect(error?.code == .transportEnded && error?.isRetriable == false)
     }
 
     /// What is behind a message that failed is stored behind it, without an attempt, and comes in order after it.

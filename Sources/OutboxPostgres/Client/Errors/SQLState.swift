@@ -62,7 +62,7 @@ enum SQLState {
         case "42P05":
             """
             a prepared statement of that name exists: a pooler in transaction mode has given a session away that has it; set \
-            usesPreparedStatements to false (--no-prepared-statements), or use PgBouncer 1.21 or later with \
+            usesPreparedStatements to false, or use PgBouncer 1.21 or later with \
             max_prepared_statements
             """
         case "22021": "a text is not valid in the encoding of the database"
@@ -70,7 +70,7 @@ enum SQLState {
         case "26000":
             """
             the prepared statement is gone: a pooler in transaction mode has changed the session, or DEALLOCATE has removed it; behind \
-            a pooler set usesPreparedStatements to false (--no-prepared-statements), or use PgBouncer 1.21 or later with \
+            a pooler set usesPreparedStatements to false, or use PgBouncer 1.21 or later with \
             max_prepared_statements
             """
         default: nil

@@ -49,7 +49,7 @@ extension StoreConformance {
                 try await fixture.cutSessions()
                 do {
                     _ = try await read
-                } catch let error as RelayStoreError where error.isRetriable {
+                } catch let error as RelayError where error.isRetriable {
                     return
                 }
                 throw ConformanceFailure("a read went on after its session was cut off")
@@ -83,7 +83,7 @@ extension StoreConformance {
     private static func expectRetriable(_ what: String, _ body: () async throws -> Void) async throws {
         do {
             try await body()
-        } catch let error as RelayStoreError {
+        } catch let error as RelayError {
             try require(error.isRetriable, "\(what) of a session that was cut off failed, but not retriably: \(error)")
             return
         }
