@@ -30,10 +30,12 @@ extension RelayLoop {
         let waiting = self.waiting
         self.waiting.removeAll()
         for page in waiting {
-            if self.streams[page.stream]?.isDelivering == true {
+            guard let stream = self.streams[page.stream] else { continue }
+            if stream.isDelivering {
                 self.waiting.append(page)
             } else {
-                self.submit(page, crashes: self.crashWatch.crashes(page.stream, id: page.id(at: 0)), calls: self.calls)
+                let crashes = self.crashWatch.crashes(page.stream, id: page.id(at: 0))
+                stream.submit(page, crashes: crashes, calls: self.calls)
             }
         }
         // Its end says when the next one may begin.
@@ -50,15 +52,15 @@ extension RelayLoop {
     /// Drops messages that wait for a destination, or for the note of their start. Another session reads them again.
     mutating func abandon() {
         self.calls.close()
-        for (id, stream) in self.streams {
+        for stream in self.streams.values {
             if self.crashWatch.isCareful || stream.start != nil {
                 stream.dispatcher.abandon()
             } else {
                 stream.dispatcher.abandonIfOpen()
             }
-            self.streams[id]?.beginning.removeAll()
+            stream.beginning.removeAll()
             // What has not begun is not noted any more. That there is no crash to be remembered still is.
-            if stream.start != StreamStart() { self.streams[id]?.start = nil }
+            if stream.start != StreamStart() { stream.start = nil }
         }
     }
 
@@ -70,6 +72,6 @@ extension RelayLoop {
         try await self.commit()
         self.calls.free(except: Set(self.streams.values.lazy.filter { $0.start != nil }.map(\.id)))
         self.logger.notice("Many messages at a time are delivered again")
-        for (id, stream) in self.streams where stream.start == nil { self.handOut(id) }
+        for stream in self.streams.values where stream.start == nil { self.handOut(stream) }
     }
 }

@@ -53,29 +53,36 @@ struct RelayLoop: ~Copyable {
             isResumed: isResumed,
             pageCount: settings.page.messages)
         self.calls = WatchedCalls { session.wake() }
-        let finished = FinishedWork()
-        self.finished = finished
+        self.finished = FinishedWork()
         for stream in streams {
             guard let handler = routes[stream.destination] else { continue }
             let observer = DeliveryObserver(
                 destination: stream.destination, subscription: settings.subscription, events: events,
                 logger: logger)
-            let dispatcher = Dispatcher(
-                handler: handler, deferredKeys: stream.deferredKeys, observer: observer
-            ) { ticket in
-                if finished.add(ticket) { session.wake() }
-            } onParkedEnd: { endings in
-                if finished.add(endings, of: stream.id) { session.wake() }
-            } onChange: {
-                session.wake()
-            }
-            workers.start(dispatcher)
-            self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
+            self.add(stream, handler, observer, workers)
         }
         if self.crashWatch.isCareful {
             logger.warning(
                 "Several processes have ended before they had delivered anything: one message at a time is delivered")
         }
+    }
+
+    /// Delivers a stream from now on.
+    private mutating func add(
+        _ stream: AttachedStream, _ handler: DestinationHandler, _ observer: DeliveryObserver, _ workers: DeliveryWorkers
+    ) {
+        let (session, finished) = (self.session, self.finished)
+        let dispatcher = Dispatcher(
+            handler: handler, deferredKeys: stream.deferredKeys, observer: observer
+        ) { ticket in
+            if finished.add(ticket) { session.wake() }
+        } onParkedEnd: { endings in
+            if finished.add(endings, of: stream.id) { session.wake() }
+        } onChange: {
+            session.wake()
+        }
+        workers.start(dispatcher)
+        self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
     }
 
     /// Works until the relay is asked to end and everything begun is settled, or the time for that is over.
@@ -92,24 +99,16 @@ struct RelayLoop: ~Copyable {
                 try await self.end()
                 return
             }
-            let look = self.parkSlowCalls(now: now)
             let commitAt = try await self.commitIfDue(now: now)
             let aloneAt = deadline == nil ? try await self.deliverAlone() : nil
-            let retryAt = self.streams.values.compactMap(\.retryAt).min()
-            let requests = deadline == nil ? self.requests(now: now) : []
-            let isCareful = self.crashWatch.isCareful
-            // While it is careful, the relay reads nothing before the current delivery is finished.
-            let looking = deadline == nil ? self.streams.values.filter { !isCareful || !$0.isDelivering } : []
-            let due = looking.compactMap(\.waitingDue).min()
-            let probe = self.streams.values.compactMap { $0.dispatcher.probe(now: now) }.min()
-            let telling = self.streams.values.compactMap { $0.dispatcher.observer.tell(now: now) }.min()
-            var until = [commitAt, aloneAt, retryAt, deadline, due, probe, look, telling].compactMap { $0 }.min()
+            var agenda = self.agenda(now: now, isEnding: deadline != nil)
+            for instant in [commitAt, aloneAt, deadline] { agenda.add(instant) }
             // The relay stops being careful when nothing is left to deliver alone, which it has to find out.
-            let isLooking = isCareful && !requests.isEmpty && !self.streams.values.contains(where: \.ledger.isUnsettled)
-            if isLooking { until = min(until ?? now + Self.look, now + Self.look) }
-            await self.session.note(self.streams.mapValues(\.activity))
-            let result = try await self.session.read(requests, until: until)
-            try await self.take(result, requests)
+            let isLooking = self.crashWatch.isCareful && !agenda.requests.isEmpty && !agenda.isUnsettled
+            if isLooking { agenda.add(now + Self.look) }
+            await self.session.note(agenda.activity)
+            let result = try await self.session.read(agenda.requests, until: agenda.next)
+            try await self.take(result)
             if isLooking, result.lookedAtEverything { try await self.endCare() }
         }
     }
@@ -117,17 +116,54 @@ struct RelayLoop: ~Copyable {
     /// How long a store may look for messages to deliver alone, before it is asked again.
     static let look = Duration.milliseconds(20)
 
-    mutating func parkSlowCalls(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        self.streams.values.compactMap { $0.parkSlowCalls(now: now) }.min()
+    /// What is to be done for the streams next, and when.
+    private struct Agenda {
+        var requests: [ReadRequest] = []
+        var activity: [StreamID: StreamActivity] = [:]
+        /// Whether a handler may still be working on something.
+        var isUnsettled = false
+        /// When something is to be done, if nothing happens before.
+        private(set) var next: ContinuousClock.Instant?
+
+        mutating func add(_ instant: ContinuousClock.Instant?) {
+            guard let instant else { return }
+            if let next, next <= instant { return }
+            self.next = instant
+        }
+    }
+
+    /// Looks at each stream once. A relay may have thousands of them.
+    private func agenda(now: ContinuousClock.Instant, isEnding: Bool) -> Agenda {
+        var agenda = Agenda()
+        let isCareful = self.crashWatch.isCareful
+        let waiting = isCareful ? Set(self.waiting.map(\.stream)) : []
+        for (id, stream) in self.streams {
+            agenda.activity[id] = stream.activity
+            if stream.ledger.isUnsettled { agenda.isUnsettled = true }
+            agenda.add(stream.parkSlowCalls(now: now))
+            agenda.add(stream.retryAt)
+            agenda.add(stream.dispatcher.probe(now: now))
+            agenda.add(stream.dispatcher.observer.tell(now: now))
+            // While it is careful, the relay reads nothing of a stream before the current delivery is finished.
+            if isEnding || isCareful && stream.isDelivering { continue }
+            agenda.add(stream.waitingDue)
+            guard var request = stream.request(self.settings, now: now), !waiting.contains(id) else { continue }
+            if isCareful {
+                request.messages = 1
+                request.hasRoomForMore = false
+            }
+            agenda.requests.append(request)
+        }
+        return agenda
     }
 
     /// Commits what is settled, and notes that this end was no crash.
     mutating func end() async throws {
-        for id in self.streams.keys { self.streams[id]?.parked.abandon() }
+        for stream in self.streams.values { stream.parked.abandon() }
         // A stream with something that was refused has this last chance; what it has beside that is lost with the session.
         try await self.commit(isLast: true)
-        for (id, start) in self.crashWatch.finish() where self.streams[id]?.refused == nil {
-            self.streams[id]?.start = start
+        for (id, start) in self.crashWatch.finish() {
+            if let stream = self.streams[id], stream.refused == nil { stream.start = start }
         }
         try await self.commit()
         for stream in self.streams.values {
@@ -136,82 +172,55 @@ struct RelayLoop: ~Copyable {
                 refused.hasOutcomes
                     ? "Outcomes could not be stored before the end; what was delivered is delivered again"
                     : "That the relay ended in good order could not be stored; the next one takes that for a crash",
-                metadata: [LogKey.destination: "\(self.destination(of: stream.id))"])
+                metadata: [LogKey.destination: "\(stream.destination)"])
         }
     }
 
     // MARK: - Reading
 
-    func requests(now: ContinuousClock.Instant) -> [ReadRequest] {
-        let requests = self.streams.values.compactMap { $0.request(self.settings, now: now) }
-        if !self.crashWatch.isCareful { return requests }
-        let waiting = Set(self.waiting.map(\.stream))
-        return requests.compactMap { request in
-            if waiting.contains(request.stream) || self.streams[request.stream]?.isDelivering == true { return nil }
-            var request = request
-            request.messages = 1
-            request.hasRoomForMore = false
-            return request
-        }
-    }
-
-    mutating func take(_ result: ReadResult, _ requests: [ReadRequest]) async throws {
+    mutating func take(_ result: ReadResult) async throws {
         let now = self.clock.now
         // A stream that is not among these was not looked at: it is asked for again.
-        for (stream, due) in result.nextDue { self.streams[stream]?.deferredDue = due.map { now + $0 } }
+        for (id, due) in result.nextDue { self.streams[id]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {
             self.waiting += result.pages
         } else {
             try await self.begin(result.pages)
         }
         if result.deferredChanged {
-            for (stream, keys) in try await self.session.deferredKeys() {
-                self.streams[stream]?.dispatcher.reload(deferredKeys: keys)
-                self.streams[stream]?.deferredDue = now
+            for (id, keys) in try await self.session.deferredKeys() {
+                guard let stream = self.streams[id] else { continue }
+                stream.dispatcher.reload(deferredKeys: keys)
+                stream.deferredDue = now
             }
         }
     }
 
     /// Delivers pages. Where they are the first of their stream, that is noted before; where it cannot be, they are kept until it is.
-    mutating func begin(_ pages: [any MessagePage]) async throws {
+    private mutating func begin(_ pages: [any MessagePage]) async throws {
         if pages.isEmpty { return }
         var mustNote = false
+        var beginning: [StreamDelivery] = []
         for page in pages {
-            let id = page.stream
-            self.streams[id]?.beginning.append(page)
-            if self.streams[id]?.start != nil { continue }
+            guard let stream = self.streams[page.stream] else { continue }
+            if stream.beginning.isEmpty { beginning.append(stream) }
+            stream.beginning.append(page)
+            if stream.start != nil { continue }
             // Otherwise a window would be delivered again by each session, for as long as none can be committed.
-            let start = self.crashWatch.start(of: id) ?? (self.mustTry ? self.crashWatch.stored(id) : nil)
-            self.streams[id]?.start = start
-            if start != nil { mustNote = true }
+            stream.start = self.crashWatch.start(of: stream.id) ?? (self.mustTry ? self.crashWatch.stored(stream.id) : nil)
+            if stream.start != nil { mustNote = true }
         }
         if mustNote { try await self.commit() }
-        for page in pages where self.streams[page.stream]?.start == nil { self.handOut(page.stream) }
+        for stream in beginning where stream.start == nil { self.handOut(stream) }
     }
 
     /// Hands the pages of a stream to its dispatcher. All notes before their delivery are stored.
-    mutating func handOut(_ id: StreamID) {
-        guard let stream = self.streams[id], !stream.beginning.isEmpty else { return }
+    mutating func handOut(_ stream: StreamDelivery) {
+        if stream.beginning.isEmpty { return }
         let pages = stream.beginning
         stream.beginning.removeAll()
         let first = stream.ledger.nextSequence
-        self.crashWatch.begin(id, pages: Array(first..<(first + pages.count)))
-        for page in pages { self.submit(page) }
-    }
-
-    mutating func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
-        guard let dispatcher = self.streams[page.stream]?.dispatcher else { return }
-        let sequence = self.streams[page.stream]?.ledger.nextSequence ?? 0
-        let ticket = PageTicket(
-            page: page, sequence: sequence, lanes: dispatcher.handler.settings.concurrency, crashes: crashes,
-            calls: calls)
-        self.streams[page.stream]?.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
-        if page.origin == .log {
-            // A row can have any date, infinity too: a date out of range must not crash the relay.
-            let seconds = min(max(-page.createdAt(at: 0).timeIntervalSinceNow, 0), 1e9)
-            dispatcher.observer.lag(nanoseconds: Int64(seconds * 1e9))
-        }
-        dispatcher.observer.inFlight(self.streams[page.stream]?.ledger.messages ?? 0)
-        dispatcher.submit(ticket)
+        self.crashWatch.begin(stream.id, pages: Array(first..<(first + pages.count)))
+        for page in pages { stream.submit(page) }
     }
 }

@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// One stream of a running relay: its dispatcher, its ledger, and when its deferred messages are due.
 ///
 /// The loop's alone. A class, because a relay has thousands of them and looks at each.
@@ -23,6 +29,28 @@ final class StreamDelivery {
         self.deferredDue = now
         let settings = dispatcher.handler.settings
         self.slowCalls = settings.parkedAfter.map { SlowCalls(limit: $0, lanes: settings.concurrency) }
+    }
+
+    var destination: Destination { self.dispatcher.observer.destination }
+
+    /// Hands a page to the dispatcher.
+    ///
+    /// - Parameters:
+    ///   - crashes: How often the process has ended while the page's only message was delivered.
+    ///   - calls: Asked before each call of the handler; nil: the handler is called at once.
+    func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
+        let ticket = PageTicket(
+            page: page, sequence: self.ledger.nextSequence, lanes: self.dispatcher.handler.settings.concurrency, crashes: crashes,
+            calls: calls)
+        self.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
+        let observer = self.dispatcher.observer
+        if page.origin == .log {
+            // A row can have any date, infinity too: a date out of range must not crash the relay.
+            let seconds = min(max(-page.createdAt(at: 0).timeIntervalSinceNow, 0), 1e9)
+            observer.lag(nanoseconds: Int64(seconds * 1e9))
+        }
+        observer.inFlight(self.ledger.messages)
+        self.dispatcher.submit(ticket)
     }
 
     /// Whether the window has no room for a page.

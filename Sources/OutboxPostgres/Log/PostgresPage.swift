@@ -36,11 +36,36 @@ final class PostgresPage: MessagePage {
         static func text(_ text: MessageText) -> Int { self.createdAt + 1 + text.rawValue }
     }
 
-    /// - Parameter rows: Which rows of the result are the page; nil: all.
+    /// Some rows of a result, looked at once.
+    struct Extent {
+        let rows: Range<Int>
+        /// The sum of the lengths of payloads and headers.
+        let byteCount: Int
+        /// Whether the server has kept a payload back because it is long for its page.
+        let hasWithheldPayload: Bool
+        /// The last message's id.
+        let lastID: Int64?
+
+        /// - Parameter rows: nil: all.
+        init(_ result: LibPQResult, _ rows: Range<Int>? = nil) {
+            let rows = rows ?? 0..<result.rowCount
+            var byteCount = 0
+            var hasWithheldPayload = false
+            for row in rows {
+                let length = result.length(row: row, column: Column.payload)
+                byteCount += length + result.length(row: row, column: Column.text(.headers))
+                if length == 0, result.isNull(row: row, column: Column.payload) { hasWithheldPayload = true }
+            }
+            self.rows = rows
+            self.byteCount = byteCount
+            self.hasWithheldPayload = hasWithheldPayload
+            self.lastID = rows.isEmpty ? nil : result.int64(row: rows.upperBound - 1, column: Column.id)
+        }
+    }
+
     init(
-        _ result: LibPQResult, rows: Range<Int>? = nil, stream: StreamID, destination: Destination,
-        origin: MessageOrigin, isVerified: Bool,
-        cursor: Cursor?, generation: Int32
+        _ result: LibPQResult, _ extent: Extent, stream: StreamID, destination: Destination, origin: MessageOrigin,
+        isVerified: Bool, cursor: Cursor?, generation: Int32
     ) {
         self.result = result
         self.stream = stream
@@ -49,32 +74,9 @@ final class PostgresPage: MessagePage {
         self.isVerified = isVerified
         self.cursor = cursor
         self.generation = generation
-        let rows = rows ?? 0..<result.rowCount
-        self.first = rows.lowerBound
-        self.count = rows.count
-        self.byteCount = Self.byteCount(of: result, rows)
-    }
-
-    /// The sum of the lengths of payloads and headers.
-    static func byteCount(of result: LibPQResult, _ rows: Range<Int>? = nil) -> Int {
-        var bytes = 0
-        for row in rows ?? 0..<result.rowCount {
-            bytes += result.length(row: row, column: Column.payload)
-                + result.length(row: row, column: Column.text(.headers))
-        }
-        return bytes
-    }
-
-    /// Whether the server has kept a payload back because it is long for its page.
-    static func hasWithheldPayload(_ result: LibPQResult, _ rows: Range<Int>? = nil) -> Bool {
-        (rows ?? 0..<result.rowCount).contains { row in
-            result.length(row: row, column: Column.payload) == 0 && result.isNull(row: row, column: Column.payload)
-        }
-    }
-
-    /// The last message's id.
-    static func lastID(of result: LibPQResult) -> Int64? {
-        result.rowCount == 0 ? nil : result.int64(row: result.rowCount - 1, column: Column.id)
+        self.first = extent.rows.lowerBound
+        self.count = extent.rows.count
+        self.byteCount = extent.byteCount
     }
 
     // MARK: - What read_new returns

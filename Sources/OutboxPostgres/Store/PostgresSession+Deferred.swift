@@ -87,7 +87,7 @@ extension PostgresSession {
             guard part.rowCount > 0, let stream = self.streams[request.stream] else { return }
             result.pages.append(
                 PostgresPage(
-                    part, stream: stream.id, destination: stream.destination, origin: .deferred, isVerified: false,
+                    part, PostgresPage.Extent(part), stream: stream.id, destination: stream.destination, origin: .deferred, isVerified: false,
                     cursor: nil, generation: stream.generation))
         case .nextDue(let request):
             // A page of what is due is on its way: the relay asks again when it is committed.

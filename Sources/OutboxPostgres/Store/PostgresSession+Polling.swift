@@ -192,9 +192,11 @@ extension PostgresSession {
         _ result: inout ReadResult
     ) -> Doorbell.Found {
         guard let stream = self.streams[request.stream] else { return .nothing }
-        let latePart = Self.part(late, request)
-        var freshPart = Self.part(fresh, request)
-        let isWithheld = PostgresPage.hasWithheldPayload(fresh)
+        let lateRows = PostgresPage.Extent(late)
+        let freshRows = PostgresPage.Extent(fresh)
+        let latePart = Self.part(lateRows, request)
+        var freshPart = Self.part(freshRows, request)
+        let isWithheld = freshRows.hasWithheldPayload
         if isWithheld {
             // Not read: the next poll brings it, as much as a page may have.
             freshPart = Cursor.Part(lastID: nil, isFull: true)
@@ -205,9 +207,9 @@ extension PostgresSession {
         let (afterLate, afterFresh) = stream.cursor.after(late: latePart, fresh: freshPart, current: snapshot)
         self.streams[request.stream]?.cursor = afterFresh ?? afterLate
         self.streams[request.stream]?.isFarBehind = false
-        self.append(late, stream, afterLate, &result)
+        self.append(late, lateRows, stream, afterLate, &result)
         guard let afterFresh, !isWithheld else { return .full }
-        self.append(fresh, stream, afterFresh, &result)
+        self.append(fresh, freshRows, stream, afterFresh, &result)
         if latePart.lastID == nil && freshPart.lastID == nil { return .nothing }
         return freshPart.isFull ? .full : .some
     }
@@ -216,28 +218,29 @@ extension PostgresSession {
         catchup part: LibPQResult, _ request: ReadRequest, _ catchup: Cursor.Catchup, _ result: inout ReadResult
     ) -> Doorbell.Found {
         guard let stream = self.streams[request.stream] else { return .nothing }
-        let after = stream.cursor.after(catchup: Self.part(part, request), of: catchup)
+        let rows = PostgresPage.Extent(part)
+        let after = stream.cursor.after(catchup: Self.part(rows, request), of: catchup)
         self.streams[request.stream]?.cursor = after
-        self.append(part, stream, after, &result)
+        self.append(part, rows, stream, after, &result)
         // Empty or not, what is fresh has not been looked at.
         return .full
     }
 
     func append(
-        _ part: LibPQResult, rows: Range<Int>? = nil, _ stream: StreamState, _ cursor: Cursor,
+        _ part: LibPQResult, _ rows: PostgresPage.Extent, _ stream: StreamState, _ cursor: Cursor,
         _ result: inout ReadResult
     ) {
-        if (rows?.count ?? part.rowCount) == 0 { return }
+        if rows.rows.isEmpty { return }
         result.pages.append(
             PostgresPage(
-                part, rows: rows, stream: stream.id, destination: stream.destination, origin: .log,
+                part, rows, stream: stream.id, destination: stream.destination, origin: .log,
                 isVerified: self.headersVerified, cursor: cursor, generation: stream.generation))
     }
 
     /// Whether there may be more behind a part: it was cut by count or by bytes.
-    private static func part(_ result: LibPQResult, _ request: ReadRequest) -> Cursor.Part {
-        let isFull = result.rowCount >= request.messages || PostgresPage.byteCount(of: result) >= request.bytes
-        return Cursor.Part(lastID: PostgresPage.lastID(of: result), isFull: isFull)
+    private static func part(_ rows: PostgresPage.Extent, _ request: ReadRequest) -> Cursor.Part {
+        Cursor.Part(
+            lastID: rows.lastID, isFull: rows.rows.count >= request.messages || rows.byteCount >= request.bytes)
     }
 }
 

@@ -40,7 +40,7 @@ extension PostgresSession {
         for (name, rows) in destinations {
             guard let id = self.streams[Destination(name)], let stream = self.streams[id] else { continue }
             taken.insert(id)
-            if PostgresPage.hasWithheldPayload(part, rows) {
+            if PostgresPage.Extent(part, rows).hasWithheldPayload {
                 // Read alone by the next poll, as much as a page may have.
                 self.streams[id]?.boundedPages = 16
                 found = .full
@@ -52,8 +52,10 @@ extension PostgresSession {
                 lastNew: PostgresPage.id(of: part, rows.upperBound - 1), current: snapshot)
             self.streams[id]?.readByNumbers(to: afterFresh.position, from: stream.cursor)
             self.streams[id]?.cursor = afterFresh
-            self.append(part, rows: rows.lowerBound..<firstFresh, stream, afterLate, &result)
-            self.append(part, rows: firstFresh..<rows.upperBound, stream, afterFresh, &result)
+            let late = PostgresPage.Extent(part, rows.lowerBound..<firstFresh)
+            self.append(part, late, stream, afterLate, &result)
+            let fresh = PostgresPage.Extent(part, firstFresh..<rows.upperBound)
+            self.append(part, fresh, stream, afterFresh, &result)
             found = max(found, .some)
         }
         for request in plan.together where !taken.contains(request.stream) {
