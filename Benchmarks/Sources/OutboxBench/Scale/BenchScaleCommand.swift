@@ -11,6 +11,9 @@ struct BenchScaleCommand: Benchmark {
 
               a relay's start      until it has its streams and begins to deliver
               a quiet message      from before its INSERT to the handler, median of 21
+              the server for a quiet message
+                                   the processor time of the relay's session in the server,
+                                   for each of 50 messages that come 20 ms apart
               a commit of 10,000   of one destination: from before the INSERT until all are delivered
               the janitor's look   whether every stream has passed a segment
               queues that are due  each key has one message that is due and nine behind it:

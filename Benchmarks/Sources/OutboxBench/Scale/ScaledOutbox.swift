@@ -17,8 +17,8 @@ enum ScaleDimension: String, CaseIterable, Sendable {
     /// What is measured of an outbox that has many of them.
     var measures: [ScaleMeasure] {
         switch self {
-        case .destinations: [.start, .quietMessage, .burst, .janitor, .status]
-        case .streams: [.start, .quietMessage, .janitor, .status]
+        case .destinations: [.start, .quietMessage, .serverTime, .burst, .janitor, .status]
+        case .streams: [.start, .quietMessage, .serverTime, .janitor, .status]
         case .keys: [.dueQueues]
         case .deferred: [.start, .quietMessage, .status]
         case .messages: [.start, .quietMessage, .janitor, .status]
@@ -39,6 +39,7 @@ enum ScaleDimension: String, CaseIterable, Sendable {
 enum ScaleMeasure: String, CaseIterable, Sendable {
     case start = "a relay's start"
     case quietMessage = "a quiet message"
+    case serverTime = "the server for a quiet message"
     case burst = "a commit of 10,000"
     case janitor = "the janitor's look"
     case dueQueues = "queues that are due"
@@ -115,6 +116,15 @@ struct ScaledOutbox: Sendable {
                 }
                 return times.median
             }
+        case .serverTime:
+            return try await self.withRelay { relay in
+                try await self.deliverAlone(0..<5, relay)
+                let process = try await self.outbox.count(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'outbox relay%'")
+                let began = try ProcessTime.milliseconds(of: process)
+                try await self.deliverAlone(5..<55, relay)
+                return (try ProcessTime.milliseconds(of: process) - began) / 50
+            }
         case .burst:
             return try await self.withRelay { relay in
                 let began = ContinuousClock.now
@@ -148,6 +158,17 @@ struct ScaledOutbox: Sendable {
                 await connection.close()
             }
         }
+    }
+
+    /// Delivers messages that come one by one, to a relay that sleeps before each.
+    private func deliverAlone(_ numbers: Range<Int>, _ relay: RunningRelay) async throws {
+        for number in numbers {
+            try await Task.sleep(for: .milliseconds(20))
+            try await self.execute("SELECT {{schema}}.enqueue('d1', 'x'::text)")
+            _ = try await relay.deliveries.reach(number + 1)
+        }
+        // What is done after the last one is done for each of them.
+        try await Task.sleep(for: .milliseconds(20))
     }
 
     private func time(of query: String) async throws -> Double {
