@@ -18,11 +18,6 @@ struct Exchange {
     /// What the log says already about why the server takes long.
     var knownWork: ServerWork?
 
-    /// How often something was read of an answer that is not complete yet.
-    var partCount = 0
-    /// From how many parts on an answer counts as large.
-    static let manyParts = 4
-
     /// Whether to wait on until a result is complete, whatever the socket does.
     private(set) var waitsForResult = false
     private var continuation: CheckedContinuation<Void, Never>?

@@ -170,12 +170,7 @@ extension LibPQConnection {
                 takeNotifications()
             }
             if exchange.needsFlush { try flush() }
-            if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 {
-                exchange.partCount += 1
-                source?.isGathering = exchange.partCount >= Exchange.manyParts
-                return
-            }
-            source?.isGathering = false
+            if exchange.waitsForResult, unsafe PQisBusy(connection) == 1 { return }
             exchange.resume()
         } catch {
             // The waiting tasks were resumed when the connection was lost.

@@ -1,4 +1,3 @@
-internal import CLibPQ
 import DequeModule
 import Outbox
 import OutboxRuntime
@@ -210,7 +209,6 @@ package final class SocketLoop: SerialExecutor, @unchecked Sendable {
         }
         let count = pollDescriptors.count
         let timeout = mayBlock ? Self.timeout(until: deadline) : 0
-        if mayBlock, timeout != 0, armed.areGathering { gather() }
         let ready = unsafe pollDescriptors.withUnsafeMutableBufferPointer { descriptors in
             #if canImport(Darwin)
             unsafe Darwin.poll(descriptors.baseAddress, nfds_t(count), timeout)
@@ -225,26 +223,6 @@ package final class SocketLoop: SerialExecutor, @unchecked Sendable {
         if ready != 0 { idleSince = nil }
         dispatch(anyReady: ready > 0, hasDeadline: deadline != nil)
     }
-
-    /// Lets a moment pass in which the sockets that are gathering do not wake this thread: a server sends a large answer in parts of
-    /// 8 KiB, and to wake a thread for each takes it longer than to copy it.
-    private func gather() {
-        #if os(Linux)
-        for (index, source) in armed.sources.enumerated() where source.isGathering {
-            pollDescriptors[index + 1].events = 0
-        }
-        let count = pollDescriptors.count
-        _ = unsafe pollDescriptors.withUnsafeMutableBufferPointer { descriptors in
-            unsafe outbox_poll(descriptors.baseAddress, nfds_t(count), Self.moment)
-        }
-        for (index, source) in armed.sources.enumerated() where source.isGathering {
-            pollDescriptors[index + 1].events = Int16(source.events.contains(.writable) ? POLLIN | POLLOUT : POLLIN)
-        }
-        #endif
-    }
-
-    /// In nanoseconds. In this time a server sends less than a socket holds.
-    private static let moment = 100_000
 
     private func dispatch(anyReady: Bool, hasDeadline: Bool) {
         guard anyReady || hasDeadline else { return }

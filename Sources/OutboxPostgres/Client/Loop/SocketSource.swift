@@ -14,9 +14,6 @@ final class SocketSource {
     /// Called on the loop's thread. The source stays armed until it is told otherwise.
     let onEvents: (SocketEvents) -> Void
 
-    /// Whether what it is readable for comes in many small parts, of which several are to be read at once.
-    var isGathering = false
-
     fileprivate(set) var events: SocketEvents = []
     fileprivate(set) var deadline: ContinuousClock.Instant?
     fileprivate(set) var isArmed = false
@@ -48,8 +45,6 @@ struct ArmedSources {
         source.deadline = nil
         sources.removeAll { $0 === source }
     }
-
-    var areGathering: Bool { sources.contains { $0.isGathering } }
 
     var earliestDeadline: ContinuousClock.Instant? {
         var earliest: ContinuousClock.Instant?
