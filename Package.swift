@@ -68,9 +68,7 @@ let package = Package(
             name: "OutboxMigrations",
             dependencies: ["OutboxRuntime"],
             path: "migrations",
-            resources: ["0001_outbox", "0002_numbers", "0003_overlooked", "0004_nulls"].flatMap { name in
-                [.embedInCode("\(name).up.sql"), .embedInCode("\(name).down.sql")]
-            },
+            resources: [.embedInCode("versions")],
             swiftSettings: settings
         ),
         .target(

@@ -2,7 +2,7 @@ import OutboxRuntime
 
 /// The texts of the schema's migrations, in order of version.
 ///
-/// Each is a pair of files in this folder, `NNNN_name.up.sql` and `NNNN_name.down.sql`, in which
+/// Each is a pair of files in the folder `versions`, `NNNN_name.up.sql` and `NNNN_name.down.sql`, in which
 /// `{{schema}}` stands for the quoted name of the outbox's schema. A landed file is never edited:
 /// a change is a new pair.
 package enum Migrations {

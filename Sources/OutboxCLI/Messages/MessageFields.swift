@@ -19,6 +19,17 @@ struct MessageFields {
     let headersJSON: String?
     let createdAt: Date
 
+    /// What is in a line and in the environment of a command, as the help of `relay` says it.
+    static let lineHelp = """
+        id, destination, route, key,
+                        headers, created_at, attempt, payload (payload_base64
+                        where it is not UTF-8)
+        """
+    static let variableHelp = """
+        OUTBOX_ID, OUTBOX_DESTINATION, OUTBOX_ROUTE,
+                        OUTBOX_KEY, OUTBOX_ATTEMPT, OUTBOX_HEADERS (JSON)
+        """
+
     init(_ message: Message) {
         self.destination = message.destination.name
         self.route = message.route

@@ -11,13 +11,10 @@ struct RelayCommand: AsyncParsableCommand {
         abstract: "Deliver messages to RabbitMQ, Kafka, stdout, a file or a command.",
         discussion: """
             SINKS:
-              stdout        a line of JSON per message: id, destination, route, key,
-                            headers, created_at, attempt, payload (payload_base64
-                            where it is not UTF-8)
+              stdout        a line of JSON per message: \(MessageFields.lineHelp)
               file:PATH     the same, appended to a file
               exec:COMMAND  /bin/sh -c COMMAND per message, the payload on stdin;
-                            OUTBOX_ID, OUTBOX_DESTINATION, OUTBOX_ROUTE,
-                            OUTBOX_KEY, OUTBOX_ATTEMPT, OUTBOX_HEADERS (JSON) in
+                            \(MessageFields.variableHelp) in
                             the environment. Exit status 0: delivered; 65: dead
                             letter at once; 69: unavailable, the destination is
                             down; else: retry, with the last line of stderr as the
