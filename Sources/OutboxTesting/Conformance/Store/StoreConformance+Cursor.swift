@@ -1,5 +1,6 @@
 import Outbox
 
+/// How a cursor moves, and what a session finds that follows another.
 extension StoreConformance {
     static let lateChecks: [Check] = [
         Check("a late transaction is delivered exactly once") { fixture in

@@ -6,6 +6,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
+/// Messages that wait for a later attempt.
 extension StoreConformance {
     static let deferralChecks: [Check] = [
         Check("a message deferred for a time is read when that time is over, and not before") { fixture in

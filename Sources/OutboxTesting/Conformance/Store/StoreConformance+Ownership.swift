@@ -1,6 +1,7 @@
 import Logging
 import Outbox
 
+/// One session owns the streams, and another takes over.
 extension StoreConformance {
     static let ownershipChecks: [Check] = [
         Check("one session owns a subscription") { fixture in

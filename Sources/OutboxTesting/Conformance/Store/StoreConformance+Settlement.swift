@@ -1,5 +1,6 @@
 import Outbox
 
+/// What is made durable with a settlement.
 extension StoreConformance {
     static let settlementChecks: [Check] = [
         Check("a commit of nothing succeeds and changes nothing") { fixture in

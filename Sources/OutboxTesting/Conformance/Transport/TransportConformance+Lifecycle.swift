@@ -1,6 +1,7 @@
 import Outbox
 import OutboxRuntime
 
+/// How a transport begins, ends and is cancelled.
 extension TransportConformance {
     static let lifecycleChecks: [Check] = [
         Check("closing finishes what is under way") { fixture in

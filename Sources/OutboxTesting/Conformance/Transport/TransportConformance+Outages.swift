@@ -1,5 +1,6 @@
 import Outbox
 
+/// What a transport says while the other side is away.
 extension TransportConformance {
     static let outageChecks: [Check] = [
         Check("connections that break in mid-batch lose nothing and change no order") { fixture in

@@ -1,5 +1,6 @@
 import Outbox
 
+/// What a transport says of each message.
 extension TransportConformance {
     static let outcomeChecks: [Check] = [
         Check("a message arrives as it was enqueued, and is delivered") { fixture in
