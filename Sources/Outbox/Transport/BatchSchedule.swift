@@ -183,7 +183,7 @@ public struct BatchSchedule: Sendable {
     }
 
     /// A message that was on its way is to be sent again, because its outcome will never be reported.
-    public mutating func sendAgain(_ index: Int) {
+    package mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
         if self.failure(before: index) { return self.close(index, .behind) }

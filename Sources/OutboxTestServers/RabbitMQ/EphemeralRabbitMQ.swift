@@ -24,10 +24,10 @@ public final class EphemeralRabbitMQ: Sendable {
     /// The address: `amqp://guest:guest@127.0.0.1:PORT`.
     public var url: String { "amqp://guest:guest@127.0.0.1:\(self.port)" }
     /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/Encryption``.
-    public var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
+    package var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
 
     /// The files for TLS; nil without ``Settings/Encryption``.
-    public var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
+    package var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
 
     private let supervisor: ServerSupervisor
     private let programs: RabbitMQPrograms
