@@ -50,7 +50,7 @@ public struct BatchSchedule: Sendable {
     private var ready: Deque<Int> = []
     private var unsettled: Int
     /// How many messages are on their way.
-    public private(set) var inFlight = 0
+    package private(set) var inFlight = 0
 
     /// Begins with nothing sent.
     public init(_ batch: MessageBatch, keyOrder: KeyOrder = .oneAtATime) {

@@ -135,7 +135,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Crashes the broker: it ends at once, without a word to its clients, as if the power had failed.
     ///
     /// - Throws: ``EphemeralServerError`` when the broker was stopped for good.
-    public func kill() async throws(EphemeralServerError) {
+    package func kill() async throws(EphemeralServerError) {
         _ = try await self.supervisor.send("crash")
         self.currentProcessID.withLock { $0 = nil }
     }
@@ -143,7 +143,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Starts the broker after ``kill()``, on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when it runs already, does not start, or was stopped for good.
-    public func startAgain() async throws(EphemeralServerError) {
+    package func startAgain() async throws(EphemeralServerError) {
         let processID: Int32
         do {
             processID = try await Self.launch(self.supervisor, ports: self.ports, limit: self.startLimit)
