@@ -29,7 +29,7 @@ public struct Message: Sendable, Identifiable {
     public var key: String? { self.page.text(.key, at: self.row) }
 
     /// The hash of its key, 0 to 1023; of its id where it has no key.
-    public var slot: Int { self.page.slot(at: self.row) }
+    package var slot: Int { self.page.slot(at: self.row) }
 
     /// When the transaction that enqueued it began.
     public var createdAt: Date { self.page.createdAt(at: self.row) }

@@ -6,7 +6,7 @@ import Foundation
 
 extension NewMessage {
     /// The most bytes that a payload can have, as the outbox's schema allows it: 64 MiB.
-    public static let largestPayload = 64 * 1024 * 1024
+    package static let largestPayload = 64 * 1024 * 1024
 
     /// The most bytes that all headers together can have, as the outbox's schema allows it: 64 KiB, counted as PostgreSQL
     /// writes them as JSON.
@@ -19,7 +19,7 @@ extension NewMessage {
     ///
     /// - Parameter maximumPayload: The most bytes of payload; never more than ``largestPayload``, which is the default.
     /// - Throws: An ``InvalidMessage`` that names the first field that is wrong.
-    public func validate(maximumPayload: Int = NewMessage.largestPayload) throws(InvalidMessage) {
+    package func validate(maximumPayload: Int = NewMessage.largestPayload) throws(InvalidMessage) {
         try Self.check(self.destination.name, field: "destination", longest: 255)
         if let route = self.route { try Self.check(route, field: "route", longest: 1024) }
         if let key = self.key { try Self.check(key, field: "key", longest: 1024) }
@@ -94,7 +94,7 @@ public struct InvalidMessage: Error, Sendable, Hashable, CustomStringConvertible
     public let reason: String
 
     /// Creates the error.
-    public init(field: String, reason: String) {
+    package init(field: String, reason: String) {
         self.field = field
         self.reason = reason
     }

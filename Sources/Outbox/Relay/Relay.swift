@@ -42,11 +42,12 @@ public final class Relay: Service {
     }
 
     /// What the relay does from now on, in a buffer of 4096 events. A listener may be slow: the relay does not wait for it.
-    public var events: RelayEvents { self.events(bufferingNewest: 4096) }
+    /// The stream ends with ``run()``.
+    public var events: AsyncStream<RelayEvent> { self.events(bufferingNewest: 4096) }
 
     /// What the relay does from now on, in a buffer of that size: a listener that falls behind by more misses the oldest.
-    public func events(bufferingNewest capacity: Int) -> RelayEvents {
-        RelayEvents(hub: self.hub, capacity: capacity)
+    public func events(bufferingNewest capacity: Int) -> AsyncStream<RelayEvent> {
+        self.hub.subscribe(capacity: capacity)
     }
 
     /// Delivers until the service group shuts down gracefully or the task is cancelled.

@@ -73,13 +73,13 @@ extension RelaySession {
 /// A stream that a session owns.
 public struct AttachedStream: Sendable {
     /// The stream's number.
-    public let id: StreamID
+    package let id: StreamID
     /// The destination that it is for.
-    public let destination: Destination
+    package let destination: Destination
     /// Hashes of the keys of its ordered deferred messages, and how many each has.
-    public let deferredKeys: [UInt64: Int]
+    package let deferredKeys: [UInt64: Int]
     /// What was last noted of processes that ended before they had finished anything.
-    public let start: StreamStart
+    package let start: StreamStart
 
     /// Creates the description of a stream.
     public init(
@@ -110,7 +110,7 @@ public struct ReadRequest: Sendable, Hashable {
     public var hasRoomForMore: Bool
 
     /// Creates a request.
-    public init(
+    package init(
         stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = [], hasRoomForMore: Bool = false
     ) {
         self.stream = stream
@@ -125,15 +125,15 @@ public struct ReadRequest: Sendable, Hashable {
 /// What a read has brought.
 public struct ReadResult: Sendable {
     /// The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
-    public var pages: [any MessagePage]
+    package var pages: [any MessagePage]
     /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
     /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
-    public var nextDue: [StreamID: Duration?]
+    package var nextDue: [StreamID: Duration?]
     /// Whether another session has changed deferred messages.
-    public var deferredChanged: Bool
+    package var deferredChanged: Bool
     /// Whether everything that was asked for was looked at, and there is nothing: a store may return before it has looked, or look at
     /// a part at a time. A relay that delivers one message at a time after crashes goes on doing that until it is.
-    public var lookedAtEverything: Bool
+    package var lookedAtEverything: Bool
 
     /// Creates a result.
     public init(

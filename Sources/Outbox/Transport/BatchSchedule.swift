@@ -50,7 +50,7 @@ public struct BatchSchedule: Sendable {
     private var ready: Deque<Int> = []
     private var unsettled: Int
     /// How many messages are on their way.
-    public private(set) var inFlight = 0
+    package private(set) var inFlight = 0
 
     /// Begins with nothing sent.
     public init(_ batch: MessageBatch, keyOrder: KeyOrder = .oneAtATime) {
@@ -183,7 +183,7 @@ public struct BatchSchedule: Sendable {
     }
 
     /// A message that was on its way is to be sent again, because its outcome will never be reported.
-    public mutating func sendAgain(_ index: Int) {
+    package mutating func sendAgain(_ index: Int) {
         guard self.settled[index] == nil else { return }
         self.inFlight -= 1
         if self.failure(before: index) { return self.close(index, .behind) }

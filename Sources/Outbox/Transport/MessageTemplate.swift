@@ -83,7 +83,7 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     /// The text for a message.
     ///
     /// - Throws: ``MissingValue`` if the message has nothing for one of the places.
-    public func text(for message: Message) throws(MissingValue) -> String {
+    package func text(for message: Message) throws(MissingValue) -> String {
         if let constant { return constant }
         var text = ""
         for part in self.parts {
@@ -98,12 +98,12 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
     }
 
     /// A message has nothing for a place in a template.
-    public struct MissingValue: Error, Sendable, Hashable, CustomStringConvertible {
+    package struct MissingValue: Error, Sendable, Hashable, CustomStringConvertible {
         /// What stands between the braces.
         package let name: String
 
         /// What the message lacks.
-        public var description: String { "the message has no \(self.name)" }
+        package var description: String { "the message has no \(self.name)" }
     }
 
     private static func parse(_ text: String) throws(TransportConfigurationError) -> [Part] {

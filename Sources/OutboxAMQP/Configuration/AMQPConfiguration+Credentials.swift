@@ -21,7 +21,7 @@ extension AMQPConfiguration {
 
 // A secret is not printed by accident either, as a part of something that is.
 
-extension AMQPConfiguration.Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension AMQPConfiguration.Credentials: CustomStringConvertible, CustomReflectable {
     /// The kind and the user, without the password.
     public var description: String {
         switch self.kind {
@@ -30,8 +30,6 @@ extension AMQPConfiguration.Credentials: CustomStringConvertible, CustomDebugStr
         }
     }
 
-    /// The kind and the user, without the password.
-    public var debugDescription: String { self.description }
     /// Nothing.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -44,12 +44,3 @@ extension KafkaConfiguration.SASL: CustomStringConvertible, CustomReflectable {
     /// The description, and nothing else.
     public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
 }
-
-extension KafkaConfiguration.Security: CustomStringConvertible, CustomReflectable {
-    /// Whether there is TLS, and the mechanism of logging in.
-    public var description: String {
-        [self.tls.map { _ in "TLS" }, self.sasl?.description].compactMap(\.self).joined(separator: ", ")
-    }
-    /// The description, and nothing else.
-    public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
-}

@@ -56,19 +56,19 @@ extension DeadLetter {
 /// Which dead letters are meant: those of which everything holds that is given.
 public struct DeadLetterFilter: Sendable, Hashable {
     /// Of that subscription; nil: of any. Default "main".
-    public var subscription: String?
+    package var subscription: String?
     /// With one of those numbers.
-    public var ids: [Int64]?
+    package var ids: [Int64]?
     /// Addressed to that destination.
-    public var destination: Destination?
+    package var destination: Destination?
     /// Given up longer ago than that.
-    public var olderThan: Duration?
+    package var olderThan: Duration?
     /// Given up less long ago than that.
-    public var newerThan: Duration?
+    package var newerThan: Duration?
     /// Given up for that reason.
-    public var reason: Death.Reason?
+    package var reason: Death.Reason?
     /// With that text in the last error, in that case of letters.
-    public var errorContains: String?
+    package var errorContains: String?
 
     /// Creates a filter; without arguments it lets all of the subscription "main" through.
     public init(

@@ -32,7 +32,7 @@ public struct OutboxStatus: Sendable, Hashable {
         public var isExact: Bool
 
         /// Creates a count.
-        public init(_ value: Int, isExact: Bool = true) {
+        package init(_ value: Int, isExact: Bool = true) {
             self.value = value
             self.isExact = isExact
         }
@@ -44,11 +44,11 @@ public struct OutboxStatus: Sendable, Hashable {
     /// The state of the messages of one destination and a range of slots.
     public struct Stream: Sendable, Hashable {
         /// The stream's number.
-        public var id: Int32
+        package var id: Int32
         /// The messaging system that the messages are addressed to.
         public var destination: Destination
         /// The slots that belong to the stream, of 0 to 1023.
-        public var slots: ClosedRange<Int>
+        package var slots: ClosedRange<Int>
         /// The highest id that has been read and handled; messages below it that committed late may still wait.
         public var position: Int64
         /// Messages in the log that have not been handled.
@@ -107,7 +107,7 @@ public struct OutboxStatus: Sendable, Hashable {
         public var connectedAt: Date?
         /// For how long its session has sent nothing to the server. A relay asks something every 30 s at least, unless its fallback poll
         /// was changed. Nil: this role may not know.
-        public var silence: Duration?
+        package var silence: Duration?
         /// Whether it has found nothing to read and waits to be notified.
         public var isAsleep: Bool
         /// Messages that it has read and not yet committed, of all streams, as it said it a second ago or sooner; nil: it says

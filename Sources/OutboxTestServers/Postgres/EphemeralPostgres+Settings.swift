@@ -54,13 +54,13 @@ extension EphemeralPostgres {
     }
 
     /// How a running server is shut down before it is started again.
-    public struct ShutdownMode: Sendable, Hashable {
+    package struct ShutdownMode: Sendable, Hashable {
         let signal: String
 
         /// Open transactions are rolled back, sessions ended, and everything written out.
-        public static let fast = ShutdownMode(signal: "INT")
+        package static let fast = ShutdownMode(signal: "INT")
         /// All processes end at once, telling their clients; the next start recovers from the log.
-        public static let immediate = ShutdownMode(signal: "QUIT")
+        package static let immediate = ShutdownMode(signal: "QUIT")
     }
 }
 

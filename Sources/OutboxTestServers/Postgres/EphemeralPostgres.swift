@@ -101,7 +101,12 @@ public final class EphemeralPostgres: Sendable {
     /// Shuts the server down and starts it again on the same data and the same port.
     ///
     /// - Throws: ``EphemeralServerError`` when it does not start, or was stopped for good.
-    public func restart(_ mode: ShutdownMode = .fast) async throws(EphemeralServerError) {
+    public func restart() async throws(EphemeralServerError) {
+        try await self.restart(.fast)
+    }
+
+    /// The same, shut down in that way.
+    package func restart(_ mode: ShutdownMode) async throws(EphemeralServerError) {
         _ = try await supervisor.send("stop \(mode.signal)")
         currentProcessID.withLock { $0 = nil }
         try await startAgain()

@@ -13,7 +13,14 @@ extension EphemeralRabbitMQ {
 
         /// Creates settings; see the properties for the defaults.
         public init(
-            parameters: [String: String] = [:], encryption: Encryption = .none, plugins: [String] = [],
+            parameters: [String: String] = [:], plugins: [String] = [], startLimit: Duration = .seconds(120)
+        ) {
+            self.init(parameters: parameters, encryption: .none, plugins: plugins, startLimit: startLimit)
+        }
+
+        /// The same with a listener with TLS, for this package's own tests.
+        package init(
+            parameters: [String: String] = [:], encryption: Encryption, plugins: [String] = [],
             startLimit: Duration = .seconds(120)
         ) {
             self.parameters = parameters
@@ -23,15 +30,15 @@ extension EphemeralRabbitMQ {
         }
 
         /// Whether a broker listens with TLS.
-        public struct Encryption: Sendable, Hashable {
+        package struct Encryption: Sendable, Hashable {
             /// No.
-            public static let none = Encryption(client: "")
+            package static let none = Encryption(client: "")
             /// Yes, for the name `localhost`, with an authority and certificates that `openssl` makes in the broker's folder;
             /// see ``EphemeralRabbitMQ/Certificates``. The client's is for the user `guest`.
-            public static let selfSigned = Encryption.selfSigned(client: "guest")
+            package static let selfSigned = Encryption.selfSigned(client: "guest")
 
             /// Yes, as with ``selfSigned``, and the client's certificate is for that user. The user is not created.
-            public static func selfSigned(client user: String) -> Encryption { Encryption(client: user) }
+            package static func selfSigned(client user: String) -> Encryption { Encryption(client: user) }
 
             /// Whom the client's certificate is for; empty: there is none, nor a listener.
             let client: String
@@ -41,13 +48,13 @@ extension EphemeralRabbitMQ {
     }
 
     /// The files, in PEM, that belong to the TLS of a throwaway broker.
-    public struct Certificates: Sendable {
+    package struct Certificates: Sendable {
         /// The authority, which clients have to trust.
-        public let authority: String
+        package let authority: String
         /// A client's certificate, whose common name is a user's.
-        public let clientCertificate: String
+        package let clientCertificate: String
         /// Its key.
-        public let clientKey: String
+        package let clientKey: String
         /// An authority that has signed nothing here but itself.
         package let otherAuthority: String
         /// Its key.

@@ -24,10 +24,10 @@ public final class EphemeralRabbitMQ: Sendable {
     /// The address: `amqp://guest:guest@127.0.0.1:PORT`.
     public var url: String { "amqp://guest:guest@127.0.0.1:\(self.port)" }
     /// The address with TLS: `amqps://guest:guest@localhost:PORT`; nil without ``Settings/Encryption``.
-    public var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
+    package var tlsURL: String? { self.tlsPort.map { "amqps://guest:guest@localhost:\($0)" } }
 
     /// The files for TLS; nil without ``Settings/Encryption``.
-    public var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
+    package var certificates: Certificates? { self.tlsPort.map { _ in Certificates(folder: self.folder) } }
 
     private let supervisor: ServerSupervisor
     private let programs: RabbitMQPrograms
@@ -135,7 +135,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Crashes the broker: it ends at once, without a word to its clients, as if the power had failed.
     ///
     /// - Throws: ``EphemeralServerError`` when the broker was stopped for good.
-    public func kill() async throws(EphemeralServerError) {
+    package func kill() async throws(EphemeralServerError) {
         _ = try await self.supervisor.send("crash")
         self.currentProcessID.withLock { $0 = nil }
     }
@@ -143,7 +143,7 @@ public final class EphemeralRabbitMQ: Sendable {
     /// Starts the broker after ``kill()``, on the same data and the same ports.
     ///
     /// - Throws: ``EphemeralServerError`` when it runs already, does not start, or was stopped for good.
-    public func startAgain() async throws(EphemeralServerError) {
+    package func startAgain() async throws(EphemeralServerError) {
         let processID: Int32
         do {
             processID = try await Self.launch(self.supervisor, ports: self.ports, limit: self.startLimit)

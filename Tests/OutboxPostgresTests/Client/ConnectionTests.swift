@@ -19,7 +19,7 @@ import Testing
             let results = try await connection.pipeline([
                 LibPQStatement("SELECT $1::int8 * 2", [.int8(Int64(round))], name: "double"),
                 LibPQStatement("SELECT $1::int8 * 2", [.int8(7)], name: "double"),
-                LibPQStatement("SELECT g FROM generate_series(1::int8, $1) g", [10_000]),
+                LibPQStatement("SELECT g FROM generate_series(1::int8, $1) g", [.int8(10_000)]),
             ])
             #expect(results[0].int64(row: 0, column: 0) == Int64(round * 2))
             #expect(results[1].int64(row: 0, column: 0) == 14)
@@ -87,10 +87,10 @@ import Testing
         func run(_ value: LibPQValue) async throws -> Int? {
             try await connection.query(LibPQStatement("SELECT $1::int8 + 1", [value], name: "next"))[0].decode(0)
         }
-        #expect(try await run(nil) == nil)
+        #expect(try await run(.null) == nil)
         #expect(try await run(.int8(1)) == 2)
         #expect(try await run(.int4(2)) == 3)
-        #expect(try await run(nil) == nil)
+        #expect(try await run(.null) == nil)
         #expect(try await run(.int8(3)) == 4)
     }
 
@@ -139,7 +139,7 @@ import Testing
         let connection = try await connect()
         try await connection.execute(script: "CREATE TEMP TABLE t (a int)")
         let error = await postgresError {
-            try await connection.pipeline(["INSERT INTO t VALUES (1)", LibPQStatement("SELECT $1::text", ["a\0b"])])
+            try await connection.pipeline(["INSERT INTO t VALUES (1)", LibPQStatement("SELECT $1::text", [.text("a\0b")])])
         }
         #expect(error?.code == .invalidValue)
         #expect(try await connection.value("SELECT count(*) FROM t") == 0)
@@ -185,7 +185,7 @@ import Testing
 
     @Test func refusesTooManyParameters() async throws {
         let connection = try await connect()
-        let statement = LibPQStatement("SELECT 1", Array(repeating: 1, count: 65_536))
+        let statement = LibPQStatement("SELECT 1", Array(repeating: .int8(1), count: 65_536))
         #expect(await postgresError { try await connection.query(statement) }?.code == .invalidValue)
     }
 

@@ -79,12 +79,11 @@ import Testing
         #expect(try await connection.value("SELECT 26::oid", as: Int.self) == 26)
         #expect(try await connection.value("SELECT '9'::xid8", as: Int64.self) == 9)
         #expect(try await connection.value("SELECT \(nil as String?)::text IS NULL") == true)
-        let literals = try await connection.query(
-            LibPQStatement("SELECT $1, $2, $3, $4, $5", [nil, "a", 1, true, 1.5]))[
-            0]
-        #expect(try literals.decode(0, as: String?.self) == nil)
-        #expect(try literals.decode(2, as: Int64.self) == 1)
-        #expect(try literals.decode(4, as: Double.self) == 1.5)
+        let values = try await connection.query(
+            LibPQStatement("SELECT $1, $2, $3, $4, $5", [.null, .text("a"), .int8(1), .bool(true), .float8(1.5)]))[0]
+        #expect(try values.decode(0, as: String?.self) == nil)
+        #expect(try values.decode(2, as: Int64.self) == 1)
+        #expect(try values.decode(4, as: Double.self) == 1.5)
     }
 
     @Test func enumsAreText() async throws {

@@ -81,7 +81,7 @@ import Testing
     @Test func changesAreToldInTheirOrder() async throws {
         let log = AskingLog()
         let hub = RelayEventHub()
-        let events = RelayEvents(hub: hub, capacity: 100)
+        let events = hub.subscribe(capacity: 100)
         let gate = self.gate(
             .opening(initialDelay: .zero, maximumDelay: .zero),
             DeliveryObserver(

@@ -60,7 +60,10 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         settings.subscription = "bench messages"
         _ = try await outbox.drain(self.messages, settings: settings, handler: { collected.add($0) })
         var lanes = [[Message]](repeating: [], count: Self.lanes)
-        for message in collected.messages { lanes[message.slot % Self.lanes].append(message) }
+        for message in collected.messages {
+            let hash = message.key.map { key in key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } } ?? Int(message.id)
+            lanes[hash % Self.lanes].append(message)
+        }
         let share = max(self.page / Self.lanes, 1)
         return lanes.map { lane in
             stride(from: 0, to: lane.count, by: share).map { start in

@@ -83,7 +83,7 @@ public struct LibPQConfiguration: Sendable, Hashable {
 
 // MARK: Descriptions
 
-extension LibPQConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension LibPQConfiguration: CustomStringConvertible, CustomReflectable {
     /// The parameters that were given, without the secret ones.
     public var description: String {
         given.merging(parameters) { $1 }
@@ -91,9 +91,6 @@ extension LibPQConfiguration: CustomStringConvertible, CustomDebugStringConverti
             .map { "\($0)=\(Self.secrets.contains($0) ? "***" : $1)" }
             .joined(separator: " ")
     }
-
-    /// The same as ``description``: secrets are left out here too.
-    public var debugDescription: String { "LibPQConfiguration(\(description))" }
 
     /// Shows no more than ``description`` does.
     public var customMirror: Mirror { Mirror(self, children: ["parameters": description]) }

@@ -1,13 +1,13 @@
 /// Why a transaction did not commit, with the failures of its parts kept apart.
 public struct LibPQTransactionError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
     /// `BEGIN` failed; nothing else was tried.
-    public var beginError: LibPQError?
+    package var beginError: LibPQError?
     /// What the closure threw.
     public var bodyError: (any Error)?
     /// The rollback after ``bodyError`` failed. The server rolls back as soon as it notices that the connection is gone.
-    public var rollbackError: LibPQError?
+    package var rollbackError: LibPQError?
     /// `COMMIT` failed. If ``isCommitUnknown`` is true, the transaction may have been committed all the same; else it was not.
-    public var commitError: LibPQError?
+    package var commitError: LibPQError?
 
     /// Creates an error from its parts.
     package init(

@@ -78,7 +78,7 @@ extension LibPQStatement: ExpressibleByStringInterpolation {
         }
 
         /// Inserts SQL as it is. Never give it text from outside the program.
-        public mutating func appendInterpolation(unescaped sql: String) {
+        package mutating func appendInterpolation(unescaped sql: String) {
             text += sql
         }
     }

@@ -61,18 +61,3 @@ public enum LibPQValue: Sendable, Hashable {
         }
     }
 }
-
-extension LibPQValue: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
-    ExpressibleByBooleanLiteral, ExpressibleByFloatLiteral
-{
-    /// `NULL`
-    public init(nilLiteral: ()) { self = .null }
-    /// A `text`.
-    public init(stringLiteral value: String) { self = .text(value) }
-    /// A `bigint`, which the server also takes where a smaller integer is assigned.
-    public init(integerLiteral value: Int64) { self = .int8(value) }
-    /// A `boolean`.
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    /// A `double precision`.
-    public init(floatLiteral value: Double) { self = .float8(value) }
-}

@@ -1,27 +1,5 @@
 import Synchronization
 
-/// What a relay does, as an asynchronous sequence for one iteration.
-///
-/// It has the events from the moment of its creation on. A relay never waits for a listener: a listener that falls
-/// behind by more than its buffer misses the oldest events. The sequence ends with the relay's `run()`.
-public struct RelayEvents: AsyncSequence, Sendable {
-    /// What a relay did.
-    public typealias Element = RelayEvent
-    /// Listening does not fail.
-    public typealias Failure = Never
-
-    private let stream: AsyncStream<RelayEvent>
-
-    init(hub: RelayEventHub, capacity: Int) {
-        self.stream = hub.subscribe(capacity: capacity)
-    }
-
-    /// Begins to iterate.
-    public func makeAsyncIterator() -> AsyncStream<RelayEvent>.Iterator {
-        self.stream.makeAsyncIterator()
-    }
-}
-
 /// Hands events to the listeners.
 final class RelayEventHub: Sendable {
     private struct State {
