@@ -237,8 +237,9 @@ import Testing
         let connection = try await connect()
         let observer = try await connect()
         let query = Task { try await connection.query("SELECT pg_sleep(600)") }
-        let queued = Task { try await connection.query("SELECT 1") }
         try await observer.waitUntilRunning(connection.processID, "pg_sleep")
+        // Not before: either task may come first.
+        let queued = Task { try await connection.query("SELECT 1") }
         await connection.close()
         #expect(await postgresError { try await query.value }?.code == .connectionLost)
         #expect(await postgresError { try await queued.value }?.code == .connectionLost)
