@@ -50,7 +50,9 @@ extension PostgresSession {
         guard requests.contains(where: { $0.messages > 0 }), !requests.contains(where: \.deferred),
             case .poll(let release, arm: false) = doorbell.step
         else { return nil }
-        let plan = PollPlan(requests, of: self.streams, &self.knowledge)
+        // What the plan leaves to another poll is still to be known then.
+        var knowledge = self.knowledge
+        let plan = PollPlan(requests, of: self.streams, &knowledge)
         if !plan.isOfNewAlone { return nil }
         return ReadyPoll(
             requests: requests, isReleasing: release, plan: plan, statements: [self.readNew(plan, release: release)])

@@ -139,8 +139,10 @@ extension PostgresSession {
         let channel = self.channel
         let (activity, sent) = try await self.connection.waitForActivity(
             until: instants.compactMap { $0 }.min(), sending: poll.statements
-        ) { notification in
-            notification.channel == channel && Self.isRing(notification)
+        ) { notifications in
+            let own = notifications.filter { $0.channel == channel }
+            // Streams that were changed are loaded first: one may be paused, or read from elsewhere.
+            return own.contains(where: Self.isRing) && !own.contains { $0.payload == Self.streamChange }
         }
         guard let sent else { return try await self.take(activity) }
         self.hearRing()

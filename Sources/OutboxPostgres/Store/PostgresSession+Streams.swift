@@ -5,6 +5,8 @@ import OutboxSQL
 extension PostgresSession {
     /// How the payload of a NOTIFY begins that is sent to be heard by its own sender, as the doctor does; a relay takes no notice of it.
     static let probe = "probe "
+    /// The payload that tells that a stream was paused, resumed or read from elsewhere.
+    static let streamChange = "stream"
 
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
     ///
@@ -42,7 +44,7 @@ extension PostgresSession {
     /// - Returns: What to return to the relay, if it is to be told at once.
     func takeOther(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
-        var result = payloads.contains("stream") ? try await self.reloadStreams() : nil
+        var result = payloads.contains(Self.streamChange) ? try await self.reloadStreams() : nil
         if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
             result = ReadResult(deferredChanged: true)
         }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres
@@ -23,7 +24,9 @@ import Testing
         func wait(
             sending statements: [LibPQStatement], until deadline: ContinuousClock.Instant? = nil
         ) async throws -> (Activity, SentPipeline?) {
-            try await listener.waitForActivity(until: deadline, sending: statements) { $0.payload != "other" }
+            try await listener.waitForActivity(until: deadline, sending: statements) { notifications in
+                notifications.contains { $0.payload != "other" } && !notifications.contains { $0.payload == "first" }
+            }
         }
 
         /// Waits until the listener's thread waits with something staged.
@@ -64,6 +67,39 @@ import Testing
         #expect(payloads(activity) == ["other"])
         #expect(sent == nil)
         #expect(try await pair.listener.value("SELECT 3") == 3)
+    }
+
+    /// What is to be done for one of them comes before what is staged for another.
+    @Test func notificationsOfOneTransactionAreJudgedTogether() async throws {
+        let pair = try await Pair()
+        async let waited = pair.wait(sending: [Self.answer])
+        await pair.isStaged()
+        try await pair.sender.query("SELECT pg_notify(\(pair.channel), payload) FROM unnest('{ring,first}'::text[]) AS payload")
+        let (activity, sent) = try await waited
+        #expect(payloads(activity) == ["ring", "first"])
+        #expect(sent == nil)
+        #expect(try await pair.listener.value("SELECT 3") == 3)
+    }
+
+    /// The time that a server may be silent counts for what the thread has sent, too.
+    @Test func aServerThatIsSilentEndsTheSession() async throws {
+        let proxy = try FreezingProxy(to: try await serverSocket())
+        defer { proxy.end() }
+        let listener = try await LibPQConnection.connect(
+            try await configuration(through: proxy, limit: SilenceTests.limit))
+        let sender = try await connect()
+        let channel = "staging_\(listener.processID)"
+        try await listener.query("LISTEN \(unescaped: channel)" as LibPQStatement)
+        let task = Task { () async throws in
+            let (_, sent) = try await listener.waitForActivity(until: nil, sending: ["SELECT pg_sleep(0.5)"]) { _ in true }
+            _ = try await listener.finish(try #require(sent))
+        }
+        while await !listener.waitsWithSomethingStaged { await Task.yield() }
+        try await sender.query("SELECT pg_notify(\(channel), '')")
+        try await sender.waitUntilRunning(listener.processID, "pg_sleep")
+        proxy.freeze()
+        #expect(await postgresError { try await task.value }?.code == .connectionLost)
+        #expect(await listener.isUsable == false)
     }
 
     @Test func whatHasComeBeforeTheWaitSendsNothing() async throws {
@@ -184,5 +220,6 @@ import Testing
 }
 
 extension LibPQConnection {
-    fileprivate var waitsWithSomethingStaged: Bool { self.staged.map { $0.waiter != nil && !$0.isSent } ?? false }
+    /// Whether a task waits for a notification, with statements to be sent when one comes.
+    var waitsWithSomethingStaged: Bool { self.staged.map { $0.waiter != nil && !$0.isSent } ?? false }
 }

@@ -102,7 +102,7 @@ extension LibPQConnection {
     /// - Parameter isIdle: Whether no statement runs, so that one may be sent.
     private func takeNotifications(_ connection: OpaquePointer, isIdle: Bool = false) {
         var hasAny = false
-        var isSignal = false
+        var together: [LibPQNotification] = []
         while let notification = unsafe PQnotifies(connection) {
             defer { unsafe PQfreemem(notification) }
             hasAny = true
@@ -110,10 +110,10 @@ extension LibPQConnection {
                 channel: String(cString: notification.pointee.relname),
                 payload: notification.pointee.extra.map { unsafe String(cString: $0) } ?? "",
                 processID: notification.pointee.be_pid)
-            if isIdle, !isSignal, staged?.isSignal(received) == true { isSignal = true }
+            if isIdle, staged != nil { together.append(received) }
             activity.receive(received)
         }
-        if isSignal { _ = sendStaged() }
+        if !together.isEmpty, staged?.isSignal(together) == true { _ = sendStaged() }
         if hasAny { activity.resumeAll() }
     }
 }

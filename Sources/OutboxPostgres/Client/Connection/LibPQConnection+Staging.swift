@@ -6,14 +6,14 @@ internal import Synchronization
 struct StagedPipeline {
     let pipeline: SentPipeline
     var parameters: ParameterBuffer
-    let isSignal: @Sendable (LibPQNotification) -> Bool
+    let isSignal: @Sendable ([LibPQNotification]) -> Bool
     /// The task that waits, among those of ``ActivityState``; nil: none does at the moment.
     var waiter: Int?
     var isSent = false
 }
 
 extension LibPQConnection {
-    /// As ``waitForActivity(until:)``, with statements that are sent as soon as a notification comes that `isSignal` is true of.
+    /// As ``waitForActivity(until:)``, with statements that are sent as soon as notifications come that `isSignal` is true of.
     ///
     /// Between a task's wake-up and its next statement lies all the work of deciding which one that is. That is done here before the
     /// wait. The task is resumed when the server has answered.
@@ -22,12 +22,12 @@ extension LibPQConnection {
     ///   - deadline: When to return, if nothing happens.
     ///   - statements: What to send. Nothing is sent, as if there were none, where one of them was not used on this connection before, where
     ///     another task uses the connection, and for notifications that have arrived already.
-    ///   - isSignal: Whether a notification is one to send them for.
+    ///   - isSignal: Whether notifications that have come together are such as to send them for.
     /// - Returns: What has happened, and what was sent: ``finish(_:)`` must follow if anything was.
     /// - Throws: as ``waitForActivity(until:)``.
     package func waitForActivity(
         until deadline: ContinuousClock.Instant?, sending statements: [LibPQStatement],
-        on isSignal: @escaping @Sendable (LibPQNotification) -> Bool
+        on isSignal: @escaping @Sendable ([LibPQNotification]) -> Bool
     ) async throws(LibPQError) -> (Activity, SentPipeline?) {
         guard let ready = try encodeReady(statements) else { return (try await waitForActivity(until: deadline), nil) }
         staged = StagedPipeline(pipeline: ready.pipeline, parameters: ready.parameters, isSignal: isSignal)
@@ -62,6 +62,7 @@ extension LibPQConnection {
         staged.isSent = true
         self.staged = staged
         exchange.wait(continuation, forResult: true)
+        rearm()
         return true
     }
 
