@@ -6,7 +6,7 @@ import Foundation
 
 extension NewMessage {
     /// The most bytes that a payload can have, as the outbox's schema allows it: 64 MiB.
-    package static let largestPayload = 64 * 1024 * 1024
+    public static let largestPayload = 64 * 1024 * 1024
 
     /// The most bytes that all headers together can have, as the outbox's schema allows it: 64 KiB, counted as PostgreSQL
     /// writes them as JSON.

@@ -50,7 +50,7 @@ public protocol RelaySession: Actor {
     @discardableResult
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError]
 
-    /// The keys for which ordered deferred messages exist now. Called when ``ReadResult/deferredChanged`` says that
+    /// The keys for which ordered deferred messages exist now. Called when a ``ReadResult`` says that
     /// another session has changed them.
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]]
 
@@ -82,6 +82,12 @@ public struct AttachedStream: Sendable {
     package let start: StreamStart
 
     /// Creates the description of a stream.
+    ///
+    /// - Parameters:
+    ///   - id: The stream's number.
+    ///   - destination: The destination that it is for.
+    ///   - deferredKeys: Hashes of the keys of its ordered deferred messages, and how many each has.
+    ///   - start: What was last noted of processes that ended before they had finished anything.
     public init(
         id: StreamID, destination: Destination, deferredKeys: [UInt64: Int], start: StreamStart = StreamStart()
     ) {
@@ -136,6 +142,13 @@ public struct ReadResult: Sendable {
     package var lookedAtEverything: Bool
 
     /// Creates a result.
+    ///
+    /// - Parameters:
+    ///   - pages: The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
+    ///   - nextDue: For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is
+    ///     none, or the stream is paused. What was asked of a stream that is not here is asked again.
+    ///   - deferredChanged: Whether another session has changed deferred messages.
+    ///   - lookedAtEverything: Whether everything that was asked for was looked at, and there is nothing.
     public init(
         pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false,
         lookedAtEverything: Bool = false
