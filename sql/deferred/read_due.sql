@@ -1,13 +1,13 @@
--- The deferred messages of a destination that are due, and behind each that is ordered those of its key that wait for it,
+-- The deferred messages of a stream that are due, and behind each that is ordered those of its key that wait for it,
 -- so that a key's queue is delivered in one go. held: an earlier message of its key is to be tried
--- first, and is not among them: not due yet, or beyond the limit.
--- $1 subscription, $2 destination, $3 messages, $4 bytes at most, $5 those that a handler is working on.
+-- first, and is not among them: not due yet, or beyond the limit. Messages of one key have one slot, so a queue is one stream's.
+-- $1 subscription, $2 destination, $3 messages, $4 bytes at most, $5 those that a handler is working on, $6 and $7 slots.
 WITH due AS MATERIALIZED (
     SELECT id, key, ordered
     FROM {{schema}}.deferred
     WHERE (destination, subscription, next_attempt_at) >= ($2, $1, '-infinity'::timestamptz)
         AND (destination, subscription, next_attempt_at) <= ($2, $1, now())
-        AND id <> ALL ($5::bigint[])
+        AND id <> ALL ($5::bigint[]) AND {{schema}}.slot(key, id) BETWEEN $6 AND $7
     ORDER BY destination, subscription, next_attempt_at
     LIMIT $3
 ),

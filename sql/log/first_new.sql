@@ -1,6 +1,7 @@
 -- Of streams that were not read for a while, or of which there is much, the lowest id of what has become visible since they were:
 -- none, if there is nothing. What came since the oldest of their snapshots is looked at once, not once for each stream. After
--- join_by_hash. $1 streams, $2 their destinations, $3 their snapshots.
+-- join_by_hash. Slots are not looked at: a stream of some slots is read from where there is something new of its destination.
+-- $1 streams, $2 their destinations, $3 their snapshots.
 WITH
 known AS MATERIALIZED (
     SELECT stream, destination, snapshot

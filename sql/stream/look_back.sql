@@ -2,9 +2,9 @@
 -- theirs, which cannot be as long as ids rise with the numbers of transactions. In slices, because all there is since the oldest
 -- cursor may be long. $1 the first transaction to look at, $2 the one to stop before, $3 how many messages; of the streams, as they
 -- were: $4 ids, $5 destinations, $6 horizons, $7 positions. Returns how many messages were looked at, the last one's transaction,
--- and the ids of the streams.
+-- and the ids of the streams. Slots are not looked at: as long as ids rise, no id of a later transaction was passed, whatever its slot.
 WITH slice AS MATERIALIZED (
-    SELECT message.xid, message.id, message.destination, message.key
+    SELECT message.xid, message.id, message.destination
     FROM {{schema}}.message
     WHERE message.xid >= $1 AND message.xid < $2
     ORDER BY message.xid

@@ -5,8 +5,9 @@
 -- an operator has put the cursor elsewhere.
 --
 -- What was read by transaction numbers alone is looked at by ids before it counts as passed: from $10 to $11 no message of the
--- destination $12 may be visible in $9 (null: nothing was read so), for all of those had been read; nor may one have a number that
--- this server has not given yet. Otherwise rows were put into the log with numbers of another time, and this fails (22012).
+-- destination $12 with a slot from $13 to $14 may be visible in $9 (null: nothing was read so), for all of those had been read; nor
+-- may one have a number that this server has not given yet. Otherwise rows were put into the log with numbers of another time, and
+-- this fails (22012).
 WITH
 checked AS MATERIALIZED (
     SELECT
@@ -15,7 +16,7 @@ checked AS MATERIALIZED (
             ELSE (NOT EXISTS (
                 SELECT
                 FROM {{schema}}.message
-                WHERE destination = $12 AND id > $10 AND id <= $11
+                WHERE destination = $12 AND id > $10 AND id <= $11 AND {{schema}}.slot(key, id) BETWEEN $13 AND $14
                     AND (pg_visible_in_snapshot(xid, $9::pg_snapshot) OR xid >= pg_snapshot_xmax(pg_current_snapshot()))
             ))::integer
         END AS position

@@ -11,10 +11,11 @@
 -- cursor has seen is not known, so all of them are late: the snapshot becomes one that has seen nothing. What has a number that
 -- this server has not reached is of the other one, and seen, unless it was late there: then the position goes below it.
 --
--- $1 subscription, $2 destinations, $3 the last id, $4 whether ids rise with the numbers of transactions.
+-- $1 subscription, $2 destinations, $3 the last id, $4 whether ids rise with the numbers of transactions. Returns the streams of which
+-- the cursor was changed, and why.
 WITH judged AS MATERIALIZED (
     SELECT
-        stream.id, stream.position, stream.snapshot, stream.horizon, stream.destination,
+        stream.id, stream.position, stream.snapshot, stream.horizon, stream.destination, stream.slot_low, stream.slot_high,
         pg_snapshot_xmax(stream.snapshot) > pg_current_xact_id() AS is_foreign, stream.position > $3 AS is_ahead
     FROM {{schema}}.stream
     WHERE stream.subscription = $1 AND stream.destination = ANY ($2::text[])
@@ -33,11 +34,13 @@ found AS MATERIALIZED (
                     FROM {{schema}}.message
                     WHERE xid < pg_current_xact_id() AND id + 0 <= judged.position
                         AND destination IS NOT DISTINCT FROM judged.destination
+                        AND {{schema}}.slot(key, id)::integer BETWEEN judged.slot_low AND judged.slot_high
                 )
                 ELSE EXISTS (
                     SELECT
                     FROM {{schema}}.message
                     WHERE destination = judged.destination AND id <= judged.position
+                        AND {{schema}}.slot(key, id) BETWEEN judged.slot_low AND judged.slot_high
                         AND CASE WHEN xid < pg_current_xact_id() THEN true END
                 )
             END THEN 'server' END
@@ -65,15 +68,16 @@ mended AS (
             CASE WHEN found.cause = 'server' THEN (
                 SELECT min(late.id) - 1
                 FROM (
-                    SELECT message.id, message.xid, message.destination
+                    SELECT message.id, message.xid, message.destination, message.key
                     FROM {{schema}}.message
                     WHERE message.xid = ANY (ARRAY(SELECT pg_snapshot_xip(found.snapshot)))
                     UNION ALL
-                    SELECT message.id, message.xid, message.destination
+                    SELECT message.id, message.xid, message.destination, message.key
                     FROM {{schema}}.message
                     WHERE message.xid >= pg_snapshot_xmax(found.snapshot) AND message.xid < found.horizon
                 ) AS late
                 WHERE late.id + 0 <= found.position AND late.destination IS NOT DISTINCT FROM found.destination
+                    AND {{schema}}.slot(late.key, late.id)::integer BETWEEN found.slot_low AND found.slot_high
             ) END
         ) AS position
     FROM found
@@ -87,4 +91,4 @@ SET horizon = pg_current_xact_id(),
     catchup_position = CASE WHEN mended.cause <> 'server' THEN catchup_position END
 FROM mended
 WHERE stream.id = mended.id
-RETURNING stream.destination, mended.cause
+RETURNING stream.destination, mended.cause, stream.id

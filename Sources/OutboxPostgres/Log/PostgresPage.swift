@@ -19,8 +19,7 @@ final class PostgresPage: MessagePage {
     /// Which of the stream's cursors that one continues.
     let generation: Int32
     private let result: LibPQResult
-    /// Which row of the result is the page's first.
-    private let first: Int
+    private let rows: PageRows
 
     /// The columns of the statements that read messages. After these, read_new has the destination, and read_due attempts, ordered
     /// and held.
@@ -38,7 +37,7 @@ final class PostgresPage: MessagePage {
 
     /// Some rows of a result, looked at once.
     struct Extent {
-        let rows: Range<Int>
+        let rows: PageRows
         /// The sum of the lengths of payloads and headers.
         let byteCount: Int
         /// Whether the server has kept a payload back because it is long for its page.
@@ -47,8 +46,8 @@ final class PostgresPage: MessagePage {
         let lastID: Int64?
 
         /// - Parameter rows: nil: all.
-        init(_ result: LibPQResult, _ rows: Range<Int>? = nil) {
-            let rows = rows ?? 0..<result.rowCount
+        init(_ result: LibPQResult, _ rows: PageRows? = nil) {
+            let rows = rows ?? PageRows(0..<result.rowCount)
             var byteCount = 0
             var hasWithheldPayload = false
             for row in rows {
@@ -59,7 +58,7 @@ final class PostgresPage: MessagePage {
             self.rows = rows
             self.byteCount = byteCount
             self.hasWithheldPayload = hasWithheldPayload
-            self.lastID = rows.isEmpty ? nil : result.int64(row: rows.upperBound - 1, column: Column.id)
+            self.lastID = rows.isEmpty ? nil : result.int64(row: rows[rows.endIndex - 1], column: Column.id)
         }
     }
 
@@ -74,7 +73,7 @@ final class PostgresPage: MessagePage {
         self.isVerified = isVerified
         self.cursor = cursor
         self.generation = generation
-        self.first = extent.rows.lowerBound
+        self.rows = extent.rows
         self.count = extent.rows.count
         self.byteCount = extent.byteCount
     }
@@ -94,6 +93,9 @@ final class PostgresPage: MessagePage {
     /// A message's id.
     static func id(of result: LibPQResult, _ row: Int) -> Int64 { result.int64(row: row, column: Column.id) }
 
+    /// A message's slot.
+    static func slot(of result: LibPQResult, _ row: Int) -> Int16 { result.int16(row: row, column: Column.slot) }
+
     /// Which rows, without the first, are of which destination.
     static func destinations(of result: LibPQResult) -> [(name: String, rows: Range<Int>)] {
         var destinations: [(name: String, rows: Range<Int>)] = []
@@ -112,16 +114,16 @@ final class PostgresPage: MessagePage {
 
     // MARK: - A page's messages
 
-    func id(at row: Int) -> Int64 { self.result.int64(row: self.first + row, column: Column.id) }
+    func id(at row: Int) -> Int64 { self.result.int64(row: self.rows[row], column: Column.id) }
 
-    func slot(at row: Int) -> Int { Int(self.result.int16(row: self.first + row, column: Column.slot)) }
+    func slot(at row: Int) -> Int { Int(self.result.int16(row: self.rows[row], column: Column.slot)) }
 
     func createdAt(at row: Int) -> Date {
-        PostgresTime.date(self.result.int64(row: self.first + row, column: Column.createdAt))
+        PostgresTime.date(self.result.int64(row: self.rows[row], column: Column.createdAt))
     }
 
     func attempts(at row: Int) -> Int {
-        self.origin == .log ? 0 : Int(self.result.int32(row: self.first + row, column: self.result.columnCount - 3))
+        self.origin == .log ? 0 : Int(self.result.int32(row: self.rows[row], column: self.result.columnCount - 3))
     }
 
     func isScheduled(at row: Int) -> Bool { self.bool(row, Column.scheduled) }
@@ -136,19 +138,19 @@ final class PostgresPage: MessagePage {
 
     func keyHash(at row: Int) -> UInt64? {
         let column = Column.text(.key)
-        if self.result.isNull(row: self.first + row, column: column) { return nil }
-        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
+        if self.result.isNull(row: self.rows[row], column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.rows[row], column: column) { bytes in
             unsafe Self.hash(bytes)
         }
     }
 
     func withPayload<Result>(at row: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try unsafe self.result.withBytes(row: self.first + row, column: Column.payload, body)
+        try unsafe self.result.withBytes(row: self.rows[row], column: Column.payload, body)
     }
 
     // A result's bytes stay where they are until it is cleared, with the page.
     func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? {
-        unsafe self.result.withBytes(row: self.first + row, column: Column.payload) { bytes in unsafe bytes }
+        unsafe self.result.withBytes(row: self.rows[row], column: Column.payload) { bytes in unsafe bytes }
     }
 
     // MARK: - Decoding
@@ -161,14 +163,14 @@ final class PostgresPage: MessagePage {
     }
 
     private func bool(_ row: Int, _ column: Int) -> Bool {
-        if self.result.isNull(row: self.first + row, column: column) { return false }
-        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in unsafe bytes.first == 1 }
+        if self.result.isNull(row: self.rows[row], column: column) { return false }
+        return unsafe self.result.withBytes(row: self.rows[row], column: column) { bytes in unsafe bytes.first == 1 }
     }
 
     /// A text, or a jsonb: one byte of version, then text.
     func text(column: Int, at row: Int, isJSON: Bool) -> String? {
-        if self.result.isNull(row: self.first + row, column: column) { return nil }
-        return unsafe self.result.withBytes(row: self.first + row, column: column) { bytes in
+        if self.result.isNull(row: self.rows[row], column: column) { return nil }
+        return unsafe self.result.withBytes(row: self.rows[row], column: column) { bytes in
             unsafe String(decoding: bytes.dropFirst(isJSON ? 1 : 0), as: UTF8.self)
         }
     }

@@ -153,6 +153,7 @@ extension PostgresSession {
             .transactionID(cursor.storedHorizon), .int4(stream.generation),
             unchecked.map { .snapshot($0.snapshot) } ?? .null, unchecked.map { .int8($0.position) } ?? .null,
             unchecked.map { .int8($0.end) } ?? .null, .text(stream.destination.name),
+            .int2(stream.slots.lowerBound), .int2(stream.slots.upperBound),
         ]
     }
 

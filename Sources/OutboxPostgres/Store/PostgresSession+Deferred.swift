@@ -44,16 +44,17 @@ extension PostgresSession {
             let due: [LibPQValue] = [
                 subscription, destination, .int8(Int64(limit)), .int8(Int64(request.bytes)), excluded,
             ]
-            plan.append((self.bound(self.statements.readDue, due), .due(request)))
-            plan.append(
-                (self.bound(self.statements.nextDue, [subscription, destination, excluded]), .nextDue(request)))
+            let next = [subscription, destination, excluded]
+            plan.append((self.bound(self.statements.readDue, due + stream.slotBinds), .due(request)))
+            plan.append((self.bound(self.statements.nextDue, next + stream.slotBinds), .nextDue(request)))
         }
         if together.isEmpty { return }
         let streams = together.compactMap { self.streams[$0.stream] }
         let binds: [LibPQValue] = [
             .text(self.subscription), .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
         ]
-        plan.append((self.bound(self.statements.nextDueOf, binds), .nextDueOf(streams.map(\.id))))
+        plan.append(
+            (self.bound(self.statements.nextDueOf, binds + LibPQValue.slots(streams)), .nextDueOf(streams.map(\.id))))
     }
 
     /// How many streams are asked one by one for what is due.
@@ -79,6 +80,33 @@ extension PostgresSession {
     private func toldDue(_ due: Duration?) -> Duration? {
         guard let interval = self.wakeup.pollingInterval else { return due }
         return min(due ?? interval, interval)
+    }
+
+    /// The keys of the session's streams that later messages have to queue for, and how many messages each has; see
+    /// ``/Outbox/RelaySession/deferredKeys()``.
+    func readDeferredKeys() async throws(LibPQError) -> [StreamID: [UInt64: Int]] {
+        let streams = Array(self.streams.all)
+        let names = LibPQValue.textArray(streams.map(\.destination.name))
+        let slots = LibPQValue.slots(streams)
+        var keys = Dictionary(uniqueKeysWithValues: streams.map { ($0.id, [UInt64: Int]()) })
+        try await self.receiveAhead()
+        let results = try await self.connection.pipeline([
+            self.bound(self.statements.promoteAll, [.text(self.subscription), names] + slots),
+            self.bound(
+                self.statements.readKeys,
+                [.text(self.subscription), .int4Array(streams.map(\.id.value)), names] + slots),
+        ])
+        // A lock may end without a change, which nothing tells of.
+        if try results[0][0].decode(0, as: Int64.self) > 0 {
+            self.deferredNews.tellLater(now: self.clock.now)
+        }
+        let result = results[1]
+        for row in 0..<result.rowCount {
+            let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
+            let stream = StreamID(result.int32(row: row, column: 0))
+            keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
+        }
+        return keys
     }
 
     func takeDeferred(_ answer: Answer, _ part: LibPQResult, _ result: inout ReadResult) {

@@ -37,31 +37,51 @@ extension PostgresSession {
         }
         var found = Doorbell.Found.nothing
         var taken: Set<StreamID> = []
+        var asked: Set<StreamID>?
         for (name, rows) in destinations {
-            guard let id = self.streams[Destination(name)], let stream = self.streams[id] else { continue }
-            taken.insert(id)
-            if PostgresPage.Extent(part, rows).hasWithheldPayload {
-                // Read alone by the next poll, as much as a page may have.
-                self.streams[id]?.boundedPages = 16
-                found = .full
-                continue
+            let sharing = self.streams[Destination(name)]
+            if sharing.count > 1, asked == nil { asked = Set(plan.together.map(\.stream)) }
+            for id in sharing {
+                // What came for a stream that was not asked for is not taken: it is read with what else there is of that.
+                guard let stream = self.streams[id], asked?.contains(id) != false else { continue }
+                let rows = Self.rows(rows, of: stream, part)
+                if rows.isEmpty { continue }
+                taken.insert(id)
+                found = max(found, self.take(new: part, rows, of: stream, snapshot, &result))
             }
-            let position = stream.cursor.position
-            let firstFresh = rows.first { PostgresPage.id(of: part, $0) > position } ?? rows.upperBound
-            let (afterLate, afterFresh) = stream.cursor.after(
-                lastNew: PostgresPage.id(of: part, rows.upperBound - 1), current: snapshot)
-            self.streams[id]?.readByNumbers(to: afterFresh.position, from: stream.cursor)
-            self.streams[id]?.cursor = afterFresh
-            let late = PostgresPage.Extent(part, rows.lowerBound..<firstFresh)
-            self.append(part, late, stream, afterLate, &result)
-            let fresh = PostgresPage.Extent(part, firstFresh..<rows.upperBound)
-            self.append(part, fresh, stream, afterFresh, &result)
-            found = max(found, .some)
         }
         for request in plan.together where !taken.contains(request.stream) {
             self.streams[request.stream]?.cursor.snapshot = snapshot
         }
         return found
+    }
+
+    /// Those of a destination's rows that are a stream's.
+    private static func rows(_ rows: Range<Int>, of stream: StreamState, _ part: LibPQResult) -> PageRows {
+        if stream.slots == StreamState.allSlots { return PageRows(rows) }
+        return PageRows(rows.filter { stream.slots.contains(PostgresPage.slot(of: part, $0)) })
+    }
+
+    /// Takes over all that is new of a stream.
+    private func take(
+        new part: LibPQResult, _ rows: PageRows, of stream: StreamState, _ snapshot: Cursor.Snapshot,
+        _ result: inout ReadResult
+    ) -> Doorbell.Found {
+        if PostgresPage.Extent(part, rows).hasWithheldPayload {
+            // Read alone by the next poll, as much as a page may have.
+            self.streams[stream.id]?.boundedPages = 16
+            return .full
+        }
+        let position = stream.cursor.position
+        let (late, fresh) = rows.split(
+            at: rows.firstIndex { PostgresPage.id(of: part, $0) > position } ?? rows.endIndex)
+        let (afterLate, afterFresh) = stream.cursor.after(
+            lastNew: PostgresPage.id(of: part, rows[rows.endIndex - 1]), current: snapshot)
+        self.streams[stream.id]?.readByNumbers(to: afterFresh.position, from: stream.cursor)
+        self.streams[stream.id]?.cursor = afterFresh
+        self.append(part, PostgresPage.Extent(part, late), stream, afterLate, &result)
+        self.append(part, PostgresPage.Extent(part, fresh), stream, afterFresh, &result)
+        return .some
     }
 
     // MARK: - Finding out
@@ -107,7 +127,7 @@ extension PostgresSession {
             [
                 .int4Array(streams.map(\.id.value)), .textArray(streams.map(\.destination.name)),
                 .int8Array(streams.map(\.cursor.position)),
-            ])
+            ] + LibPQValue.slots(streams))
     }
 
     /// - Returns: Whether a stream has messages beyond its position, as it was before this poll: it is read by ids next.

@@ -169,17 +169,13 @@ actor PostgresSession: RelaySession {
         for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
         for row in results[2] { self.streams.add(try StreamState(row)) }
         let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-        let mended = Set(try results[1].map { row in try row.decode(0, as: String.self) })
+        let mended = Set(try results[1].map { row in StreamID(try row.decode(2, as: Int32.self)) })
         // Ids below the position may still come: nothing of these is bounded by what was stored.
-        for stream in self.streams.all where mended.contains(stream.destination.name) {
-            self.streams[stream.id]?.cursor.horizon = nil
-        }
+        for id in mended { self.streams[id]?.cursor.horizon = nil }
         self.lookBack = LookBack(
             self.streams.all.compactMap { stream in
                 // All that is late for those that were mended is read anyway.
-                guard let horizon = stream.cursor.horizon, !mended.contains(stream.destination.name) else {
-                    return nil
-                }
+                guard let horizon = stream.cursor.horizon, !mended.contains(stream.id) else { return nil }
                 return LookBack.Stream(
                     id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
                     position: stream.cursor.position, horizon: horizon, generation: stream.generation)
@@ -192,29 +188,6 @@ actor PostgresSession: RelaySession {
                 id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
                 start: stream.start)
         }
-    }
-
-    private func readDeferredKeys() async throws(LibPQError) -> [StreamID: [UInt64: Int]] {
-        let names = LibPQValue.textArray(self.streams.all.map(\.destination.name))
-        var keys = Dictionary(uniqueKeysWithValues: self.streams.all.map { ($0.id, [UInt64: Int]()) })
-        try await self.receiveAhead()
-        let results = try await self.connection.pipeline([
-            self.bound(self.statements.promoteAll, [.text(self.subscription)]),
-            self.bound(self.statements.readKeys, [.text(self.subscription), names]),
-        ])
-        // A lock may end without a change, which nothing tells of.
-        if try results[0][0].decode(0, as: Int64.self) > 0 {
-            self.deferredNews.tellLater(now: self.clock.now)
-        }
-        let result = results[1]
-        for row in 0..<result.rowCount {
-            guard let stream = try self.streams[Destination(result[row].decode(0, as: String.self))] else {
-                continue
-            }
-            let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
-            keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
-        }
-        return keys
     }
 
     /// Has it found out more or less often what there is of streams that were not read for a while; for tests.

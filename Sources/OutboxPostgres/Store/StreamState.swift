@@ -2,8 +2,12 @@ import Outbox
 
 /// What a session knows of a stream.
 struct StreamState {
+    /// What a stream has that is its destination's only one.
+    static let allSlots: ClosedRange<Int16> = 0...1023
+
     let id: StreamID
     let destination: Destination
+    /// Messages with one of these are the stream's.
     let slots: ClosedRange<Int16>
     /// Where reading stands; the stored cursor is behind it.
     var cursor: Cursor
@@ -23,6 +27,9 @@ struct StreamState {
 }
 
 extension StreamState {
+    /// The lowest and the highest slot, two parameters of a statement.
+    var slotBinds: [LibPQValue] { [.int2(self.slots.lowerBound), .int2(self.slots.upperBound)] }
+
     /// Reads a row of the statement `load`.
     init(_ row: LibPQRow) throws(LibPQError) {
         self.id = StreamID(try row.decode(0, as: Int32.self))
@@ -44,6 +51,15 @@ extension StreamState {
     }
 }
 
+extension LibPQValue {
+    /// The lowest and the highest slots of some streams, two parameters.
+    static func slots(_ streams: [StreamState]) -> [LibPQValue] {
+        [
+            .int4Array(streams.map { Int32($0.slots.lowerBound) }), .int4Array(streams.map { Int32($0.slots.upperBound) }),
+        ]
+    }
+}
+
 // MARK: - What was read by transaction numbers
 
 extension StreamState {
@@ -55,9 +71,6 @@ extension StreamState {
         /// The last id of it.
         var end: Int64
     }
-
-    /// Whether it may be read with others: a destination has no other stream, and no payload was too long for that lately.
-    var isPlain: Bool { self.boundedPages == 0 && self.slots == 0...1023 }
 
     /// A page was read by transaction numbers alone, from a cursor on.
     mutating func readByNumbers(to end: Int64, from cursor: Cursor) {

@@ -1,10 +1,13 @@
 import Outbox
 
-/// The streams of a session, by their numbers and by their destinations.
+/// The streams of a session, by their numbers and by their destinations. A destination has one with all slots, or several that share
+/// the slots.
 struct StreamTable {
     private var states: [StreamID: StreamState] = [:]
-    /// The stream of each destination; of one that several share, one of them.
-    private var ids: [Destination: StreamID] = [:]
+    /// The streams of each destination, in the order of their slots.
+    private var ids: [Destination: [StreamID]] = [:]
+    /// Destinations of which the session has no stream for some slots.
+    private var incomplete: Set<Destination> = []
     /// Destinations of which messages came that are not the session's.
     private var unknown: Set<Destination> = []
 
@@ -16,7 +19,8 @@ struct StreamTable {
         _modify { yield &self.states[id] }
     }
 
-    subscript(destination: Destination) -> StreamID? { self.ids[destination] }
+    /// The streams of a destination, in the order of their slots.
+    subscript(destination: Destination) -> [StreamID] { self.ids[destination] ?? [] }
 
     var count: Int { self.states.count }
     var all: some Collection<StreamState> { self.states.values }
@@ -24,7 +28,25 @@ struct StreamTable {
     /// Adds a stream.
     mutating func add(_ state: StreamState) {
         self.states[state.id] = state
-        self.ids[state.destination] = state.id
+        let ids = (self[state.destination].filter { $0 != state.id } + [state.id]).sorted { first, second in
+            self.low(first) < self.low(second)
+        }
+        self.ids[state.destination] = ids
+        var next = 0
+        for id in ids where self.low(id) <= next { next = max(next, Int(self.states[id]?.slots.upperBound ?? -1) + 1) }
+        if next > StreamState.allSlots.upperBound {
+            self.incomplete.remove(state.destination)
+        } else {
+            self.incomplete.insert(state.destination)
+        }
+    }
+
+    private func low(_ id: StreamID) -> Int { Int(self.states[id]?.slots.lowerBound ?? 0) }
+
+    /// Whether a stream may be read with others: every message of its destination is for a stream of this session, and no payload was
+    /// too long for that lately.
+    func canBeReadTogether(_ stream: StreamState) -> Bool {
+        stream.boundedPages == 0 && (self.incomplete.isEmpty || !self.incomplete.contains(stream.destination))
     }
 
     /// A message for a destination came.
@@ -41,7 +63,7 @@ struct StreamTable {
         var unwanted = self.unknown.map(\.name)
         if requests.count < self.count {
             let wanted = Set(requests.map(\.stream))
-            unwanted += self.all.lazy.filter { !wanted.contains($0.id) }.map(\.destination.name)
+            unwanted += self.ids.lazy.filter { !$0.value.contains(where: wanted.contains) }.map(\.key.name)
         }
         return (unwanted, false)
     }

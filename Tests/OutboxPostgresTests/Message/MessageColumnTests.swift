@@ -132,7 +132,7 @@ import Testing
         for (statement, parameters, further) in [
             (all.readFresh, 6, []), (all.readFreshBounded, 6, []), (all.readLate, 8, []), (all.readCatchup, 10, []),
             (all.readNew, 6, ["destination"]), (all.readNewRunning, 6, ["destination"]),
-            (all.readDue, 5, ["attempts", "ordered", "held"]),
+            (all.readDue, 7, ["attempts", "ordered", "held"]),
         ] {
             let result = try await bench.admin.query(
                 LibPQStatement(statement.text, Array(repeating: .null, count: parameters)))
