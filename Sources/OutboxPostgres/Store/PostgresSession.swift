@@ -46,8 +46,7 @@ actor PostgresSession: RelaySession {
     var numbers = NumberWatch()
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
-    /// The owner that was told of last, while another session owns the streams.
-    var toldOwner: (process: Int32, at: ContinuousClock.Instant)?
+    var ownership = Ownership()
     var announcer = Announcer(name: "")
     let clock = ContinuousClock()
 
@@ -84,7 +83,7 @@ actor PostgresSession: RelaySession {
     // A relay understands its own kind of error and ends with any other: the type of each of these says that none leaves.
 
     func acquire() async throws(RelayError) -> Bool {
-        do { return try await self.own() } catch { throw self.explained(error) }
+        do { return try await self.takeOwnership() } catch { throw self.explained(error) }
     }
 
     func attach(_ destinations: [Destination]) async throws(RelayError) -> [AttachedStream] {
@@ -113,42 +112,6 @@ actor PostgresSession: RelaySession {
 
     // MARK: - Beginning
 
-    private func own() async throws(LibPQError) -> Bool {
-        let results = try await self.connection.pipeline([
-            self.sameLog, self.bound(self.statements.own, [self.lockKey, .text(self.subscription)]),
-        ])
-        if try results[1][0].decode(0, as: Bool.self) { return true }
-        try await self.tellOwner()
-        return false
-    }
-
-    /// Tells who owns the streams, once, and again when it is another; if it is no relay, every minute.
-    private func tellOwner() async throws(LibPQError) {
-        let owner = try await self.connection.query(
-            LibPQStatement(
-                self.statements.lockOwner.text, [.int8(Int64(self.logID)), .text(self.subscription)]))
-        guard let row = owner.first else { return }
-        let process = try row.decode(0, as: Int32.self)
-        let isRelay = try row.decode(3, as: Bool.self)
-        if let told = self.toldOwner, told.process == process {
-            if isRelay || self.clock.now - told.at < .seconds(60) { return }
-        }
-        self.toldOwner = (process, self.clock.now)
-        let metadata: Logger.Metadata = [
-            "outbox.process": "\(process)", "outbox.role": "\(try row.decode(1, as: String?.self) ?? "")",
-            "outbox.application": "\(ActivityReport.reading(try row.decode(2, as: String?.self) ?? "").name)",
-        ]
-        if isRelay {
-            self.logger.info("The session of the relay that owns the outbox", metadata: metadata)
-        } else {
-            self.logger.error(
-                """
-                A session that is no relay holds the lock by which one relay works, so nothing is delivered; SELECT \
-                pg_terminate_backend(\(process)) ends it
-                """, metadata: metadata)
-        }
-    }
-
     private func begin(with destinations: [Destination]) async throws -> [AttachedStream] {
         let names = LibPQValue.textArray(destinations.map(\.name))
         let subscription = LibPQValue.text(self.subscription)
@@ -167,7 +130,10 @@ actor PostgresSession: RelaySession {
         ])
         self.announcer.began()
         for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
-        for row in results[2] { self.streams.add(try StreamState(row)) }
+        for row in results[2] {
+            let stream = try StreamState(row)
+            if self.ownership.owns(stream) { self.streams.add(stream) }
+        }
         let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         let mended = Set(try results[1].map { row in StreamID(try row.decode(2, as: Int32.self)) })
         // Ids below the position may still come: nothing of these is bounded by what was stored.
