@@ -71,7 +71,9 @@ struct PollPlan {
             guard let stream = streams[request.stream] else { continue }
             if stream.cursor.isComplete, knowledge.crowded.contains(request.stream) {
                 self.forward.append(request.stream)
-            } else if stream.cursor.isComplete, stream.cursor.snapshot == knowledge.newest, streams.canBeReadTogether(stream) {
+            } else if stream.cursor.isComplete, stream.cursor.snapshot == knowledge.newest,
+                streams.canBeReadTogether(stream)
+            {
                 self.together.append(request)
             } else {
                 self.alone.append(request)

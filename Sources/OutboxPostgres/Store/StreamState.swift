@@ -55,7 +55,8 @@ extension LibPQValue {
     /// The lowest and the highest slots of some streams, two parameters.
     static func slots(_ streams: [StreamState]) -> [LibPQValue] {
         [
-            .int4Array(streams.map { Int32($0.slots.lowerBound) }), .int4Array(streams.map { Int32($0.slots.upperBound) }),
+            .int4Array(streams.map { Int32($0.slots.lowerBound) }),
+            .int4Array(streams.map { Int32($0.slots.upperBound) }),
         ]
     }
 }

@@ -55,7 +55,9 @@ import Testing
         let relay = bench.relay([
             "d": .handler(breaker: .off) { message in
                 if message.id % 11 == 0 { throw DeliveryFailure.reject("never") }
-                if message.id % 7 == 0, message.attempt <= 2 { throw DeliveryFailure.retry(after: .milliseconds(5), "later") }
+                if message.id % 7 == 0, message.attempt <= 2 {
+                    throw DeliveryFailure.retry(after: .milliseconds(5), "later")
+                }
                 deliveries.add(message)
             },
             "other": .handler { deliveries.add($0) },
@@ -238,7 +240,8 @@ import Testing
             case 7:
                 let stream = streams.randomElement(using: &random)!.id.value
                 try await bench.sql(
-                    "UPDATE $outbox.stream SET paused_at = CASE WHEN paused_at IS NULL THEN now() END WHERE id = \(stream)")
+                    "UPDATE $outbox.stream SET paused_at = CASE WHEN paused_at IS NULL THEN now() END WHERE id = \(stream)"
+                )
             case 8:
                 let stream = streams.randomElement(using: &random)!.id
                 guard let settled = pages[stream], !settled.isEmpty else { continue }
@@ -294,7 +297,8 @@ import Testing
             ).pages
         }
         _ = try await read()
-        try await bench.sql("INSERT INTO $outbox.message (destination, payload) SELECT 'd', '' FROM generate_series(1, 10)")
+        try await bench.sql(
+            "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '' FROM generate_series(1, 10)")
         _ = try await read()
         var knowledge = await session.knowledge
         let plan = PollPlan(
@@ -325,7 +329,8 @@ import Testing
 @Suite struct StreamTableTests {
     private func stream(_ id: Int32, _ destination: Destination, _ slots: ClosedRange<Int16>) -> StreamState {
         StreamState(
-            id: StreamID(id), destination: destination, slots: slots, cursor: Cursor(snapshot: [], position: 0), place: [],
+            id: StreamID(id), destination: destination, slots: slots, cursor: Cursor(snapshot: [], position: 0),
+            place: [],
             generation: 0, isPaused: false, start: StreamStart())
     }
 
@@ -349,11 +354,13 @@ import Testing
         #expect(table.count == 4)
     }
 
-    @Test(arguments: [
-        ([0...1023], true), ([0...511, 512...1023], true), ([512...1023, 0...511], true), ([0...511], false),
-        ([0...510, 512...1023], false), ([1...1023], false), ([0...600, 500...1023], true), ([0...1023, 5...10], true),
-        ([0...10, 11...1022], false),
-    ] as [([ClosedRange<Int16>], Bool)])
+    @Test(
+        arguments: [
+            ([0...1023], true), ([0...511, 512...1023], true), ([512...1023, 0...511], true), ([0...511], false),
+            ([0...510, 512...1023], false), ([1...1023], false), ([0...600, 500...1023], true),
+            ([0...1023, 5...10], true),
+            ([0...10, 11...1022], false),
+        ] as [([ClosedRange<Int16>], Bool)])
     func streamsAreReadTogetherWhereTheSessionHasAllSlots(slots: [ClosedRange<Int16>], isComplete: Bool) throws {
         var table = StreamTable()
         for (index, range) in slots.enumerated() { table.add(self.stream(Int32(index), "a", range)) }

@@ -245,7 +245,8 @@ import Testing
             // A plan for an empty table would read all of it.
             #expect(statement.name == nil)
             let plan = try await self.plan(bench, statement.text, arguments, types: types)
-            let used = plan.filter { $0.contains("Scan") && !$0.contains("Subquery") && $0.contains(" on deferred") }.map { line in
+            let scans = plan.filter { $0.contains("Scan") && !$0.contains("Subquery") && $0.contains(" on deferred") }
+            let used = scans.map { line in
                 line.split(separator: " ").first { $0.hasPrefix("deferred_") }.map(String.init) ?? line
             }
             #expect(used == indexes, "\(plan.joined(separator: "\n"))")
