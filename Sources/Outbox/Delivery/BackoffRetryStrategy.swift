@@ -47,10 +47,10 @@ public struct BackoffRetryStrategy: DeliveryRetryStrategy, Hashable {
     /// What cannot be; nil: all can.
     var defect: InvalidSetting? {
         let backoff = self.backoff()
-        if backoff.base < .zero { return InvalidSetting("retry.initialDelay", "is not negative") }
-        if backoff.factor < 1 { return InvalidSetting("retry.multiplier", "is at least 1: pauses do not shrink") }
-        if backoff.cap < .zero { return InvalidSetting("retry.maximumDelay", "is not negative") }
-        return nil
+        if let defect = InvalidSetting.defect(of: "retry.initialDelay", backoff.base) { return defect }
+        // Nor is it NaN, which is not less than 1 either.
+        if !(backoff.factor >= 1) { return InvalidSetting("retry.multiplier", "is at least 1: pauses do not shrink") }
+        return InvalidSetting.defect(of: "retry.maximumDelay", backoff.cap)
     }
 
     /// The upper of two strategies, if there is one; numbers that it leaves out are those of the lower.

@@ -42,9 +42,8 @@ extension BreakerPolicy {
     /// What cannot be; nil: all can.
     var defect: InvalidSetting? {
         if self.failures < 1 { return InvalidSetting("breaker.failures", "is at least 1") }
-        if self.initialDelay < .zero { return InvalidSetting("breaker.initialDelay", "is not negative") }
-        if self.maximumDelay < .zero { return InvalidSetting("breaker.maximumDelay", "is not negative") }
-        return nil
+        return InvalidSetting.defect(of: "breaker.initialDelay", self.initialDelay)
+            ?? InvalidSetting.defect(of: "breaker.maximumDelay", self.maximumDelay)
     }
 
     /// The pause before the next probe, after so many have failed.

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// What becomes of a message before an attempt, after it, and while it lasts.
 ///
 /// A value without I/O, clock or lock; random numbers are given.
@@ -132,8 +134,11 @@ extension DeliveryPolicy.Facts {
     }
 
     /// It waits so long, or behind an earlier one of its key: with a time of its own it could come before that one.
+    ///
+    /// - Parameter pause: As a strategy or a handler says. No clock has a time that is much later than the longest.
     fileprivate func waiting(_ pause: Duration, error: String?) -> Deferral {
-        self.deferral(self.isBehind ? .behindKey : .after(pause), error: error)
+        let pause = min(max(pause, .zero), DurationText.longest)
+        return self.deferral(self.isBehind ? .behindKey : .after(pause), error: error)
     }
 
     func deferral(_ due: Deferral.Due, error: String?) -> Deferral {

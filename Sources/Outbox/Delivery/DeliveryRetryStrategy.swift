@@ -8,7 +8,7 @@ public protocol DeliveryRetryStrategy: Sendable {
     /// How often delivery is tried in all, at least 1. Default 10.
     var maximumAttempts: Int { get }
 
-    /// How long to wait after an attempt that has failed. Less than nothing is nothing.
+    /// How long to wait after an attempt that has failed. Less than nothing is nothing, and more than 10,000 days is as long as that.
     ///
     /// Called from any thread, and also for a message that was not tried because its destination, or an earlier message of its key,
     /// could not be delivered.

@@ -3,7 +3,7 @@ package import OutboxRuntime
 /// How the messages of a destination are delivered.
 ///
 /// A member that is nil is not given. What it is then, a layer of settings below says (``merged(over:)``), or else the default of the
-/// kind of handler.
+/// kind of handler. No time is longer than 10,000 days.
 public struct DeliverySettings: Sendable {
     /// When a failed message is tried again. Default:
     /// ``DeliveryRetryStrategy/exponential(maximumAttempts:initialDelay:multiplier:maximumDelay:jitter:)`` without arguments.
@@ -119,6 +119,7 @@ extension DeliverySettings.Resolved {
         if let parkedAfter = self.parkedAfter, parkedAfter <= .zero {
             return InvalidSetting("parking", "is more than 0s")
         }
+        if let defect = InvalidSetting.defect(of: "parking", self.parkedAfter ?? .zero) { return defect }
         if self.maximumCount < 1 { return InvalidSetting("maximumCount", "is at least 1") }
         return nil
     }

@@ -3,6 +3,7 @@ package import OutboxRuntime
 /// How a relay reads, commits and ends.
 ///
 /// A member that is nil is not given. What it is then, a layer of settings below says (``merged(over:)``), or else its default.
+/// No time is longer than 10,000 days.
 public struct RelaySettings: Sendable, Hashable {
     /// The name under which the relay's cursors are kept. Every subscription gets every message. Default "main".
     public var subscription: String?
@@ -145,7 +146,9 @@ extension RelaySettings.Resolved {
             ("shutdown.deadline", self.shutdownDeadline), ("reconnect.initialDelay", self.reconnect.initialDelay),
             ("reconnect.maximumDelay", self.reconnect.maximumDelay), ("standbyInterval", self.standbyInterval),
         ]
-        for (name, duration) in durations where duration < .zero { return InvalidSetting(name, "is not negative") }
+        for (name, duration) in durations {
+            if let defect = InvalidSetting.defect(of: name, duration) { return defect }
+        }
         return nil
     }
 }

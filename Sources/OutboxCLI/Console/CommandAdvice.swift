@@ -82,6 +82,10 @@ enum CommandAdvice {
 }
 
 extension OutboxSchema {
-    /// The option that names this schema, where it has to be given.
-    fileprivate var option: String { self.name == "outbox" ? "" : " --schema \(self.name)" }
+    /// The option that names this schema, where it has to be given, as a shell reads it.
+    var option: String {
+        if self.name == "outbox" { return "" }
+        let isPlain = self.name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) }
+        return " --schema " + (isPlain ? self.name : "'\(self.name.replacing("'", with: "'\\''"))'")
+    }
 }

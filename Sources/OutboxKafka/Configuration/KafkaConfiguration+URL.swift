@@ -75,7 +75,7 @@ extension KafkaConfiguration {
     }
 
     private static func duration(_ text: String, _ name: String) throws(TransportConfigurationError) -> Duration {
-        guard let duration = try? DurationText.duration(text), duration > .zero, duration <= .seconds(86_400) else {
+        guard let duration = try? DurationText.duration(text), duration > .zero, duration <= Self.longestTime else {
             throw TransportConfigurationError("“\(name)” is a time such as 30s, 500ms or 2m, up to a day")
         }
         return duration

@@ -20,7 +20,8 @@ public struct KafkaConfiguration: Sendable, Hashable {
     public var delivery: Delivery
     /// How often figures of librdkafka become metrics; nil: never. Default nil.
     public var statisticsInterval: Duration?
-    /// Properties of librdkafka by their names, which have the last word. Those that would break the guarantees are refused.
+    /// Properties of librdkafka by their names, which have the last word. Those that would break the guarantees are refused, and so is
+    /// what ``security`` says already.
     public var properties: [String: String]
 
     /// Creates a configuration.
@@ -91,7 +92,10 @@ public struct KafkaConfiguration: Sendable, Hashable {
         }
     }
 
-    /// How long a transport waits, and how much it has under way.
+    /// The longest time that can be given.
+    static let longestTime = Duration.seconds(86_400)
+
+    /// How long a transport waits, and how much it has under way. No time is longer than a day.
     public struct Delivery: Sendable, Hashable {
         /// How long messages wait while none of their batch is confirmed. Then the producer is replaced, and they are tried
         /// again later: as `Outcome.retry` if others of the batch or meanwhile were confirmed, else as

@@ -31,12 +31,14 @@ struct ProducerProperties: Sendable {
             self.add("statistics.interval.ms", Int(interval.seconds * 1000))
         }
         self.add(configuration.security)
-        let tls = configuration.security.tls.map(Self.properties(of:)) ?? []
+        let security = Self.properties(of: configuration.security)
         for (name, value) in configuration.properties.sorted(by: { $0.key < $1.key }) {
-            if let twin = tls.first(where: { $0.name == name }) {
+            if let twin = security.first(where: { $0.name == Self.aliases[name] ?? name }) {
                 throw TransportConfigurationError("“\(name)” is given twice, by its name and as \(twin.spelling)")
             }
-            if let reason = Self.reason(against: name, value) ?? Self.reason(against: name, value, delivery) {
+            if let reason = Self.reason(against: name, value) ?? Self.reason(against: name, value, delivery)
+                ?? Self.reason(against: name, value, configuration.security)
+            {
                 throw TransportConfigurationError("“\(name)” cannot be set like that: \(reason)")
             }
             self.values.append((name, value))
@@ -67,18 +69,30 @@ struct ProducerProperties: Sendable {
         case (.some, nil): self.add("security.protocol", "ssl")
         case (.some, .some): self.add("security.protocol", "sasl_ssl")
         }
-        if let sasl = security.sasl {
-            self.add("sasl.mechanisms", sasl.mechanism)
-            self.add("sasl.username", sasl.user)
-            self.add("sasl.password", sasl.password)
-        }
-        guard let tls = security.tls else { return }
         // Unset, librdkafka 2.0 looks at no name.
-        if tls.verifiesHost == nil { self.add(Self.hostVerification, "https") }
-        for property in Self.properties(of: tls) { self.add(property.name, property.value) }
+        if let tls = security.tls, tls.verifiesHost == nil { self.add(Self.hostVerification, "https") }
+        for property in Self.properties(of: security) { self.add(property.name, property.value) }
     }
 
+    /// Names that librdkafka takes for others.
+    private static let aliases = ["sasl.mechanism": "sasl.mechanisms"]
+
     private static let hostVerification = "ssl.endpoint.identification.algorithm"
+
+    /// What is given of TLS and the login, as properties of librdkafka, and how it is spelled elsewhere.
+    private static func properties(
+        of security: KafkaConfiguration.Security
+    ) -> [(name: String, value: String, spelling: String)] {
+        var properties: [(name: String, value: String, spelling: String)] = []
+        if let sasl = security.sasl {
+            properties += [
+                (name: "sasl.mechanisms", value: sasl.mechanism, spelling: "the login’s mechanism"),
+                (name: "sasl.username", value: sasl.user, spelling: "the login’s user"),
+                (name: "sasl.password", value: sasl.password, spelling: "the login’s password"),
+            ]
+        }
+        return properties + (security.tls.map(Self.properties(of:)) ?? [])
+    }
 
     /// What is given of TLS, as properties of librdkafka, and how it is spelled elsewhere.
     private static func properties(of tls: TLSSettings) -> [(name: String, value: String, spelling: String)] {
@@ -111,6 +125,14 @@ struct ProducerProperties: Sendable {
         if delivery.timeout < .seconds(1) { throw TransportConfigurationError("the timeout is at least 1 s") }
         if delivery.contactTimeout <= .zero { throw TransportConfigurationError("the contact timeout is more than 0") }
         if delivery.topicTimeout <= .zero { throw TransportConfigurationError("the topic timeout is more than 0") }
+        let times = [
+            ("timeout", delivery.timeout), ("contact timeout", delivery.contactTimeout),
+            ("topic timeout", delivery.topicTimeout), ("close timeout", delivery.closeTimeout),
+            ("interval of statistics", configuration.statisticsInterval ?? .zero),
+        ]
+        for (name, time) in times where time > KafkaConfiguration.longestTime {
+            throw TransportConfigurationError("the \(name) is at most a day")
+        }
         if delivery.linger < .zero || delivery.linger >= delivery.timeout {
             throw TransportConfigurationError("lingering takes no less than 0, and less than the timeout")
         }
@@ -170,6 +192,17 @@ struct ProducerProperties: Sendable {
             let milliseconds = Double(value), milliseconds >= delivery.timeout.seconds * 1000
         else { return nil }
         return "nothing could be confirmed within the `timeout` (\(delivery.timeout.seconds) s)"
+    }
+
+    /// Why a property cannot have that value beside what is given of TLS and the login; nil: it can.
+    private static func reason(
+        against name: String, _ value: String, _ security: KafkaConfiguration.Security
+    ) -> String? {
+        guard name == "security.protocol" else { return nil }
+        let value = value.lowercased()
+        if security.tls != nil, !value.hasSuffix("ssl") { return "TLS is asked for, and there would be none" }
+        if security.sasl != nil, !value.hasPrefix("sasl") { return "a user is given, and there would be no login" }
+        return nil
     }
 
     /// Whether a property's value must not be shown.

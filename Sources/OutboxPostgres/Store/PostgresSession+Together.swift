@@ -115,7 +115,7 @@ extension PostgresSession {
 
     /// Whether it is time to look by ids at what is read by transaction numbers.
     func isTimeToLookByIDs() -> Bool {
-        let polling = self.wakeup.pollingInterval.map { min($0 * 100, .seconds(30)) }
+        let polling = self.wakeup.pollingInterval.map { min($0, .milliseconds(300)) * 100 }
         guard let interval = polling ?? self.wakeup.fallbackInterval else { return false }
         return self.knowledge.isTimeToLookByIDs(every: interval, now: self.clock.now)
     }

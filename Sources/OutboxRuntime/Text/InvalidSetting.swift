@@ -26,6 +26,15 @@ package struct InvalidSetting: Error, Sendable, Hashable, CustomStringConvertibl
         self.other = Other(name: other, value: value)
     }
 
+    /// What is wrong with a span of time, which may be zero; nil: nothing is.
+    ///
+    /// There is a longest, because no clock can wait for one that is much longer: adding it to the time traps.
+    package static func defect(of name: String, _ duration: Duration) -> InvalidSetting? {
+        if duration < .zero { return InvalidSetting(name, "is not negative") }
+        if duration > DurationText.longest { return InvalidSetting(name, "is at most \(DurationText.longest.short)") }
+        return nil
+    }
+
     /// The sentence, with the names as options, parameters or keys of a file spell them.
     package func text(naming name: (String) -> String) -> String {
         let other = self.other.map { " \(name($0.name)) (\($0.value))" }

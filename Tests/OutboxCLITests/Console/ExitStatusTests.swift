@@ -49,4 +49,12 @@ import Testing
         #expect(CommandFailure(RelayError(.schemaTooNew, "x")).status == .wrongSchema)
         #expect(CommandFailure(RelayError(.privilege, "x")).status == .noPermission)
     }
+
+    /// What is advised can be given to a shell as it stands.
+    @Test(arguments: [
+        ("outbox", ""), ("shop_2.a-b", " --schema shop_2.a-b"), ("my shop", " --schema 'my shop'"),
+        ("it's $HOME; \"x\"", #" --schema 'it'\''s $HOME; "x"'"#), ("büro", " --schema 'büro'"),
+    ]) func aSchemasNameIsQuoted(name: String, option: String) throws {
+        #expect(try OutboxSchema(name: name).option == option)
+    }
 }

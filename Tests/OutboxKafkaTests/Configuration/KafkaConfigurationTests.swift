@@ -71,6 +71,53 @@ import Testing
         #expect(text.contains(expected), "\(text)")
     }
 
+    /// What is given by a property of librdkafka and by the address contradicts itself, or is not needed.
+    @Test(arguments: [
+        ("kafka://ada:pw@host?sasl.password=other", "is given twice, by its name and as the login’s password"),
+        ("kafka://ada:pw@host?sasl.username=bob", "is given twice, by its name and as the login’s user"),
+        ("kafkas://host?security.protocol=plaintext", "“security.protocol” cannot be set like that: TLS is asked for"),
+        ("kafkas://host?security.protocol=SASL_PLAINTEXT", "TLS is asked for"),
+        ("kafkas://ada:pw@host?security.protocol=ssl", "a user is given, and there would be no login"),
+        ("kafka://ada:pw@host?security.protocol=plaintext", "a user is given, and there would be no login"),
+    ]) func noPropertyTakesBackTheLoginOrTLS(_ address: String, _ expected: String) throws {
+        let text = try #require(self.error(address + "&topic=e"))
+        #expect(text.contains(expected), "\(text)")
+        #expect(!text.contains("pw") && !text.contains("other") && !text.contains("bob"))
+    }
+
+    @Test func aMechanismIsNotGivenTwice() throws {
+        var configuration = KafkaConfiguration(brokers: ["host"], topic: "e")
+        configuration.security.sasl = .scramSHA512(user: "ada", password: "pw")
+        for name in ["sasl.mechanism", "sasl.mechanisms"] {
+            configuration.properties = [name: "PLAIN"]
+            #expect(throws: TransportConfigurationError.self) { try ProducerProperties(configuration) }
+        }
+    }
+
+    /// Other logins than those with a user and a password are made of properties alone.
+    @Test(arguments: [
+        "kafkas://host?security.protocol=sasl_ssl&sasl.mechanism=PLAIN&sasl.username=ada&sasl.password=pw",
+        "kafka://host?security.protocol=ssl",
+        "kafkas://ada:pw@host?security.protocol=SASL_SSL",
+    ]) func propertiesThatAgreeAreTaken(_ address: String) {
+        #expect(self.error(address + "&topic=e") == nil)
+    }
+
+    /// Times are handed to librdkafka in milliseconds that fit into 32 bits.
+    @Test func noTimeIsLongerThanADay() {
+        typealias Change = @Sendable (inout KafkaConfiguration) -> Void
+        let changes: [Change] = [
+            { $0.delivery.timeout = .seconds(86_401) }, { $0.delivery.contactTimeout = .seconds(30 * 86_400) },
+            { $0.delivery.topicTimeout = .seconds(Int64.max) }, { $0.delivery.closeTimeout = .seconds(86_401) },
+            { $0.statisticsInterval = .seconds(Int64.max) },
+        ]
+        for change in changes {
+            var configuration = KafkaConfiguration(brokers: ["host"], topic: "e")
+            change(&configuration)
+            #expect(throws: TransportConfigurationError.self) { try ProducerProperties(configuration) }
+        }
+    }
+
     @Test func parametersOfTLSNeedTLS() {
         #expect(
             self.error("kafka://host?topic=e&verify_host=false")

@@ -74,7 +74,8 @@ import Testing
         let pair = try await Pair()
         async let waited = pair.wait(sending: [Self.answer])
         await pair.isStaged()
-        try await pair.sender.query("SELECT pg_notify(\(pair.channel), payload) FROM unnest('{ring,first}'::text[]) AS payload")
+        try await pair.sender.query(
+            "SELECT pg_notify(\(pair.channel), payload) FROM unnest('{ring,first}'::text[]) AS payload")
         let (activity, sent) = try await waited
         #expect(payloads(activity) == ["ring", "first"])
         #expect(sent == nil)
@@ -91,7 +92,9 @@ import Testing
         let channel = "staging_\(listener.processID)"
         try await listener.query("LISTEN \(unescaped: channel)" as LibPQStatement)
         let task = Task { () async throws in
-            let (_, sent) = try await listener.waitForActivity(until: nil, sending: ["SELECT pg_sleep(0.5)"]) { _ in true }
+            let (_, sent) = try await listener.waitForActivity(until: nil, sending: ["SELECT pg_sleep(0.5)"]) { _ in
+                true
+            }
             _ = try await listener.finish(try #require(sent))
         }
         while await !listener.waitsWithSomethingStaged { await Task.yield() }

@@ -111,7 +111,9 @@ import Testing
     @Test func notificationsOfOthersDoNoHarm() async throws {
         let sleeper = try await Sleeper()
         let channel = await sleeper.session.channel
-        let payloads = ["probe 1", "deferred", "nothing", String(repeating: "x", count: 7999), "stream", "{}", "pröbe", ""]
+        let payloads = [
+            "probe 1", "deferred", "nothing", String(repeating: "x", count: 7999), "stream", "{}", "pröbe", "",
+        ]
         let result = try await sleeper.read {
             for _ in 0..<200 {
                 try await sleeper.bench.sql(

@@ -75,6 +75,9 @@ import Testing
         #expect(DeliverySettings().merged(over: DeliverySettings(retry: Weekly())).retry is Weekly)
     }
 
+    /// A task that sleeps for that long traps.
+    private static let forever = Duration.seconds(Int64.max)
+
     @Test(arguments: [
         (DeliverySettings(retry: .exponential(maximumAttempts: 0)), "retry.maximumAttempts is at least 1"),
         (DeliverySettings(retry: .constant(.seconds(-1))), "retry.initialDelay is not negative"),
@@ -90,6 +93,15 @@ import Testing
         (DeliverySettings(breaker: .opening(maximumDelay: .seconds(-1))), "breaker.maximumDelay is not negative"),
         (DeliverySettings(parking: .after(.zero)), "parking is more than 0s"),
         (DeliverySettings(maximumCount: 0), "maximumCount is at least 1"),
+        (
+            DeliverySettings(retry: .exponential(multiplier: .nan)),
+            "retry.multiplier is at least 1: pauses do not shrink"
+        ),
+        (DeliverySettings(retry: .exponential(initialDelay: forever)), "retry.initialDelay is at most 10000d"),
+        (DeliverySettings(retry: .exponential(maximumDelay: forever)), "retry.maximumDelay is at most 10000d"),
+        (DeliverySettings(breaker: .opening(initialDelay: forever)), "breaker.initialDelay is at most 10000d"),
+        (DeliverySettings(breaker: .opening(maximumDelay: forever)), "breaker.maximumDelay is at most 10000d"),
+        (DeliverySettings(parking: .after(forever)), "parking is at most 10000d"),
     ]) func whatCannotBeIsRefused(settings: DeliverySettings, text: String) {
         let error = #expect(throws: InvalidSetting.self) { try settings.resolve(for: .batch) }
         #expect(error?.description == text)

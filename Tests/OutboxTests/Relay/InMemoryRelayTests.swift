@@ -36,6 +36,48 @@ import Testing
         return logger
     }
 
+    /// Whatever a strategy or a handler asks for, the relay goes on, and says how long it is.
+    @Test func aPauseThatNoClockHasIsCut() async throws {
+        struct Strategy: DeliveryRetryStrategy {
+            let answer: Duration
+            func pause(after attempt: FailedAttempt) -> Duration { self.answer }
+        }
+        let longest = Duration.seconds(10_000 * 86400)
+        let forever = Duration.seconds(Int64.max) * 10
+        let outbox = InMemoryOutbox()
+        let names = ["strategy", "negative", "handler", "unavailable"]
+        for name in names { try outbox.enqueue(NewMessage(to: Destination(name), text: "")) }
+        let error = RelayError(.unexpected, "no")
+        let relay = Relay(
+            store: outbox,
+            routes: [
+                "strategy": .handler(retry: Strategy(answer: forever)) { _ in throw error },
+                "negative": .handler(retry: Strategy(answer: .zero - forever)) { if $0.attempt == 1 { throw error } },
+                "handler": .handler { _ in throw DeliveryFailure.retry(after: forever) },
+                "unavailable": .handler(retry: Strategy(answer: forever), breaker: .off) { _ in
+                    throw DeliveryFailure.unavailable("down")
+                },
+            ], logger: self.quiet)
+        let settled = Mutex<Set<String>>([])
+        let events = try await self.run(relay) { event in
+            let destination: Destination
+            switch event {
+            case .retried(_, "negative", _, _, _): return false
+            case .retried(_, let name, _, _, _), .delivered(_, let name, _): destination = name
+            default: return false
+            }
+            return settled.withLock { settled in
+                settled.insert(destination.name)
+                return settled.count == names.count
+            }
+        }
+        let pauses = events.compactMap { event -> Duration? in
+            guard case .retried(_, let destination, _, let pause, _) = event else { return nil }
+            return destination == "negative" ? nil : pause
+        }
+        #expect(pauses == Array(repeating: longest, count: 3))
+    }
+
     @Test func deliversWhatCommitted() async throws {
         let outbox = InMemoryOutbox()
         try outbox.enqueue(NewMessage(to: "d", text: "before"))

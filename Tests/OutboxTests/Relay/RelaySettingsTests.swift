@@ -56,6 +56,9 @@ import Testing
         #expect(settings.reconnect == (.milliseconds(100), .seconds(10)))
     }
 
+    /// A task that sleeps for that long traps.
+    private static let forever = Duration.seconds(Int64.max)
+
     private typealias Change = @Sendable (inout RelaySettings) -> Void
     private static let refused: [(text: String, change: Change)] = [
         ("subscription is 1 to 255 bytes", { $0.subscription = "" }),
@@ -73,6 +76,12 @@ import Testing
         ("reconnect.initialDelay is not negative", { $0.reconnect.initialDelay = .seconds(-1) }),
         ("reconnect.maximumDelay is not negative", { $0.reconnect.maximumDelay = .seconds(-1) }),
         ("standbyInterval is not negative", { $0.standbyInterval = .seconds(-1) }),
+        ("commit.interval is at most 10000d", { $0.commit.interval = Self.forever }),
+        ("commit.maximumDelay is at most 10000d", { $0.commit.maximumDelay = Self.forever }),
+        ("shutdown.deadline is at most 10000d", { $0.shutdown.deadline = Self.forever }),
+        ("reconnect.initialDelay is at most 10000d", { $0.reconnect.initialDelay = Self.forever }),
+        ("reconnect.maximumDelay is at most 10000d", { $0.reconnect.maximumDelay = Self.forever }),
+        ("standbyInterval is at most 10000d", { $0.standbyInterval = Self.forever }),
     ]
 
     @Test(arguments: refused.indices) func whatCannotBeIsRefused(index: Int) {
