@@ -106,8 +106,9 @@ final class Writer {
         case .prepared:
             return try await self.prepare([self.counted(destination), plain], commits: end == "COMMIT")
         case .scheduled:
-            let delay = Double.random(in: 0...1, using: &self.random)
-            script += [self.enqueue(destination, ", deliver_at => now() + interval '\(delay) s'"), pause]
+            // A whole number: Postgres takes no exponent, in which Swift writes a small one.
+            let delay = Int.random(in: 0...1_000_000, using: &self.random)
+            script += [self.enqueue(destination, ", deliver_at => now() + interval '\(delay) us'"), pause]
         case .refused:
             guard let destination = self.target.refusing.sorted().randomElement(using: &self.random) else { return }
             let word = self.random.chance(1, in: 2) ? "reject" : "fail"
