@@ -57,6 +57,43 @@ import Testing
         #expect(await postgresError { try await task.value }?.code == .connectionLost)
     }
 
+    /// What a large answer is read in parts for holds up no other connection, however it ends.
+    @Test func duringLargeAnswersBesideSmallOnes() async throws {
+        let (killer, small) = (try await connect(), try await connect())
+        let pings = Task { () async throws in
+            var count = 0
+            while !Task.isCancelled {
+                count += 1
+                let answer: Int = try await small.value("SELECT \(count)")
+                #expect(answer == count)
+            }
+        }
+        for round in 0..<24 {
+            let victim = try await connect()
+            let task = Task {
+                let rows = try await victim.query("SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+                return rows.count
+            }
+            for _ in 0..<Int.random(in: 0..<400) { await Task.yield() }
+            switch round % 3 {
+            case 0: #expect(try await task.value == 20_000)
+            case 1:
+                task.cancel()
+                let error = await postgresError { _ = try await task.value }
+                #expect(error == nil || error?.code == .cancelled)
+                #expect(try await victim.value("SELECT 3") == 3)
+            default:
+                try await killer.terminate(victim)
+                let error = await postgresError { _ = try await task.value }
+                #expect(error == nil || error?.code == .connectionLost)
+            }
+            await victim.close()
+        }
+        pings.cancel()
+        let error = await postgresError { try await pings.value }
+        #expect(error == nil || error?.code == .cancelled)
+    }
+
     @Test func duringALargePipelineToTheServer() async throws {
         let (victim, killer) = (try await connect(), try await connect())
         let bytes = LibPQValue.bytes([UInt8](repeating: 1, count: 1 << 20))

@@ -15,6 +15,14 @@ import Testing
         await pool.close()
     }
 
+    @Test func aLimitThatNoClockHasIsNone() async throws {
+        let pool = LibPQConnectionPool(
+            try await testPostgres(), maximumConnections: 1, leaseTimeout: .seconds(Int64.max))
+        for number in 0..<3 {
+            #expect(try await pool.withConnection { try await $0.value("SELECT \(number)") } == number)
+        }
+    }
+
     @Test func boundsConnectionsAndServesEverybody() async throws {
         // How long the last of them waits depends on what else this machine does.
         let pool = LibPQConnectionPool(try await testPostgres(), maximumConnections: 3, leaseTimeout: nil)

@@ -1,4 +1,5 @@
 public import Logging
+internal import OutboxRuntime
 public import ServiceLifecycle
 internal import Synchronization
 
@@ -122,7 +123,8 @@ public final class LibPQConnectionPool: Service {
         let id = lastID.add(1, ordering: .relaxed).newValue
         let limit = leaseTimeout.map { leaseTimeout in
             Task {
-                try await Task.sleep(for: leaseTimeout)
+                // A task that is to sleep for much longer traps.
+                try await Task.sleep(for: min(leaseTimeout, DurationText.longest))
                 refuse(id, .timedOut)
             }
         }
