@@ -13,14 +13,16 @@ public struct PostgresStore: RelayStore {
         /// session mode.
         ///
         /// - Parameter fallback: How often to look without having been notified. Nothing depends on it; nil: never.
-        ///   Default 30 s.
+        ///   At least 1 ms. Default 30 s.
         public static func notify(fallback: Duration? = .seconds(30)) -> Wakeup {
-            Wakeup(pollingInterval: nil, fallbackInterval: fallback)
+            precondition(fallback.map { $0 >= .milliseconds(1) } ?? true, "A relay looks every millisecond at most.")
+            return Wakeup(pollingInterval: nil, fallbackInterval: fallback)
         }
 
-        /// The relay looks at an interval and never listens.
+        /// The relay looks at an interval, of at least 1 ms, and never listens.
         public static func polling(every interval: Duration) -> Wakeup {
-            Wakeup(pollingInterval: interval, fallbackInterval: nil)
+            precondition(interval >= .milliseconds(1), "A relay polls every millisecond at most.")
+            return Wakeup(pollingInterval: interval, fallbackInterval: nil)
         }
     }
 
