@@ -18,7 +18,7 @@ import Testing
         ("growth --backlogs 100,200 --sizes 100,20480 --volume 200000", 4),
         ("designs --messages 300 --commits 200 --clients 4", 6),
         ("writes --messages 300", 2),
-        ("scale --sizes 2,5", 17),
+        ("scale --sizes 2,5", 19),
     ])
     func measures(command: String, comparisons: Int) async throws {
         let ending = try await Program.bench(

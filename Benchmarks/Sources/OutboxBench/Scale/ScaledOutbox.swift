@@ -123,8 +123,9 @@ struct ScaledOutbox: Sendable {
                 let process = try await self.outbox.count(
                     """
                     SELECT DISTINCT pid FROM pg_locks AS held
-                    WHERE held.locktype = 'advisory' AND held.granted
+                    WHERE held.locktype = 'advisory' AND held.granted AND held.mode = 'ExclusiveLock'
                         AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        AND held.classid = '{{schema}}.message'::regclass::oid
                     """)
                 let began = try ProcessTime.milliseconds(of: process)
                 try await self.deliverAlone(5..<55, relay)
