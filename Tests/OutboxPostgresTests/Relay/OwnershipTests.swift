@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxPostgres
 
 /// Which streams are a session's, and when it tells whose they are.
-@Suite struct OwnershipTests {
+@Suite(.timeLimit(.minutes(1))) struct OwnershipTests {
     private let stream = StreamState(
         id: StreamID(1), destination: "d", slots: 0...511, cursor: Cursor(snapshot: [], position: 0), place: [],
         generation: 0, isPaused: false, start: StreamStart())

@@ -326,7 +326,7 @@ import Testing
 }
 
 /// The streams of a session.
-@Suite struct StreamTableTests {
+@Suite(.timeLimit(.minutes(1))) struct StreamTableTests {
     private func stream(_ id: Int32, _ destination: Destination, _ slots: ClosedRange<Int16>) -> StreamState {
         StreamState(
             id: StreamID(id), destination: destination, slots: slots, cursor: Cursor(snapshot: [], position: 0),
