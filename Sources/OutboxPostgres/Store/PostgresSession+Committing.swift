@@ -131,9 +131,9 @@ extension PostgresSession {
     /// messages wait or are dead, is right all the same.
     private func explain(_ unmoved: [StreamID]) async throws {
         let known = self.streams
-        do throws(LibPQError) {
+        do {
             _ = try await self.reloadStreams()
-        } catch {
+        } catch let error as LibPQError {
             // The commit is made: that this is not known is no reason to try it again in this session.
             throw RelayError(error)
         }

@@ -113,12 +113,12 @@ extension PostgresSession {
     /// Waits for a notification, ``wake()`` or the first of some instants.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
-    private func wait(until instants: [ContinuousClock.Instant?]) async throws(LibPQError) -> ReadResult? {
+    private func wait(until instants: [ContinuousClock.Instant?]) async throws -> ReadResult? {
         try await self.take(self.connection.waitForActivity(until: instants.compactMap { $0 }.min()))
     }
 
     /// - Returns: What to return to the relay, if it is to be told at once.
-    private func take(_ activity: Activity) async throws(LibPQError) -> ReadResult? {
+    private func take(_ activity: Activity) async throws -> ReadResult? {
         switch activity {
         case .woken:
             return ReadResult()
@@ -134,7 +134,7 @@ extension PostgresSession {
     /// - Returns: As ``wait(until:_:)``.
     private func sleep(
         until instants: [ContinuousClock.Instant?], _ requests: [ReadRequest]
-    ) async throws(LibPQError) -> ReadResult? {
+    ) async throws -> ReadResult? {
         guard let poll = self.pollOfRing(requests) else { return try await self.wait(until: instants) }
         let channel = self.channel
         let (activity, sent) = try await self.connection.waitForActivity(

@@ -11,7 +11,7 @@ extension PostgresSession {
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
-    func takeNews() async throws(LibPQError) -> ReadResult? {
+    func takeNews() async throws -> ReadResult? {
         if self.deferredNews.take(now: self.clock.now) { return ReadResult(deferredChanged: true) }
         if let reloadDue, let interval = self.wakeup.pollingInterval, self.clock.now >= reloadDue {
             self.reloadDue = self.clock.now + interval
@@ -27,7 +27,7 @@ extension PostgresSession {
     }
 
     /// - Returns: What to return to the relay, if it is to be told at once.
-    func take(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
+    func take(_ notifications: [LibPQNotification]) async throws -> ReadResult? {
         // Both may have come at once: the ring is noted either way.
         if notifications.contains(where: { $0.channel == self.channel && Self.isRing($0) }) { self.hearRing() }
         return try await self.takeOther(notifications)
@@ -42,7 +42,7 @@ extension PostgresSession {
     /// Takes notice of what notifications say beside that there is a reason to look at the log.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
-    func takeOther(_ notifications: [LibPQNotification]) async throws(LibPQError) -> ReadResult? {
+    func takeOther(_ notifications: [LibPQNotification]) async throws -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
         var result = payloads.contains(Self.streamChange) ? try await self.reloadStreams() : nil
         if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
@@ -51,11 +51,16 @@ extension PostgresSession {
         return result
     }
 
+    /// What was read, and is being read, is of other slots than the stream has now: stored as its cursor, it would pass over messages.
+    private static let slotsChanged = RelayError(
+        .logChanged, "The slots of a stream were changed while a relay was reading it; a new session reads from the stored cursors.")
+
     /// Reads the streams' rows again, and takes over what others have done to them: they are paused, resumed, or read from
     /// elsewhere.
     ///
     /// - Returns: What to return to the relay; nil: nothing has changed.
-    func reloadStreams() async throws(LibPQError) -> ReadResult? {
+    /// - Throws: Where a stream has other slots now: this session ends.
+    func reloadStreams() async throws -> ReadResult? {
         let names = LibPQValue.textArray(self.streams.all.map(\.destination.name))
         let result = try await self.connection.query(
             self.bound(self.statements.load, [.text(self.subscription), names]))
@@ -64,6 +69,7 @@ extension PostgresSession {
         for row in result {
             let stored = try StreamState(row)
             guard let known = self.streams[stored.id] else { continue }
+            if stored.slots != known.slots { throw Self.slotsChanged }
             if stored.generation != known.generation {
                 // What was read and not committed is read again; its pages, if they are settled later, move nothing.
                 self.streams[stored.id] = stored

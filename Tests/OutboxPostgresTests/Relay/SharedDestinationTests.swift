@@ -180,6 +180,28 @@ import Testing
         await session.close()
     }
 
+    /// A stream that is given more slots, without its cursor being moved, has read nothing of them: a session that went on would store a
+    /// cursor that passes over their messages.
+    @Test func slotsThatAreChangedUnderARelayAtWorkLoseNothing() async throws {
+        let bench = try await RelayBench.make()
+        try await self.split(bench, "d", [0...511])
+        let (low, high) = (try await self.key(bench, in: 0...511), try await self.key(bench, in: 512...1023))
+        let deliveries = Deliveries()
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }])
+        func enqueue(_ keys: String...) async throws {
+            for key in keys { try await bench.sql("SELECT $outbox.enqueue('d', 'x'::text, key => '\(key)')") }
+        }
+        try await bench.run(relay) {
+            try await enqueue(low, low)
+            try await eventually("the slots of the stream are settled") { try await self.isSettled(bench) }
+            try await bench.sql("UPDATE $outbox.stream SET slot_high = 1023")
+            try await enqueue(high, low, high, low)
+            try await eventually("all is settled") { try await self.isSettled(bench) }
+        }
+        let all = try await bench.sql("SELECT array_agg(id ORDER BY id) FROM $outbox.message")
+        #expect(try Set(deliveries.all.map(\.id)) == Set(all[0].decode(0, as: [Int64].self)))
+    }
+
     // MARK: - A session
 
     /// As `TogetherTests.everyScheduleReadsEverythingOnce`, with destinations that several streams share, and one of which some slots
