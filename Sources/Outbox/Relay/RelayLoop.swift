@@ -2,12 +2,6 @@ import DequeModule
 import Logging
 import OutboxRuntime
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// The relay's work in one session: reads pages, hands them to the dispatchers, commits what is settled.
 ///
 /// It runs isolated to the session's actor; handlers run elsewhere.

@@ -69,35 +69,6 @@ func openDescriptors() throws -> Int {
     #endif
 }
 
-/// Keeps what is logged.
-final class LogRecorder: Sendable {
-    private let messages = Mutex<[String]>([])
-
-    var logger: Logger {
-        var logger = Logger(label: "test") { _ in Handler(recorder: self) }
-        logger.logLevel = .trace
-        return logger
-    }
-
-    var lines: [String] { messages.withLock { $0 } }
-
-    private struct Handler: LogHandler {
-        let recorder: LogRecorder
-        var metadata: Logger.Metadata = [:]
-        var logLevel: Logger.Level = .trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
-            recorder.messages.withLock { $0.append(line) }
-        }
-    }
-}
-
 /// The client's part of an error, the first if a transaction has several.
 func clientError(_ error: (any Error)?) -> LibPQError? {
     guard let error = error as? LibPQTransactionError else { return error as? LibPQError }

@@ -1,4 +1,5 @@
 import Logging
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres
@@ -205,10 +206,10 @@ import Testing
     }
 
     @Test func logsNotices() async throws {
-        let recorder = LogRecorder()
+        let recorder = LogLines(from: .trace)
         let connection = try await connect(recorder.logger)
         try await connection.execute(script: "DO $$ BEGIN RAISE NOTICE 'mind the gap'; END $$")
-        #expect(recorder.lines.contains { $0.hasPrefix("debug") && $0.contains("mind the gap") })
+        #expect(recorder.all.contains { $0.hasPrefix("debug") && $0.contains("mind the gap") })
     }
 
     @Test func errorsTellWhatTheyAreAbout() async throws {

@@ -166,7 +166,7 @@ import Testing
 
     /// Silent for longer than the limit, and at work.
     @Test(arguments: [false, true]) func aServerAtWorkIsWaitedFor(throughTheProxy isProxied: Bool) async throws {
-        let recorder = LogRecorder()
+        let recorder = LogLines(from: .trace)
         try await withProxy(limit: .seconds(10)) { _, proxied in
             var direct = try await testPostgres()
             direct.answerTimeout = proxied.answerTimeout
@@ -176,11 +176,11 @@ import Testing
             await connection.close()
         }
         // Once for each.
-        #expect(recorder.lines.filter { $0.hasPrefix("notice A statement takes long") }.count == 2)
+        #expect(recorder.all.filter { $0.hasPrefix("notice A statement takes long") }.count == 2)
     }
 
     @Test func aLockIsWaitedForAndItsHolderIsNamed() async throws {
-        let recorder = LogRecorder()
+        let recorder = LogLines(from: .trace)
         let holder = try await connect()
         var configuration = try await testPostgres()
         configuration.answerTimeout = .seconds(4)
@@ -189,7 +189,7 @@ import Testing
         try await holder.query("SELECT pg_advisory_lock(\(lock))")
         let waiting = Task { try await waiter.query("SELECT pg_advisory_lock(\(lock))").rowCount }
         try await eventually("the log names the holder") {
-            recorder.lines.contains {
+            recorder.all.contains {
                 $0.hasPrefix("warning A statement waits for a lock") && $0.contains("\(holder.processID)")
             }
         }
@@ -200,7 +200,7 @@ import Testing
 
     /// Nothing is committed as far as the client can know, so it waits, and says for what.
     @Test func aCommitThatWaitsForAStandbySaysSo() async throws {
-        let recorder = LogRecorder()
+        let recorder = LogLines(from: .trace)
         let server = try await serverOfItsOwn(["synchronous_standby_names": "nowhere", "synchronous_commit": "off"])
         var own = try LibPQConfiguration(server.url)
         own.answerTimeout = .seconds(4)
@@ -209,7 +209,7 @@ import Testing
         try await writer.query("SET synchronous_commit = on")
         let writing = Task { try await writer.execute(script: "CREATE TABLE t (a int)") }
         try await eventually("the log says what it waits for") {
-            recorder.lines.contains { $0.hasPrefix("warning A commit waits for a synchronous standby") }
+            recorder.all.contains { $0.hasPrefix("warning A commit waits for a synchronous standby") }
         }
         try await watcher.query("SELECT pg_cancel_backend(\(writer.processID))")
         try await writing.value

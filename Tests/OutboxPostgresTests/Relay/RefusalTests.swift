@@ -10,32 +10,6 @@ import Testing
 /// Commits that the server refuses, and sessions that it does not let in: what was delivered is not delivered again and again, what
 /// is of other streams goes on, and a relay that has worked does not end.
 @Suite(.schema, .timeLimit(.minutes(3))) struct RefusalTests {
-    /// What a relay logs.
-    private final class Log: Sendable {
-        private let lines = Mutex<[String]>([])
-
-        var all: [String] { self.lines.withLock { $0 } }
-
-        var logger: Logger {
-            Logger(label: "outbox.test") { _ in Handler(log: self) }
-        }
-
-        private struct Handler: LogHandler {
-            let log: Log
-            var metadata: Logger.Metadata = [:]
-            var logLevel = Logger.Level.notice
-
-            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-                get { self.metadata[key] }
-                set { self.metadata[key] = newValue }
-            }
-
-            func log(event: LogEvent) {
-                self.log.lines.withLock { lines in lines.append("\(event.message) \(event.metadata ?? [:])") }
-            }
-        }
-    }
-
     /// Refuses, at the end of a transaction, what is done to a table while `refusing` has a row.
     private static func refuse(_ what: String, on table: String, with state: String, _ bench: RelayBench) async throws {
         try await bench.script(
@@ -62,7 +36,7 @@ import Testing
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
         try await Self.refuse(table == "stream" ? "UPDATE" : "INSERT", on: table, with: state, bench)
-        let log = Log()
+        let log = LogLines()
         let relay = Relay(
             store: bench.store,
             routes: [
@@ -106,7 +80,7 @@ import Testing
     func anOpenTransactionOfAnOperatorStopsItsDestinationOnlyAndIsNamed(statement: String) async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        let log = Log()
+        let log = LogLines()
         let relay = Relay(
             store: bench.store, routes: ["b": .handler { deliveries.add($0) }, "c": .handler { deliveries.add($0) }],
             settings: RelayBench.quick, logger: log.logger)
@@ -138,7 +112,7 @@ import Testing
     func aLockThatIsThereBeforeTheRelayStopsItsDestinationOnly(isCareful: Bool, others: Int) async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        let log = Log()
+        let log = LogLines()
         // So that there are rows to be locked.
         try await bench.run(bench.relay(["b": .handler { _ in }, "c": .handler { _ in }])) {
             try await eventually("it sleeps") { try await bench.isAsleep() }

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Outbox
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import OutboxPostgres
@@ -278,7 +279,7 @@ import Testing
                         REVOKE ALL ON \(test.name).segment FROM "\(role)";
                         SELECT \(test.name).enqueue('there', 'text');
                         """)
-                let log = CollectedLog()
+                let log = LogLines(from: .warning)
                 let relayBox = Mutex<Relay?>(nil)
                 let relay = try await Relay(
                     postgres: test.configuration(of: role), outbox: test.schema,
@@ -322,31 +323,6 @@ import Testing
                 await connection.close()
             }
         }
-    }
-}
-
-/// The warnings of a relay, with what is beside them.
-final class CollectedLog: LogHandler {
-    private let lines = Mutex<[String]>([])
-
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .warning }
-        set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    var logger: Logger { Logger(label: "outbox.test") { _ in self } }
-    var warnings: [String] { self.lines.withLock { $0 } }
-
-    func log(event: LogEvent) {
-        self.lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
     }
 }
 

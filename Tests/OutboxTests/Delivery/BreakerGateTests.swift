@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Outbox
@@ -60,44 +61,46 @@ import Testing
 
     /// A log that asks what everybody asks would wait for ever if it was written to under the lock.
     @Test func nothingIsToldUnderTheLock() throws {
-        let log = AskingLog()
+        let log = LogLines(from: .info)
         let gate = self.gate(
             .opening(initialDelay: .zero, maximumDelay: .zero),
             DeliveryObserver(
                 destination: "d", subscription: "main", events: RelayEventHub(),
-                logger: Logger(label: "outbox.test") { _ in log }))
-        log.gate.withLock { $0 = gate }
+                logger: log.logger))
+        let states = Mutex<[Bool]>([])
+        let probes = Atomic(0)
+        log.onLine { _ in
+            let isOpen = gate.isOpen
+            states.withLock { $0.append(isOpen) }
+        }
         func report(_ outcome: Outcome) -> Breaker.Verdict {
-            let pass = gate.isOpen ? Breaker.Pass.probe(log.probes.add(1, ordering: .relaxed).newValue) : .call
+            let pass = gate.isOpen ? Breaker.Pass.probe(probes.add(1, ordering: .relaxed).newValue) : .call
             return gate.report(Breaker.Attempt(id: 1, subject: 1, isRetry: false), outcome, pass)
         }
         #expect(report(.unavailable("down")) == .hold)
         #expect(report(.delivered) == .settle)
-        #expect(log.states.withLock { $0 } == [true, false])
+        #expect(states.withLock { $0 } == [true, false])
         gate.end()
     }
 
     /// A change that is made while another one is told is told after it.
     @Test func changesAreToldInTheirOrder() async throws {
-        let log = AskingLog()
+        let log = LogLines(from: .info)
         let hub = RelayEventHub()
         let events = hub.subscribe(capacity: 100)
         let gate = self.gate(
             .opening(initialDelay: .zero, maximumDelay: .zero),
             DeliveryObserver(
                 destination: "d", subscription: "main", events: hub,
-                logger: Logger(label: "outbox.test") { _ in log }))
+                logger: log.logger))
         let attempt = Breaker.Attempt(id: 1, subject: 1, isRetry: false)
         let left = Atomic(5)
-        log.onLine.withLock {
-            $0 = {
-                // The destination comes back, or goes down, while the log is written.
-                if left.subtract(1, ordering: .relaxed).newValue < 0 { return }
-                let isProbe = gate.isOpen && gate.probe(now: .now) == nil
-                _ = gate.report(attempt, isProbe ? .delivered : .unavailable("down"), isProbe ? .probe(1) : .call)
-            }
+        log.onLine { _ in
+            // The destination comes back, or goes down, while the log is written.
+            if left.subtract(1, ordering: .relaxed).newValue < 0 { return }
+            let isProbe = gate.isOpen && gate.probe(now: .now) == nil
+            _ = gate.report(attempt, isProbe ? .delivered : .unavailable("down"), isProbe ? .probe(1) : .call)
         }
-        log.gate.withLock { $0 = gate }
         _ = gate.report(attempt, .unavailable("down"), .call)
         #expect(left.load(ordering: .relaxed) < 0)
         hub.finish()
@@ -111,31 +114,5 @@ import Testing
         #expect(names.count == 6)
         #expect(names == names.indices.map { $0.isMultiple(of: 2) ? "opened" : "closed" })
         gate.end()
-    }
-
-    private final class AskingLog: LogHandler {
-        let gate = Mutex<BreakerGate?>(nil)
-        let onLine = Mutex<(@Sendable () -> Void)?>(nil)
-        let states = Mutex<[Bool]>([])
-        let probes = Atomic(0)
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set { _ = newValue }
-        }
-        var logLevel: Logger.Level {
-            get { .info }
-            set { _ = newValue }
-        }
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set { _ = newValue }
-        }
-
-        func log(event: LogEvent) {
-            guard let gate = self.gate.withLock({ $0 }) else { return }
-            let isOpen = gate.isOpen
-            self.states.withLock { $0.append(isOpen) }
-            self.onLine.withLock { $0 }?()
-        }
     }
 }

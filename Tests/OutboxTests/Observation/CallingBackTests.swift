@@ -2,39 +2,17 @@ import Logging
 import Outbox
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
 
 /// A relay calls a log and tells listeners while it holds nothing that they may want: what they ask of it is answered.
 @Suite(.timeLimit(.minutes(2))) struct CallingBackTests {
-    /// A log that asks something of the relay, whatever is written.
-    private final class Log: LogHandler {
-        let onLine = Mutex<(@Sendable () -> Void)?>(nil)
-        let lines = Atomic(0)
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set { _ = newValue }
-        }
-        var logLevel: Logger.Level {
-            get { .trace }
-            set { _ = newValue }
-        }
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set { _ = newValue }
-        }
-
-        func log(event: LogEvent) {
-            self.lines.add(1, ordering: .relaxed)
-            self.onLine.withLock { $0 }?()
-        }
-    }
-
     /// Messages are delivered, tried again, parked and dead, their destination goes down and comes back, and each line of the log subscribes,
     /// enqueues and looks into the store.
     @Test func aLogMayAskTheRelayAndItsStore() async throws {
         let clock = ManualClock()
         let outbox = InMemoryOutbox(clock: clock)
-        let log = Log()
+        let log = LogLines(from: .trace)
         let isUp = Atomic(false)
         let routes: RelayRoutes = [
             "d": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))) {
@@ -46,16 +24,14 @@ import Testing
                 }
             }
         ]
-        let relay = Relay(store: outbox, routes: routes, logger: Logger(label: "outbox.test") { _ in log })
+        let relay = Relay(store: outbox, routes: routes, logger: log.logger)
         // There are more lines than that.
         let left = Atomic(4)
-        log.onLine.withLock {
-            $0 = {
-                _ = relay.events
-                _ = outbox.deadLetters()
-                if left.subtract(1, ordering: .relaxed).newValue < 0 { return }
-                _ = try? outbox.enqueue(NewMessage(to: "d", text: "again"))
-            }
+        log.onLine { _ in
+            _ = relay.events
+            _ = outbox.deadLetters()
+            if left.subtract(1, ordering: .relaxed).newValue < 0 { return }
+            _ = try? outbox.enqueue(NewMessage(to: "d", text: "again"))
         }
         for text in ["reject", "retry", "one", "two"] { try outbox.enqueue(NewMessage(to: "d", key: text, text: text)) }
         let events = relay.events
@@ -73,7 +49,7 @@ import Testing
         }
         relay.stop()
         try await ending
-        #expect(log.lines.load(ordering: .relaxed) > 0)
+        #expect(!log.lines.isEmpty)
         #expect(changes == ["opened", "closed"])
     }
 }

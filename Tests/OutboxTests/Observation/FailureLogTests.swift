@@ -3,6 +3,7 @@ import Outbox
 import OutboxRuntime
 import OutboxTesting
 import Synchronization
+import TestSupport
 import Testing
 
 /// What a relay writes into its log of messages that are not delivered.
@@ -11,52 +12,12 @@ import Testing
         let description = "no\u{1B}[2J such\naddress"
     }
 
-    /// A log that keeps what it is given.
-    private final class Log: LogHandler {
-        struct Line: Sendable {
-            let level: Logger.Level
-            let text: String
-            let metadata: Logger.Metadata
-            func value(_ key: String) -> String { self.metadata[key].map { "\($0)" } ?? "" }
-        }
-
-        private let kept = Mutex<[Line]>([])
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set { _ = newValue }
-        }
-        var logLevel: Logger.Level {
-            get { .trace }
-            set { _ = newValue }
-        }
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set { _ = newValue }
-        }
-
-        func log(event: LogEvent) {
-            self.kept.withLock {
-                $0.append(Line(level: event.level, text: "\(event.message)", metadata: event.metadata ?? [:]))
-            }
-        }
-
-        /// What was written at the usual level or above, of messages.
-        func lines(_ text: String) -> [Line] {
-            self.kept.withLock { $0 }.filter { $0.level >= .info && $0.text.contains(text) }
-        }
-
-        /// What was written at debug.
-        func details(_ text: String) -> Int {
-            self.kept.withLock { $0 }.count { $0.level == .debug && $0.text.contains(text) }
-        }
-    }
-
-    private func run(_ count: Int, to destination: Destination, _ handler: DestinationHandler) async throws -> Log {
+    private func run(_ count: Int, to destination: Destination, _ handler: DestinationHandler) async throws -> LogLines {
         let outbox = InMemoryOutbox()
         for number in 0..<count { try outbox.enqueue(NewMessage(to: destination, key: "k\(number)", text: "secret")) }
-        let log = Log()
+        let log = LogLines(from: .trace)
         let relay = Relay(
-            store: outbox, routes: [destination: handler], logger: Logger(label: "outbox.test") { _ in log })
+            store: outbox, routes: [destination: handler], logger: log.logger)
         let dead = Atomic(0)
         try await RelayUnderTest.run(relay) { event in
             guard case .deadLettered = event else { return nil }
@@ -105,10 +66,10 @@ import Testing
             func contact() async -> TransportHealth { self.health }
             func deliver(_ batch: MessageBatch) async throws -> [Outcome] { batch.map { _ in .unavailable("no") } }
         }
-        let log = Log()
+        let log = LogLines(from: .trace)
         let relay = Relay(
             store: InMemoryOutbox(), routes: ["d": .transport(Locked(logsItsContact: logsItself))],
-            logger: Logger(label: "outbox.test") { _ in log })
+            logger: log.logger)
         async let end: Void = relay.run()
         while log.details("no contact") == 0 && log.lines("no contact").isEmpty { await Task.yield() }
         relay.stop()
@@ -120,5 +81,17 @@ import Testing
             #expect(
                 lines.count == 1 && lines[0].level == .warning && lines[0].value("outbox.error") == "password refused")
         }
+    }
+}
+
+extension LogLines {
+    /// What was written at the usual level or above, of messages.
+    fileprivate func lines(_ text: String) -> [Line] {
+        self.lines.filter { $0.level >= .info && $0.text.contains(text) }
+    }
+
+    /// What was written at debug.
+    fileprivate func details(_ text: String) -> Int {
+        self.lines.count { $0.level == .debug && $0.text.contains(text) }
     }
 }

@@ -7,6 +7,7 @@ import Outbox
 import OutboxTesting
 import ServiceContextModule
 import Synchronization
+import TestSupport
 import Testing
 import Tracing
 
@@ -84,17 +85,18 @@ import Tracing
             MetricsSystem.bootstrap(metrics)
             let outbox = InMemoryOutbox()
             try outbox.enqueue((1...100).map { NewMessage(to: "there", key: "\($0)", text: "x") })
-            let records = LogRecords()
+            let log = LogLines(from: .info)
+            let count = Atomic(0)
             let relay = Relay(
                 store: outbox,
                 routes: [
                     "there": .handler(breaker: .opening(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(2)))
                     { _ in
-                        let calls = records.calls.add(1, ordering: .relaxed).newValue
+                        let calls = count.add(1, ordering: .relaxed).newValue
                         if calls < 80 { throw DeliveryFailure.unavailable("maintenance of host \(calls)") }
                         if calls < 90 { throw DeliveryFailure.unavailable("no such host") }
                     }
-                ], logger: Logger(label: "outbox.test") { _ in records })
+                ], logger: log.logger)
             let events = relay.events
             async let run: Void = relay.run()
             var news: [String] = []
@@ -107,7 +109,10 @@ import Tracing
             let there = [("destination", "there"), ("subscription", "main")]
             #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
             // Once a change, however many messages and probes have failed.
-            let lines = records.lines.filter { $0.contains("destination") }
+            let lines = log.lines.map { line in
+                "\(line.level) \(line.text): \(line.value("outbox.destination")): \(line.value("outbox.error"))"
+            }
+            .filter { $0.contains("destination") }
             #expect(
                 lines.first?.hasPrefix("warning The destination is down; probing it until it is up: there: maint")
                     == true)
@@ -117,32 +122,5 @@ import Tracing
                     "notice The destination is up again: there: ",
                 ])
         }
-    }
-}
-
-/// A log that keeps its lines.
-private final class LogRecords: LogHandler {
-    let calls = Atomic(0)
-    private let kept = Mutex<[String]>([])
-
-    var lines: [String] { self.kept.withLock { $0 } }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { _ = newValue }
-    }
-    var logLevel: Logger.Level {
-        get { .info }
-        set { _ = newValue }
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set { _ = newValue }
-    }
-
-    func log(event: LogEvent) {
-        let metadata = event.metadata ?? [:]
-        let texts = ["outbox.destination", "outbox.error"].map { metadata[$0].map { "\($0)" } ?? "" }
-        self.kept.withLock { $0.append("\(event.level) \(event.message): \(texts[0]): \(texts[1])") }
     }
 }

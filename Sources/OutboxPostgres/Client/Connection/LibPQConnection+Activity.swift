@@ -113,7 +113,7 @@ extension LibPQConnection {
             if isIdle, staged != nil { together.append(received) }
             activity.receive(received)
         }
-        if !together.isEmpty, staged?.isSignal(together) == true { _ = sendStaged() }
+        if !together.isEmpty, staged?.isSignal(together) == true { sendStaged() }
         if hasAny { activity.resumeAll() }
     }
 }

@@ -36,17 +36,12 @@ extension LibPQConnection {
         return (activity, staged?.isSent == true ? staged?.pipeline : nil)
     }
 
-    /// Sends what is staged. The task that waits for a notification then waits for the answer instead.
-    ///
-    /// - Returns: Whether it was sent.
-    func sendStaged() -> Bool {
+    /// Sends what is staged, unless the connection is in use. The task that waits for a notification then waits for the answer instead.
+    func sendStaged() {
         guard var staged, let waiter = staged.waiter, !hasToCleanUp, transactionStatus == .idle, turn.takeIfFree() else {
-            return false
+            return
         }
-        guard let continuation = activity.remove(waiter) else {
-            turn.release()
-            return false
-        }
+        guard let continuation = activity.remove(waiter) else { return turn.release() }
         // Its memory is not copied for being changed.
         self.staged = nil
         beginExchange(isShielded: false)
@@ -56,14 +51,12 @@ extension LibPQConnection {
         } catch {
             // The connection is lost, which the task finds out.
             continuation.resume()
-            turn.release()
-            return true
+            return turn.release()
         }
         staged.isSent = true
         self.staged = staged
         exchange.wait(continuation, forResult: true)
         rearm()
-        return true
     }
 
     /// The task of a wait was cancelled.
