@@ -92,15 +92,18 @@ import Testing
         let channel = "staging_\(listener.processID)"
         try await listener.query("LISTEN \(unescaped: channel)" as LibPQStatement)
         let task = Task { () async throws in
-            let (_, sent) = try await listener.waitForActivity(until: nil, sending: ["SELECT pg_sleep(0.5)"]) { _ in
-                true
-            }
+            // It ends when the answer cannot pass any more, so that the server is at work on nothing.
+            let (_, sent) = try await listener.waitForActivity(
+                until: nil, sending: ["SELECT pg_advisory_xact_lock(2, \(listener.processID))"]
+            ) { _ in true }
             _ = try await listener.finish(try #require(sent))
         }
         while await !listener.waitsWithSomethingStaged { await Task.yield() }
+        try await sender.query("SELECT pg_advisory_lock(2, \(listener.processID))")
         try await sender.query("SELECT pg_notify(\(channel), '')")
-        try await sender.waitUntilRunning(listener.processID, "pg_sleep")
+        try await sender.waitUntilRunning(listener.processID, "pg_advisory_xact_lock")
         proxy.freeze()
+        try await sender.query("SELECT pg_advisory_unlock(2, \(listener.processID))")
         #expect(await postgresError { try await task.value }?.code == .connectionLost)
         #expect(await listener.isUsable == false)
     }
