@@ -52,6 +52,17 @@ let package = Package(
             pkgConfig: "librabbitmq",
             providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]
         ),
+        .systemLibrary(
+            name: "CCurl",
+            pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
+        // OpenSSL's, for signatures: libcurl has it in the process already.
+        .systemLibrary(
+            name: "CCrypto",
+            pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
         .target(
             name: "OutboxSQL",
             path: "sql",
@@ -109,6 +120,15 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+        // What the transports that speak HTTP share.
+        .target(
+            name: "OutboxHTTP",
+            dependencies: [
+                "CCrypto", "CCurl", "Outbox", "OutboxRuntime",
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings
         ),
@@ -227,6 +247,9 @@ let package = Package(
             path: "Tests/KafkaWireProducer",
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "OutboxHTTPTests", dependencies: ["Outbox", "OutboxHTTP", "OutboxRuntime", "OutboxTesting", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [

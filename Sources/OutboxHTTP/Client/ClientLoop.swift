@@ -1,0 +1,224 @@
+import CCurl
+import Outbox
+import OutboxRuntime
+
+/// What the client's thread does: gives libcurl requests, tells it what has become ready, and takes the results.
+@safe final class ClientLoop {
+    private let configuration: HTTPConfiguration
+    private let mailbox: ThreadMailbox<HTTPTransfer, Bool>
+    private let multi: UnsafeMutableRawPointer?
+    private var watch: SocketWatch?
+    /// What wakes the thread, once it is watched.
+    private var pipe: CInt = -1
+    /// When libcurl wants to be called, though nothing has become ready.
+    private var alarm: ContinuousClock.Instant?
+    private var queues: [String: HostQueue] = [:]
+    /// Those under way.
+    private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
+    private var idleHandles: [EasyHandle] = []
+    private var arrivals: [HTTPTransfer] = []
+
+    private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+    init(_ configuration: HTTPConfiguration, _ mailbox: ThreadMailbox<HTTPTransfer, Bool>) {
+        self.configuration = configuration
+        self.mailbox = mailbox
+        unsafe self.multi = Self.isLibraryReady ? curl_multi_init() : nil
+        self.watch = SocketWatch()
+    }
+
+    func run() {
+        guard let multi = unsafe self.multi, self.watch != nil else { return self.mailbox.end() }
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe _ = outbox_curl_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, context)
+        unsafe _ = outbox_curl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context)
+        unsafe _ = outbox_curl_multi_set_watcher(multi, watchSocket)
+        unsafe _ = outbox_curl_multi_set_timer(multi, setAlarm)
+        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, self.configuration.connectionsPerHost)
+        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, max(256, 2 * self.configuration.connectionsPerHost))
+        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
+        unsafe self.work(multi)
+        for transfer in self.transfers.values { self.drop(transfer) }
+        self.idleHandles = []
+        unsafe _ = curl_multi_cleanup(multi)
+        self.mailbox.end()
+    }
+
+    private func work(_ multi: UnsafeMutableRawPointer) {
+        self.mailbox.report(true)
+        var events: [SocketWatch.Event] = []
+        while true {
+            let order = self.mailbox.take(into: &self.arrivals)
+            if order == .cancel { return }
+            self.admitArrivals()
+            if order == .close, self.mailbox.isIdle { return }
+            let isWoken = self.wait(after: order, into: &events)
+            var running: CInt = 0
+            for event in events where event.socket != isWoken {
+                unsafe _ = curl_multi_socket_action(multi, event.socket, event.mask, &running)
+            }
+            if let alarm, alarm <= .now {
+                self.alarm = nil
+                unsafe _ = curl_multi_socket_action(multi, outbox_curl_no_socket, 0, &running)
+            }
+            unsafe self.collect(multi)
+        }
+    }
+
+    /// - Returns: The descriptor that wakes the thread; what is ready besides is for libcurl.
+    private func wait(after order: ThreadMailbox<HTTPTransfer, Bool>.Order, into events: inout [SocketWatch.Event]) -> CInt {
+        self.mailbox.sleep(after: order) { descriptor, maySleep in
+            self.watchPipe(descriptor)
+            self.watch!.wait(maySleep ? self.milliseconds : 0, into: &events)
+            return (events.contains { $0.socket == descriptor }, descriptor)
+        }
+    }
+
+    private func watchPipe(_ descriptor: CInt) {
+        if self.pipe == descriptor { return }
+        self.pipe = descriptor
+        self.watch!.watch(descriptor, forReading: true, forWriting: false)
+    }
+
+    /// How long the thread may wait.
+    private var milliseconds: CInt {
+        var end = self.alarm
+        let now = ContinuousClock.now
+        if self.configuration.requestsPerSecondAndHost != nil {
+            for queue in self.queues.values {
+                if let time = queue.wakeTime(after: now) { end = min(end ?? time, time) }
+            }
+        }
+        guard let end else { return -1 }
+        return CInt(clamping: max(0, Int(((end - now).seconds * 1000).rounded(.up))))
+    }
+
+    // MARK: Beginning
+
+    private func admitArrivals() {
+        var touched: Set<String> = []
+        for transfer in self.arrivals {
+            if transfer.recalled != .none {
+                self.takeBack(transfer)
+            } else if !transfer.isBegun, let origin = transfer.request.origin {
+                self.queues[origin, default: HostQueue(self.configuration)].append(transfer)
+                touched.insert(origin)
+            }
+        }
+        self.arrivals.removeAll(keepingCapacity: true)
+        for origin in touched { self.beginNext(origin) }
+        if self.configuration.requestsPerSecondAndHost != nil {
+            for origin in self.queues.keys { self.beginNext(origin) }
+        }
+    }
+
+    private func takeBack(_ transfer: HTTPTransfer) {
+        if self.transfers[ObjectIdentifier(transfer)] != nil {
+            if transfer.recalled == .unlessBegun { return }
+            self.drop(transfer)
+            self.finish(transfer, .failure(HTTPFailure(.cancelled, "the request was cancelled", mayHaveArrived: true)))
+        } else {
+            // It waits for its turn, which it will not have; or it is finished, and only has to be forgotten again.
+            let kind = transfer.recalled == .whole ? HTTPFailure.Kind.cancelled : .withdrawn
+            self.mailbox.remove(transfer)
+            transfer.finish(.failure(HTTPFailure(kind, "the request was taken back before it was sent")))
+        }
+    }
+
+    private func beginNext(_ origin: String) {
+        let now = ContinuousClock.now
+        while let transfer = self.queues[origin]?.next(at: now) {
+            transfer.isBegun = true
+            if let reason = transfer.request.admission?() {
+                self.finish(transfer, .failure(HTTPFailure(.withdrawn, reason)))
+            } else {
+                self.begin(transfer)
+            }
+        }
+        if self.queues[origin]?.isIdle(at: now) == true { self.queues[origin] = nil }
+    }
+
+    private func begin(_ transfer: HTTPTransfer) {
+        guard let easy = self.idleHandles.popLast() ?? EasyHandle(self.configuration) else {
+            return self.finish(transfer, .failure(HTTPFailure(.notConnected, "no memory")))
+        }
+        transfer.longestBody = self.configuration.longestResponse
+        transfer.addresses = self.configuration.addresses
+        transfer.easy = easy
+        easy.prepare(transfer)
+        self.transfers[ObjectIdentifier(transfer)] = transfer
+        // The first call on it is asked for by an alarm.
+        unsafe _ = curl_multi_add_handle(self.multi, easy.pointer)
+    }
+
+    // MARK: Ending
+
+    private func collect(_ multi: UnsafeMutableRawPointer) {
+        var rest: CInt = 0
+        while let message = unsafe curl_multi_info_read(multi, &rest) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE, let handle = unsafe message.pointee.easy_handle else { continue }
+            let code = unsafe outbox_curl_result(message)
+            var context: UnsafeMutableRawPointer?
+            unsafe _ = outbox_curl_pointer(handle, CURLINFO_PRIVATE, &context)
+            guard let context = unsafe context else { continue }
+            let transfer = unsafe Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+            guard let easy = transfer.easy else { continue }
+            let isAnswered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && transfer.isCut)
+            let result: Result<HTTPResponse, HTTPFailure> =
+                isAnswered
+                ? .success(
+                    HTTPResponse(
+                        status: easy.status, headerLines: transfer.headerLines, body: transfer.body, isCut: transfer.isCut))
+                : .failure(easy.failure(code, transfer))
+            self.drop(transfer)
+            self.finish(transfer, result)
+        }
+    }
+
+    /// Takes a transfer from libcurl.
+    private func drop(_ transfer: HTTPTransfer) {
+        guard let easy = transfer.easy else { return }
+        unsafe _ = curl_multi_remove_handle(self.multi, easy.pointer)
+        easy.release()
+        transfer.easy = nil
+        self.transfers[ObjectIdentifier(transfer)] = nil
+        if self.idleHandles.count < 256 { self.idleHandles.append(easy) }
+    }
+
+    /// Gives the result of what has had its turn, and the turn to the next.
+    private func finish(_ transfer: HTTPTransfer, _ result: Result<HTTPResponse, HTTPFailure>) {
+        if let origin = transfer.request.origin {
+            self.queues[origin]?.finish()
+        }
+        self.mailbox.remove(transfer)
+        transfer.finish(result)
+        if let origin = transfer.request.origin { self.beginNext(origin) }
+    }
+
+    // MARK: What libcurl asks for
+
+    fileprivate func watch(_ socket: curl_socket_t, _ what: CInt) {
+        self.watch?.watch(
+            socket, forReading: what == CURL_POLL_IN || what == CURL_POLL_INOUT,
+            forWriting: what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+    }
+
+    fileprivate func wake(after milliseconds: Int) {
+        self.alarm = milliseconds < 0 ? nil : .now + .milliseconds(milliseconds)
+    }
+}
+
+private func watchSocket(
+    _ easy: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ what: CInt, _ context: UnsafeMutableRawPointer?,
+    _ place: UnsafeMutableRawPointer?
+) -> CInt {
+    unsafe Unmanaged<ClientLoop>.fromOpaque(context!).takeUnretainedValue().watch(socket, what)
+    return 0
+}
+
+private func setAlarm(
+    _ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?
+) -> CInt {
+    unsafe Unmanaged<ClientLoop>.fromOpaque(context!).takeUnretainedValue().wake(after: milliseconds)
+    return 0
+}

@@ -1,0 +1,255 @@
+import CCurl
+import Outbox
+import OutboxRuntime
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A handle of libcurl for one request at a time, which is used for one after the other.
+///
+/// What is the same for all requests of a client is set once.
+@safe final class EasyHandle {
+    let pointer: UnsafeMutableRawPointer
+    private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    private var headers: UnsafeMutablePointer<curl_slist>?
+    /// What is sent, in memory that does not move.
+    private var body = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private let timeout: Duration
+    private let version: HTTPConfiguration.Version
+
+    init?(_ configuration: HTTPConfiguration) {
+        guard let pointer = unsafe curl_easy_init() else { return nil }
+        unsafe self.pointer = pointer
+        self.timeout = configuration.timeout
+        self.version = configuration.version
+        unsafe self.errorText.pointee = 0
+        unsafe self.set(CURLOPT_ERRORBUFFER, UnsafeRawPointer(self.errorText))
+        self.set(CURLOPT_NOSIGNAL, 1)
+        // A look-up of a name that hangs is left alone.
+        self.set(CURLOPT_QUICK_EXIT, 1)
+        self.set(CURLOPT_PROTOCOLS_STR, "http,https")
+        self.set(CURLOPT_FOLLOWLOCATION, 0)
+        self.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        self.set(CURLOPT_TCP_KEEPALIVE, 1)
+        self.set(CURLOPT_CONNECTTIMEOUT_MS, Int(configuration.connectTimeout.wholeMilliseconds))
+        self.set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        self.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(configuration.idleTimeout.seconds.rounded(.up))))
+        self.set(CURLOPT_USERAGENT, configuration.userAgent)
+        self.set(configuration.version)
+        self.set(configuration.tls)
+        if let proxy = configuration.proxy {
+            self.set(CURLOPT_PROXY, proxy)
+        } else if configuration.addresses != .any {
+            self.set(CURLOPT_PROXY, "")
+        }
+        unsafe _ = outbox_curl_set_receiver(pointer, CURLOPT_WRITEFUNCTION, receiveBody)
+        unsafe _ = outbox_curl_set_receiver(pointer, CURLOPT_HEADERFUNCTION, receiveHeader)
+        unsafe _ = outbox_curl_set_opener(pointer, openSocket)
+    }
+
+    deinit {
+        unsafe curl_easy_cleanup(self.pointer)
+        self.release()
+        unsafe self.errorText.deallocate()
+    }
+
+    private func set(_ version: HTTPConfiguration.Version) {
+        switch version {
+        case .http1: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        case .upTo2: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        case .http2WithoutUpgrade: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
+        }
+    }
+
+    private func set(_ tls: TLSSettings) {
+        self.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        self.set(CURLOPT_SSL_VERIFYPEER, tls.verifiesPeer ?? true ? 1 : 0)
+        self.set(CURLOPT_SSL_VERIFYHOST, tls.verifiesHost ?? true ? 2 : 0)
+        if let file = tls.caFile { self.set(CURLOPT_CAINFO, file) }
+        if let file = tls.certificateFile { self.set(CURLOPT_SSLCERT, file) }
+        if let file = tls.keyFile { self.set(CURLOPT_SSLKEY, file) }
+        if let password = tls.keyPassword { self.set(CURLOPT_KEYPASSWD, password) }
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) { unsafe _ = outbox_curl_set_long(self.pointer, option, value) }
+    private func set(_ option: CURLoption, _ value: String?) { unsafe _ = outbox_curl_set_text(self.pointer, option, value) }
+    private func set(_ option: CURLoption, _ value: UnsafeRawPointer?) {
+        unsafe _ = outbox_curl_set_pointer(self.pointer, option, value)
+    }
+
+    // MARK: One request
+
+    /// Prepares the handle for a transfer, which has to stay alive until ``release()``.
+    func prepare(_ transfer: HTTPTransfer) {
+        let request = transfer.request
+        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(transfer).toOpaque())
+        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA] {
+            unsafe self.set(option, context)
+        }
+        unsafe self.errorText.pointee = 0
+        self.set(CURLOPT_URL, request.url)
+        self.set(CURLOPT_TIMEOUT_MS, Int((request.timeout ?? self.timeout).wholeMilliseconds))
+        // Whether a connection that is being made can be shared is known at the end of TLS; without TLS, not before the first answer.
+        let isKnownEarly = self.version == .http2WithoutUpgrade || self.version == .upTo2 && request.url.lowercased().hasPrefix("https:")
+        self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
+        self.setMethod(request)
+        self.setHeaders(request)
+    }
+
+    private func setMethod(_ request: HTTPRequest) {
+        // Takes back what the request before has set.
+        self.set(CURLOPT_HTTPGET, 1)
+        self.set(CURLOPT_CUSTOMREQUEST, ["GET", "POST", "HEAD"].contains(request.method) ? nil : request.method)
+        switch request.method {
+        case "HEAD": self.set(CURLOPT_NOBODY, 1)
+        case "GET" where request.body.isEmpty: break
+        case "DELETE" where request.body.isEmpty: break
+        default:
+            unsafe self.body = .allocate(byteCount: max(1, request.body.count), alignment: 1)
+            unsafe self.body.copyBytes(from: request.body)
+            self.set(CURLOPT_POST, 1)
+            unsafe self.set(CURLOPT_POSTFIELDS, UnsafeRawPointer(self.body.baseAddress))
+            unsafe _ = outbox_curl_set_size(self.pointer, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
+        }
+    }
+
+    private func setHeaders(_ request: HTTPRequest) {
+        // What libcurl adds by itself and a server need not get; an answer to the first would be waited for.
+        var lines = ["Expect:"]
+        var hasContentType = false
+        for header in request.headers {
+            if header.name.utf8.count == 12, header.name.lowercased() == "content-type" { hasContentType = true }
+            lines.append(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
+        }
+        if !hasContentType { lines.append("Content-Type:") }
+        for line in lines { unsafe self.headers = curl_slist_append(self.headers, line) }
+        unsafe self.set(CURLOPT_HTTPHEADER, UnsafeRawPointer(self.headers))
+    }
+
+    /// Gives back what was lent for a request.
+    func release() {
+        if let headers = unsafe self.headers { unsafe curl_slist_free_all(headers) }
+        unsafe self.headers = nil
+        unsafe self.body.deallocate()
+        unsafe self.body = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
+    // MARK: What became of it
+
+    var status: Int {
+        var status = 0
+        unsafe _ = outbox_curl_long(self.pointer, CURLINFO_RESPONSE_CODE, &status)
+        return status
+    }
+
+    private func size(_ info: CURLINFO) -> Int {
+        var size: curl_off_t = 0
+        unsafe _ = outbox_curl_size(self.pointer, info, &size)
+        return Int(size)
+    }
+
+    /// Why a transfer has no answer.
+    func failure(_ code: CURLcode, _ transfer: HTTPTransfer) -> HTTPFailure {
+        let text = unsafe String(cString: self.errorText)
+        var reason = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : text
+        // Microseconds since the beginning, 0: it did not come to that.
+        let wasSent = self.size(CURLINFO_PRETRANSFER_TIME_T) > 0
+        var kind = HTTPFailure.Kind(code)
+        if !wasSent, let refusal = transfer.refusal {
+            kind = .refusedAddress
+            reason = refusal
+        } else if wasSent, kind == .invalidRequest {
+            // What came is taken for a protocol that is not spoken here.
+            kind = .notHTTP
+        } else if kind == .timedOut {
+            reason = self.explained(reason)
+        }
+        let status = self.status
+        return HTTPFailure(kind, reason, mayHaveArrived: wasSent, status: status > 0 ? status : nil)
+    }
+
+    private func explained(_ reason: String) -> String {
+        let phase =
+            if self.size(CURLINFO_NAMELOOKUP_TIME_T) == 0 {
+                "looking up the host’s name"
+            } else if self.size(CURLINFO_CONNECT_TIME_T) == 0 {
+                "connecting"
+            } else if self.size(CURLINFO_PRETRANSFER_TIME_T) == 0 {
+                "agreeing on TLS"
+            } else if self.size(CURLINFO_STARTTRANSFER_TIME_T) == 0 {
+                "waiting for an answer"
+            } else {
+                "reading the answer"
+            }
+        return "\(reason) (\(phase))"
+    }
+}
+
+extension HTTPFailure.Kind {
+    fileprivate init(_ code: CURLcode) {
+        self =
+            switch code {
+            case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT: .invalidRequest
+            case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .notResolved
+            case CURLE_COULDNT_CONNECT, CURLE_PROXY, CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE, CURLE_OUT_OF_MEMORY:
+                .notConnected
+            case CURLE_OPERATION_TIMEDOUT: .timedOut
+            case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+                CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_INVALIDCERTSTATUS,
+                CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_USE_SSL_FAILED, CURLE_SSL_CLIENTCERT:
+                .tls
+            case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING: .notHTTP
+            default: .connectionLost
+            }
+    }
+}
+
+// libcurl calls these while it works on a handle; the context is the transfer.
+
+private func transfer(_ context: UnsafeMutableRawPointer?) -> HTTPTransfer {
+    unsafe Unmanaged<HTTPTransfer>.fromOpaque(context!).takeUnretainedValue()
+}
+
+private func receiveHeader(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+    unsafe transfer(context).receive(header: UnsafeRawBufferPointer(start: bytes, count: size * count))
+    return size * count
+}
+
+private func receiveBody(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+    let isMoreWanted = unsafe transfer(context).receive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+    return isMoreWanted ? size * count : outbox_curl_refuse
+}
+
+/// Makes a socket for an address, unless the address is one that is not connected to.
+private func openSocket(
+    _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let pointer = unsafe address else { return outbox_curl_no_socket }
+    let transfer = unsafe transfer(context)
+    if transfer.addresses != .any {
+        // The structure is longer than its type says where the address is.
+        let place = unsafe UnsafeRawPointer(pointer) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
+        let address = unsafe SocketAddress(UnsafeRawBufferPointer(start: place, count: Int(pointer.pointee.addrlen)))
+        if let refusal = transfer.addresses.refusal(of: address, host: transfer.request.host ?? "") {
+            transfer.refusal = refusal
+            return outbox_curl_no_socket
+        }
+    }
+    let address = unsafe pointer.pointee
+    #if canImport(Darwin)
+    let number = socket(address.family, address.socktype, address.protocol)
+    if number >= 0 { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
+    #else
+    let number = socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
+    #endif
+    return number
+}

@@ -1,0 +1,47 @@
+import DequeModule
+
+/// The requests to one host: how many are under way, and those that wait for their turn.
+struct HostQueue {
+    let limit: Int
+    /// The time from one request to the next; nil: none.
+    let spacing: Duration?
+    private(set) var underWay = 0
+    private var waiting: Deque<HTTPTransfer> = []
+    /// When the next one may be sent.
+    private var nextTurn: ContinuousClock.Instant?
+
+    init(_ configuration: HTTPConfiguration) {
+        self.limit = configuration.requestsPerHost
+        self.spacing = configuration.requestsPerSecondAndHost.map { .seconds(1 / $0) }
+    }
+
+    /// Whether it holds nothing that is not for everybody.
+    func isIdle(at now: ContinuousClock.Instant) -> Bool {
+        self.underWay == 0 && self.waiting.isEmpty && self.nextTurn.map { $0 <= now } ?? true
+    }
+
+    mutating func append(_ transfer: HTTPTransfer) { self.waiting.append(transfer) }
+
+    /// The next request whose turn it is. It is under way from now on.
+    mutating func next(at now: ContinuousClock.Instant) -> HTTPTransfer? {
+        if self.underWay >= self.limit { return nil }
+        if let turn = self.nextTurn, turn > now { return nil }
+        while let transfer = self.waiting.popFirst() {
+            // Taken back while it waited, and finished then.
+            if transfer.recalled != .none { continue }
+            self.underWay += 1
+            if let spacing { self.nextTurn = max(self.nextTurn ?? now, now - spacing) + spacing }
+            return transfer
+        }
+        return nil
+    }
+
+    /// A request is not under way any more.
+    mutating func finish() { self.underWay -= 1 }
+
+    /// When another request may have its turn, though nothing else happens.
+    func wakeTime(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        guard !self.waiting.isEmpty, self.underWay < self.limit, let turn = self.nextTurn, turn > now else { return nil }
+        return turn
+    }
+}

@@ -1,0 +1,92 @@
+/// A header of a request or a response.
+package struct HTTPHeader: Sendable, Hashable {
+    package let name: String
+    package let value: String
+
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What is sent.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// With a scheme, http or https, and without a user.
+    package var url: String
+    /// One that has a line break or a NUL is refused.
+    package var headers: [HTTPHeader]
+    package var body: [UInt8]
+    /// The longest time from its first connection to the end of its answer; nil: the client's.
+    package var timeout: Duration?
+    /// Asked on the client's thread when it is the request's turn: a reason not to send it, with which it fails as
+    /// ``HTTPFailure/Kind/withdrawn``; nil: it is sent. Requests to a host that is found to be down need not be tried one by one.
+    package var admission: (@Sendable () -> String?)?
+
+    package init(
+        _ method: String = "POST", _ url: String, headers: [HTTPHeader] = [], body: [UInt8] = [], timeout: Duration? = nil,
+        admission: (@Sendable () -> String?)? = nil
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.admission = admission
+    }
+}
+
+extension HTTPRequest {
+    /// Scheme, host and port as they are written, in small letters: what shares connections.
+    package var origin: String? { Self.origin(of: self.url) }
+
+    /// The origin of an address; nil: it has none, or a user's name, which would be sent.
+    package static func origin(of url: String) -> String? {
+        guard let slashes = url.utf8.firstRange(of: "://".utf8) else { return nil }
+        let rest = url.utf8[slashes.upperBound...]
+        let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+        let authority = rest[..<(end ?? rest.endIndex)]
+        if authority.isEmpty || authority.contains(UInt8(ascii: "@")) { return nil }
+        return url[..<(end ?? url.endIndex)].lowercased()
+    }
+
+    /// The host's name or address, without brackets and port.
+    package var host: String? {
+        guard let origin, let slashes = origin.firstRange(of: "://") else { return nil }
+        let authority = origin[slashes.upperBound...]
+        if authority.first == "[", let end = authority.firstIndex(of: "]") {
+            return String(authority[authority.index(after: authority.startIndex)..<end])
+        }
+        return String(authority.prefix { $0 != ":" })
+    }
+
+    /// What keeps it from being sent; nil: nothing.
+    var defect: String? {
+        let isText: (String) -> Bool = { !$0.utf8.contains { $0 == 0 || $0 == 0x0A || $0 == 0x0D } }
+        if self.method.isEmpty || !self.method.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) { return "the method is none" }
+        if !isText(self.url) { return "the address has a line break or a NUL" }
+        guard let origin = self.origin else { return "the address has no host, or a user’s name" }
+        if !origin.hasPrefix("http://"), !origin.hasPrefix("https://") {
+            return "the address begins with neither http:// nor https://"
+        }
+        for header in self.headers {
+            if header.name.isEmpty || !header.name.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) {
+                return "“\(header.name)” cannot be the name of a header"
+            }
+            if !isText(header.value) { return "the header “\(header.name)” has a line break or a NUL" }
+        }
+        return nil
+    }
+}
+
+extension HTTPHeader {
+    /// Whether a byte can be part of a name or a method (RFC 9110, token).
+    package static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}
