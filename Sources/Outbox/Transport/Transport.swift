@@ -28,6 +28,15 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// at once that the other side is up, which is right where a delivery makes its connection itself.
     func contact() async -> TransportHealth
 
+    /// Tries, without sending a message, whether messages would arrive: the other side's name resolves, it can be connected to, it
+    /// accepts the credentials, and it has what the messages go to, such as the queue, as far as the configuration names it.
+    ///
+    /// `outbox relay --check` calls this, while ``run()`` runs. It publishes nothing and creates nothing on the other side.
+    ///
+    /// - Returns: What was found, soon after the task was cancelled at the latest. Where it is not up, the reason says what is
+    ///   wrong. The default is ``contact()``.
+    func check() async -> TransportHealth
+
     /// Delivers messages; called for several batches at the same time.
     ///
     /// An outcome is ``Outcome/delivered`` only if the other side has confirmed the message. Where the other side is out of
@@ -58,6 +67,9 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
 extension Transport {
     /// Up, at once.
     public func contact() async -> TransportHealth { .up }
+
+    /// As ``contact()``.
+    public func check() async -> TransportHealth { await self.contact() }
 
     /// The relay warns.
     public var logsItsContact: Bool { false }
