@@ -19,7 +19,8 @@ package enum AddressPolicy: Sendable, Hashable {
         guard let address else { return "\(host) is reached by something other than an address of IP" }
         let kind = address.classification
         if kind == .global || exceptions.contains(where: { $0.permits(address.address, host: host) }) { return nil }
-        return "\(host) has the address \(address.address) (\(kind.rawValue)), and only addresses of the Internet and those"
+        return
+            "\(host) has the address \(address.address) (\(kind.rawValue)), and only addresses of the Internet and those"
             + " that are allowed by name, address or block are connected to"
     }
 }

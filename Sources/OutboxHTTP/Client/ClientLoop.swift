@@ -34,9 +34,12 @@ import OutboxRuntime
         unsafe _ = outbox_curl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context)
         unsafe _ = outbox_curl_multi_set_watcher(multi, watchSocket)
         unsafe _ = outbox_curl_multi_set_timer(multi, setAlarm)
-        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, self.configuration.connectionsPerHost)
-        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, max(256, 2 * self.configuration.connectionsPerHost))
-        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
+        unsafe _ = outbox_curl_multi_set_long(
+            multi, CURLMOPT_MAX_HOST_CONNECTIONS, self.configuration.connectionsPerHost)
+        unsafe _ = outbox_curl_multi_set_long(
+            multi, CURLMOPT_MAXCONNECTS, max(256, 2 * self.configuration.connectionsPerHost))
+        unsafe _ = outbox_curl_multi_set_long(
+            multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
         unsafe self.work(multi)
         for transfer in self.transfers.values { self.drop(transfer) }
         self.idleHandles = []
@@ -66,7 +69,9 @@ import OutboxRuntime
     }
 
     /// - Returns: The descriptor that wakes the thread; what is ready besides is for libcurl.
-    private func wait(after order: ThreadMailbox<HTTPTransfer, Bool>.Order, into events: inout [SocketWatch.Event]) -> CInt {
+    private func wait(after order: ThreadMailbox<HTTPTransfer, Bool>.Order, into events: inout [SocketWatch.Event])
+        -> CInt
+    {
         self.mailbox.sleep(after: order) { descriptor, maySleep in
             self.watchPipe(descriptor)
             self.watch!.wait(maySleep ? self.milliseconds : 0, into: &events)
@@ -156,7 +161,9 @@ import OutboxRuntime
     private func collect(_ multi: UnsafeMutableRawPointer) {
         var rest: CInt = 0
         while let message = unsafe curl_multi_info_read(multi, &rest) {
-            guard unsafe message.pointee.msg == CURLMSG_DONE, let handle = unsafe message.pointee.easy_handle else { continue }
+            guard unsafe message.pointee.msg == CURLMSG_DONE, let handle = unsafe message.pointee.easy_handle else {
+                continue
+            }
             let code = unsafe outbox_curl_result(message)
             var context: UnsafeMutableRawPointer?
             unsafe _ = outbox_curl_pointer(handle, CURLINFO_PRIVATE, &context)
@@ -168,7 +175,8 @@ import OutboxRuntime
                 isAnswered
                 ? .success(
                     HTTPResponse(
-                        status: easy.status, headerLines: transfer.headerLines, body: transfer.body, isCut: transfer.isCut))
+                        status: easy.status, headerLines: transfer.headerLines, body: transfer.body,
+                        isCut: transfer.isCut))
                 : .failure(easy.failure(code, transfer))
             self.drop(transfer)
             self.finish(transfer, result)

@@ -76,8 +76,12 @@ import Musl
         if let password = tls.keyPassword { self.set(CURLOPT_KEYPASSWD, password) }
     }
 
-    private func set(_ option: CURLoption, _ value: Int) { unsafe _ = outbox_curl_set_long(self.pointer, option, value) }
-    private func set(_ option: CURLoption, _ value: String?) { unsafe _ = outbox_curl_set_text(self.pointer, option, value) }
+    private func set(_ option: CURLoption, _ value: Int) {
+        unsafe _ = outbox_curl_set_long(self.pointer, option, value)
+    }
+    private func set(_ option: CURLoption, _ value: String?) {
+        unsafe _ = outbox_curl_set_text(self.pointer, option, value)
+    }
     private func set(_ option: CURLoption, _ value: UnsafeRawPointer?) {
         unsafe _ = outbox_curl_set_pointer(self.pointer, option, value)
     }
@@ -95,7 +99,9 @@ import Musl
         self.set(CURLOPT_URL, request.url)
         self.set(CURLOPT_TIMEOUT_MS, Int((request.timeout ?? self.timeout).wholeMilliseconds))
         // Whether a connection that is being made can be shared is known at the end of TLS; without TLS, not before the first answer.
-        let isKnownEarly = self.version == .http2WithoutUpgrade || self.version == .upTo2 && request.url.lowercased().hasPrefix("https:")
+        let isKnownEarly =
+            self.version == .http2WithoutUpgrade
+            || self.version == .upTo2 && request.url.lowercased().hasPrefix("https:")
         self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
         self.setMethod(request)
         self.setHeaders(request)
@@ -196,11 +202,13 @@ extension HTTPFailure.Kind {
             switch code {
             case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT: .invalidRequest
             case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .notResolved
-            case CURLE_COULDNT_CONNECT, CURLE_PROXY, CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE, CURLE_OUT_OF_MEMORY:
+            case CURLE_COULDNT_CONNECT, CURLE_PROXY, CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE,
+                CURLE_OUT_OF_MEMORY:
                 .notConnected
             case CURLE_OPERATION_TIMEDOUT: .timedOut
             case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-                CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_INVALIDCERTSTATUS,
+                CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND,
+                CURLE_SSL_INVALIDCERTSTATUS,
                 CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_USE_SSL_FAILED, CURLE_SSL_CLIENTCERT:
                 .tls
             case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING: .notHTTP

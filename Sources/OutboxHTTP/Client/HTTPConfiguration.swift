@@ -42,7 +42,9 @@ package struct HTTPConfiguration: Sendable {
         for (name, time) in times where time <= .zero || time > .seconds(86_400) {
             return "the \(name) timeout is more than nothing, up to a day"
         }
-        if self.connectionsPerHost < 1 || self.requestsPerHost < 1 { return "a host has at least one connection and one request" }
+        if self.connectionsPerHost < 1 || self.requestsPerHost < 1 {
+            return "a host has at least one connection and one request"
+        }
         if let rate = self.requestsPerSecondAndHost, !(rate > 0 && rate.isFinite) {
             return "a number of requests in a second is more than nothing"
         }

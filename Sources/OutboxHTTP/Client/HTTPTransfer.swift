@@ -57,7 +57,8 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     package func end(_ reason: MailboxEnd) {
         switch reason {
         case .closed: self.finish(.failure(HTTPFailure(.closed, "the transport is closed")))
-        case .cancelled: self.finish(.failure(HTTPFailure(.cancelled, "the transport was cancelled", mayHaveArrived: true)))
+        case .cancelled:
+            self.finish(.failure(HTTPFailure(.cancelled, "the transport was cancelled", mayHaveArrived: true)))
         }
     }
 

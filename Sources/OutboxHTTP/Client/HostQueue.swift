@@ -41,7 +41,9 @@ struct HostQueue {
 
     /// When another request may have its turn, though nothing else happens.
     func wakeTime(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        guard !self.waiting.isEmpty, self.underWay < self.limit, let turn = self.nextTurn, turn > now else { return nil }
+        guard !self.waiting.isEmpty, self.underWay < self.limit, let turn = self.nextTurn, turn > now else {
+            return nil
+        }
         return turn
     }
 }

@@ -35,7 +35,8 @@ package struct Ed25519Key: @unchecked Sendable {
     /// - Parameter seed: The private key, 32 bytes.
     /// - Throws: An ``InvalidText`` for another number of bytes.
     package init(seed: [UInt8]) throws(InvalidText) {
-        guard seed.count == 32, let key = unsafe PrivateKey(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, 32))
+        guard seed.count == 32,
+            let key = unsafe PrivateKey(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, 32))
         else { throw InvalidText("a key of Ed25519 has 32 bytes") }
         self.key = key
     }
@@ -70,7 +71,8 @@ package struct RSAKey: @unchecked Sendable {
         let text = Array(pem.utf8)
         guard let source = unsafe BIO_new_mem_buf(text, CInt(text.count)) else { throw InvalidText("no memory") }
         defer { unsafe _ = BIO_free(source) }
-        guard let key = unsafe PrivateKey(outbox_crypto_private_key(source)), unsafe EVP_PKEY_get_base_id(key.pointer) == EVP_PKEY_RSA
+        guard let key = unsafe PrivateKey(outbox_crypto_private_key(source)),
+            unsafe EVP_PKEY_get_base_id(key.pointer) == EVP_PKEY_RSA
         else { throw InvalidText("this is no private key of RSA in PEM that is not encrypted") }
         self.key = key
     }

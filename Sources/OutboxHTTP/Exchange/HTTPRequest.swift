@@ -24,7 +24,8 @@ package struct HTTPRequest: Sendable {
     package var admission: (@Sendable () -> String?)?
 
     package init(
-        _ method: String = "POST", _ url: String, headers: [HTTPHeader] = [], body: [UInt8] = [], timeout: Duration? = nil,
+        _ method: String = "POST", _ url: String, headers: [HTTPHeader] = [], body: [UInt8] = [],
+        timeout: Duration? = nil,
         admission: (@Sendable () -> String?)? = nil
     ) {
         self.method = method
@@ -63,7 +64,9 @@ extension HTTPRequest {
     /// What keeps it from being sent; nil: nothing.
     var defect: String? {
         let isText: (String) -> Bool = { !$0.utf8.contains { $0 == 0 || $0 == 0x0A || $0 == 0x0D } }
-        if self.method.isEmpty || !self.method.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) { return "the method is none" }
+        if self.method.isEmpty || !self.method.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) {
+            return "the method is none"
+        }
         if !isText(self.url) { return "the address has a line break or a NUL" }
         guard let origin = self.origin else { return "the address has no host, or a user’s name" }
         if !origin.hasPrefix("http://"), !origin.hasPrefix("https://") {

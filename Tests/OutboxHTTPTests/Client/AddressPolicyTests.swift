@@ -58,7 +58,8 @@ import Musl
         ("::a00:1", .privateUse),
         ("fe7f::1", .reserved), ("fe80::", .linkLocal), ("fe80::1", .linkLocal), ("febf:ffff::", .linkLocal),
         ("fec0::1", .uniqueLocal), ("fbff::", .reserved), ("fc00::", .uniqueLocal), ("fdff::1", .uniqueLocal),
-        ("fe00::", .reserved), ("fd00:ec2::254", .metadata), ("fd00:ec2::253", .uniqueLocal), ("fd20:ce::254", .metadata),
+        ("fe00::", .reserved), ("fd00:ec2::254", .metadata), ("fd00:ec2::253", .uniqueLocal),
+        ("fd20:ce::254", .metadata),
         ("ff02::1", .multicast), ("2001:db8::1", .documentation), ("2001:db9::1", .global), ("3fff::1", .documentation),
         ("3fff:1000::1", .global), ("2001:2::1", .benchmarking), ("2001:10::1", .reserved), ("2001:20::1", .reserved),
         ("100::1", .reserved), ("5f00::1", .reserved), ("4000::1", .reserved), ("64:ff9b:1::1", .privateUse),
@@ -69,7 +70,8 @@ import Musl
     }
 
     @Test(arguments: [
-        "", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "127.0.0.1 ", "::1%lo", "[::1]", "1.2.3.4.5", "localhost",
+        "", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433", "127.0.0.1 ", "::1%lo", "[::1]", "1.2.3.4.5",
+        "localhost",
         "::ffff:1.2.3", "256.0.0.1",
     ])
     func whatIsNoAddress(_ text: String) {
@@ -112,7 +114,8 @@ import Musl
         #expect(try refusal("93.184.216.34") == nil)
         let reason = try refusal("169.254.169.254")
         #expect(
-            reason == "hooks.example has the address 169.254.169.254 (a metadata service), and only addresses of the Internet"
+            reason
+                == "hooks.example has the address 169.254.169.254 (a metadata service), and only addresses of the Internet"
                 + " and those that are allowed by name, address or block are connected to")
         #expect(try refusal("10.1.2.3", except: ["10.0.0.0/8"]) == nil)
         #expect(try refusal("11.1.2.3", except: ["10.0.0.0/8"]) == nil)
@@ -133,14 +136,16 @@ import Musl
 
     @Test(arguments: [
         ("10.0.0.0/8", "10.0.0.0/8"), ("10.1.2.3", "10.1.2.3"), ("10.1.2.3/32", "10.1.2.3"), ("FD00::/8", "fd00::/8"),
-        ("[::1]", "::1"), ("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("Hooks.Internal.", "hooks.internal"), ("0.0.0.0/0", "0.0.0.0/0"),
+        ("[::1]", "::1"), ("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("Hooks.Internal.", "hooks.internal"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
     ])
     func exceptions(_ text: String, _ description: String) throws {
         #expect(try AllowedAddress(text).description == description)
     }
 
     @Test(arguments: [
-        "", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.1/8", "fd00::/129", "127.1", "0x7f.1", "a b", "a/8",
+        "", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.1/8", "fd00::/129", "127.1", "0x7f.1",
+        "a b", "a/8",
         "*.example", "http://a", "::ffff:10.0.0.0/8", "a..b", ".",
     ])
     func whatIsNoException(_ text: String) {

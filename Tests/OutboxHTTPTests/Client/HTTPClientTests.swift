@@ -26,9 +26,12 @@ import Testing
         defer { server.stop() }
         let client = try Self.client()
         try await withClient(client) {
-            for (method, body) in [("POST", Array("abc".utf8)), ("PUT", [0, 1, 255]), ("GET", []), ("DELETE", []), ("POST", [])] {
+            for (method, body) in [
+                ("POST", Array("abc".utf8)), ("PUT", [0, 1, 255]), ("GET", []), ("DELETE", []), ("POST", []),
+            ] {
                 let request = HTTPRequest(
-                    method, server.url + "/a?b=c", headers: [HTTPHeader("X-Empty", ""), HTTPHeader("X-One", "1")], body: body)
+                    method, server.url + "/a?b=c", headers: [HTTPHeader("X-Empty", ""), HTTPHeader("X-One", "1")],
+                    body: body)
                 let response = try await client.send(request)
                 #expect(response.status == 201)
                 #expect(response.body == body.reversed())
@@ -50,7 +53,9 @@ import Testing
         defer { server.stop() }
         let body = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 9) }
         let client = try Self.client()
-        let response = try await withClient(client) { try await client.send(HTTPRequest("POST", server.url, body: body)) }
+        let response = try await withClient(client) {
+            try await client.send(HTTPRequest("POST", server.url, body: body))
+        }
         #expect(response.body == Digest.sha256(body))
     }
 
@@ -189,7 +194,9 @@ import Testing
         let client = try Self.client()
         try await withClient(client) {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<20 { group.addTask { _ = try await client.send(HTTPRequest("POST", server.url + "/slow")) } }
+                for _ in 0..<20 {
+                    group.addTask { _ = try await client.send(HTTPRequest("POST", server.url + "/slow")) }
+                }
                 try await eventually("all have arrived") { server.requests.count == 20 }
                 group.cancelAll()
                 while let result = await group.nextResult() {

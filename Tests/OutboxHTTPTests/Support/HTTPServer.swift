@@ -134,7 +134,9 @@ final class HTTPServer: Sendable {
     private static func write(_ bytes: [UInt8], to socket: CInt) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+            }
             if count <= 0 { return false }
             rest = rest.dropFirst(count)
         }
