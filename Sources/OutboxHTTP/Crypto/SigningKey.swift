@@ -51,7 +51,7 @@ package struct Ed25519Key: @unchecked Sendable {
 
     /// The signature of bytes, 64 bytes.
     package func signature(of bytes: [UInt8]) -> [UInt8] {
-        guard let signature = self.key.signature(of: bytes, digest: nil) else {
+        guard let signature = unsafe self.key.signature(of: bytes, digest: nil) else {
             preconditionFailure("a key that was read signs")
         }
         return signature
