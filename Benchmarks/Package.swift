@@ -41,9 +41,13 @@ let package = Package(
             name: "ReferenceRdKafka", path: "Libraries/RdKafka", pkgConfig: "rdkafka",
             providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]
         ),
+        .systemLibrary(
+            name: "ReferenceCurl", path: "Libraries/Curl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
         .target(
             name: "BenchmarkReferences",
-            dependencies: ["ReferenceLibPQ", "ReferenceRabbitMQ", "ReferenceRdKafka"],
+            dependencies: ["ReferenceCurl", "ReferenceLibPQ", "ReferenceRabbitMQ", "ReferenceRdKafka"],
             path: "References"
         ),
         .target(

@@ -18,13 +18,10 @@ typedef struct {
 
 static inline int outbox_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-/* Watches a socket for what it says; for nothing: no more. */
-static inline void outbox_epoll_watch(int poll, int socket, int reads, int writes) {
+/* Watches a socket that is watched already, or is not; for nothing: no more. */
+static inline void outbox_epoll_watch(int poll, int socket, int reads, int writes, int is_watched) {
     struct epoll_event event = {.events = (reads ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0), .data = {.fd = socket}};
-    if (!event.events)
-        epoll_ctl(poll, EPOLL_CTL_DEL, socket, &event);
-    else if (epoll_ctl(poll, EPOLL_CTL_MOD, socket, &event))
-        epoll_ctl(poll, EPOLL_CTL_ADD, socket, &event);
+    epoll_ctl(poll, !event.events ? EPOLL_CTL_DEL : is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
 }
 
 static inline int outbox_epoll_wait(int poll, outbox_ready_socket *ready, int most, int milliseconds) {
@@ -68,6 +65,12 @@ typedef curl_socket_t (*outbox_curl_opener)(void *context, curlsocktype purpose,
 
 static inline CURLcode outbox_curl_set_opener(CURL *easy, outbox_curl_opener opener) {
     return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, opener);
+}
+
+typedef int (*outbox_curl_closer)(void *context, curl_socket_t socket);
+
+static inline CURLcode outbox_curl_set_closer(CURL *easy, outbox_curl_closer closer) {
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, closer);
 }
 
 static inline CURLcode outbox_curl_long(CURL *easy, CURLINFO info, long *value) {

@@ -55,7 +55,8 @@ extension Message {
     }
 
     private static func lines(_ request: HTTPServer.Request) -> [String] {
-        String(decoding: request.body, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        String(decoding: request.body, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
     }
 
     private static func answers(_ request: HTTPServer.Request, _ word: (String) -> String) -> HTTPServer.Answer {
@@ -93,7 +94,8 @@ extension Message {
         }
         defer { server.stop() }
         let client = try HTTPClient(HTTPConfiguration())
-        let batch = Self.batch((0..<5).flatMap { [(key: "a", text: "\($0)"), (key: "b", text: "\($0)")] } + [(nil, "refused")])
+        let batch = Self.batch(
+            (0..<5).flatMap { [(key: "a", text: "\($0)"), (key: "b", text: "\($0)")] } + [(nil, "refused")])
         let outcomes = try await withClient(client) {
             try await client.deliver(batch, by: LineService(url: server.url, most: 3))
         }

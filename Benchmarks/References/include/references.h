@@ -1,4 +1,4 @@
-/* What the benchmarks measure against: the least that a program in C with libpq, librabbitmq or librdkafka can do for the same
+/* What the benchmarks measure against: the least that a program in C with libpq, librabbitmq, librdkafka or libcurl can do for the same
    result; and the load that they put on a server, which has to be cheap itself. All calls block. */
 #ifndef OUTBOX_REFERENCES_H
 #define OUTBOX_REFERENCES_H
@@ -117,5 +117,25 @@ reference_kafka_brokers *reference_kafka_brokers_start(int brokers, const char *
 /* With commas; as long as they run. */
 const char *reference_kafka_brokers_addresses(const reference_kafka_brokers *brokers);
 void reference_kafka_brokers_stop(reference_kafka_brokers *brokers);
+
+/* A service that is spoken to by HTTP. */
+typedef enum { REFERENCE_HTTP_WEBHOOK, REFERENCE_HTTP_SQS, REFERENCE_HTTP_KINESIS } reference_http_service;
+
+/* A server of HTTP/1.1 on this machine, in a thread of this process, that takes everything and keeps nothing: the least that such a service does. */
+typedef struct reference_http_server reference_http_server;
+/* Null: it does not start. */
+reference_http_server *reference_http_server_start(reference_http_service service);
+int reference_http_server_port(const reference_http_server *server);
+int64_t reference_http_server_requests(const reference_http_server *server);
+void reference_http_server_stop(reference_http_server *server);
+
+/*
+ * Posts messages of one length with libcurl, driven by epoll, until all are answered with 200. Nothing is signed.
+ *
+ * batch: how many messages a request has.
+ * window: how many requests are under way, on a connection each.
+ */
+reference_result reference_http(
+    const char *url, reference_http_service service, int64_t messages, int size, int batch, int window);
 
 #endif

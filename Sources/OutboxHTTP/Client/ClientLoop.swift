@@ -2,9 +2,17 @@ import CCurl
 import Outbox
 import OutboxRuntime
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// What the client's thread does: gives libcurl requests, tells it what has become ready, and takes the results.
 @safe final class ClientLoop {
-    private let configuration: HTTPConfiguration
+    let configuration: HTTPConfiguration
     private let mailbox: ThreadMailbox<HTTPTransfer, Bool>
     private let multi: UnsafeMutableRawPointer?
     private var watch: SocketWatch?
@@ -105,7 +113,7 @@ import OutboxRuntime
         for transfer in self.arrivals {
             if transfer.recalled != .none {
                 self.takeBack(transfer)
-            } else if !transfer.isBegun, let origin = transfer.request.origin {
+            } else if !transfer.isBegun, let origin = transfer.origin {
                 self.queues[origin, default: HostQueue(self.configuration)].append(transfer)
                 touched.insert(origin)
             }
@@ -131,8 +139,7 @@ import OutboxRuntime
     }
 
     private func beginNext(_ origin: String) {
-        let now = ContinuousClock.now
-        while let transfer = self.queues[origin]?.next(at: now) {
+        while let transfer = self.queues[origin]?.next() {
             transfer.isBegun = true
             if let reason = transfer.request.admission?() {
                 self.finish(transfer, .failure(HTTPFailure(.withdrawn, reason)))
@@ -140,20 +147,24 @@ import OutboxRuntime
                 self.begin(transfer)
             }
         }
-        if self.queues[origin]?.isIdle(at: now) == true { self.queues[origin] = nil }
+        if self.queues[origin]?.isIdle == true { self.queues[origin] = nil }
     }
 
     private func begin(_ transfer: HTTPTransfer) {
-        guard let easy = self.idleHandles.popLast() ?? EasyHandle(self.configuration) else {
+        guard let easy = self.idleHandles.popLast() ?? self.makeHandle() else {
             return self.finish(transfer, .failure(HTTPFailure(.notConnected, "no memory")))
         }
         transfer.longestBody = self.configuration.longestResponse
-        transfer.addresses = self.configuration.addresses
+        transfer.loop = self
         transfer.easy = easy
         easy.prepare(transfer)
         self.transfers[ObjectIdentifier(transfer)] = transfer
         // The first call on it is asked for by an alarm.
         unsafe _ = curl_multi_add_handle(self.multi, easy.pointer)
+    }
+
+    private func makeHandle() -> EasyHandle? {
+        unsafe EasyHandle(self.configuration, closer: closeSocket, context: Unmanaged.passUnretained(self).toOpaque())
     }
 
     // MARK: Ending
@@ -189,18 +200,19 @@ import OutboxRuntime
         unsafe _ = curl_multi_remove_handle(self.multi, easy.pointer)
         easy.release()
         transfer.easy = nil
+        transfer.loop = nil
         self.transfers[ObjectIdentifier(transfer)] = nil
         if self.idleHandles.count < 256 { self.idleHandles.append(easy) }
     }
 
     /// Gives the result of what has had its turn, and the turn to the next.
     private func finish(_ transfer: HTTPTransfer, _ result: Result<HTTPResponse, HTTPFailure>) {
-        if let origin = transfer.request.origin {
+        if let origin = transfer.origin {
             self.queues[origin]?.finish()
         }
         self.mailbox.remove(transfer)
         transfer.finish(result)
-        if let origin = transfer.request.origin { self.beginNext(origin) }
+        if let origin = transfer.origin { self.beginNext(origin) }
     }
 
     // MARK: What libcurl asks for
@@ -210,6 +222,11 @@ import OutboxRuntime
             socket, forReading: what == CURL_POLL_IN || what == CURL_POLL_INOUT,
             forWriting: what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
     }
+
+    /// A socket that libcurl closes by ``forget(_:)``.
+    func know(_ socket: curl_socket_t) { self.watch?.know(socket) }
+
+    fileprivate func forget(_ socket: curl_socket_t) { self.watch?.forget(socket) }
 
     fileprivate func wake(after milliseconds: Int) {
         self.alarm = milliseconds < 0 ? nil : .now + .milliseconds(milliseconds)
@@ -229,4 +246,9 @@ private func setAlarm(
 ) -> CInt {
     unsafe Unmanaged<ClientLoop>.fromOpaque(context!).takeUnretainedValue().wake(after: milliseconds)
     return 0
+}
+
+private func closeSocket(_ context: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> CInt {
+    unsafe Unmanaged<ClientLoop>.fromOpaque(context!).takeUnretainedValue().forget(socket)
+    return close(socket)
 }

@@ -22,7 +22,10 @@ import Musl
     private let timeout: Duration
     private let version: HTTPConfiguration.Version
 
-    init?(_ configuration: HTTPConfiguration) {
+    /// - Parameters:
+    ///   - closer: Closes a socket.
+    ///   - context: What the closer is called with.
+    init?(_ configuration: HTTPConfiguration, closer: outbox_curl_closer?, context: UnsafeMutableRawPointer?) {
         guard let pointer = unsafe curl_easy_init() else { return nil }
         unsafe self.pointer = pointer
         self.timeout = configuration.timeout
@@ -50,6 +53,8 @@ import Musl
         unsafe _ = outbox_curl_set_receiver(pointer, CURLOPT_WRITEFUNCTION, receiveBody)
         unsafe _ = outbox_curl_set_receiver(pointer, CURLOPT_HEADERFUNCTION, receiveHeader)
         unsafe _ = outbox_curl_set_opener(pointer, openSocket)
+        unsafe _ = outbox_curl_set_closer(pointer, closer)
+        unsafe self.set(CURLOPT_CLOSESOCKETDATA, UnsafeRawPointer(context))
     }
 
     deinit {
@@ -243,11 +248,12 @@ private func openSocket(
 ) -> curl_socket_t {
     guard let pointer = unsafe address else { return outbox_curl_no_socket }
     let transfer = unsafe transfer(context)
-    if transfer.addresses != .any {
+    let policy = transfer.loop?.configuration.addresses ?? .any
+    if policy != .any {
         // The structure is longer than its type says where the address is.
         let place = unsafe UnsafeRawPointer(pointer) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
         let address = unsafe SocketAddress(UnsafeRawBufferPointer(start: place, count: Int(pointer.pointee.addrlen)))
-        if let refusal = transfer.addresses.refusal(of: address, host: transfer.request.host ?? "") {
+        if let refusal = policy.refusal(of: address, host: transfer.request.host ?? "") {
             transfer.refusal = refusal
             return outbox_curl_no_socket
         }
@@ -259,5 +265,6 @@ private func openSocket(
     #else
     let number = socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
     #endif
+    if number >= 0 { transfer.loop?.know(number) }
     return number
 }

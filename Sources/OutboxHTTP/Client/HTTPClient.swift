@@ -41,7 +41,11 @@ package final class HTTPClient: Sendable {
     }
 
     func submit(_ transfer: HTTPTransfer) {
-        if let defect = transfer.request.defect {
+        let defect =
+            transfer.origin == nil
+            ? "the address has no host, a user’s name, or begins with neither http:// nor https://"
+            : transfer.request.defect
+        if let defect {
             return transfer.finish(.failure(HTTPFailure(.invalidRequest, defect)))
         }
         if let end = self.mailbox.post(transfer) { transfer.end(end) }

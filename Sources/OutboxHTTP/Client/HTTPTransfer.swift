@@ -7,6 +7,8 @@ import Synchronization
 // Sendable because what is not synchronised is used by the client's thread only.
 package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     let request: HTTPRequest
+    /// nil: it cannot be sent.
+    let origin: String?
     private let completion: @Sendable (Result<HTTPResponse, HTTPFailure>) -> Void
     private let isAnswered = Atomic(false)
     private let recall = Atomic(Recall.none)
@@ -26,14 +28,15 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     var isBegun = false
     var headerLines: [UInt8] = []
     var body: [UInt8] = []
+    var loop: ClientLoop?
     var longestBody = 0
-    var addresses = AddressPolicy.any
     var isCut = false
     /// Why an address was not connected to.
     var refusal: String?
 
     init(_ request: HTTPRequest, _ completion: @escaping @Sendable (Result<HTTPResponse, HTTPFailure>) -> Void) {
         self.request = request
+        self.origin = request.origin
         self.completion = completion
     }
 

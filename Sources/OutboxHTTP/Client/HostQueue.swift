@@ -15,22 +15,26 @@ struct HostQueue {
         self.spacing = configuration.requestsPerSecondAndHost.map { .seconds(1 / $0) }
     }
 
-    /// Whether it holds nothing that is not for everybody.
-    func isIdle(at now: ContinuousClock.Instant) -> Bool {
-        self.underWay == 0 && self.waiting.isEmpty && self.nextTurn.map { $0 <= now } ?? true
+    /// Whether it holds nothing that is not for all hosts.
+    var isIdle: Bool {
+        self.underWay == 0 && self.waiting.isEmpty && self.nextTurn.map { $0 <= .now } ?? true
     }
 
     mutating func append(_ transfer: HTTPTransfer) { self.waiting.append(transfer) }
 
     /// The next request whose turn it is. It is under way from now on.
-    mutating func next(at now: ContinuousClock.Instant) -> HTTPTransfer? {
+    mutating func next() -> HTTPTransfer? {
         if self.underWay >= self.limit { return nil }
-        if let turn = self.nextTurn, turn > now { return nil }
+        if let turn = self.nextTurn, turn > .now { return nil }
         while let transfer = self.waiting.popFirst() {
             // Taken back while it waited, and finished then.
             if transfer.recalled != .none { continue }
             self.underWay += 1
-            if let spacing { self.nextTurn = max(self.nextTurn ?? now, now - spacing) + spacing }
+            if let spacing {
+                // A turn that was late by less than the spacing is made up for.
+                let now = ContinuousClock.now
+                self.nextTurn = max(self.nextTurn ?? now, now - spacing) + spacing
+            }
             return transfer
         }
         return nil

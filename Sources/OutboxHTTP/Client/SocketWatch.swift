@@ -27,7 +27,18 @@ struct SocketWatch: ~Copyable {
     }
 
     #if os(Linux)
+    private struct Interest: Equatable {
+        let isForReading: Bool
+        let isForWriting: Bool
+        var isNone: Bool { !self.isForReading && !self.isForWriting }
+    }
+
     private let poll: CInt
+    private var wanted: [CInt: Interest] = [:]
+    /// What the system was told last.
+    private var told: [CInt: Interest] = [:]
+    /// Those of which it is told when they are closed; others are libcurl's own.
+    private var known: Set<CInt> = []
     private var ready = [outbox_ready_socket](repeating: outbox_ready_socket(), count: 64)
 
     init?() {
@@ -38,8 +49,26 @@ struct SocketWatch: ~Copyable {
     deinit { close(self.poll) }
 
     /// Watches a socket; neither: no more.
+    //
+    // libcurl says so at the end of each request, and the next one on the connection begins with the same: the system is told only
+    // if something comes in between.
     mutating func watch(_ socket: CInt, forReading: Bool, forWriting: Bool) {
-        outbox_epoll_watch(self.poll, socket, forReading ? 1 : 0, forWriting ? 1 : 0)
+        let interest = Interest(isForReading: forReading, isForWriting: forWriting)
+        let told = self.told[socket]
+        self.wanted[socket] = interest.isNone ? nil : interest
+        if interest == told || interest.isNone && (told == nil || self.known.contains(socket)) { return }
+        outbox_epoll_watch(self.poll, socket, forReading ? 1 : 0, forWriting ? 1 : 0, told == nil ? 0 : 1)
+        self.told[socket] = interest.isNone ? nil : interest
+    }
+
+    /// There is a socket of which ``forget(_:)`` will tell that it is closed.
+    mutating func know(_ socket: CInt) { self.known.insert(socket) }
+
+    /// A socket is closed, of which the system knows.
+    mutating func forget(_ socket: CInt) {
+        self.wanted[socket] = nil
+        self.told[socket] = nil
+        self.known.remove(socket)
     }
 
     /// Waits until something is ready, that many milliseconds at most; less than 0: without an end.
@@ -47,6 +76,11 @@ struct SocketWatch: ~Copyable {
         let count = unsafe outbox_epoll_wait(self.poll, &self.ready, CInt(self.ready.count), milliseconds)
         events.removeAll(keepingCapacity: true)
         for socket in self.ready.prefix(max(0, Int(count))) {
+            if self.wanted[socket.socket] == nil {
+                outbox_epoll_watch(self.poll, socket.socket, 0, 0, 1)
+                self.told[socket.socket] = nil
+                continue
+            }
             events.append(
                 Event(
                     socket: socket.socket, isReadable: socket.is_readable != 0, isWritable: socket.is_writable != 0,
@@ -63,6 +97,12 @@ struct SocketWatch: ~Copyable {
         let events = (forReading ? Int16(POLLIN) : 0) | (forWriting ? Int16(POLLOUT) : 0)
         self.entries[socket] = events == 0 ? nil : pollfd(fd: socket, events: events, revents: 0)
     }
+
+    /// There is a socket of which ``forget(_:)`` will tell that it is closed.
+    mutating func know(_ socket: CInt) {}
+
+    /// A socket is closed.
+    mutating func forget(_ socket: CInt) { self.entries[socket] = nil }
 
     /// Waits until something is ready, that many milliseconds at most; less than 0: without an end.
     mutating func wait(_ milliseconds: CInt, into events: inout [Event]) {

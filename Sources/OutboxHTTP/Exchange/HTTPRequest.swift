@@ -43,18 +43,32 @@ extension HTTPRequest {
 
     /// The origin of an address; nil: it has none, or a user's name, which would be sent.
     package static func origin(of url: String) -> String? {
-        guard let slashes = url.utf8.firstRange(of: "://".utf8) else { return nil }
-        let rest = url.utf8[slashes.upperBound...]
-        let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
-        let authority = rest[..<(end ?? rest.endIndex)]
-        if authority.isEmpty || authority.contains(UInt8(ascii: "@")) { return nil }
-        return url[..<(end ?? url.endIndex)].lowercased()
+        var slashes = 0
+        var end = url.utf8.count
+        var isSmall = true
+        for (place, byte) in url.utf8.enumerated() {
+            switch byte {
+            case UInt8(ascii: "/"):
+                // The two behind the scheme are the first.
+                slashes += 1
+                if slashes == 3 { end = place }
+            case UInt8(ascii: "?"), UInt8(ascii: "#"): end = place
+            case UInt8(ascii: "@"): return nil
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): isSmall = false
+            default: break
+            }
+            if end == place { break }
+        }
+        let origin = url.utf8.prefix(end)
+        let text = isSmall ? String(Substring(origin)) : Substring(origin).lowercased()
+        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return nil }
+        return text.utf8.count > scheme.utf8.count ? text : nil
     }
 
     /// The host's name or address, without brackets and port.
     package var host: String? {
-        guard let origin, let slashes = origin.firstRange(of: "://") else { return nil }
-        let authority = origin[slashes.upperBound...]
+        guard let origin else { return nil }
+        let authority = origin.dropFirst(origin.hasPrefix("https") ? 8 : 7)
         if authority.first == "[", let end = authority.firstIndex(of: "]") {
             return String(authority[authority.index(after: authority.startIndex)..<end])
         }
@@ -68,10 +82,6 @@ extension HTTPRequest {
             return "the method is none"
         }
         if !isText(self.url) { return "the address has a line break or a NUL" }
-        guard let origin = self.origin else { return "the address has no host, or a user’s name" }
-        if !origin.hasPrefix("http://"), !origin.hasPrefix("https://") {
-            return "the address begins with neither http:// nor https://"
-        }
         for header in self.headers {
             if header.name.isEmpty || !header.name.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) {
                 return "“\(header.name)” cannot be the name of a header"
