@@ -248,8 +248,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "OutboxHTTPTests", dependencies: ["Outbox", "OutboxHTTP", "OutboxRuntime", "OutboxTesting", "TestSupport"],
-            swiftSettings: settings),
+            name: "OutboxHTTPTests",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxRuntime", "OutboxTesting", "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [

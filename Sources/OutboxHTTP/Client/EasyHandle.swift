@@ -67,9 +67,21 @@ import Musl
         switch version {
         case .http1: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         case .upTo2: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-        case .http2WithoutUpgrade: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
+        case .http2WithoutUpgrade:
+            self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
+            if Self.sharesNoPlainConnection {
+                self.set(CURLOPT_FRESH_CONNECT, 1)
+                self.set(CURLOPT_FORBID_REUSE, 1)
+            }
         }
     }
+
+    /// libcurl 7.88 loses the second request of a connection that speaks HTTP/2 without TLS (https://github.com/curl/curl/pull/10643), so
+    /// there each request has a connection of its own.
+    private static let sharesNoPlainConnection: Bool = {
+        guard let version = unsafe curl_version_info(CURLVERSION_FIRST)?.pointee.version_num else { return false }
+        return version >> 8 == 0x0758
+    }()
 
     private func set(_ tls: TLSSettings) {
         self.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -105,8 +117,8 @@ import Musl
         self.set(CURLOPT_TIMEOUT_MS, Int((request.timeout ?? self.timeout).wholeMilliseconds))
         // Whether a connection that is being made can be shared is known at the end of TLS; without TLS, not before the first answer.
         let isKnownEarly =
-            self.version == .http2WithoutUpgrade
-            || self.version == .upTo2 && request.url.lowercased().hasPrefix("https:")
+            self.version == .http2WithoutUpgrade && !Self.sharesNoPlainConnection
+            || self.version == .upTo2 && (transfer.origin?.hasPrefix("https:") ?? false)
         self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
         self.setMethod(request)
         self.setHeaders(request)
