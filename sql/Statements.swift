@@ -45,6 +45,7 @@ package struct Statements: Sendable {
     package var beyond: Statement
 
     // stream
+    package var destinations: Statement
     package var register: Statement
     package var restart: Statement
     package var lookBack: Statement
@@ -118,6 +119,7 @@ package struct Statements: Sendable {
         self.readNewRunning = statement("read_new_running", PackageResources.read_new_running_sql)
         self.firstNew = statement("first_new", PackageResources.first_new_sql)
         self.beyond = statement("beyond", PackageResources.beyond_sql)
+        self.destinations = statement("destinations", PackageResources.destinations_sql)
         self.register = statement("register", PackageResources.register_sql)
         self.restart = statement("restart", PackageResources.restart_sql)
         self.lookBack = statement("look_back", PackageResources.look_back_sql)

@@ -5,20 +5,20 @@
 --
 -- ids: they began again below the position (TRUNCATE ... RESTART IDENTITY, setval). Whatever the snapshot does not see is late, so the
 -- horizon is moved up over it, and the position down to what there is.
--- order: the same, seen by the first transactions from the horizon on, or known from $4: ids do not rise at all.
+-- order: the same, seen by the first transactions from the horizon on, or known from $3: ids do not rise at all.
 -- server: the transaction numbers are those of a server that was further on, from which the cursor was taken here by a dump or
 -- by replication; and there are messages below the position with numbers that this server can have given. Which of them the
 -- cursor has seen is not known, so all of them are late: the snapshot becomes one that has seen nothing. What has a number that
 -- this server has not reached is of the other one, and seen, unless it was late there: then the position goes below it.
 --
--- $1 subscription, $2 destinations, $3 the last id, $4 whether ids rise with the numbers of transactions. Returns the streams of which
--- the cursor was changed, and why.
+-- $1 streams, $2 the last id, $3 whether ids rise with the numbers of transactions. Returns the streams of which the cursor was changed,
+-- and why.
 WITH judged AS MATERIALIZED (
     SELECT
         stream.id, stream.position, stream.snapshot, stream.horizon, stream.destination, stream.slot_low, stream.slot_high,
-        pg_snapshot_xmax(stream.snapshot) > pg_current_xact_id() AS is_foreign, stream.position > $3 AS is_ahead
+        pg_snapshot_xmax(stream.snapshot) > pg_current_xact_id() AS is_foreign, stream.position > $2 AS is_ahead
     FROM {{schema}}.stream
-    WHERE stream.subscription = $1 AND stream.destination = ANY ($2::text[])
+    WHERE stream.id = ANY ($1::integer[])
 ),
 found AS MATERIALIZED (
     SELECT
@@ -45,7 +45,7 @@ found AS MATERIALIZED (
                 )
             END THEN 'server' END
             WHEN judged.is_ahead THEN 'ids'
-            WHEN NOT $4 OR EXISTS (
+            WHEN NOT $3 OR EXISTS (
                 SELECT
                 FROM (SELECT id FROM {{schema}}.message WHERE xid >= judged.horizon ORDER BY xid LIMIT 100) AS first
                 WHERE first.id <= judged.position
@@ -58,7 +58,7 @@ mended AS (
         found.id, found.cause,
         least(
             found.position,
-            CASE WHEN found.is_ahead THEN greatest($3, coalesce((
+            CASE WHEN found.is_ahead THEN greatest($2, coalesce((
                 SELECT message.id
                 FROM {{schema}}.message
                 WHERE message.destination = found.destination AND message.id <= found.position

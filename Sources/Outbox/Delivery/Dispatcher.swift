@@ -31,7 +31,7 @@ package final class Dispatcher: Sendable {
     private let heldMessages = Mutex<[Int: HeldMessages]>([:])
     private let heldCount = Atomic(0)
     private let unsettledCount = Atomic(0)
-    private let isAbandoned = Atomic(false)
+    private let abandoned = Atomic(false)
 
     /// - Parameters:
     ///   - onSettled: Called, from any thread, when the last message of a page is settled.
@@ -180,13 +180,16 @@ extension Dispatcher {
 
     /// Drops the messages whose delivery has not begun. Another session reads them again.
     package func abandon() {
-        if self.isAbandoned.exchange(true, ordering: .relaxed) == false { self.close() }
+        if self.abandoned.exchange(true, ordering: .relaxed) == false { self.close() }
     }
 
     /// Whether it was given up, and no handler is being called any more.
     package var hasEnded: Bool {
-        self.isAbandoned.load(ordering: .relaxed) && !self.scheduler.isRunning
+        self.isAbandoned && !self.scheduler.isRunning
     }
+
+    /// Whether the messages are dropped whose delivery has not begun.
+    var isAbandoned: Bool { self.abandoned.load(ordering: .relaxed) }
 
     /// Whether to ask ``pass()`` before the handler is called; costs no lock.
     var isBarred: Bool { self.breaker?.isBarred ?? false }

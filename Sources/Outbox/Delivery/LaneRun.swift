@@ -73,6 +73,7 @@ final class LaneRun: @unchecked Sendable {
         // Where there are no routes there is no choice.
         let only = handler.routes.isEmpty ? handler.action(for: nil) : nil
         while !Task.isCancelled, let message = self.admitNext() {
+            if dispatcher.isAbandoned { return .cancelled }
             guard let target = only ?? handler.action(for: message.route) else {
                 self.record(message, .retry("no handler for the route"))
                 continue

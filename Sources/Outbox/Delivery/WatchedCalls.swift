@@ -77,10 +77,7 @@ package final class WatchedCalls: Sendable {
                 if let answer { continuation.resume(returning: answer) } else { self.onChange() }
             }
         } onCancel: {
-            let answer = self.state.withLock { state in
-                state.waiting.firstIndex { $0.call == call }.map { state.waiting.remove(at: $0).answer }
-            }
-            answer?.resume(returning: false)
+            self.refuse(call)
         }
     }
 
@@ -120,6 +117,25 @@ package final class WatchedCalls: Sendable {
             return state.waiting.remove(at: index).answer
         }
         answer?.resume(returning: true)
+    }
+
+    /// Ends the wait of calls of a stream that is not delivered any more.
+    func forget(_ stream: StreamID) {
+        let answers = self.state.withLock { state in
+            state.kept.remove(stream)
+            let gone = state.waiting.filter { $0.call.stream == stream }
+            state.waiting.removeAll { $0.call.stream == stream }
+            return gone.map(\.answer)
+        }
+        for answer in answers { answer.resume(returning: false) }
+    }
+
+    /// Ends the wait of a call, which is not to begin.
+    func refuse(_ call: Call) {
+        let answer = self.state.withLock { state in
+            state.waiting.firstIndex { $0.call == call }.map { state.waiting.remove(at: $0).answer }
+        }
+        answer?.resume(returning: false)
     }
 
     /// Takes the call that has found its destination down.

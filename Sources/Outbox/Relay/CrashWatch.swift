@@ -22,11 +22,20 @@ package struct CrashWatch: Sendable {
         /// The message that is noted because its handler is being called, and its page.
         var alone: (id: Int64, page: Int)?
 
+        init(_ start: StreamStart, isResumed: Bool) {
+            let crashes = start.suspectAttempts - (isResumed ? 1 : 0)
+            self.stored = start
+            self.suspect = start.suspect.flatMap { crashes > 0 ? ($0, crashes) : nil }
+            self.isBegun = isResumed
+        }
+
         /// How often the process has ended while a message was delivered alone.
         func crashes(of id: Int64) -> Int { self.suspect?.id == id ? self.suspect?.crashes ?? 0 : 0 }
     }
 
     private var streams: [StreamID: Stream]
+    /// How many messages of each stream are delivered one at a time.
+    private let pageCount: Int
     /// How many messages more are delivered one at a time.
     private var remaining: Int
     /// Whether one message at a time is delivered.
@@ -37,11 +46,8 @@ package struct CrashWatch: Sendable {
     ///   - isResumed: Whether this process has delivered before, so that it was no crash that ended its last session.
     ///   - pageCount: How many messages of each stream are delivered one at a time, if any are.
     package init(_ starts: [StreamID: StreamStart], isResumed: Bool, pageCount: Int) {
-        self.streams = starts.mapValues { start in
-            let crashes = start.suspectAttempts - (isResumed ? 1 : 0)
-            return Stream(
-                stored: start, suspect: start.suspect.flatMap { crashes > 0 ? ($0, crashes) : nil }, isBegun: isResumed)
-        }
+        self.streams = starts.mapValues { Stream($0, isResumed: isResumed) }
+        self.pageCount = pageCount
         let counts = starts.values.map { $0.count + (isResumed ? 0 : 1) }
         self.isCareful = counts.contains { $0 >= Self.carefulStart }
         self.remaining = pageCount * starts.count
@@ -49,6 +55,21 @@ package struct CrashWatch: Sendable {
 
     /// Whether as many messages were delivered alone as may have been on their way at the last crash.
     package var hasSeenEnough: Bool { self.remaining <= 0 }
+
+    /// A stream has come.
+    ///
+    /// - Parameters:
+    ///   - start: What the store knows of it.
+    ///   - isResumed: Whether this process has delivered it before.
+    /// - Returns: Whether it can be delivered as the others are; false: only by a session that begins to deliver one message at a time.
+    package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool) -> Bool {
+        self.streams[stream] = Stream(start, isResumed: isResumed)
+        if self.isCareful { self.remaining += self.pageCount }
+        return self.isCareful || start.count < Self.carefulStart
+    }
+
+    /// A stream is gone.
+    package mutating func remove(_ stream: StreamID) { self.streams[stream] = nil }
 
     /// What the store has of a stream.
     package func stored(_ stream: StreamID) -> StreamStart? { self.streams[stream]?.stored }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Runs the workers of a session's streams beside the relay's loop, which starts them as streams come.
 final class DeliveryWorkers: Sendable {
-    private let dispatchers = Mutex<[Dispatcher]>([])
+    private let dispatchers = Mutex<[ObjectIdentifier: Dispatcher]>([:])
     private let starts: AsyncStream<Dispatcher>
     private let input: AsyncStream<Dispatcher>.Continuation
 
@@ -12,8 +12,13 @@ final class DeliveryWorkers: Sendable {
 
     /// Runs a dispatcher's workers until it is closed.
     func start(_ dispatcher: Dispatcher) {
-        self.dispatchers.withLock { $0.append(dispatcher) }
+        self.dispatchers.withLock { $0[ObjectIdentifier(dispatcher)] = dispatcher }
         self.input.yield(dispatcher)
+    }
+
+    /// Forgets a dispatcher that has ended.
+    func remove(_ dispatcher: Dispatcher) {
+        self.dispatchers.withLock { $0[ObjectIdentifier(dispatcher)] = nil }
     }
 
     /// Runs what is started, until ``close()``.
@@ -26,6 +31,6 @@ final class DeliveryWorkers: Sendable {
     /// Closes every dispatcher: its workers finish the calls they are in.
     func close() {
         self.input.finish()
-        for dispatcher in self.dispatchers.withLock({ $0 }) { dispatcher.close() }
+        for dispatcher in self.dispatchers.withLock({ Array($0.values) }) { dispatcher.close() }
     }
 }

@@ -16,7 +16,7 @@ package struct Ledger<Page> {
     private var deferred: Entry?
     private var settledDeferred: Entry?
     /// The number of the next page to be added.
-    package private(set) var nextSequence = 0
+    package private(set) var nextSequence: Int
 
     /// Messages read from the log and not yet committed.
     package private(set) var messages = 0
@@ -25,7 +25,10 @@ package struct Ledger<Page> {
     /// Messages that are settled and can be committed, deferred ones included.
     package private(set) var committable = 0
 
-    package init() {}
+    /// - Parameter firstSequence: The number of the first page.
+    package init(firstSequence: Int = 0) {
+        self.nextSequence = firstSequence
+    }
 
     /// Whether nothing is on its way, and nothing waits to be committed.
     package var isEmpty: Bool { self.log.isEmpty && self.deferred == nil && self.settledDeferred == nil }
@@ -51,7 +54,12 @@ package struct Ledger<Page> {
         }
     }
 
-    /// Every message of a page is settled.
+    /// Whether a page is on its way.
+    package func isUnsettled(_ sequence: Int) -> Bool {
+        self.deferred?.sequence == sequence || self.log.contains { $0.sequence == sequence && !$0.isSettled }
+    }
+
+    /// Every message of a page is settled. A page that is not known is another ledger's.
     package mutating func settle(_ sequence: Int) {
         if var entry = self.deferred, entry.sequence == sequence {
             entry.isSettled = true

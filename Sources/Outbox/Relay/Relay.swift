@@ -74,7 +74,7 @@ public final class Relay: Service {
         if let problem = self.settings.defect {
             throw RelayError(.configuration, "The relay's settings are invalid: \(problem).")
         }
-        if self.routes.destinations.isEmpty {
+        if self.routes.isEmpty {
             throw RelayError(.noRoutes, "The relay has no routes: register a handler for a destination.")
         }
         if self.hasRun.exchange(true, ordering: .relaxed) {
@@ -230,7 +230,8 @@ public final class Relay: Service {
             try await self.pause(self.settings.standbyInterval)
             if self.control.isStopping { return }
         }
-        let streams = try await session.attach(self.routes.destinations)
+        let streams = try await session.attach(
+            self.routes.destinations, andOthers: self.routes.others != nil)
         self.logger.info("Delivering", metadata: [LogKey.streams: "\(streams.count)"])
         self.hub.emit(.started)
         progress.begun()

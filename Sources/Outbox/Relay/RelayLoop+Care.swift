@@ -21,6 +21,10 @@ extension RelayLoop {
         while let call = self.calls.next(except: self.refusedStreams) {
             // What the call before has led to is there by now, and belongs into the same commit.
             self.collect()
+            guard self.streams[call.stream]?.ledger.isUnsettled(call.page) == true else {
+                self.calls.refuse(call)
+                continue
+            }
             let start = self.crashWatch.startAlone(call.stream, id: call.id)
             try await self.commit(alone: (call.stream, start))
             if self.streams[call.stream]?.refused != nil { continue }

@@ -3,7 +3,10 @@ extension RelayLoop {
     mutating func collect() {
         let (tickets, endings) = self.finished.take()
         for ticket in tickets { self.streams[ticket.page.stream]?.ledger.settle(ticket.sequence) }
-        for (id, ending) in endings { self.streams[id]?.parked.end(ending.id, ending.verdict) }
+        for (id, ending) in endings {
+            self.streams[id]?.parked.end(ending.id, ending.verdict)
+            for (stream, _) in self.leaving where stream.id == id { stream.parked.end(ending.id, ending.verdict) }
+        }
     }
 
     /// - Returns: When the next commit is due, if one is, beside what was refused.

@@ -14,8 +14,15 @@ struct RelayLoop: ~Copyable {
     let progress: Progress
     let finished: FinishedWork
     let logger: Logger
+    let routes: RelayRoutes
+    let workers: DeliveryWorkers
+    let events: RelayEventHub
     let clock = ContinuousClock()
     var streams: [StreamID: StreamDelivery] = [:]
+    /// Streams that are not the session's any more, while handlers are still being called; and until when that may last.
+    var leaving: [(stream: StreamDelivery, deadline: ContinuousClock.Instant)] = []
+    /// The streams that this process has delivered, or all, and how many there were.
+    var history: StreamHistory
     var schedule: CommitSchedule
     var crashWatch: CrashWatch
     var mustTry: Bool
@@ -39,6 +46,10 @@ struct RelayLoop: ~Copyable {
         self.progress = progress
         self.mustTry = mustTry
         self.logger = logger
+        self.routes = routes
+        self.workers = workers
+        self.events = events
+        self.history = StreamHistory(isResumed: isResumed)
         self.schedule = CommitSchedule(
             interval: settings.commit.interval, messages: settings.commit.messages,
             maximumDelay: settings.commit.maximumDelay)
@@ -48,35 +59,11 @@ struct RelayLoop: ~Copyable {
             pageCount: settings.page.messages)
         self.calls = WatchedCalls { session.wake() }
         self.finished = FinishedWork()
-        for stream in streams {
-            guard let handler = routes[stream.destination] else { continue }
-            let observer = DeliveryObserver(
-                destination: stream.destination, subscription: settings.subscription, events: events,
-                logger: logger)
-            self.add(stream, handler, observer, workers)
-        }
+        for stream in streams { self.add(stream) }
         if self.crashWatch.isCareful {
             logger.warning(
                 "Several processes have ended before they had delivered anything: one message at a time is delivered")
         }
-    }
-
-    /// Delivers a stream from now on.
-    private mutating func add(
-        _ stream: AttachedStream, _ handler: DestinationHandler, _ observer: DeliveryObserver, _ workers: DeliveryWorkers
-    ) {
-        let (session, finished) = (self.session, self.finished)
-        let dispatcher = Dispatcher(
-            handler: handler, deferredKeys: stream.deferredKeys, observer: observer
-        ) { ticket in
-            if finished.add(ticket) { session.wake() }
-        } onParkedEnd: { endings in
-            if finished.add(endings, of: stream.id) { session.wake() }
-        } onChange: {
-            session.wake()
-        }
-        workers.start(dispatcher)
-        self.streams[stream.id] = StreamDelivery(id: stream.id, dispatcher: dispatcher, now: self.clock.now)
     }
 
     /// Works until the relay is asked to end and everything begun is settled, or the time for that is over.
@@ -86,9 +73,10 @@ struct RelayLoop: ~Copyable {
         while true {
             self.collect()
             let now = self.clock.now
+            let leaveBy = try self.dismissLeft(now: now)
             let deadline = self.control.drainDeadline(now: now, allowed: self.settings.shutdownDeadline)
             if deadline != nil { self.abandon() }
-            if let deadline, now >= deadline || !self.streams.values.contains(where: \.isWorking) {
+            if let deadline, now >= deadline || !self.isWorking {
                 self.collect()
                 try await self.end()
                 return
@@ -96,7 +84,7 @@ struct RelayLoop: ~Copyable {
             let commitAt = try await self.commitIfDue(now: now)
             let aloneAt = deadline == nil ? try await self.deliverAlone() : nil
             var agenda = self.agenda(now: now, isEnding: deadline != nil)
-            for instant in [commitAt, aloneAt, deadline] { agenda.add(instant) }
+            for instant in [commitAt, aloneAt, deadline, leaveBy] { agenda.add(instant) }
             // The relay stops being careful when nothing is left to deliver alone, which it has to find out.
             let isLooking = self.crashWatch.isCareful && !agenda.requests.isEmpty && !agenda.isUnsettled
             if isLooking { agenda.add(now + Self.look) }
@@ -131,6 +119,7 @@ struct RelayLoop: ~Copyable {
         var agenda = Agenda()
         let isCareful = self.crashWatch.isCareful
         let waiting = isCareful ? Set(self.waiting.map(\.stream)) : []
+        let left = Set(self.leaving.map(\.stream.destination))
         for (id, stream) in self.streams {
             agenda.activity[id] = stream.activity
             if stream.ledger.isUnsettled { agenda.isUnsettled = true }
@@ -140,6 +129,8 @@ struct RelayLoop: ~Copyable {
             agenda.add(stream.dispatcher.observer.tell(now: now))
             // While it is careful, the relay reads nothing of a stream before the current delivery is finished.
             if isEnding || isCareful && stream.isDelivering { continue }
+            // Messages that handlers are still called with come again: the order of their keys begins when those calls have ended.
+            if !left.isEmpty, left.contains(stream.destination) { continue }
             agenda.add(stream.waitingDue)
             guard var request = stream.request(self.settings, now: now), !waiting.contains(id) else { continue }
             if isCareful {
@@ -174,10 +165,12 @@ struct RelayLoop: ~Copyable {
 
     mutating func take(_ result: ReadResult) async throws {
         let now = self.clock.now
+        for id in result.detached { self.detach(id, now: now) }
+        for stream in result.attached { try self.attach(stream) }
         // A stream that is not among these was not looked at: it is asked for again.
         for (id, due) in result.nextDue { self.streams[id]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {
-            self.waiting += result.pages
+            self.waiting += result.pages.filter { self.streams[$0.stream] != nil }
         } else {
             try await self.begin(result.pages)
         }

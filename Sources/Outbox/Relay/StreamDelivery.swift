@@ -10,7 +10,7 @@ import Foundation
 final class StreamDelivery {
     let id: StreamID
     let dispatcher: Dispatcher
-    var ledger = Ledger<PageTicket>()
+    var ledger: Ledger<PageTicket>
     var parked = ParkedMessages()
     /// Finds slow calls of the handler; nil: there is no limit.
     private var slowCalls: SlowCalls?
@@ -23,9 +23,12 @@ final class StreamDelivery {
     /// When to look for deferred messages; nil: there are none.
     var deferredDue: ContinuousClock.Instant?
 
-    init(id: StreamID, dispatcher: Dispatcher, now: ContinuousClock.Instant) {
+    /// - Parameter firstSequence: The number of its first page: another one for each stream that a loop has, so that what comes late of one
+    ///   that is gone is not taken for that of one with the same id.
+    init(id: StreamID, dispatcher: Dispatcher, firstSequence: Int, now: ContinuousClock.Instant) {
         self.id = id
         self.dispatcher = dispatcher
+        self.ledger = Ledger(firstSequence: firstSequence)
         self.deferredDue = now
         let settings = dispatcher.handler.settings
         self.slowCalls = settings.parkedAfter.map { SlowCalls(limit: $0, lanes: settings.concurrency) }
@@ -114,6 +117,19 @@ final class StreamDelivery {
         (self.ledger.isUnsettled && !self.dispatcher.hasEnded) || self.parked.isRunning
             || self.refused?.hasOutcomes == true
     }
+
+    /// Ends the delivery of a stream that is not the session's any more: handlers finish the calls that they are in, and nothing of it is
+    /// committed.
+    func leave() {
+        self.dispatcher.abandon()
+        self.beginning.removeAll()
+        self.start = nil
+        self.refused = nil
+        self.dispatcher.observer.inFlight(0)
+    }
+
+    /// Whether no handler is being called any more, after ``leave()``.
+    var hasLeft: Bool { self.dispatcher.hasEnded && !self.parked.isRunning }
 
     /// Whether a handler is being called with something that holds up the cursor.
     var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }

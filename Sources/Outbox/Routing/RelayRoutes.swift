@@ -7,9 +7,12 @@
 /// ]
 /// ```
 ///
-/// Messages of destinations that no relay has a route for wait in the log.
+/// Messages of destinations that no relay has a route for wait in the log. ``others`` is for all of them.
 public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
     package private(set) var handlers: [Destination: DestinationHandler]
+    /// The handler of every destination that has none of its own; nil: their messages wait. A destination that gets its first message
+    /// while the relay runs is delivered to it within seconds. Each destination has lanes of its own.
+    public var others: DestinationHandler?
 
     /// Creates routes without any destination.
     public init() {
@@ -23,7 +26,7 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
-    /// The handler of a destination.
+    /// The handler of a destination of its own.
     public subscript(destination: Destination) -> DestinationHandler? {
         get { self.handlers[destination] }
         set { self.handlers[destination] = newValue }
@@ -32,10 +35,19 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
     /// The transports of all handlers, each once.
     package var transports: [any Transport] {
         var seen: Set<ObjectIdentifier> = []
-        return self.handlers.values.flatMap(\.transports).filter { seen.insert(ObjectIdentifier($0)).inserted }
+        let handlers = Array(self.handlers.values) + [self.others].compactMap { $0 }
+        return handlers.flatMap(\.transports).filter { seen.insert(ObjectIdentifier($0)).inserted }
     }
 
-    /// The destinations that have a handler, by name.
+    /// Whether there is no handler at all.
+    package var isEmpty: Bool { self.handlers.isEmpty && self.others == nil }
+
+    /// The handler of a destination, its own or that of ``others``.
+    package func handler(for destination: Destination) -> DestinationHandler? {
+        self.handlers[destination] ?? self.others
+    }
+
+    /// The destinations that have a handler of their own, by name.
     package var destinations: [Destination] {
         self.handlers.keys.sorted { $0.name < $1.name }
     }

@@ -28,13 +28,19 @@ public protocol RelaySession: Actor {
 
     /// Finds the destinations' streams, and creates those that do not exist, at the beginning of the log.
     ///
-    /// Called once, after ``acquire()`` has returned true.
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream]
+    /// Called once, after ``acquire()`` has returned true. From then on ``read(_:until:)`` tells of streams that come and go: a stream that
+    /// is changed by others so that it is not read as before, such as by being split, goes, and comes again.
+    ///
+    /// - Parameters:
+    ///   - destinations: Those that the relay has a route for.
+    ///   - andOthers: Whether to attach the streams of all other destinations that there are messages for too, also of those that come
+    ///     later.
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream]
 
     /// Returns the next pages as soon as there is one, or else when the session is woken or the deadline has come.
     ///
-    /// What was read of the log before is not read again in the same session, settled or not. A session that has nothing to read
-    /// sleeps without a timer, until a producer's commit wakes it.
+    /// What was read of the log before is not read again in the same session, settled or not, as long as its stream stays attached. A
+    /// session that has nothing to read sleeps without a timer, until a producer's commit wakes it.
     ///
     /// - Parameters:
     ///   - requests: What to read; nothing is read of a stream that is not mentioned. If empty, only waits.
@@ -44,9 +50,12 @@ public protocol RelaySession: Actor {
     /// Makes the outcomes of finished pages durable: moves cursors, inserts, updates and removes deferred messages and
     /// dead letters, of each stream all or nothing.
     ///
+    /// What is of a stream that is not the session's any more, which the relay may not have been told yet, does not move its cursor: its
+    /// messages are read again.
+    ///
     /// - Returns: The streams of which nothing was made durable although the session goes on, and why: the store has refused it,
     ///   or another session keeps what it needs locked. The relay brings the same settlement again later, and nothing else of that
-    ///   stream before. What is of no stream among these is durable.
+    ///   stream before. What is of no other stream is durable.
     @discardableResult
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError]
 
@@ -66,6 +75,11 @@ public protocol RelaySession: Actor {
 }
 
 extension RelaySession {
+    /// Attaches the streams of some destinations, and of no others.
+    package func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+        try await self.attach(destinations, andOthers: false)
+    }
+
     /// Does nothing: such a store shows no activity.
     public func note(_ activity: [StreamID: StreamActivity]) {}
 }
@@ -132,6 +146,11 @@ public struct ReadRequest: Sendable, Hashable {
 public struct ReadResult: Sendable {
     /// The pages, none of them empty. Of one stream, in the order in which they are to be delivered.
     package var pages: [any MessagePage]
+    /// Streams that the session has got, to be read from now on. None of them has a page in the same result.
+    package var attached: [AttachedStream]
+    /// Streams that the session has lost. What was read of them and is not committed is dropped; a later result may attach a stream of
+    /// the same number again, which is read from its stored cursor.
+    package var detached: [StreamID]
     /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
     /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     package var nextDue: [StreamID: Duration?]
@@ -149,11 +168,15 @@ public struct ReadResult: Sendable {
     ///     none, or the stream is paused. What was asked of a stream that is not here is asked again.
     ///   - deferredChanged: Whether another session has changed deferred messages.
     ///   - lookedAtEverything: Whether everything that was asked for was looked at, and there is nothing.
+    ///   - attached: Streams that the session has got.
+    ///   - detached: Streams that the session has lost.
     public init(
         pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false,
-        lookedAtEverything: Bool = false
+        lookedAtEverything: Bool = false, attached: [AttachedStream] = [], detached: [StreamID] = []
     ) {
         self.pages = pages
+        self.attached = attached
+        self.detached = detached
         self.nextDue = nextDue
         self.deferredChanged = deferredChanged
         self.lookedAtEverything = lookedAtEverything

@@ -6,11 +6,12 @@ import ServiceLifecycle
 struct BacklogWatch: Service {
     let server: ServerOptions
     let subscription: String
-    let destinations: Set<Destination>
+    /// Nil: all.
+    let destinations: Set<Destination>?
 
     func run() async throws {
         let schema = try self.server.outbox.schema
-        let names = Set(self.destinations.map(\.name))
+        let names = self.destinations.map { Set($0.map(\.name)) }
         do {
             try await cancelWhenGracefulShutdown {
                 while !(try await self.untilEmpty(of: names, in: schema)) {
@@ -25,7 +26,7 @@ struct BacklogWatch: Service {
     /// Looks again and again until nothing is left.
     ///
     /// - Returns: Whether nothing is left; false: the connection was lost. That ends neither this watch nor its relay.
-    private func untilEmpty(of names: Set<String>, in schema: OutboxSchema) async throws -> Bool {
+    private func untilEmpty(of names: Set<String>?, in schema: OutboxSchema) async throws -> Bool {
         let clock = ContinuousClock()
         do {
             try await self.server.withConnection(application: "relay, until empty") { connection in

@@ -29,8 +29,8 @@ struct RelayCommand: AsyncParsableCommand {
             What the address of a broker leaves out of user and password is taken from OUTBOX_AMQP_USERNAME, \
             OUTBOX_AMQP_PASSWORD, OUTBOX_KAFKA_USERNAME and OUTBOX_KAFKA_PASSWORD. docs/cli.md lists the parameters.
 
-            The destination * is every destination present when the relay starts that has no --route of its own. A \
-            line is written completely before its message counts as delivered; after a crash messages may come again, \
+            The destination * is every destination that has no --route of its own, those that come while the relay runs \
+            included. A line is written completely before its message counts as delivered; after a crash messages may come again, \
             with the same id. SIGTERM and SIGINT let begun deliveries finish; a second SIGINT ends at once. When the \
             reader of stdout goes away, the relay ends with 0.
 
@@ -90,14 +90,18 @@ struct RelayCommand: AsyncParsableCommand {
         var handlers = SinkHandlers(reportsDeliveries: self.events, logger: self.logger) { readerGone.open() }
         try handlers.check(self.routes.map(\.sink))
         let schema = try self.server.outbox.schema
-        let destinations = try await self.destinations(schema)
-        if destinations.isEmpty {
-            if self.untilEmpty { return }
-            throw CommandFailure(.failure, "no destination is present yet, so * stands for none: name one with --route")
+        // Connecting first reports at once the errors that no retry can help.
+        try await self.server.withConnection(application: "relay") { connection in
+            try await schema.checkVersion(on: connection)
         }
         var routes = RelayRoutes()
-        for (destination, sink) in destinations {
-            routes[Destination(destination)] = try handlers.handler(for: sink, settings: self.delivery)
+        for route in self.routes {
+            let handler = try handlers.handler(for: route.sink, settings: self.delivery)
+            if let destination = route.destination {
+                routes[Destination(destination)] = handler
+            } else {
+                routes.others = handler
+            }
         }
         let relay = Relay(
             store: PostgresStore(
@@ -108,7 +112,7 @@ struct RelayCommand: AsyncParsableCommand {
         if self.untilEmpty {
             watch = BacklogWatch(
                 server: self.server, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,
-                destinations: Set(routes.destinations))
+                destinations: routes.others == nil ? Set(routes.destinations) : nil)
         }
         let run = RelayRun(
             relay: relay, readerGone: readerGone, watch: watch, reportsEvents: self.events, logger: self.logger)
@@ -134,20 +138,5 @@ struct RelayCommand: AsyncParsableCommand {
         var logger = Logger(label: "outbox.relay") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = self.logLevel.level
         return logger
-    }
-
-    /// The destinations and their sinks; `*` stands for those present.
-    private func destinations(_ schema: OutboxSchema) async throws -> [(String, Sink)] {
-        let named = self.routes.compactMap { route in route.destination.map { ($0, route.sink) } }
-        // Connecting first reports at once the errors that no retry can help.
-        return try await self.server.withConnection(application: "relay") { connection in
-            try await schema.checkVersion(on: connection)
-            guard let rest = self.routes.first(where: { $0.destination == nil })?.sink else { return named }
-            let backlog = try await Backlog(
-                schema: schema, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,
-                on: connection)
-            let names = Set(named.map(\.0))
-            return named + backlog.destinations.filter { !names.contains($0) }.map { ($0, rest) }
-        }
     }
 }

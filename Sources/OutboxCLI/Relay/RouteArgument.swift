@@ -4,7 +4,7 @@ import OutboxRuntime
 
 /// What `--route` says: a destination, and where its messages go.
 struct RouteArgument: Sendable, Hashable {
-    /// The destination's name; nil: every destination present.
+    /// The destination's name; nil: every other destination.
     let destination: String?
     let sink: Sink
 

@@ -11,18 +11,14 @@ struct Backlog {
             subscription: subscription, countLimit: 1, on: connection)
     }
 
-    /// The destinations that messages are there for, or were.
-    var destinations: [String] {
-        Set(self.status.streams.map(\.destination.name) + self.status.unregistered.map(\.destination.name)).sorted()
-    }
-
-    /// Whether nothing of these destinations waits, in the log or for a later attempt. Paused streams do not count: only an operator
+    /// Whether nothing of these destinations, or of any (nil), waits, in the log or for a later attempt. Paused streams do not count: only an operator
     /// can resume them.
-    func isEmpty(of destinations: Set<String>) -> Bool {
-        let hasUnread = self.status.unregistered.contains { destinations.contains($0.destination.name) }
+    func isEmpty(of destinations: Set<String>?) -> Bool {
+        func counts(_ destination: Destination) -> Bool { destinations?.contains(destination.name) ?? true }
+        let hasUnread = self.status.unregistered.contains { counts($0.destination) }
         return !hasUnread
             && self.status.streams.allSatisfy { stream in
-                !destinations.contains(stream.destination.name) || stream.pausedAt != nil
+                !counts(stream.destination) || stream.pausedAt != nil
                     || (stream.lag.value == 0 && stream.deferred.value == 0)
             }
     }

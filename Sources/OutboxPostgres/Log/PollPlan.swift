@@ -30,6 +30,12 @@ struct PollPlan {
         /// When to look by ids at what is read by transaction numbers; nil: no stream is read so yet.
         private var byIDsDue: ContinuousClock.Instant?
 
+        /// A stream is not the session's any more.
+        mutating func forget(_ stream: StreamID) {
+            self.crowded.remove(stream)
+            self.looked.remove(stream)
+        }
+
         /// A poll has seen this snapshot.
         mutating func saw(_ snapshot: Cursor.Snapshot, now: ContinuousClock.Instant) {
             self.newest = snapshot

@@ -132,6 +132,7 @@ extension PostgresSession {
     private func explain(_ unmoved: [StreamID]) async throws {
         let known = self.streams
         do {
+            // The relay is told by the next read.
             _ = try await self.reloadStreams()
         } catch let error as LibPQError {
             // The commit is made: that this is not known is no reason to try it again in this session.

@@ -16,12 +16,23 @@ struct LookBack {
         let position: Int64
         let horizon: UInt64
         let generation: Int32
+
+        /// Nil: all that is late for the stream is read anyway.
+        init?(_ stream: StreamState) {
+            guard let horizon = stream.cursor.horizon else { return nil }
+            self.id = stream.id
+            self.destination = stream.destination
+            self.snapshot = stream.cursor.snapshot
+            self.position = stream.cursor.position
+            self.horizon = horizon
+            self.generation = stream.generation
+        }
     }
 
     /// How many messages are looked at between two reads: a few milliseconds.
     static let messages = 10_000
 
-    let streams: [Stream]
+    var streams: [Stream]
     /// The next transaction to look at.
     var next: UInt64
     /// The first one that came after the session had begun.

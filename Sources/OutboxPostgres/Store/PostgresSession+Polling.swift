@@ -146,6 +146,7 @@ extension PostgresSession {
         if poll.isPartial { found = found == .nothing ? .partial : .full }
         if found == .nothing { self.hasLookedAtAll = true }
         if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
+        self.watch.polled()
         self.sleepTimer.polled(ofLog: poll.requests.contains { $0.messages > 0 })
         if found >= .some { self.janitorSchedule?.messagesWereRead() }
         if !snapshot.isEmpty { self.knowledge.saw(snapshot, now: self.clock.now) }

@@ -11,6 +11,7 @@ extension PostgresSession {
             try await self.checkIDs()
             self.numbers.isDue = false
         }
+        if let news = try await self.takeStreamNews() { return news }
         if let ahead = try await self.takeAhead(self.unpaused(requests)) {
             result = ahead
         } else {
@@ -73,7 +74,7 @@ extension PostgresSession {
                     continue
                 }
                 let end = self.sleepTimer.pauseEnd(after: duration, now: self.clock.now)
-                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due]) {
+                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due, self.lookDue]) {
                     return result
                 }
                 if self.clock.now >= end {
@@ -91,7 +92,8 @@ extension PostgresSession {
                 }
                 if let result = try await self.readDeferred(&requests) { return result }
                 if try await self.lookBackOnce() { continue }
-                let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due].compactMap { $0 }.min()
+                let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due, self.lookDue]
+                    .compactMap { $0 }.min()
                 if let result = try await self.sleep(until: [other, fallback], requests) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
@@ -149,6 +151,8 @@ extension PostgresSession {
         var result = try await self.receive(poll.sent(sent))
         if case .notified(let notifications) = activity, let news = try await self.takeOther(notifications) {
             result.deferredChanged = news.deferredChanged
+            // What was read of these is dropped.
+            result.detached = news.detached
             return result
         }
         if result.pages.isEmpty, !self.isLogReplaced { return nil }

@@ -51,10 +51,9 @@ extension PostgresSession {
         get async {
             if self.deferredNews.isUncertain { return true }
             if await self.connection.hasArrivedNotifications { return true }
-            let due = [self.janitorDue, self.announcer.due, self.reloadDue, self.deferredNews.due].compactMap {
-                $0
-            }
-            .min()
+            if self.watch.mustAttach { return true }
+            let due = [self.janitorDue, self.announcer.due, self.reloadDue, self.deferredNews.due, self.lookDue]
+                .compactMap { $0 }.min()
             return due.map { $0 <= self.clock.now } ?? false
         }
     }

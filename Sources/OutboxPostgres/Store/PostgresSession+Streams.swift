@@ -12,10 +12,15 @@ extension PostgresSession {
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
     func takeNews() async throws -> ReadResult? {
+        if let result = try await self.takeStreamNews() { return result }
         if self.deferredNews.take(now: self.clock.now) { return ReadResult(deferredChanged: true) }
         if let reloadDue, let interval = self.wakeup.pollingInterval, self.clock.now >= reloadDue {
             self.reloadDue = self.clock.now + interval
-            if let result = try await self.reloadStreams() { return result }
+            if try await self.reloadStreams() { return self.watch.takeNews() ?? ReadResult() }
+        }
+        if let due = self.lookDue, self.clock.now >= due {
+            try await self.lookForStreams()
+            if let result = try await self.takeStreamNews() { return result }
         }
         guard let notifications = await self.connection.takeArrivedNotifications() else { return nil }
         return try await self.take(notifications)
@@ -44,55 +49,65 @@ extension PostgresSession {
     /// - Returns: What to return to the relay, if it is to be told at once.
     func takeOther(_ notifications: [LibPQNotification]) async throws -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
-        var result = payloads.contains(Self.streamChange) ? try await self.reloadStreams() : nil
+        var result: ReadResult?
+        if payloads.contains(Self.streamChange), try await self.reloadStreams() {
+            result = self.watch.takeNews() ?? ReadResult()
+        }
         if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
-            result = ReadResult(deferredChanged: true)
+            result = result ?? ReadResult()
+            result?.deferredChanged = true
         }
         return result
     }
 
-    /// What was read, and is being read, is of other slots than the stream has now: stored as its cursor, it would pass over messages.
-    private static let slotsChanged = RelayError(
-        .logChanged, "The slots of a stream were changed while a relay was reading it; a new session reads from the stored cursors.")
-
     /// Reads the streams' rows again, and takes over what others have done to them: they are paused, resumed, or read from
-    /// elsewhere.
+    /// elsewhere. A stream that is gone, or that has other slots now, is let go: what was read of it, and is being read, is of other slots,
+    /// and would pass over messages. It comes again, with those that share its slots, when the relay knows.
     ///
-    /// - Returns: What to return to the relay; nil: nothing has changed.
-    /// - Throws: Where a stream has other slots now: this session ends.
-    func reloadStreams() async throws -> ReadResult? {
-        let names = LibPQValue.textArray(self.streams.all.map(\.destination.name))
+    /// - Returns: Whether something has changed, so that the relay is to be told.
+    func reloadStreams() async throws -> Bool {
+        let names = LibPQValue.textArray(self.watch.destinations.map(\.name))
         let result = try await self.connection.query(
             self.bound(self.statements.load, [.text(self.subscription), names]))
+        var gone = Set(self.streams.all.map(\.id))
         var hasChanged = false
-        var hasResumed = false
         for row in result {
             let stored = try StreamState(row)
-            guard let known = self.streams[stored.id] else { continue }
-            if stored.slots != known.slots { throw Self.slotsChanged }
-            if stored.generation != known.generation {
-                // What was read and not committed is read again; its pages, if they are settled later, move nothing.
-                self.streams[stored.id] = stored
-                self.knowledge.crowded.remove(stored.id)
-                self.logger.info(
-                    "A cursor was moved by another session; reading from there",
-                    metadata: [
-                        "outbox.destination": "\(stored.destination)", "outbox.position": "\(stored.cursor.position)",
-                    ])
-                hasChanged = true
+            guard let known = self.streams[stored.id] else {
+                if self.ownership.owns(stored) { self.watch.mustAttach = true }
+                continue
             }
-            self.streams[stored.id]?.place = stored.place
-            self.streams[stored.id]?.isPaused = stored.isPaused
-            if stored.isPaused != known.isPaused {
-                hasChanged = true
-                if known.isPaused { hasResumed = true }
-            }
+            if stored.slots != known.slots || stored.destination != known.destination { continue }
+            gone.remove(stored.id)
+            if self.take(stored, over: known) { hasChanged = true }
         }
-        if !hasChanged { return nil }
+        for stream in gone { self.letGo(stream) }
+        if !hasChanged, gone.isEmpty, !self.watch.mustAttach { return false }
         self.numbers.isDue = true
         self.doorbell.rang()
         self.sleepTimer.endPause()
+        return true
+    }
+
+    /// - Returns: Whether others have changed the stream.
+    private func take(_ stored: StreamState, over known: StreamState) -> Bool {
+        var hasChanged = false
+        if stored.generation != known.generation {
+            // What was read and not committed is read again; its pages, if they are settled later, move nothing.
+            self.streams[stored.id] = stored
+            self.knowledge.crowded.remove(stored.id)
+            self.logger.info(
+                "A cursor was moved by another session; reading from there",
+                metadata: [
+                    "outbox.destination": "\(stored.destination)", "outbox.position": "\(stored.cursor.position)",
+                ])
+            hasChanged = true
+        }
+        self.streams[stored.id]?.place = stored.place
+        self.streams[stored.id]?.isPaused = stored.isPaused
+        if stored.isPaused == known.isPaused { return hasChanged }
         // While a stream was paused, it was not asked when its deferred messages are due.
-        return ReadResult(deferredChanged: hasResumed)
+        if known.isPaused { self.watch.resumed() }
+        return true
     }
 }

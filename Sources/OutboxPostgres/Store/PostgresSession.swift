@@ -47,6 +47,7 @@ actor PostgresSession: RelaySession {
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
     var ownership = Ownership()
+    var watch = StreamWatch()
     var announcer = Announcer(name: "")
     let clock = ContinuousClock()
 
@@ -86,8 +87,8 @@ actor PostgresSession: RelaySession {
         do { return try await self.takeOwnership() } catch { throw self.explained(error) }
     }
 
-    func attach(_ destinations: [Destination]) async throws(RelayError) -> [AttachedStream] {
-        do { return try await self.begin(with: destinations) } catch { throw self.explained(error) }
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws(RelayError) -> [AttachedStream] {
+        do { return try await self.begin(with: destinations, andOthers: andOthers) } catch { throw self.explained(error) }
     }
 
     func read(
@@ -108,52 +109,6 @@ actor PostgresSession: RelaySession {
     /// What a failure means for the relay.
     private func explained(_ error: any Error) -> RelayError {
         (error as? LibPQError).map(self.explained) ?? RelayError(explaining: error)
-    }
-
-    // MARK: - Beginning
-
-    private func begin(with destinations: [Destination]) async throws -> [AttachedStream] {
-        let names = LibPQValue.textArray(destinations.map(\.name))
-        let subscription = LibPQValue.text(self.subscription)
-        if self.wakeup.pollingInterval == nil {
-            try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
-        }
-        let numbers = try await self.checkNumbers()
-        self.numbers.began(lastID: numbers.lastID, filenode: numbers.filenode)
-        let results = try await self.connection.pipeline([
-            self.bound(self.statements.register, [subscription, names]),
-            self.bound(
-                self.statements.restart, [subscription, names, .int8(numbers.lastID), .bool(numbers.rise)]),
-            self.bound(self.statements.load, [subscription, names]),
-            self.bound(self.statements.announce, [.text(self.announcer.firstName)]),
-            LibPQStatement("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())", []),
-        ])
-        self.announcer.began()
-        for row in results[1] { self.tellOfRestart(try row.decode(0), cause: try row.decode(1)) }
-        for row in results[2] {
-            let stream = try StreamState(row)
-            if self.ownership.owns(stream) { self.streams.add(stream) }
-        }
-        let end = results[4][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-        let mended = Set(try results[1].map { row in StreamID(try row.decode(2, as: Int32.self)) })
-        // Ids below the position may still come: nothing of these is bounded by what was stored.
-        for id in mended { self.streams[id]?.cursor.horizon = nil }
-        self.lookBack = LookBack(
-            self.streams.all.compactMap { stream in
-                // All that is late for those that were mended is read anyway.
-                guard let horizon = stream.cursor.horizon, !mended.contains(stream.id) else { return nil }
-                return LookBack.Stream(
-                    id: stream.id, destination: stream.destination, snapshot: stream.cursor.snapshot,
-                    position: stream.cursor.position, horizon: horizon, generation: stream.generation)
-            }, end: end ?? 0)
-        let patience = self.clock.now + .seconds(1)
-        while self.clock.now < patience, try await self.lookBackOnce() {}
-        let keys = try await self.readDeferredKeys()
-        return self.streams.all.map { stream in
-            AttachedStream(
-                id: stream.id, destination: stream.destination, deferredKeys: keys[stream.id] ?? [:],
-                start: stream.start)
-        }
     }
 
     /// Has it found out more or less often what there is of streams that were not read for a while; for tests.

@@ -30,6 +30,12 @@ struct ReadAhead {
 
     mutating func received(_ pages: [any MessagePage]) { self.state = .received(pages) }
 
+    /// Drops the pages of a stream that is not the session's any more.
+    mutating func forget(_ stream: StreamID) {
+        guard case .received(let pages) = self.state else { return }
+        self.state = .received(pages.filter { $0.stream != stream })
+    }
+
     /// The pages that are asked for, of streams that are not paused. Those that are not are kept; those that were read before
     /// a cursor was put elsewhere are void.
     ///

@@ -27,19 +27,33 @@ struct StreamTable {
 
     /// Adds a stream.
     mutating func add(_ state: StreamState) {
+        self.unknown.remove(state.destination)
         self.states[state.id] = state
         let ids = (self[state.destination].filter { $0 != state.id } + [state.id]).sorted { first, second in
             self.low(first) < self.low(second)
         }
-        self.ids[state.destination] = ids
+        self.set(ids, of: state.destination)
+    }
+
+    /// Takes a stream out.
+    mutating func remove(_ id: StreamID) {
+        guard let state = self.states.removeValue(forKey: id) else { return }
+        self.set(self[state.destination].filter { $0 != id }, of: state.destination)
+    }
+
+    private mutating func set(_ ids: [StreamID], of destination: Destination) {
+        self.ids[destination] = ids.isEmpty ? nil : ids
         var next = 0
         for id in ids where self.low(id) <= next { next = max(next, Int(self.states[id]?.slots.upperBound ?? -1) + 1) }
-        if next > StreamState.allSlots.upperBound {
-            self.incomplete.remove(state.destination)
+        if ids.isEmpty || next > StreamState.allSlots.upperBound {
+            self.incomplete.remove(destination)
         } else {
-            self.incomplete.insert(state.destination)
+            self.incomplete.insert(destination)
         }
     }
+
+    /// Whether there is a destination of which the session has no stream for some slots.
+    var isIncomplete: Bool { !self.incomplete.isEmpty }
 
     private func low(_ id: StreamID) -> Int { Int(self.states[id]?.slots.lowerBound ?? 0) }
 

@@ -112,6 +112,11 @@ struct DeferredQueue {
         self.inFlight = []
     }
 
+    /// Only the rows with these slots are left.
+    mutating func limit(to slots: ClosedRange<Int>) {
+        self.rows = self.rows.filter { slots.contains($0.value.message.slot) }
+    }
+
     /// Makes the first ordered row of each key due, if it has no due time.
     ///
     /// - Parameter keys: Which; nil: all.

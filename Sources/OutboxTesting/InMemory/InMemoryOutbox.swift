@@ -142,6 +142,12 @@ public final class InMemoryOutbox: RelayStore {
         for signal in self.state.withLock({ $0.cutSessions() }) { signal.raise() }
     }
 
+    /// Splits a stream of a destination in two, each with some of the slots. A relay at work goes on with both.
+    package func split(_ destination: Destination, subscription: String = "main") {
+        let signals = self.state.withLock { $0.split(destination, subscription: subscription) }
+        for signal in signals { signal.raise() }
+    }
+
     // MARK: - For sessions and inspection
 
     var now: Timestamp { self.clock?.timestamp ?? Timestamp(Date()) }

@@ -21,9 +21,9 @@ actor InMemorySession: RelaySession {
         try self.outbox.withState { state, _ throws(RelayError) in try state.acquire(self.number) }
     }
 
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
         try self.outbox.withState { state, now throws(RelayError) in
-            try state.attach(destinations, session: self.number, now: now)
+            try state.attach(destinations, andOthers: andOthers, session: self.number, now: now)
         }
     }
 

@@ -9,7 +9,14 @@ struct InMemoryState {
         let signal: Signal
         var isCut = false
         var isOwner = false
+        /// The destinations whose streams are the session's, and whether all others' are too.
+        var destinations: [Destination] = []
+        var includesOthers = false
         var streams: Set<StreamID> = []
+        /// Streams that it has lost, which it was not told yet.
+        var lost: [StreamID] = []
+        /// Whether there are streams that it has not been told of.
+        var mustAttach = false
         var deferredChanged = false
     }
 
@@ -24,7 +31,8 @@ struct InMemoryState {
     /// The committed messages of each destination, in the order of their commits.
     private var committed: [Destination: [StoredMessage]] = [:]
     private var streams: [StreamID: InMemoryStream] = [:]
-    private var addresses: [Address: StreamID] = [:]
+    /// The streams of each destination, in the order of their slots.
+    private var addresses: [Address: [StreamID]] = [:]
     private var sessions: [Int: Session] = [:]
     private var lastSession = 0
     private var idempotencyKeys = IdempotencyKeys()
@@ -67,6 +75,7 @@ struct InMemoryState {
         self.idempotencyKeys.commit(transaction)
         for message in messages {
             self.log[message.id] = message
+            if self.committed[message.content.destination] == nil { self.attachNext { $0.includesOthers } }
             self.committed[message.content.destination, default: []].append(message)
         }
         return messages.isEmpty ? [] : self.sessions.values.filter(\.isOwner).map(\.signal)
@@ -107,21 +116,38 @@ struct InMemoryState {
     }
 
     mutating func attach(
-        _ destinations: [Destination], session number: Int, now: Timestamp
+        _ destinations: [Destination], andOthers: Bool, session number: Int, now: Timestamp
     ) throws(RelayError) -> [AttachedStream] {
-        let session = try self.owner(number)
+        _ = try self.owner(number)
         self.sessions[number]?.deferredChanged = false
+        self.sessions[number]?.destinations += destinations
+        if andOthers { self.sessions[number]?.includesOthers = true }
+        return self.attachMissing(to: number, now: now)
+    }
+
+    /// Attaches the streams that a session does not have yet.
+    private mutating func attachMissing(to number: Int, now: Timestamp) -> [AttachedStream] {
+        guard let session = self.sessions[number] else { return [] }
+        self.sessions[number]?.mustAttach = false
         var attached: [AttachedStream] = []
-        for destination in destinations {
-            let id = self.stream(of: destination, subscription: session.subscription)
-            guard self.sessions[number]?.streams.insert(id).inserted == true else { continue }
-            self.streams[id]?.deferred.promote(nil, now: now)
-            attached.append(
-                AttachedStream(
-                    id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:],
-                    start: self.streams[id]?.start ?? StreamStart()))
+        let others = session.includesOthers ? Set(self.committed.keys).subtracting(session.destinations) : []
+        for destination in session.destinations + others {
+            for id in self.streams(of: destination, subscription: session.subscription) {
+                guard self.sessions[number]?.streams.insert(id).inserted == true else { continue }
+                self.streams[id]?.deferred.promote(nil, now: now)
+                attached.append(
+                    AttachedStream(
+                        id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:],
+                        start: self.streams[id]?.start ?? StreamStart()))
+            }
         }
         return attached
+    }
+
+    private mutating func attachNext(_ isTold: (Session) -> Bool) {
+        for (number, session) in self.sessions where session.isOwner && isTold(session) {
+            self.sessions[number]?.mustAttach = true
+        }
     }
 
     /// - Returns: What there is to return at once; nil: nothing.
@@ -129,6 +155,14 @@ struct InMemoryState {
         _ requests: [ReadRequest], session number: Int, now: Timestamp
     ) throws(RelayError) -> ReadResult? {
         let session = try self.owner(number)
+        if !session.lost.isEmpty {
+            self.sessions[number]?.lost = []
+            return ReadResult(detached: session.lost)
+        }
+        if session.mustAttach {
+            let attached = self.attachMissing(to: number, now: now)
+            if !attached.isEmpty { return ReadResult(attached: attached) }
+        }
         var result = ReadResult(deferredChanged: session.deferredChanged)
         for request in requests {
             guard session.streams.contains(request.stream), var stream = self.streams[request.stream] else {
@@ -161,6 +195,8 @@ struct InMemoryState {
         _ settlements: [Settlement], session number: Int, now: Timestamp
     ) throws(RelayError) {
         let session = try self.owner(number)
+        // What was read of a stream that is lost comes again.
+        let settlements = settlements.filter { !session.lost.contains($0.stream) }
         for settlement in settlements { try self.check(settlement, session) }
         for settlement in settlements {
             self.streams[settlement.stream]?.apply(settlement, log: self.log, now: now)
@@ -207,17 +243,41 @@ struct InMemoryState {
 
     // MARK: - Streams
 
-    private mutating func stream(of destination: Destination, subscription: String) -> StreamID {
+    private mutating func streams(of destination: Destination, subscription: String) -> [StreamID] {
         let address = Address(subscription: subscription, destination: destination)
-        if let id = self.addresses[address] { return id }
-        let id = StreamID(Int32(self.streams.count + 1))
-        self.addresses[address] = id
+        if let ids = self.addresses[address] { return ids }
+        let id = self.nextStream
+        self.addresses[address] = [id]
         self.streams[id] = InMemoryStream(id: id, destination: destination)
-        return id
+        return [id]
     }
 
+    private var nextStream: StreamID { StreamID(Int32(self.streams.count + 1)) }
+
     private func streams(of subscription: String) -> [StreamID] {
-        self.addresses.filter { $0.key.subscription == subscription }.map(\.value)
+        self.addresses.filter { $0.key.subscription == subscription }.flatMap(\.value)
+    }
+
+    /// Makes two streams of the one of a destination that has the most slots. What is in flight of it is read again by these.
+    ///
+    /// - Returns: Whom to tell.
+    mutating func split(_ destination: Destination, subscription: String) -> [Signal] {
+        let address = Address(subscription: subscription, destination: destination)
+        let ids = self.addresses[address] ?? []
+        let widest = ids.max { self.streams[$0]?.slots.count ?? 0 < self.streams[$1]?.slots.count ?? 0 }
+        guard let widest, let parts = self.streams[widest]?.split() else { return [] }
+        let number = self.nextStream
+        self.streams[widest] = parts.lower
+        self.streams[number] = InMemoryStream(parts.upper, id: number)
+        self.addresses[address] = ids.flatMap { $0 == widest ? [widest, number] : [$0] }
+        var signals: [Signal] = []
+        for (session, known) in self.sessions where known.streams.contains(widest) {
+            self.sessions[session]?.streams.remove(widest)
+            self.sessions[session]?.lost.append(widest)
+            self.sessions[session]?.mustAttach = true
+            signals.append(known.signal)
+        }
+        return signals
     }
 
     /// The streams of a subscription, for a look from outside.
@@ -228,8 +288,8 @@ struct InMemoryState {
     /// The messages that a subscription has not settled, those of destinations without a stream included.
     func unsettled(of subscription: String) -> [StoredMessage] {
         let messages = self.committed.flatMap { destination, committed -> [StoredMessage] in
-            let id = self.addresses[Address(subscription: subscription, destination: destination)]
-            return id.flatMap { self.streams[$0] }?.unsettled(of: committed) ?? committed
+            let ids = self.addresses[Address(subscription: subscription, destination: destination)]
+            return ids?.flatMap { self.streams[$0]?.unsettled(of: committed) ?? [] } ?? committed
         }
         return messages.sorted { $0.id < $1.id }
     }

@@ -1,8 +1,8 @@
 import DequeModule
 import Outbox
 
-/// The messages of one destination, as one subscription has them: what is to be read, what was read, what is deferred
-/// and what is dead.
+/// The messages of one destination, or those with some of the slots, as one subscription has them: what is to be read, what was read, what
+/// is deferred and what is dead.
 struct InMemoryStream {
     struct DeadRow {
         let message: StoredMessage
@@ -14,6 +14,8 @@ struct InMemoryStream {
 
     let id: StreamID
     let destination: Destination
+    /// Messages with one of these are the stream's.
+    private(set) var slots = 0...1023
     var deferred = DeferredQueue()
     var dead: [Int64: DeadRow] = [:]
     /// What was noted of the relay's last start.
@@ -31,9 +33,39 @@ struct InMemoryStream {
         self.destination = destination
     }
 
+    /// A stream as another one, but for its id and what was noted of the relay's last start.
+    init(_ other: InMemoryStream, id: StreamID) {
+        self.init(id: id, destination: other.destination)
+        self.slots = other.slots
+        self.deferred = other.deferred
+        self.dead = other.dead
+        self.noticed = other.noticed
+        self.waiting = other.waiting
+    }
+
+    /// The stream with the lower and with the upper half of its slots, nothing of which is in flight.
+    func split() -> (lower: InMemoryStream, upper: InMemoryStream) {
+        let middle = (self.slots.lowerBound + self.slots.upperBound) / 2
+        return (
+            self.limited(to: self.slots.lowerBound...middle),
+            self.limited(to: min(middle + 1, self.slots.upperBound)...self.slots.upperBound)
+        )
+    }
+
+    private func limited(to slots: ClosedRange<Int>) -> InMemoryStream {
+        var stream = self
+        stream.rewind()
+        stream.slots = slots
+        stream.waiting.removeAll { !slots.contains($0.slot) }
+        stream.deferred.limit(to: slots)
+        stream.dead = stream.dead.filter { slots.contains($0.value.message.slot) }
+        return stream
+    }
+
     /// Read or not, but not settled. By id.
     func unsettled(of committed: [StoredMessage]) -> [StoredMessage] {
-        let all = self.inFlight.flatMap { page in page.rows.map(\.message) } + self.waiting + committed[self.noticed...]
+        let unnoticed = committed[self.noticed...].filter { self.slots.contains($0.slot) }
+        let all = self.inFlight.flatMap { page in page.rows.map(\.message) } + self.waiting + unnoticed
         return all.sorted { $0.id < $1.id }
     }
 
@@ -56,7 +88,7 @@ struct InMemoryStream {
     }
 
     private mutating func notice(_ committed: [StoredMessage]) {
-        for message in committed[self.noticed...] {
+        for message in committed[self.noticed...] where self.slots.contains(message.slot) {
             var index = self.waiting.endIndex
             while index > 0, self.waiting[index - 1].id > message.id { index -= 1 }
             self.waiting.insert(message, at: index)

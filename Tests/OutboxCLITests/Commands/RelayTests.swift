@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `outbox relay`: its sinks.
@@ -195,6 +196,20 @@ import Testing
     @Test func anEmptyOutboxIsNothingToWaitFor() async throws {
         let outbox = try await TestOutbox.migrated()
         #expect(try await outbox("relay", "--route", "*=stdout", "--until-empty").output.isEmpty)
-        try await outbox("relay", "--route", "*=stdout", status: 1)
+    }
+
+    /// The first message of a destination that there was none for when the relay began.
+    @Test func aDestinationThatComesLaterIsPickedUp() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "early", "1")
+        // It ends when its reader has gone.
+        async let relayed = outbox.shell(#""$outbox" relay "$@" --route '*=stdout' | head -n 4"#)
+        for number in 2...4 {
+            try await eventually("number \(number - 1) is delivered") {
+                try await outbox.count("stream WHERE position >= \(number - 1)") > 0
+            }
+            try await outbox("enqueue", "late \(number)", "\(number)")
+        }
+        #expect(try await relayed.lines.map { try JSON($0)["destination"].string } == ["early", "late 2", "late 3", "late 4"])
     }
 }

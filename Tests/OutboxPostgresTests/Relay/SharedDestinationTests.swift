@@ -405,4 +405,17 @@ import Testing
         let few = table.names(of: [self.request(3), self.request(40)])
         #expect(few == (["d3", "a"], true))
     }
+
+    @Test func aStreamThatIsTakenOutLeavesItsDestinationIncomplete() throws {
+        var table = self.table(self.stream(1, "a", 0...511), self.stream(2, "a", 512...1023), self.stream(3, "b", 0...1023))
+        #expect(!table.isIncomplete)
+        table.remove(StreamID(2))
+        table.remove(StreamID(2))
+        #expect(table["a"] == [StreamID(1)] && table.count == 2 && table.isIncomplete)
+        #expect(!table.canBeReadTogether(try #require(table[StreamID(1)])))
+        table.remove(StreamID(1))
+        #expect(table["a"].isEmpty && !table.isIncomplete, "a destination without a stream is not the session's")
+        table.add(self.stream(2, "a", 0...1023))
+        #expect(table["a"] == [StreamID(2)] && !table.isIncomplete)
+    }
 }

@@ -76,6 +76,25 @@ struct PostgresFixture: StoreFixture {
             """, [.int8(id)])
     }
 
+    func split(_ destination: Destination) async throws {
+        try await self.bench.sql(
+            """
+            WITH whole AS (
+                SELECT * FROM $outbox.stream WHERE destination = $1 AND subscription = 'main'
+                ORDER BY slot_high - slot_low DESC, slot_low LIMIT 1 FOR UPDATE
+            ),
+            lower AS (
+                UPDATE $outbox.stream SET slot_high = (whole.slot_low + whole.slot_high) / 2
+                FROM whole WHERE stream.id = whole.id
+            )
+            INSERT INTO $outbox.stream (
+                destination, slot_low, slot_high, snapshot, position, horizon, catchup_snapshot, catchup_position, paused_at)
+            SELECT destination, (slot_low + slot_high) / 2 + 1, slot_high, snapshot, position, horizon, catchup_snapshot,
+                catchup_position, paused_at
+            FROM whole
+            """, [.text(destination.name)])
+    }
+
     func cutSessions() async throws { try await self.bench.terminateOwner() }
 }
 

@@ -491,8 +491,8 @@ private actor CountingSession: RelaySession {
 
     func acquire() async throws -> Bool { try await self.session.acquire() }
 
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        try await self.session.attach(destinations)
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
+        try await self.session.attach(destinations, andOthers: andOthers)
     }
 
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {

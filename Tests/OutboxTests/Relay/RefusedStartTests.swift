@@ -230,8 +230,8 @@ private actor RefusingSession: RelaySession {
 
     func acquire() async throws -> Bool { try await self.session.acquire() }
 
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        let streams = try await self.session.attach(destinations)
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
+        let streams = try await self.session.attach(destinations, andOthers: andOthers)
         for stream in streams { self.destinations[stream.id] = stream.destination }
         return streams
     }

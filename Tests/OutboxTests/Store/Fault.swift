@@ -3,6 +3,7 @@ enum Fault: String, CaseIterable, Sendable {
     case readsBackwards, losesRoutes, mixesDestinations, repeatsPages, showsUncommitted, commitsRollbacks
     case ignoresSchedules, ignoresMessageLimit, ignoresByteLimit, ignoresDeferredLimits
     case losesLate, deliversLateLast, forgetsCursor, commitsWhileReading, startsAtTheEnd, mixesSubscriptions
+    case hidesNewStreams, hidesLostStreams, attachesUnasked
     case sharesOwnership, keepsOwnership, hidesCut, commitsAfterCut
     case returnsEarly, missesDeadline, readsUnasked, dropsWake, keepsWake, ignoresCancellation, losesWakeups
     case defersForNoTime, defersForEver, ignoresScheduledTime, hidesNextDue
@@ -44,6 +45,13 @@ enum Fault: String, CaseIterable, Sendable {
         case .startsAtTheEnd:
             ["messages of a destination that was never registered stay, and are read from the beginning"]
         case .mixesSubscriptions: ["every subscription gets every message"]
+        case .hidesNewStreams: ["a destination that comes later is attached where all are wanted"]
+        case .hidesLostStreams:
+            [
+                "a stream that is split is lost, and its parts are read from where it was committed",
+                "a split while a relay works loses nothing, repeats what was in flight at most, and keeps the order of keys",
+            ]
+        case .attachesUnasked: ["a destination that comes later is not attached where it is not wanted"]
         case .sharesOwnership: ["one session owns a subscription"]
         case .keepsOwnership: ["ownership is handed over when a session is closed"]
         case .hidesCut:

@@ -27,6 +27,7 @@ struct FaultyFixture: StoreFixture {
     func deadLetters() async throws -> [DeadLetterSnapshot] { try await self.inner.deadLetters() }
     func makeDue() async throws { try await self.inner.makeDue() }
     func replay(deadLetter id: Int64) async throws { try await self.inner.replay(deadLetter: id) }
+    func split(_ destination: Destination) async throws { try await self.inner.split(destination) }
     func cutSessions() async throws { try await self.inner.cutSessions() }
 
     func begin() async throws -> any FixtureTransaction {

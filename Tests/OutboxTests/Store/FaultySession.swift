@@ -22,8 +22,9 @@ actor FaultySession: RelaySession {
         try await self.session.acquire() || self.fault == .sharesOwnership
     }
 
-    func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        self.streams = try await self.session.attach(destinations)
+    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
+        self.streams = try await self.session.attach(
+            destinations, andOthers: andOthers || self.fault == .attachesUnasked)
         switch self.fault {
         case .mixesDestinations:
             let ids = self.streams.map(\.id).reversed()
@@ -52,6 +53,8 @@ actor FaultySession: RelaySession {
             return ReadResult()
         }
         if self.fault == .hidesChanges { result.deferredChanged = false }
+        if self.fault == .hidesNewStreams { result.attached = [] }
+        if self.fault == .hidesLostStreams { result.detached = [] }
         if self.fault == .hidesNextDue { result.nextDue = result.nextDue.mapValues { _ in nil } }
         if self.fault == .reportsOwnChanges && self.hasChanged { result.deferredChanged = true }
         if self.fault == .commitsWhileReading {

@@ -29,6 +29,8 @@ struct InMemoryFixture: StoreFixture {
 
     func replay(deadLetter id: Int64) async throws { self.outbox.replay(deadLetter: id) }
 
+    func split(_ destination: Destination) async throws { self.outbox.split(destination) }
+
     func cutSessions() async throws { self.outbox.disconnectSessions() }
 
     private struct Transaction: FixtureTransaction {

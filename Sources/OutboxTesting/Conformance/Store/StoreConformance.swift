@@ -33,6 +33,6 @@ public enum StoreConformance {
 
     /// All checks.
     public static let checks: [Check] =
-        logChecks + pagingChecks + lateChecks + cursorChecks + ownershipChecks + waitingChecks + deferralChecks
+        logChecks + pagingChecks + lateChecks + cursorChecks + ownershipChecks + streamChecks + waitingChecks + deferralChecks
         + keyOrderChecks + settlementChecks
 }

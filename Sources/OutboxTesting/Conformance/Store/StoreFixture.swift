@@ -35,6 +35,9 @@ public protocol StoreFixture: Sendable {
     /// through a session.
     func replay(deadLetter id: Int64) async throws
 
+    /// Makes two streams of one of a destination, each with some of its slots and the stored cursor: not through a session.
+    func split(_ destination: Destination) async throws
+
     /// Breaks the open sessions, without their help.
     func cutSessions() async throws
 }
