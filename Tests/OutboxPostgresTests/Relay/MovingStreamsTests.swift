@@ -1,4 +1,5 @@
 import Logging
+import OutboxSQL
 import Synchronization
 import TestSupport
 import Testing
