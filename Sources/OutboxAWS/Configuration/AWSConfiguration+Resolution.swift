@@ -1,0 +1,47 @@
+import Outbox
+import OutboxHTTP
+
+extension AWSConfiguration {
+    /// What holds when the environment and the profile have been asked.
+    struct Resolved: Sendable {
+        let region: String
+        let endpoint: ServiceEndpoint
+        let http: HTTPConfiguration
+    }
+
+    /// Asks the environment and the profile for what is not given.
+    func resolved(for service: AWSService, _ surroundings: Surroundings) throws(TransportConfigurationError) -> Resolved {
+        let region =
+            self.region ?? surroundings["AWS_REGION"] ?? surroundings["AWS_DEFAULT_REGION"]
+            ?? SharedProfile(self.profile, surroundings)["region"]
+        guard let region else {
+            throw TransportConfigurationError(
+                "\(service.title): there is no region: give region=, or set AWS_REGION, or the region of a profile")
+        }
+        guard ServiceEndpoint.isRegion(region) else {
+            throw TransportConfigurationError("\(service.title): a region is small letters, digits and hyphens, such as eu-central-1")
+        }
+        do throws(CredentialError) {
+            let endpoint = try ServiceEndpoint(service, given: self.endpoint, region: region, surroundings)
+            return Resolved(region: region, endpoint: endpoint, http: try self.http(service))
+        } catch {
+            throw TransportConfigurationError("\(service.title): \(error)")
+        }
+    }
+
+    private func http(_ service: AWSService) throws(CredentialError) -> HTTPConfiguration {
+        let connection = self.connection
+        guard (1...10_000).contains(connection.maximumConnections) else {
+            throw CredentialError(.invalid, "there are from 1 to 10,000 connections")
+        }
+        var configuration = HTTPConfiguration()
+        configuration.connectTimeout = connection.connectTimeout
+        configuration.timeout = connection.timeout
+        configuration.idleTimeout = connection.timeout
+        configuration.tls = connection.tls
+        configuration.proxy = connection.proxy
+        configuration.connectionsPerHost = connection.maximumConnections
+        configuration.requestsPerHost = connection.maximumConnections
+        return configuration
+    }
+}

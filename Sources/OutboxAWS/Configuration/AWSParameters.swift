@@ -1,0 +1,108 @@
+import Outbox
+import OutboxRuntime
+
+/// The parameters of an address, each of which is taken once.
+struct AWSParameters {
+    /// Those that every service has.
+    private static let common =
+        [
+            "region", "endpoint", "profile", "credentials", "connect_timeout", "timeout", "connections", "proxy",
+        ] + TLSSettings.Parameter.names
+
+    private var values: [String: String] = [:]
+
+    /// - Parameter own: The names of the service's own.
+    init(_ parameters: [BrokerURL.Parameter], own: [String]) throws(TransportConfigurationError) {
+        let known = own + Self.common
+        for parameter in parameters {
+            guard known.contains(parameter.name) else {
+                guard let (name, nearest) = Redaction.misspelling(parameter.name, of: known) else {
+                    throw TransportConfigurationError(
+                        "there is a parameter that is not known; known are \(known.joined(separator: ", "))")
+                }
+                throw TransportConfigurationError("there is no parameter “\(name)”; did you mean “\(nearest)”?")
+            }
+            guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
+                throw TransportConfigurationError("the parameter “\(Redaction.shown(parameter.name))” is given twice")
+            }
+        }
+    }
+
+    mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }
+
+    mutating func template(_ name: String) throws(TransportConfigurationError) -> MessageTemplate? {
+        guard let text = self.text(name) else { return nil }
+        return try MessageTemplate(text, of: name)
+    }
+
+    mutating func choice<Value>(
+        _ name: String, _ choices: [String: Value]
+    ) throws(TransportConfigurationError) -> Value? {
+        guard let text = self.text(name) else { return nil }
+        guard let value = choices[text] else {
+            throw TransportConfigurationError(
+                "the parameter “\(name)” is one of \(choices.keys.sorted().joined(separator: ", "))")
+        }
+        return value
+    }
+
+    mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
+        guard let text = self.text(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw TransportConfigurationError(
+                "the parameter “\(name)” is a whole number, from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
+        guard let text = self.text(name) else { return nil }
+        guard let duration = try? DurationText.duration(text) else {
+            throw TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
+        }
+        return duration
+    }
+
+    /// Takes what every service has.
+    mutating func configuration() throws(TransportConfigurationError) -> AWSConfiguration {
+        var configuration = AWSConfiguration(
+            region: self.text("region"), endpoint: self.text("endpoint"), profile: self.text("profile"))
+        let sources: [String: AWSCredentialSource] = [
+            "standard": .standard, "environment": .environment, "profile": .profile(), "web_identity": .webIdentity,
+            "container": .container, "instance": .instanceMetadata,
+        ]
+        if let source = try self.choice("credentials", sources) { configuration.credentials = source }
+        if let time = try self.duration("connect_timeout") { configuration.connection.connectTimeout = time }
+        if let time = try self.duration("timeout") { configuration.connection.timeout = time }
+        if let number = try self.number("connections", 1...10_000) { configuration.connection.maximumConnections = number }
+        if let text = self.text("proxy") { configuration.connection.proxy = text }
+        for parameter in TLSSettings.Parameter.allCases {
+            if let text = self.text(parameter.rawValue) { try configuration.connection.tls.set(parameter, to: text) }
+        }
+        return configuration
+    }
+}
+
+extension BrokerURL {
+    /// Reads the address of a queue or a stream, which stands where others have a host.
+    ///
+    /// - Parameter kind: What it is the address of.
+    static func target(
+        _ text: String, scheme: String, kind: String
+    ) throws(TransportConfigurationError) -> (name: String, parameters: [Parameter]) {
+        let url: BrokerURL
+        do throws(InvalidText) {
+            url = try BrokerURL(text, ports: [scheme: 0])
+        } catch {
+            throw TransportConfigurationError(error)
+        }
+        if url.user != nil {
+            throw TransportConfigurationError(
+                "an address of \(kind) has no user and no password: credentials come from the environment, a profile or a role")
+        }
+        guard url.hosts.count == 1, url.hosts[0].port == 0, url.path?.isEmpty ?? true else {
+            throw TransportConfigurationError("an address is \(scheme)://NAME?region=…, with the name of one \(kind) alone")
+        }
+        return (url.hosts[0].name, url.parameters)
+    }
+}

@@ -1,0 +1,51 @@
+import Outbox
+
+/// An operation of a service that takes several messages in one request, and says of each what became of it.
+protocol ServiceAction: Sendable {
+    /// A message as the service takes it.
+    associatedtype Entry: ServiceEntry
+
+    /// The operation's name.
+    var operation: String { get }
+    /// What a target is called: a queue, a stream.
+    var targetKind: String { get }
+    var packer: RequestPacker { get }
+    /// Whether all messages go to one target, so that what is wrong with it is wrong for the destination.
+    var hasFixedTarget: Bool { get }
+
+    /// - Throws: Why the message can never be delivered.
+    func entry(for message: Message) throws(MessageRefusal) -> Entry
+
+    /// A request's body.
+    func body(of entries: [Entry], address: String) -> [UInt8]
+
+    /// What an answer with status 200 says of a request's messages, in their order; nil: it is no answer of the service.
+    func results(in body: [UInt8], count: Int) -> [EntryResult]?
+}
+
+/// A message as a service takes it.
+protocol ServiceEntry: Sendable {
+    /// The queue or stream, as messages for it are kept together.
+    var target: String { get }
+    /// What counts towards the service's limit.
+    var byteCount: Int { get }
+}
+
+/// Why a message can never be delivered.
+struct MessageRefusal: Error, Sendable, Hashable {
+    let reason: String
+
+    init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// What a service says of one message of a request.
+enum EntryResult: Sendable, Hashable {
+    case delivered
+    /// The message itself is wrong.
+    case refused(String)
+    case throttled(String)
+    /// The service did not take it now, through no fault of the message.
+    case failed(String)
+}

@@ -1,0 +1,55 @@
+import Outbox
+
+extension ServiceClient {
+    /// After so many rounds, throttled messages wait in the outbox.
+    private static let mostRounds = 5
+    /// How long a delivery waits for a service that throttles, all in all.
+    private static let patience = Duration.seconds(5)
+
+    /// Delivers a batch by an action, in rounds: what was throttled is sent again after a pause, and what a request was refused for is
+    /// sent alone, to find the message whose fault it is.
+    ///
+    /// - Parameters:
+    ///   - find: What targets are called in requests; called for those that have messages in the batch.
+    ///   - forget: Called with a target that is not there any more.
+    func deliver<Action: ServiceAction>(
+        _ batch: MessageBatch, by action: Action, keyOrder: BatchSchedule.KeyOrder,
+        find: @Sendable (Set<String>) async throws -> [String: ActionDelivery<Action>.Address],
+        forget: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> [Outcome] {
+        await self.ready()
+        try Task.checkCancellation()
+        let entries = batch.map { message in
+            Result { () throws(MessageRefusal) in try action.entry(for: message) }
+        }
+        let targets = entries.reduce(into: Set<String>()) { targets, entry in
+            if case .success(let entry) = entry { targets.insert(entry.target) }
+        }
+        let addresses = try await find(targets)
+        var outcomes = [Outcome](repeating: .behind, count: batch.count)
+        var places = Array(batch.indices)
+        var isAlone = false
+        let deadline = ContinuousClock.now + Self.patience
+        for round in 1... {
+            let delivery = ActionDelivery(
+                action, self, entries: places.map { entries[$0] }, addresses: addresses, isAlone: isAlone, forget: forget)
+            let part =
+                round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)
+            let results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)
+            for (place, result) in zip(places, results) { outcomes[place] = result }
+            let again = delivery.rest
+            if again.indexes.isEmpty || results.contains(where: \.isUnavailable) { break }
+            if round >= Self.mostRounds || .now + again.pause > deadline { break }
+            places = zip(places, results).enumerated().compactMap { index, result in
+                again.indexes.contains(index) || result.1 == .behind ? result.0 : nil
+            }
+            isAlone = isAlone || again.isAlone
+            if again.pause > .zero { try await Task.sleep(for: again.pause) }
+        }
+        return outcomes
+    }
+}
+
+extension Outcome {
+    fileprivate var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
+}

@@ -1,0 +1,97 @@
+import Outbox
+import OutboxHTTP
+import OutboxRuntime
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The URLs of queues, looked up once.
+final class QueueDirectory: Sendable {
+    private let client: ServiceClient
+    /// Whose queues they are; nil: of the credentials' account.
+    private let account: String?
+    private let hasFixedQueue: Bool
+    private let urls = Mutex<[String: String]>([:])
+
+    /// Templates with many values must not fill the memory.
+    private static let mostURLs = 10_000
+
+    init(_ client: ServiceClient, account: String?, hasFixedQueue: Bool) {
+        self.client = client
+        self.account = account
+        self.hasFixedQueue = hasFixedQueue
+    }
+
+    /// Looks up a queue again when it is needed.
+    func forget(_ name: String) { _ = self.urls.withLock { $0.removeValue(forKey: name) } }
+
+    /// What queues are called in requests, or what is wrong with them.
+    ///
+    /// - Throws: `CancellationError`.
+    func addresses(of targets: Set<String>) async throws -> [String: ActionDelivery<SendMessageBatch>.Address] {
+        var addresses: [String: ActionDelivery<SendMessageBatch>.Address] = [:]
+        for target in targets {
+            if target.contains("://") {
+                addresses[target] = .known(target)
+                continue
+            }
+            do {
+                addresses[target] = .known(try await self.url(of: target))
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                addresses[target] = .unknown(self.outcome(of: error, target))
+            }
+        }
+        return addresses
+    }
+
+    /// The URL of a queue.
+    ///
+    /// - Throws: A ``ServiceFailure`` or an `HTTPFailure`; `CancellationError`.
+    func url(of name: String) async throws -> String {
+        if let url = self.urls.withLock({ $0[name] }) { return url }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("QueueName")
+        writer.string(name)
+        if let account = self.account {
+            writer.name("QueueOwnerAWSAccountId")
+            writer.string(account)
+        }
+        writer.endObject()
+        let body = try await self.client.call("GetQueueUrl", writer.take())
+        guard let answer = try? JSONDecoder().decode([String: String].self, from: Data(body)), let url = answer["QueueUrl"]
+        else { throw HTTPFailure(.notHTTP, "what answers is not SQS") }
+        self.urls.withLock { urls in
+            if urls.count >= Self.mostURLs { urls.removeAll() }
+            urls[name] = url
+        }
+        return url
+    }
+
+    private func outcome(of error: any Error, _ name: String) -> Outcome {
+        let reason = Self.reason(error, name)
+        guard let failure = error as? ServiceFailure else {
+            self.client.note(.down(reason))
+            return .unavailable(reason)
+        }
+        switch failure.meaning {
+        case .throttled: return .postpone(after: self.client.throttle.next(), reason)
+        case .missing, .forbidden, .invalid:
+            if !self.hasFixedQueue { return .retry(reason) }
+            self.client.note(.down(reason))
+            return .unavailable(reason)
+        case .expired, .unauthorized, .unavailable:
+            self.client.note(.down(reason))
+            return .unavailable(reason)
+        }
+    }
+
+    /// Why a queue cannot be looked up.
+    static func reason(_ error: any Error, _ name: String) -> String { "SQS, queue “\(name)”: \(error)" }
+}

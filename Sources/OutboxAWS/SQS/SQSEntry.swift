@@ -1,0 +1,111 @@
+import Outbox
+import OutboxHTTP
+import OutboxRuntime
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A message as SQS takes it.
+struct SQSEntry: ServiceEntry, Hashable {
+    let queue: SQSQueue
+    let body: String
+    let attributes: [SQSAttribute]
+    let group: String?
+    let deduplicationID: String?
+    /// In seconds; nil: as the queue says.
+    let delay: Int?
+
+    var target: String { self.queue.url ?? self.queue.name }
+    var byteCount: Int { self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount } }
+
+    /// What a request may have in all, and so a message (since August 2025).
+    static let maximumBytes = 1_048_576
+
+    /// - Throws: Why SQS would never take it.
+    init(
+        _ message: Message, queue template: MessageTemplate, _ content: SQSConfiguration.Content
+    ) throws(MessageRefusal) {
+        self.queue = try SQSQueue(try template.part(of: message, "queue"))
+        self.body = try Self.body(of: message, content.encoding)
+        var headers = message.headers
+        let ownDelay = headers.removeValue(forKey: "sqs-delay")
+        var own: [SQSAttribute] = []
+        if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
+        if let name = content.enqueuedAtAttribute { own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds))) }
+        self.attributes = try SQSAttribute.attributes(own, headers: headers, content.headers)
+        self.group = try Self.group(of: message, isFIFO: self.queue.isFIFO, content.group)
+        self.deduplicationID = self.queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
+        self.delay = try Self.delay(of: message, ownDelay, isFIFO: self.queue.isFIFO, content.delay)
+        let count = self.byteCount
+        guard count <= Self.maximumBytes else {
+            throw MessageRefusal("\(count) bytes with its attributes; SQS takes \(Self.maximumBytes)")
+        }
+    }
+
+    private static func body(
+        of message: Message, _ encoding: SQSConfiguration.Encoding
+    ) throws(MessageRefusal) -> String {
+        let text = unsafe message.withPayload { bytes -> String? in
+            if bytes.isEmpty { return "" }
+            return encoding.isBase64 ? unsafe Base64.encoded(Array(bytes)) : unsafe SQSText.text(bytes)
+        }
+        guard let text else {
+            throw MessageRefusal("the payload is no text that SQS takes; encoding=base64 sends any")
+        }
+        if text.isEmpty { throw MessageRefusal("the payload is empty, which SQS refuses") }
+        return text
+    }
+
+    private static func group(
+        of message: Message, isFIFO: Bool, _ template: MessageTemplate?
+    ) throws(MessageRefusal) -> String? {
+        if let template { return self.identifier(try template.part(of: message, "group")) }
+        return isFIFO ? self.identifier(message.key ?? String(message.id)) : nil
+    }
+
+    private static func deduplicationID(
+        of message: Message, _ template: MessageTemplate?
+    ) throws(MessageRefusal) -> String {
+        if let template { return self.identifier(try template.part(of: message, "deduplication id")) }
+        // Ids alone are those of another outbox too, or of this one after a restore.
+        return "\(message.id)-\(message.createdAtMilliseconds)"
+    }
+
+    /// The text as it is, where SQS takes it as a group or for deduplication, else a hash of it.
+    static func identifier(_ text: String) -> String {
+        let isTaken = (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        return isTaken ? text : "sha256-" + Hexadecimal.encoded(Digest.sha256(Array(text.utf8)))
+    }
+
+    private static func delay(
+        of message: Message, _ header: String?, isFIFO: Bool, _ template: MessageTemplate?
+    ) throws(MessageRefusal) -> Int? {
+        guard let text = try header ?? template?.part(of: message, "delay") else { return nil }
+        if isFIFO { throw MessageRefusal("sqs-delay: a FIFO queue takes no delay of a message") }
+        guard let seconds = SQSDelay.seconds(text) else {
+            throw MessageRefusal("the delay “\(text.prefix(40))” is no time of up to 15 minutes, such as 30s")
+        }
+        return seconds
+    }
+}
+
+extension Message {
+    /// When the transaction that enqueued it began, in milliseconds since 1970.
+    var createdAtMilliseconds: Int64 { Int64((self.createdAt.timeIntervalSince1970 * 1000).rounded()) }
+}
+
+extension MessageTemplate {
+    /// The text for a message.
+    ///
+    /// - Throws: That the message has nothing for a place.
+    func part(of message: Message, _ what: String) throws(MessageRefusal) -> String {
+        do throws(MissingValue) {
+            return try self.text(for: message)
+        } catch {
+            throw MessageRefusal("no \(what): \(error)")
+        }
+    }
+}

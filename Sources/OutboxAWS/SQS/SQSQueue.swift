@@ -1,0 +1,30 @@
+/// A queue, by its name or its URL.
+struct SQSQueue: Sendable, Hashable {
+    let name: String
+    /// Nil: it has to be looked up.
+    let url: String?
+
+    var isFIFO: Bool { self.name.hasSuffix(".fifo") }
+
+    /// - Throws: Why it can be none.
+    init(_ text: String) throws(MessageRefusal) {
+        let isURL = text.hasPrefix("https://") || text.hasPrefix("http://")
+        self.url = isURL ? text : nil
+        self.name = isURL ? text.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" : text
+        var stem = self.name[...]
+        if self.isFIFO { stem = stem.dropLast(".fifo".count) }
+        guard !stem.isEmpty, self.name.utf8.count <= 80, stem.utf8.allSatisfy(Self.isNameByte) else {
+            throw MessageRefusal(
+                "“\(self.name.prefix(100))” is no queue: a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo")
+        }
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+}
