@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "OutboxPostgres", targets: ["OutboxPostgres"]),
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
+        .library(name: "OutboxAWS", targets: ["OutboxAWS"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .library(name: "OutboxTestServers", targets: ["OutboxTestServers"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
@@ -133,6 +134,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "OutboxAWS",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxRuntime",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "OutboxTesting",
             dependencies: [
                 "Outbox", "OutboxRuntime",
@@ -153,7 +162,7 @@ let package = Package(
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
+                "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
                 "OutboxTesting", "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -253,6 +262,14 @@ let package = Package(
                 "Outbox", "OutboxHTTP", "OutboxRuntime", "OutboxTesting", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxAWSTests",
+            dependencies: [
+                "Outbox", "OutboxAWS", "OutboxHTTP", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

@@ -1,9 +1,9 @@
 import Outbox
 
 extension ServiceClient {
-    /// After so many rounds, throttled messages wait in the outbox.
-    private static let mostRounds = 5
-    /// How long a delivery waits for a service that throttles, all in all.
+    /// After so many rounds, what is left waits in the outbox.
+    private static let mostRounds = 6
+    /// How long a delivery waits for a service that throttles, from its beginning.
     private static let patience = Duration.seconds(5)
 
     /// Delivers a batch by an action, in rounds: what was throttled is sent again after a pause, and what a request was refused for is
@@ -39,7 +39,7 @@ extension ServiceClient {
             for (place, result) in zip(places, results) { outcomes[place] = result }
             let again = delivery.rest
             if again.indexes.isEmpty || results.contains(where: \.isUnavailable) { break }
-            if round >= Self.mostRounds || .now + again.pause > deadline { break }
+            if round >= Self.mostRounds || (again.pause > .zero && .now + again.pause > deadline) { break }
             places = zip(places, results).enumerated().compactMap { index, result in
                 again.indexes.contains(index) || result.1 == .behind ? result.0 : nil
             }

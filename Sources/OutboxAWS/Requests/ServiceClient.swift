@@ -96,6 +96,18 @@ final class ServiceClient: Sendable {
         }
     }
 
+    /// Tries something that sends no message.
+    func check(_ what: String, _ body: () async throws -> Void) async -> TransportHealth {
+        await self.credentials.first()
+        if self.credentials.current == nil { return .down(self.lack) }
+        do {
+            try await body()
+            return .up
+        } catch {
+            return .down("\(self.service.title), \(what): \(error)")
+        }
+    }
+
     // MARK: Requests
 
     /// A signed request for an operation; nil: there are no credentials.

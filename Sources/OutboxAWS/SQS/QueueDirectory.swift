@@ -1,6 +1,5 @@
 import Outbox
 import OutboxHTTP
-import OutboxRuntime
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -55,16 +54,8 @@ final class QueueDirectory: Sendable {
     /// - Throws: A ``ServiceFailure`` or an `HTTPFailure`; `CancellationError`.
     func url(of name: String) async throws -> String {
         if let url = self.urls.withLock({ $0[name] }) { return url }
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.name("QueueName")
-        writer.string(name)
-        if let account = self.account {
-            writer.name("QueueOwnerAWSAccountId")
-            writer.string(account)
-        }
-        writer.endObject()
-        let body = try await self.client.call("GetQueueUrl", writer.take())
+        let question = JSONText.object(["QueueName": name, "QueueOwnerAWSAccountId": self.account])
+        let body = try await self.client.call("GetQueueUrl", question)
         guard let answer = try? JSONDecoder().decode([String: String].self, from: Data(body)), let url = answer["QueueUrl"]
         else { throw HTTPFailure(.notHTTP, "what answers is not SQS") }
         self.urls.withLock { urls in

@@ -12,7 +12,7 @@ extension SQSConfiguration {
 
     /// Reads an address: `sqs://QUEUE?region=eu-central-1`. The queue is a name or a template: `sqs://orders`, `sqs://{route}.fifo`.
     ///
-    /// The parameters are those of the properties: `queue_url` (a template; ends with a slash and the queue's name), `account`, `encoding` (`text`, `base64`), `headers`
+    /// The parameters are those of the properties: `queue_url` (a template; ends with a slash and the queue's name), `account`, `encoding` (`text`, `base64`, `envelope`), `headers`
     /// (`attributes`, `folded`, `none`), `id_attribute` and `enqueued_at_attribute` (empty: none), `group`, `deduplication_id` and `delay`
     /// (templates), `key_order` (`one_at_a_time`, `pipelined`); and those of ``AWSConfiguration``: `region`, `endpoint`, `profile`,
     /// `credentials` (`standard`, `environment`, `profile`, `web_identity`, `container`, `instance`), `connect_timeout`, `timeout`,
@@ -31,7 +31,8 @@ extension SQSConfiguration {
             self.queue = try MessageTemplate(url, of: "queue_url")
         }
         self.account = parameters.text("account")
-        if let encoding = try parameters.choice("encoding", ["text": Encoding.text, "base64": .base64]) {
+        if let encoding = try parameters.choice("encoding", ["text": Encoding.text, "base64": .base64, "envelope": .envelope])
+        {
             self.content.encoding = encoding
         }
         let headers: [String: Headers] = ["attributes": .attributes, "folded": .folded, "none": .none]

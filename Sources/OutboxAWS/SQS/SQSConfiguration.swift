@@ -65,12 +65,16 @@ public struct SQSConfiguration: Sendable {
 
     /// How a payload becomes a body, which is a text.
     public struct Encoding: Sendable, Hashable {
-        let isBase64: Bool
+        enum Kind: Hashable { case text, base64, envelope }
+        let kind: Kind
 
-        /// As it is. A payload that is no text in UTF-8, or has characters that SQS refuses, makes the message a dead letter.
-        public static let text = Encoding(isBase64: false)
-        /// In Base64: every payload, a third longer.
-        public static let base64 = Encoding(isBase64: true)
+        /// As it is. A payload that is empty, no text in UTF-8, or has characters that SQS refuses, makes the message a dead letter.
+        public static let text = Encoding(kind: .text)
+        /// In Base64: every payload, a third longer. An empty one makes the message a dead letter.
+        public static let base64 = Encoding(kind: .base64)
+        /// A JSON object with `id`, `enqueuedAt` (milliseconds since 1970), `route`, `key`, `headers`, and `payload`, or `payloadBase64` where the
+        /// payload is no text. Route and key are left out where the message has none. Every message can be sent; its headers are no attributes.
+        public static let envelope = Encoding(kind: .envelope)
     }
 
     /// What becomes of a message's headers. A message has 10 attributes at most, those of id and time among them.

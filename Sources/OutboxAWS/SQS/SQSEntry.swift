@@ -35,7 +35,7 @@ struct SQSEntry: ServiceEntry, Hashable {
         var own: [SQSAttribute] = []
         if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
         if let name = content.enqueuedAtAttribute { own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds))) }
-        self.attributes = try SQSAttribute.attributes(own, headers: headers, content.headers)
+        self.attributes = try SQSAttribute.attributes(own, headers: headers, content.encoding == .envelope ? .none : content.headers)
         self.group = try Self.group(of: message, isFIFO: self.queue.isFIFO, content.group)
         self.deduplicationID = self.queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
         self.delay = try Self.delay(of: message, ownDelay, isFIFO: self.queue.isFIFO, content.delay)
@@ -48,14 +48,18 @@ struct SQSEntry: ServiceEntry, Hashable {
     private static func body(
         of message: Message, _ encoding: SQSConfiguration.Encoding
     ) throws(MessageRefusal) -> String {
-        let text = unsafe message.withPayload { bytes -> String? in
-            if bytes.isEmpty { return "" }
-            return encoding.isBase64 ? unsafe Base64.encoded(Array(bytes)) : unsafe SQSText.text(bytes)
+        let text: String?
+        switch encoding.kind {
+        case .text: text = unsafe message.withPayload { bytes in unsafe SQSText.text(bytes) }
+        case .base64: text = Base64.encoded(message.payload)
+        case .envelope:
+            let envelope = String(decoding: MessageEnvelope.json(of: message), as: UTF8.self)
+            text = SQSText.isText(envelope) ? envelope : nil
         }
         guard let text else {
-            throw MessageRefusal("the payload is no text that SQS takes; encoding=base64 sends any")
+            throw MessageRefusal("the payload is no text that SQS takes; encoding=base64 and encoding=envelope send any")
         }
-        if text.isEmpty { throw MessageRefusal("the payload is empty, which SQS refuses") }
+        if text.isEmpty { throw MessageRefusal("the payload is empty, which SQS refuses; encoding=envelope sends it") }
         return text
     }
 
@@ -83,29 +87,13 @@ struct SQSEntry: ServiceEntry, Hashable {
     private static func delay(
         of message: Message, _ header: String?, isFIFO: Bool, _ template: MessageTemplate?
     ) throws(MessageRefusal) -> Int? {
-        guard let text = try header ?? template?.part(of: message, "delay") else { return nil }
+        var text = header
+        if text == nil, let template { text = try template.part(of: message, "delay") }
+        guard let text else { return nil }
         if isFIFO { throw MessageRefusal("sqs-delay: a FIFO queue takes no delay of a message") }
         guard let seconds = SQSDelay.seconds(text) else {
             throw MessageRefusal("the delay “\(text.prefix(40))” is no time of up to 15 minutes, such as 30s")
         }
         return seconds
-    }
-}
-
-extension Message {
-    /// When the transaction that enqueued it began, in milliseconds since 1970.
-    var createdAtMilliseconds: Int64 { Int64((self.createdAt.timeIntervalSince1970 * 1000).rounded()) }
-}
-
-extension MessageTemplate {
-    /// The text for a message.
-    ///
-    /// - Throws: That the message has nothing for a place.
-    func part(of message: Message, _ what: String) throws(MessageRefusal) -> String {
-        do throws(MissingValue) {
-            return try self.text(for: message)
-        } catch {
-            throw MessageRefusal("no \(what): \(error)")
-        }
     }
 }

@@ -68,6 +68,19 @@ public final class SQSTransport: Transport {
     /// Waits until there are credentials and SQS has answered, or is out of reach.
     public func contact() async -> TransportHealth { await self.client.contact() }
 
+    /// Looks up the queue, where the configuration names one, and asks for an attribute of it (`GetQueueUrl`, `GetQueueAttributes`).
+    public func check() async -> TransportHealth {
+        guard let queue = self.configuration.queue.constant else { return await self.client.contact() }
+        return await self.client.check("queue “\(queue)”") {
+            let url = queue.contains("://") ? queue : try await self.queues.url(of: queue)
+            do {
+                _ = try await self.client.call("GetQueueAttributes", JSONText.object(["QueueUrl": url]))
+            } catch let failure as ServiceFailure where failure.meaning == .forbidden && !queue.contains("://") {
+                // Found by its name; a right to read attributes is not needed to send.
+            }
+        }
+    }
+
     /// Finishes the deliveries in flight, and closes the connections.
     public func close() async { await self.client.close() }
 
