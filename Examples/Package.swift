@@ -82,6 +82,16 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "AWS",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxAWS", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "RedisStreams",
             dependencies: [

@@ -1,6 +1,8 @@
 """What stands for AWS in the tests of OutboxAWS: a server, a proxy before it that can misbehave, and boto3 to read what has arrived.
 
-    python3 testbed.py moto|ministack [SEED]
+    python3 testbed.py moto|open|ministack [SEED]
+
+moto verifies signatures, “open” is moto that does not.
 
 Prints a line of JSON with its ports and an access key, then takes commands, a JSON object a line, and answers each with a line. It ends when
 its input does, and takes its children along.
@@ -39,8 +41,8 @@ class Backend:
         self.kind = kind
         self.child = None
         self.key, self.secret = "test", "test"
-        if kind == "moto":
-            self.start_moto()
+        if kind in ("moto", "open"):
+            self.start_moto(kind == "moto")
         else:
             self.start_ministack()
 
@@ -48,14 +50,17 @@ class Backend:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start_moto(self):
+    def start_moto(self, verifies):
         # The first three calls create who may do anything, and are not verified; all others are.
-        os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
+        if verifies:
+            os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
         from moto.server import ThreadedMotoServer
 
         server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
         server.start()
         self.port = server.get_host_and_port()[1]
+        if not verifies:
+            return
         iam = self.client("iam")
         iam.create_user(UserName="outbox")
         everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

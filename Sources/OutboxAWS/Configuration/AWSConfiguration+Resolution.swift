@@ -10,7 +10,8 @@ extension AWSConfiguration {
     }
 
     /// Asks the environment and the profile for what is not given.
-    func resolved(for service: AWSService, _ surroundings: Surroundings) throws(TransportConfigurationError) -> Resolved {
+    func resolved(for service: AWSService, _ surroundings: Surroundings) throws(TransportConfigurationError) -> Resolved
+    {
         let region =
             self.region ?? surroundings["AWS_REGION"] ?? surroundings["AWS_DEFAULT_REGION"]
             ?? SharedProfile(self.profile, surroundings)["region"]
@@ -19,7 +20,8 @@ extension AWSConfiguration {
                 "\(service.title): there is no region: give region=, or set AWS_REGION, or the region of a profile")
         }
         guard ServiceEndpoint.isRegion(region) else {
-            throw TransportConfigurationError("\(service.title): a region is small letters, digits and hyphens, such as eu-central-1")
+            throw TransportConfigurationError(
+                "\(service.title): a region is small letters, digits and hyphens, such as eu-central-1")
         }
         do throws(CredentialError) {
             let endpoint = try ServiceEndpoint(service, given: self.endpoint, region: region, surroundings)

@@ -74,7 +74,9 @@ struct AWSParameters {
         if let source = try self.choice("credentials", sources) { configuration.credentials = source }
         if let time = try self.duration("connect_timeout") { configuration.connection.connectTimeout = time }
         if let time = try self.duration("timeout") { configuration.connection.timeout = time }
-        if let number = try self.number("connections", 1...10_000) { configuration.connection.maximumConnections = number }
+        if let number = try self.number("connections", 1...10_000) {
+            configuration.connection.maximumConnections = number
+        }
         if let text = self.text("proxy") { configuration.connection.proxy = text }
         for parameter in TLSSettings.Parameter.allCases {
             if let text = self.text(parameter.rawValue) { try configuration.connection.tls.set(parameter, to: text) }
@@ -98,10 +100,12 @@ extension BrokerURL {
         }
         if url.user != nil {
             throw TransportConfigurationError(
-                "an address of \(kind) has no user and no password: credentials come from the environment, a profile or a role")
+                "an address of \(kind) has no user and no password: credentials come from the environment, a profile or a role"
+            )
         }
         guard url.hosts.count == 1, url.hosts[0].port == 0, url.path?.isEmpty ?? true else {
-            throw TransportConfigurationError("an address is \(scheme)://NAME?region=…, with the name of one \(kind) alone")
+            throw TransportConfigurationError(
+                "an address is \(scheme)://NAME?region=…, with the name of one \(kind) alone")
         }
         return (url.hosts[0].name, url.parameters)
     }

@@ -14,7 +14,8 @@ extension CredentialFetcher {
             guard Self.mayBeTrusted(full) else {
                 throw CredentialError(
                     .invalid,
-                    "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or its container agent")
+                    "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https:// nor an address of this machine or its container agent"
+                )
             }
             url = full
         } else {
@@ -48,7 +49,9 @@ extension CredentialFetcher {
             return host == "::1" || host == "fd00:ec2::23"
         }
         host = host.prefix { $0 != ":" }
-        let isLoopback = host.hasPrefix("127.") && host.split(separator: ".").count == 4 && host.allSatisfy { $0.isNumber || $0 == "." }
+        let isLoopback =
+            host.hasPrefix("127.") && host.split(separator: ".").count == 4
+            && host.allSatisfy { $0.isNumber || $0 == "." }
         return host == "localhost" || host == "169.254.170.2" || host == "169.254.170.23" || isLoopback
     }
 

@@ -30,19 +30,12 @@ extension CredentialFetcher {
             "POST", endpoint.url, headers: [HTTPHeader("content-type", "application/x-www-form-urlencoded")],
             body: Array(body.utf8))
         let answer = String(decoding: try await self.send(request, to: "STS", self.http), as: UTF8.self)
-        guard let id = Self.element("AccessKeyId", of: answer), let secret = Self.element("SecretAccessKey", of: answer),
-            let sessionToken = Self.element("SessionToken", of: answer)
+        guard let id = XMLText.element("AccessKeyId", of: answer),
+            let secret = XMLText.element("SecretAccessKey", of: answer),
+            let sessionToken = XMLText.element("SessionToken", of: answer)
         else { throw CredentialError(.failed, "STS answered with something that is no access key") }
         return try CredentialAnswer.credentials(
-            id, secret, sessionToken, expiration: Self.element("Expiration", of: answer), from: "STS")
-    }
-
-    /// The text of an element of XML that has neither attributes nor children. Keys and tokens have no character that is escaped.
-    static func element(_ name: String, of xml: String) -> String? {
-        guard let start = xml.firstRange(of: "<\(name)>"),
-            let end = xml[start.upperBound...].firstRange(of: "</\(name)>")
-        else { return nil }
-        return String(xml[start.upperBound..<end.lowerBound])
+            id, secret, sessionToken, expiration: XMLText.element("Expiration", of: answer), from: "STS")
     }
 }
 

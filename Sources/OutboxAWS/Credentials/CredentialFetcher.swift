@@ -68,7 +68,8 @@ struct CredentialFetcher: Sendable {
         }
         if let key = profile.foreignSource {
             throw CredentialError(
-                .invalid, "the profile “\(profile.name)” uses \(key), which is not known here: give credentials by a closure")
+                .invalid,
+                "the profile “\(profile.name)” uses \(key), which is not known here: give credentials by a closure")
         }
         throw CredentialError(.notConfigured, "the profile “\(profile.name)” has no credentials")
     }

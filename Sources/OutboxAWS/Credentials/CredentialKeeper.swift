@@ -86,7 +86,9 @@ final class CredentialKeeper: Sendable {
             defer { state = State(credentials: credentials) }
             return state.credentials != credentials
         }
-        if isNew { self.logger.debug("There are new credentials", metadata: [LogKey.key: "\(credentials.accessKeyID)"]) }
+        if isNew {
+            self.logger.debug("There are new credentials", metadata: [LogKey.key: "\(credentials.accessKeyID)"])
+        }
     }
 
     private func note(_ error: any Error) {

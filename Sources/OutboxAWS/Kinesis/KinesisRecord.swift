@@ -36,18 +36,23 @@ struct KinesisRecord: ServiceEntry, Hashable {
 
     /// Why a text can be no name of a stream; nil: it can.
     static func defect(ofStream name: String) -> String? {
-        let isName = (1...128).contains(name.utf8.count) && name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-                true
-            default: false
+        let isName =
+            (1...128).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                    true
+                default: false
+                }
             }
-        }
         if isName { return nil }
-        return "“\(name.prefix(150))” is no stream: a name is 1 to 128 letters, digits, hyphens, underscores and periods"
+        return
+            "“\(name.prefix(150))” is no stream: a name is 1 to 128 letters, digits, hyphens, underscores and periods"
     }
 
     /// Whether a text is a number below 2^128.
-    static func isHashKey(_ text: String) -> Bool { UInt128(text) != nil && text.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+    static func isHashKey(_ text: String) -> Bool {
+        UInt128(text) != nil && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
 }

@@ -63,12 +63,14 @@ struct PutRecords: ServiceAction {
     }
 
     func results(in body: [UInt8], count: Int) -> [EntryResult]? {
-        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)), answer.records.count == count else {
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)), answer.records.count == count
+        else {
             return nil
         }
         return answer.records.map { record in
             guard let code = record.errorCode else {
-                return record.sequenceNumber == nil ? .failed("Kinesis did not say what became of the record") : .delivered
+                return record.sequenceNumber == nil
+                    ? .failed("Kinesis did not say what became of the record") : .delivered
             }
             let reason = "Kinesis: \(code)\(record.errorMessage.map { ": \($0.prefix(400))" } ?? "")"
             return ServiceFailure.meaning(ofCode: code) == .throttled ? .throttled(reason) : .failed(reason)

@@ -94,7 +94,8 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             self.client.note(.down(reason))
             return request.indexes.map { _ in .unavailable(reason) }
         case .success(let response) where response.status == 200:
-            guard !response.isCut, let results = self.action.results(in: response.body, count: request.indexes.count) else {
+            guard !response.isCut, let results = self.action.results(in: response.body, count: request.indexes.count)
+            else {
                 let reason = "what answers is not \(self.client.service.title)"
                 self.client.note(.down(reason))
                 return request.indexes.map { _ in .unavailable(reason) }
@@ -107,22 +108,25 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     }
 
     private func outcomes(of results: [EntryResult], for request: MessageRequest) -> [Outcome] {
-        var isThrottled = false
         let hasDelivered = results.contains(.delivered)
-        let outcomes = zip(request.indexes, results).map { index, result -> Outcome in
+        // Where others of the request got through, the service as a whole is not down.
+        let isDelayed = results.contains { result in
             switch result {
-            case .delivered: return .delivered
-            case .refused(let reason): return .reject(reason)
-            case .throttled(let reason):
-                isThrottled = true
-                return self.sendAgain([index], after: self.client.throttle.next(), reason)
-            case .failed(let reason):
-                // Where others of the request got through, the service as a whole is not down.
-                return hasDelivered ? self.sendAgain([index], after: self.client.throttle.next(), reason) : .unavailable(reason)
+            case .throttled: true
+            case .failed: hasDelivered
+            case .delivered, .refused: false
             }
         }
-        if !isThrottled { self.client.throttle.reset() }
-        return outcomes
+        if !isDelayed { self.client.throttle.reset() }
+        let pause = isDelayed ? self.client.throttle.next() : .zero
+        return zip(request.indexes, results).map { index, result in
+            switch result {
+            case .delivered: .delivered
+            case .refused(let reason): .reject(reason)
+            case .failed(let reason) where !hasDelivered: .unavailable(reason)
+            case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause, reason)
+            }
+        }
     }
 
     private func outcomes(of failure: ServiceFailure, for request: MessageRequest) -> [Outcome] {

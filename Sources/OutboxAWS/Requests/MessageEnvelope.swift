@@ -45,7 +45,8 @@ enum MessageEnvelope {
     /// Whether a text is well written as JSON: control characters would take six bytes each, and U+FFFE and U+FFFF are refused by SQS.
     private static func isPlain(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy { scalar in
-            (scalar.value >= 0x20 && scalar.value & 0xFFFE != 0xFFFE) || scalar == "\t" || scalar == "\n" || scalar == "\r"
+            (scalar.value >= 0x20 && scalar.value & 0xFFFE != 0xFFFE) || scalar == "\t" || scalar == "\n"
+                || scalar == "\r"
         }
     }
 }

@@ -32,7 +32,8 @@ extension ServiceClient {
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
-                action, self, entries: places.map { entries[$0] }, addresses: addresses, isAlone: isAlone, forget: forget)
+                action, self, entries: places.map { entries[$0] }, addresses: addresses, isAlone: isAlone,
+                forget: forget)
             let part =
                 round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)
             let results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)

@@ -133,7 +133,9 @@ final class ServiceClient: Sendable {
     /// - Returns: Whether the request may be sent again at once.
     func learn(from failure: ServiceFailure, of request: HTTPRequest) -> Bool {
         if failure.mayBeAboutTime, let date = failure.date,
-            let signedAt = request.headers.first(where: { $0.name == "x-amz-date" }).flatMap({ UTCTime(basic: $0.value) })
+            let signedAt = request.headers.first(where: { $0.name == "x-amz-date" }).flatMap({
+                UTCTime(basic: $0.value)
+            })
         {
             switch self.clock.correct(to: date, signedAt: signedAt) {
             case .none: break

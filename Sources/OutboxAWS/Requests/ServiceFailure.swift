@@ -63,11 +63,13 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// Reads an answer with another status than 200.
     init(_ response: HTTPResponse) {
         let body = try? JSONDecoder().decode(Body.self, from: Data(response.body))
-        let type = body?.type ?? response.value(of: "x-amzn-errortype") ?? ""
+        // What stands before a service may answer with the XML of older protocols.
+        let text = body == nil ? String(decoding: response.body.prefix(4096), as: UTF8.self) : ""
+        let type = body?.type ?? response.value(of: "x-amzn-errortype") ?? XMLText.element("Code", of: text) ?? ""
         // `com.amazonaws.sqs#QueueDoesNotExist` in a body, `QueueDoesNotExist:http://…` in a header.
         let name = type.split(separator: "#").last?.split(separator: ":").first.map(String.init) ?? ""
         self.init(
-            status: response.status, code: name, message: body?.message ?? "",
+            status: response.status, code: name, message: body?.message ?? XMLText.element("Message", of: text) ?? "",
             date: response.value(of: "date").flatMap { UTCTime(httpDate: $0) })
     }
 
@@ -122,7 +124,10 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
             (.missing, ["QueueDoesNotExist", "NonExistentQueue", "QueueDeletedRecently", "ResourceNotFound"]),
             (
                 .unavailable,
-                ["InternalFailure", "InternalError", "InternalServer", "ServiceUnavailable", "RequestTimeout", "ResourceInUse"]
+                [
+                    "InternalFailure", "InternalError", "InternalServer", "ServiceUnavailable", "RequestTimeout",
+                    "ResourceInUse",
+                ]
             ),
         ] {
             for name in names { meanings[name] = meaning }
@@ -134,7 +139,10 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// Whether the request's time may be what is wrong.
     var mayBeAboutTime: Bool {
-        let names = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "InvalidSignature", "SignatureDoesNotMatch", "AuthFailure"]
+        let names = [
+            "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "InvalidSignature", "SignatureDoesNotMatch",
+            "AuthFailure",
+        ]
         return names.contains { self.code.hasPrefix($0) } || (self.status == 403 && self.code.isEmpty)
     }
 

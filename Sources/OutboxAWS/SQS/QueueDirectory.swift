@@ -56,7 +56,8 @@ final class QueueDirectory: Sendable {
         if let url = self.urls.withLock({ $0[name] }) { return url }
         let question = JSONText.object(["QueueName": name, "QueueOwnerAWSAccountId": self.account])
         let body = try await self.client.call("GetQueueUrl", question)
-        guard let answer = try? JSONDecoder().decode([String: String].self, from: Data(body)), let url = answer["QueueUrl"]
+        guard let answer = try? JSONDecoder().decode([String: String].self, from: Data(body)),
+            let url = answer["QueueUrl"]
         else { throw HTTPFailure(.notHTTP, "what answers is not SQS") }
         self.urls.withLock { urls in
             if urls.count >= Self.mostURLs { urls.removeAll() }

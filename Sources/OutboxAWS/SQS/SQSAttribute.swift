@@ -54,7 +54,8 @@ struct SQSAttribute: Sendable, Hashable {
                         + "that are refused; headers=folded sends it")
             }
             throw MessageRefusal(
-                "\(own.count + all.count) attributes, and SQS takes \(Self.maximumCount); headers=folded puts the rest into one")
+                "\(own.count + all.count) attributes, and SQS takes \(Self.maximumCount); headers=folded puts the rest into one"
+            )
         }
         let kept = valid.filter { $0.name != Self.folded }.prefix(Self.maximumCount - own.count - 1)
         let keptNames = Set(kept.map(\.name))

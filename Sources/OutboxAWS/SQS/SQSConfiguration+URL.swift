@@ -26,12 +26,14 @@ extension SQSConfiguration {
         self.init(queue: try MessageTemplate(name, of: "queue"))
         if let url = parameters.text("queue_url") {
             guard url.hasSuffix("/\(name)") else {
-                throw TransportConfigurationError("“queue_url” ends with a slash and the queue’s name, as it stands in the address")
+                throw TransportConfigurationError(
+                    "“queue_url” ends with a slash and the queue’s name, as it stands in the address")
             }
             self.queue = try MessageTemplate(url, of: "queue_url")
         }
         self.account = parameters.text("account")
-        if let encoding = try parameters.choice("encoding", ["text": Encoding.text, "base64": .base64, "envelope": .envelope])
+        if let encoding = try parameters.choice(
+            "encoding", ["text": Encoding.text, "base64": .base64, "envelope": .envelope])
         {
             self.content.encoding = encoding
         }

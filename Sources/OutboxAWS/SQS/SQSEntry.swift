@@ -34,8 +34,11 @@ struct SQSEntry: ServiceEntry, Hashable {
         let ownDelay = headers.removeValue(forKey: "sqs-delay")
         var own: [SQSAttribute] = []
         if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
-        if let name = content.enqueuedAtAttribute { own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds))) }
-        self.attributes = try SQSAttribute.attributes(own, headers: headers, content.encoding == .envelope ? .none : content.headers)
+        if let name = content.enqueuedAtAttribute {
+            own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds)))
+        }
+        self.attributes = try SQSAttribute.attributes(
+            own, headers: headers, content.encoding == .envelope ? .none : content.headers)
         self.group = try Self.group(of: message, isFIFO: self.queue.isFIFO, content.group)
         self.deduplicationID = self.queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
         self.delay = try Self.delay(of: message, ownDelay, isFIFO: self.queue.isFIFO, content.delay)
@@ -57,7 +60,8 @@ struct SQSEntry: ServiceEntry, Hashable {
             text = SQSText.isText(envelope) ? envelope : nil
         }
         guard let text else {
-            throw MessageRefusal("the payload is no text that SQS takes; encoding=base64 and encoding=envelope send any")
+            throw MessageRefusal(
+                "the payload is no text that SQS takes; encoding=base64 and encoding=envelope send any")
         }
         if text.isEmpty { throw MessageRefusal("the payload is empty, which SQS refuses; encoding=envelope sends it") }
         return text

@@ -10,12 +10,14 @@ struct SQSQueue: Sendable, Hashable {
     init(_ text: String) throws(MessageRefusal) {
         let isURL = text.hasPrefix("https://") || text.hasPrefix("http://")
         self.url = isURL ? text : nil
-        self.name = isURL ? text.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" : text
+        self.name =
+            isURL ? text.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" : text
         var stem = self.name[...]
         if self.isFIFO { stem = stem.dropLast(".fifo".count) }
         guard !stem.isEmpty, self.name.utf8.count <= 80, stem.utf8.allSatisfy(Self.isNameByte) else {
             throw MessageRefusal(
-                "“\(self.name.prefix(100))” is no queue: a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo")
+                "“\(self.name.prefix(100))” is no queue: a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo"
+            )
         }
     }
 

@@ -15,7 +15,8 @@ struct RequestSigner: Sendable {
         if let token = credentials.sessionToken { request.headers.append(HTTPHeader("x-amz-security-token", token)) }
         let (canonical, names) = Self.canonicalForm(of: request)
         let scope = "\(time.day)/\(self.region)/\(self.service)/aws4_request"
-        let text = "AWS4-HMAC-SHA256\n\(time.basic)\n\(scope)\n" + Hexadecimal.encoded(Digest.sha256(Array(canonical.utf8)))
+        let text =
+            "AWS4-HMAC-SHA256\n\(time.basic)\n\(scope)\n" + Hexadecimal.encoded(Digest.sha256(Array(canonical.utf8)))
         var key = Array("AWS4\(credentials.secretAccessKey)".utf8)
         for part in [time.day, self.region, self.service, "aws4_request", text] {
             key = Digest.hmacSHA256(Array(part.utf8), key: key)
@@ -35,7 +36,8 @@ struct RequestSigner: Sendable {
         headers.append(("host", url.host))
         headers.sort { $0.0 < $1.0 }
         let names = headers.map(\.0).joined(separator: ";")
-        let lines = [request.method, url.canonicalPath, url.canonicalQuery]
+        let lines =
+            [request.method, url.canonicalPath, url.canonicalQuery]
             + headers.map { "\($0):\($1)" } + ["", names, Hexadecimal.encoded(Digest.sha256(request.body))]
         return (lines.joined(separator: "\n"), names)
     }

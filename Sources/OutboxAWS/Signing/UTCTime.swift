@@ -51,7 +51,8 @@ struct UTCTime: Sendable, Hashable, Comparable {
         guard fields.count == 8, fields[7] == "GMT", let month = Self.months.firstIndex(of: String(fields[2])) else {
             return nil
         }
-        self.init([Int64(fields[3]), Int64(month + 1)] + [fields[1], fields[4], fields[5], fields[6]].map { Int64($0) })
+        self.init(
+            [Int64(fields[3]), Int64(month + 1)] + [fields[1], fields[4], fields[5], fields[6]].map { Int64($0) })
     }
 
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -1,6 +1,7 @@
 import Logging
 import Outbox
 import OutboxAMQP
+import OutboxAWS
 import OutboxKafka
 import OutboxRuntime
 
@@ -11,20 +12,25 @@ struct BrokerSink: Hashable, Sendable {
     private enum Kind: CaseIterable {
         case amqp
         case kafka
+        case sqs
+        case kinesis
 
         /// The schemes of its addresses, and the ports of hosts that name none.
         var ports: [String: Int] {
             switch self {
             case .amqp: AMQPConfiguration.ports
             case .kafka: KafkaConfiguration.ports
+            case .sqs: SQSConfiguration.ports
+            case .kinesis: KinesisConfiguration.ports
             }
         }
 
-        /// What the variables with user and password begin with.
-        var variable: String {
+        /// What the variables with user and password begin with; nil: its credentials come from elsewhere.
+        var variable: String? {
             switch self {
             case .amqp: "OUTBOX_AMQP"
             case .kafka: "OUTBOX_KAFKA"
+            case .sqs, .kinesis: nil
             }
         }
     }
@@ -55,6 +61,8 @@ struct BrokerSink: Hashable, Sendable {
             switch self.kind {
             case .amqp: return try AMQPTransport(address, logger: logger)
             case .kafka: return try KafkaTransport(address, logger: logger)
+            case .sqs: return try SQSTransport(address, logger: logger)
+            case .kinesis: return try KinesisTransport(address, logger: logger)
             }
         } catch {
             throw CommandFailure(.usage, "--route: the address of a broker: \(error)")
@@ -63,14 +71,15 @@ struct BrokerSink: Hashable, Sendable {
 
     /// The address with the user and the password that it leaves out.
     private func completeAddress(_ environment: [String: String]) throws(TransportConfigurationError) -> String {
+        guard let variable = self.kind.variable else { return self.address }
         let url: BrokerURL
         do throws(InvalidText) {
             url = try BrokerURL(self.address, ports: self.kind.ports)
         } catch {
             throw TransportConfigurationError(error)
         }
-        guard let user = url.user ?? environment["\(self.kind.variable)_USERNAME"],
-            let password = url.password ?? environment["\(self.kind.variable)_PASSWORD"]
+        guard let user = url.user ?? environment["\(variable)_USERNAME"],
+            let password = url.password ?? environment["\(variable)_PASSWORD"]
         else { return self.address }
         return BrokerURL.address(self.address, user: user, password: password)
     }

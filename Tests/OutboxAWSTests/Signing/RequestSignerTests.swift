@@ -19,7 +19,8 @@ import Testing
     }
 
     private static let sendMessages = [
-        HTTPHeader("content-type", "application/x-amz-json-1.0"), HTTPHeader("x-amz-target", "AmazonSQS.SendMessageBatch"),
+        HTTPHeader("content-type", "application/x-amz-json-1.0"),
+        HTTPHeader("x-amz-target", "AmazonSQS.SendMessageBatch"),
     ]
 
     private static let vectors = [
@@ -33,7 +34,8 @@ import Testing
             description: "post-x-www-form-urlencoded",
             request: HTTPRequest(
                 "POST", "https://example.amazonaws.com/",
-                headers: [HTTPHeader("Content-Type", "application/x-www-form-urlencoded")], body: Array("Param1=value1".utf8)),
+                headers: [HTTPHeader("Content-Type", "application/x-www-form-urlencoded")],
+                body: Array("Param1=value1".utf8)),
             signature: "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
         Vector(
             description: "get-vanilla-query-order-key-case",
@@ -53,7 +55,8 @@ import Testing
         Vector(
             description: "the scheme’s own port",
             request: HTTPRequest(
-                "POST", "https://sqs.eu-central-1.amazonaws.com:443/", headers: sendMessages, body: Array("{\"ü\":1}".utf8)),
+                "POST", "https://sqs.eu-central-1.amazonaws.com:443/", headers: sendMessages,
+                body: Array("{\"ü\":1}".utf8)),
             service: "sqs", region: "eu-central-1",
             signature: "1c5f0f4afbf473862cf80e84561912622381702309ffb5b6a8f70bfa7536a778"),
     ]
@@ -73,7 +76,8 @@ import Testing
     @Test func everythingThatIsSentIsSigned() {
         let request = HTTPRequest("POST", "https://a.b/", headers: [HTTPHeader("x-b", "  two   words ")], body: [1])
         func signature(_ request: HTTPRequest) -> String {
-            RequestSigner(service: "s", region: "r").signed(request, with: Self.credentials, at: Self.time).headers.last!.value
+            RequestSigner(service: "s", region: "r").signed(request, with: Self.credentials, at: Self.time).headers
+                .last!.value
         }
         let original = signature(request)
         var changed = request

@@ -33,6 +33,8 @@ import Testing
         #expect(UTCTime(httpDate: "Sun, 30 Aug 2015 12:36:00 GMT")?.seconds == 1_440_938_160)
     }
 
-    @Test(arguments: ["", "Sunday, 30-Aug-15 12:36:00 GMT", "Sun, 30 Foo 2015 12:36:00 GMT", "Sun, 30 Aug 2015 25:36:00 GMT"])
+    @Test(arguments: [
+        "", "Sunday, 30-Aug-15 12:36:00 GMT", "Sun, 30 Foo 2015 12:36:00 GMT", "Sun, 30 Aug 2015 25:36:00 GMT",
+    ])
     func refusesWhatIsNoHeadersDate(_ text: String) { #expect(UTCTime(httpDate: text) == nil) }
 }

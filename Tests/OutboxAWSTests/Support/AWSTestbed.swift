@@ -7,6 +7,8 @@ final class AWSTestbed: Sendable {
     enum Kind: String, Sendable {
         /// Verifies signatures.
         case moto
+        /// Verifies none.
+        case open
         /// Strict about FIFO queues and limits; any key will do.
         case ministack
     }

@@ -14,7 +14,8 @@ struct EnvelopeReader: Decodable {
     init(_ data: Data) throws { self = try JSONDecoder().decode(EnvelopeReader.self, from: data) }
 
     var bytes: [UInt8] {
-        self.payload.map { Array($0.utf8) } ?? self.payloadBase64.flatMap { Data(base64Encoded: $0) }.map { Array($0) } ?? []
+        self.payload.map { Array($0.utf8) } ?? self.payloadBase64.flatMap { Data(base64Encoded: $0) }.map { Array($0) }
+            ?? []
     }
 
     var received: ReceivedMessage {

@@ -1,0 +1,157 @@
+import Outbox
+import OutboxTesting
+import Testing
+
+@testable import OutboxAWS
+
+@Suite(.timeLimit(.minutes(1))) struct SQSEntryTests {
+    private func entry(
+        _ new: NewMessage, queue: MessageTemplate = "orders", _ content: SQSConfiguration.Content = .init()
+    ) throws -> SQSEntry {
+        try SQSEntry(message(new), queue: queue, content)
+    }
+
+    private func refusal(
+        _ new: NewMessage, queue: MessageTemplate = "orders", _ content: SQSConfiguration.Content = .init()
+    ) -> String {
+        do {
+            _ = try self.entry(new, queue: queue, content)
+            return ""
+        } catch {
+            return (error as? MessageRefusal)?.reason ?? "\(error)"
+        }
+    }
+
+    // MARK: Text
+
+    @Test(arguments: [
+        "\t", "\n", "\r", " ", "\u{7F}", "\u{D7FF}", "\u{E000}", "\u{FFFD}", "\u{10000}", "\u{10FFFF}", "ü",
+        "\u{1FFFE}",
+    ])
+    func takesTheCharactersThatSQSTakes(_ text: String) throws { #expect(try self.entry(.text(text)).body == text) }
+
+    @Test(arguments: [
+        "\u{0}", "\u{1}", "\u{8}", "\u{B}", "\u{C}", "\u{E}", "\u{1F}", "\u{FFFE}", "\u{FFFF}", "a\u{FFFF}b",
+    ])
+    func refusesOthers(_ text: String) throws {
+        #expect(self.refusal(.text(text)).contains("encoding=base64"))
+        #expect(try self.entry(.text(text), .init(encoding: .base64)).body.isEmpty == false)
+        #expect(SQSText.isText(try self.entry(.text(text), .init(encoding: .envelope)).body))
+    }
+
+    @Test func refusesWhatIsNoText() throws {
+        let message = NewMessage(to: "orders", payload: [0xFF, 0xFE])
+        #expect(self.refusal(message).contains("encoding=base64"))
+        #expect(try self.entry(message, .init(encoding: .base64)).body == "//4=")
+        let envelope = try EnvelopeReader(.init(try self.entry(message, .init(encoding: .envelope)).body.utf8))
+        #expect(envelope.bytes == [0xFF, 0xFE])
+    }
+
+    @Test func refusesAnEmptyPayload() throws {
+        #expect(self.refusal(.text("")).contains("empty"))
+        #expect(self.refusal(.text(""), .init(encoding: .base64)).contains("empty"))
+        #expect(
+            try EnvelopeReader(.init(try self.entry(.text(""), .init(encoding: .envelope)).body.utf8)).bytes.isEmpty)
+    }
+
+    @Test func anEnvelopeHasAllOfAMessage() throws {
+        let entry = try self.entry(
+            .text("a\"\n", key: "k", headers: ["b": "", "c d": "ö\u{1}"]), .init(encoding: .envelope))
+        let envelope = try EnvelopeReader(.init(entry.body.utf8))
+        #expect(envelope.payload == "a\"\n" && envelope.key == "k" && envelope.route == "orders")
+        #expect(envelope.headers == ["b": "", "c d": "ö\u{1}"])
+        #expect(entry.attributes == [SQSAttribute(name: "outbox-id", value: "\(envelope.id)")])
+        #expect(envelope.enqueuedAt == 1_700_000_000_000)
+    }
+
+    @Test func refusesWhatIsTooLargeWithItsAttributes() throws {
+        let own = 9 + 6 + 1
+        #expect(
+            try self.entry(.text(String(repeating: "a", count: SQSEntry.maximumBytes)), .init(idAttribute: nil))
+                .byteCount == 1_048_576)
+        #expect(self.refusal(.text(String(repeating: "a", count: SQSEntry.maximumBytes - own + 30))).contains("bytes"))
+        #expect(self.refusal(.text("a", headers: ["b": String(repeating: "c", count: 1_048_576)])).contains("bytes"))
+    }
+
+    // MARK: Attributes
+
+    @Test func headersAreAttributes() throws {
+        let entry = try self.entry(
+            .text("a", headers: ["traceparent": "00-1", "B": "ö"]), .init(enqueuedAtAttribute: "at"))
+        #expect(entry.attributes.map(\.name) == ["outbox-id", "at", "B", "traceparent"])
+        #expect(entry.attributes.map(\.value).dropFirst() == ["1700000000000", "ö", "00-1"])
+    }
+
+    private static func headers(_ count: Int) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: (0..<count).map { ("h\($0)", "v\($0)") })
+    }
+
+    @Test func asManyAsFit() throws {
+        #expect(try self.entry(.text("a", headers: Self.headers(9))).attributes.count == 10)
+        #expect(self.refusal(.text("a", headers: Self.headers(10))).contains("11 attributes"))
+        #expect(try self.entry(.text("a", headers: Self.headers(10)), .init(idAttribute: nil)).attributes.count == 10)
+        #expect(try self.entry(.text("a", headers: Self.headers(30)), .init(headers: .none)).attributes.count == 1)
+    }
+
+    @Test(arguments: [
+        ["a b": "x"], ["AWS.x": "x"], ["amazon.x": "x"], [".x": "x"], ["x.": "x"], ["x..y": "x"], ["ö": "x"], ["x": ""],
+        ["x": "\u{0}"], [String(repeating: "n", count: 257): "x"],
+    ])
+    func refusesWhatIsNoAttribute(_ headers: [String: String]) throws {
+        #expect(self.refusal(.text("a", headers: headers)).contains("headers=folded"))
+        let folded = try self.entry(.text("a", headers: headers), .init(headers: .folded)).attributes
+        #expect(folded.map(\.name) == ["outbox-id", "outbox-headers"])
+    }
+
+    @Test func theRestIsFolded() throws {
+        let attributes = try self.entry(.text("a", headers: Self.headers(10)), .init(headers: .folded)).attributes
+        #expect(attributes.count == 10)
+        #expect(attributes.last == SQSAttribute(name: "outbox-headers", value: #"{"h8":"v8","h9":"v9"}"#))
+        #expect(self.refusal(.text("a", headers: ["b c": "\u{FFFF}"]), .init(headers: .folded)).contains("U+FFFE"))
+        // What fits is not folded.
+        #expect(
+            try self.entry(.text("a", headers: Self.headers(9)), .init(headers: .folded)).attributes.last?.name == "h8")
+    }
+
+    // MARK: FIFO
+
+    @Test func aFIFOQueueHasGroupsByKey() throws {
+        let entry = try self.entry(.text("a", key: "customer-1"), queue: "orders.fifo")
+        #expect(entry.group == "customer-1" && entry.delay == nil)
+        #expect(entry.deduplicationID == "\(entry.attributes[0].value)-1700000000000")
+        let other = try self.entry(.text("a"), queue: "orders.fifo")
+        #expect(other.group == other.attributes[0].value)
+        let standard = try self.entry(.text("a", key: "k"))
+        #expect(standard.group == nil && standard.deduplicationID == nil)
+        #expect(try self.entry(.text("a", key: "k"), .init(group: "{key}")).group == "k")
+    }
+
+    @Test(arguments: ["", " ", "a b", "ключ", "a\n", String(repeating: "k", count: 129)])
+    func aKeyThatIsNoGroupIsHashed(_ key: String) {
+        let group = SQSEntry.identifier(key)
+        #expect(group.hasPrefix("sha256-") && group.utf8.count == 71)
+        #expect(group == SQSEntry.identifier(key) && group != SQSEntry.identifier(key + "x"))
+    }
+
+    @Test(arguments: ["a", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", String(repeating: "k", count: 128)])
+    func aKeyThatIsAGroupStays(_ key: String) { #expect(SQSEntry.identifier(key) == key) }
+
+    // MARK: Queue and delay
+
+    @Test func theQueueIsATemplatesText() throws {
+        #expect(try self.entry(.text("a"), queue: "{route}.fifo").target == "orders.fifo")
+        #expect(self.refusal(.text("a", route: nil), queue: "{route}").contains("no route"))
+        #expect(self.refusal(.text("a", route: "a b"), queue: "{route}").contains("is no queue"))
+        let url = try self.entry(.text("a"), queue: "https://h/1/{route}.fifo")
+        #expect(url.target == "https://h/1/orders.fifo" && url.queue.isFIFO)
+    }
+
+    @Test func aDelay() throws {
+        #expect(try self.entry(.text("a"), .init(delay: "30s")).delay == 30)
+        #expect(try self.entry(.text("a", headers: ["sqs-delay": "1500ms"]), .init(delay: "30s")).delay == 2)
+        #expect(try self.entry(.text("a", headers: ["sqs-delay": "0"])).attributes.count == 1, "it is not delivered")
+        #expect(self.refusal(.text("a", headers: ["sqs-delay": "16m"])).contains("15 minutes"))
+        #expect(self.refusal(.text("a", headers: ["sqs-delay": "soon"])).contains("15 minutes"))
+        #expect(self.refusal(.text("a", headers: ["sqs-delay": "1s"]), queue: "o.fifo").contains("FIFO"))
+    }
+}
