@@ -15,7 +15,7 @@ extension CredentialFetcher {
 
     /// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
     func assume(_ role: String, tokenFile: String, session: String?) async throws -> AWSCredentials {
-        // Read each time: whoever issues the token replaces it before it expires.
+        // Read each time: the token is replaced before it expires.
         guard let token = self.surroundings.text(ofFile: tokenFile) else {
             throw CredentialError(.invalid, "the file with the web identity’s token cannot be read")
         }
