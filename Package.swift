@@ -198,7 +198,7 @@ let package = Package(
         .testTarget(
             name: "PublicNamesTests",
             dependencies: [
-                "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxKafka", "OutboxPostgres", "OutboxTesting",
+                "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxTesting",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

@@ -3,6 +3,7 @@ import Logging
 import NeighbourNames
 import Outbox
 import OutboxAMQP
+import OutboxAWS
 import OutboxKafka
 import OutboxPostgres
 import OutboxTesting
@@ -51,7 +52,7 @@ import Testing
             LibPQRow.self, LibPQValue.self, OutboxMigrator.self, OutboxJanitor.self, OutboxStatus.self,
             PostgresOutbox.self,
             PostgresStore.self, Destination.self, Outcome.self, Settlement.self, RelayEvent.self, AMQPTransport.self,
-            KafkaTransport.self, InMemoryOutbox.self, ManualClock.self,
+            KafkaTransport.self, SQSTransport.self, KinesisTransport.self, InMemoryOutbox.self, ManualClock.self,
         ]
         #expect(types.allSatisfy { String(reflecting: $0).hasPrefix("Outbox") })
     }

@@ -191,6 +191,8 @@ class Proxy:
         self.server = None
         self.port = None
         self.requests = []
+        # moto loses records that come at the same time: it counts a shard's sequence without a lock.
+        self.turn = asyncio.Semaphore(1 if backend.kind in ("moto", "open") else 1000)
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port or 0, limit=1 << 26)
@@ -323,6 +325,10 @@ class Proxy:
         return 200, headers, json.dumps(answer).encode()
 
     async def forward(self, lines, body):
+        async with self.turn:
+            return await self.exchange_with_backend(lines, body)
+
+    async def exchange_with_backend(self, lines, body):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.backend.port, limit=1 << 26)
         try:
             kept = [

@@ -1,4 +1,5 @@
 public import Outbox
+import OutboxHTTP
 
 /// How transports reach AWS: where it is, who they are, and how long they wait. The same for each service.
 public struct AWSConfiguration: Sendable {
@@ -56,7 +57,9 @@ public struct AWSConfiguration: Sendable {
 extension AWSConfiguration: CustomStringConvertible {
     /// Region, endpoint and profile as parameters of an address; nothing that is secret.
     public var description: String {
-        [("region", self.region), ("endpoint", self.endpoint), ("profile", self.profile)]
+        // An endpoint with a user is refused later, and may be printed before.
+        let endpoint = self.endpoint.flatMap(HTTPRequest.origin)
+        return [("region", self.region), ("endpoint", endpoint), ("profile", self.profile)]
             .compactMap { name, value in value.map { "\(name)=\($0)" } }
             .joined(separator: "&")
     }

@@ -5,12 +5,12 @@ extension KinesisConfiguration {
     /// The scheme of addresses. They have no port.
     package static let ports = ["kinesis": 0]
 
-    private static let parameters = ["partition_key", "explicit_hash_key", "content"]
+    private static let parameters = ["partition_key", "explicit_hash_key", "content", "linger"]
 
     /// Reads an address: `kinesis://STREAM?region=eu-central-1`. The stream is a name or a template: `kinesis://events`, `kinesis://{route}`.
     ///
     /// The parameters are those of the properties: `partition_key` and `explicit_hash_key` (templates), `content` (`payload`,
-    /// `envelope`); and those of ``AWSConfiguration``: `region`, `endpoint`, `profile`, `credentials` (`standard`, `environment`,
+    /// `envelope`), `linger`; and those of ``AWSConfiguration``: `region`, `endpoint`, `profile`, `credentials` (`standard`, `environment`,
     /// `profile`, `web_identity`, `container`, `instance`), `connect_timeout`, `timeout`, `connections`, `proxy`, `ca_file`, `cert_file`,
     /// `key_file`, `verify_peer`, `verify_host`. A time is `30s`, `500ms` or `2m`; a bare number is seconds.
     ///
@@ -24,14 +24,18 @@ extension KinesisConfiguration {
         if let content = try parameters.choice("content", ["payload": Content.payload, "envelope": .envelope]) {
             self.content = content
         }
+        if let time = try parameters.duration("linger") { self.linger = time }
         self.aws = try parameters.configuration()
         try self.validate()
     }
 
     /// Refuses what cannot be used.
     func validate() throws(TransportConfigurationError) {
-        if let stream = self.stream.constant, let defect = KinesisRecord.defect(ofStream: stream) {
-            throw TransportConfigurationError("Kinesis: \(defect)")
+        guard self.linger >= .zero, self.linger <= .seconds(60) else {
+            throw TransportConfigurationError("Kinesis: “linger” is a time of up to a minute")
+        }
+        if let stream = self.stream.constant, !KinesisRecord.isStream(stream) {
+            throw TransportConfigurationError("Kinesis: that is no stream: \(KinesisRecord.rule)")
         }
         if let key = self.explicitHashKey?.constant, !KinesisRecord.isHashKey(key) {
             throw TransportConfigurationError("Kinesis: an explicit hash key is a number from 0 to 2^128 - 1")

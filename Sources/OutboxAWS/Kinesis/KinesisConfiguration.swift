@@ -11,18 +11,21 @@ public struct KinesisConfiguration: Sendable {
     public var explicitHashKey: MessageTemplate?
     /// What a record's data are. Default ``Content/payload``.
     public var content: Content
+    /// How long a batch that fills no request waits for others of its destination. At most a minute; default 0: what waits already shares requests.
+    public var linger: Duration
     /// How AWS is reached.
     public var aws: AWSConfiguration
 
     /// Creates a configuration.
     public init(
         stream: MessageTemplate, partitionKey: MessageTemplate? = nil, explicitHashKey: MessageTemplate? = nil,
-        content: Content = .payload, aws: AWSConfiguration = AWSConfiguration()
+        content: Content = .payload, linger: Duration = .zero, aws: AWSConfiguration = AWSConfiguration()
     ) {
         self.stream = stream
         self.partitionKey = partitionKey
         self.explicitHashKey = explicitHashKey
         self.content = content
+        self.linger = linger
         self.aws = aws
     }
 

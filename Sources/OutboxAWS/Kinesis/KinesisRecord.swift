@@ -17,7 +17,9 @@ struct KinesisRecord: ServiceEntry, Hashable {
     /// - Throws: Why Kinesis would never take it.
     init(_ message: Message, _ configuration: KinesisConfiguration) throws(MessageRefusal) {
         let stream = try configuration.stream.part(of: message, "stream")
-        if let defect = Self.defect(ofStream: stream) { throw MessageRefusal(defect) }
+        guard Self.isStream(stream) else {
+            throw MessageRefusal("“\(stream.prefix(150))” is no stream: \(Self.rule)")
+        }
         self.stream = stream
         let key =
             try configuration.partitionKey?.part(of: message, "partition key") ?? message.key ?? String(message.id)
@@ -34,10 +36,12 @@ struct KinesisRecord: ServiceEntry, Hashable {
         }
     }
 
-    /// Why a text can be no name of a stream; nil: it can.
-    static func defect(ofStream name: String) -> String? {
-        let isName =
-            (1...128).contains(name.utf8.count)
+    /// What a name is.
+    static let rule = "a name is 1 to 128 letters, digits, hyphens, underscores and periods"
+
+    /// Whether a text can be the name of a stream.
+    static func isStream(_ name: String) -> Bool {
+        (1...128).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -46,9 +50,6 @@ struct KinesisRecord: ServiceEntry, Hashable {
                 default: false
                 }
             }
-        if isName { return nil }
-        return
-            "“\(name.prefix(150))” is no stream: a name is 1 to 128 letters, digits, hyphens, underscores and periods"
     }
 
     /// Whether a text is a number below 2^128.

@@ -21,6 +21,7 @@ public final class KinesisTransport: Transport {
     private let configuration: KinesisConfiguration
     private let action: PutRecords
     private let client: ServiceClient
+    private let gatherer: BatchGatherer
 
     /// Creates a transport; nothing is connected before ``run()``.
     ///
@@ -37,6 +38,7 @@ public final class KinesisTransport: Transport {
         try configuration.validate()
         self.configuration = configuration
         self.action = PutRecords(configuration: configuration)
+        self.gatherer = BatchGatherer(linger: configuration.linger, fullCount: self.action.packer.maximumCount)
         self.client = try ServiceClient(
             .kinesis, configuration.aws, logger, surroundings: surroundings, clock: clock)
     }
@@ -62,9 +64,11 @@ public final class KinesisTransport: Transport {
     ///   `Outcome.unavailable` where Kinesis is out of reach, the credentials are refused, or the one stream is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
-        try await self.client.deliver(
-            batch, by: self.action, keyOrder: .oneAtATime,
-            find: { names in Dictionary(uniqueKeysWithValues: names.map { ($0, .known($0)) }) })
+        try await self.gatherer.deliver(batch) { batch in
+            try await self.client.deliver(
+                batch, by: self.action, keyOrder: .oneAtATime,
+                find: { names in Dictionary(uniqueKeysWithValues: names.map { ($0, .known($0)) }) })
+        }
     }
 
     /// Waits until there are credentials and Kinesis has answered, or is out of reach.

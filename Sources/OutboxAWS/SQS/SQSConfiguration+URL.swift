@@ -7,14 +7,14 @@ extension SQSConfiguration {
 
     private static let parameters = [
         "queue_url", "account", "encoding", "headers", "id_attribute", "enqueued_at_attribute", "group",
-        "deduplication_id", "delay", "key_order",
+        "deduplication_id", "delay", "key_order", "linger",
     ]
 
     /// Reads an address: `sqs://QUEUE?region=eu-central-1`. The queue is a name or a template: `sqs://orders`, `sqs://{route}.fifo`.
     ///
     /// The parameters are those of the properties: `queue_url` (a template; ends with a slash and the queue's name), `account`, `encoding` (`text`, `base64`, `envelope`), `headers`
     /// (`attributes`, `folded`, `none`), `id_attribute` and `enqueued_at_attribute` (empty: none), `group`, `deduplication_id` and `delay`
-    /// (templates), `key_order` (`one_at_a_time`, `pipelined`); and those of ``AWSConfiguration``: `region`, `endpoint`, `profile`,
+    /// (templates), `key_order` (`one_at_a_time`, `pipelined`), `linger`; and those of ``AWSConfiguration``: `region`, `endpoint`, `profile`,
     /// `credentials` (`standard`, `environment`, `profile`, `web_identity`, `container`, `instance`), `connect_timeout`, `timeout`,
     /// `connections`, `proxy`, `ca_file`, `cert_file`, `key_file`, `verify_peer`, `verify_host`. A time is `30s`, `500ms` or `2m`; a bare
     /// number is seconds.
@@ -48,22 +48,23 @@ extension SQSConfiguration {
         self.content.delay = try parameters.template("delay")
         let orders: [String: BatchSchedule.KeyOrder] = ["one_at_a_time": .oneAtATime, "pipelined": .pipelined]
         if let order = try parameters.choice("key_order", orders) { self.keyOrder = order }
+        if let time = try parameters.duration("linger") { self.linger = time }
         self.aws = try parameters.configuration()
         try self.validate()
     }
 
     /// Refuses what cannot be used, or does not go together.
     func validate() throws(TransportConfigurationError) {
+        guard self.linger >= .zero, self.linger <= .seconds(60) else {
+            throw TransportConfigurationError("SQS: “linger” is a time of up to a minute")
+        }
         func require(_ condition: Bool, _ complaint: String) throws(TransportConfigurationError) {
             if !condition { throw TransportConfigurationError("SQS: \(complaint)") }
         }
         let isFIFO = self.queue.text.hasSuffix(".fifo")
+        // What was typed is not repeated: a character that is missing makes something else the queue.
         if let queue = self.queue.constant {
-            do throws(MessageRefusal) {
-                _ = try SQSQueue(queue)
-            } catch {
-                throw TransportConfigurationError("SQS: \(error.reason)")
-            }
+            try require((try? SQSQueue(queue)) != nil, "that is no queue: \(SQSQueue.rule)")
         }
         try require(
             self.account.map { $0.utf8.count == 12 && $0.allSatisfy { $0.isASCII && $0.isNumber } } ?? true,

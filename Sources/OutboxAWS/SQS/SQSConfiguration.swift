@@ -11,18 +11,22 @@ public struct SQSConfiguration: Sendable {
     /// How many messages of one key may be on their way. ``/Outbox/BatchSchedule/KeyOrder/pipelined`` cannot be had with a FIFO queue. Default:
     /// one at a time.
     public var keyOrder: BatchSchedule.KeyOrder
+    /// How long a batch that fills no request waits for others of its destination. At most a minute; default 0: what waits already shares requests.
+    public var linger: Duration
     /// How AWS is reached.
     public var aws: AWSConfiguration
 
     /// Creates a configuration.
     public init(
         queue: MessageTemplate, account: String? = nil, content: Content = Content(),
-        keyOrder: BatchSchedule.KeyOrder = .oneAtATime, aws: AWSConfiguration = AWSConfiguration()
+        keyOrder: BatchSchedule.KeyOrder = .oneAtATime, linger: Duration = .zero,
+        aws: AWSConfiguration = AWSConfiguration()
     ) {
         self.queue = queue
         self.account = account
         self.content = content
         self.keyOrder = keyOrder
+        self.linger = linger
         self.aws = aws
     }
 

@@ -15,11 +15,12 @@ struct SQSQueue: Sendable, Hashable {
         var stem = self.name[...]
         if self.isFIFO { stem = stem.dropLast(".fifo".count) }
         guard !stem.isEmpty, self.name.utf8.count <= 80, stem.utf8.allSatisfy(Self.isNameByte) else {
-            throw MessageRefusal(
-                "“\(self.name.prefix(100))” is no queue: a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo"
-            )
+            throw MessageRefusal("“\(self.name.prefix(100))” is no queue: \(Self.rule)")
         }
     }
+
+    /// What a name is.
+    static let rule = "a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo"
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {

@@ -14,6 +14,7 @@ public final class SQSTransport: Transport {
     private let configuration: SQSConfiguration
     private let action: SendMessageBatch
     private let client: ServiceClient
+    private let gatherer: BatchGatherer
     private let queues: QueueDirectory
 
     /// Creates a transport; nothing is connected before ``run()``.
@@ -31,6 +32,7 @@ public final class SQSTransport: Transport {
         try configuration.validate()
         self.configuration = configuration
         self.action = SendMessageBatch(queue: configuration.queue, content: configuration.content)
+        self.gatherer = BatchGatherer(linger: configuration.linger, fullCount: self.action.packer.maximumCount)
         self.client = try ServiceClient(
             .sqs, configuration.aws, logger, surroundings: surroundings, clock: clock)
         self.queues = QueueDirectory(
@@ -60,9 +62,11 @@ public final class SQSTransport: Transport {
     ///   `Outcome.unavailable` where SQS is out of reach, the credentials are refused, or the one queue is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
-        try await self.client.deliver(
-            batch, by: self.action, keyOrder: self.configuration.keyOrder,
-            find: { try await self.queues.addresses(of: $0) }, forget: { self.queues.forget($0) })
+        try await self.gatherer.deliver(batch) { batch in
+            try await self.client.deliver(
+                batch, by: self.action, keyOrder: self.configuration.keyOrder,
+                find: { try await self.queues.addresses(of: $0) }, forget: { self.queues.forget($0) })
+        }
     }
 
     /// Waits until there are credentials and SQS has answered, or is out of reach.

@@ -25,7 +25,7 @@ import Testing
             url:
                 "sqs://{route}?region=cn-north-1&queue_url=https://sqs.cn-north-1.amazonaws.com.cn/123456789012/{route}"
                 + "&account=123456789012&encoding=base64&headers=folded&id_attribute=&enqueued_at_attribute=at&group={key|none}"
-                + "&deduplication_id={id}&delay={header.wait|0}&key_order=pipelined&endpoint=http://localhost:4566&profile=shop"
+                + "&deduplication_id={id}&delay={header.wait|0}&key_order=pipelined&linger=20ms&endpoint=http://localhost:4566&profile=shop"
                 + "&credentials=container&connect_timeout=2s&timeout=1m&connections=8&proxy=http://p:3128&ca_file=/ca"
                 + "&verify_host=false")
         #expect(configuration.queue.text == "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/{route}")
@@ -38,6 +38,7 @@ import Testing
         #expect(configuration.content.deduplicationID?.text == "{id}")
         #expect(configuration.content.delay?.text == "{header.wait|0}")
         #expect(configuration.keyOrder == .pipelined)
+        #expect(configuration.linger == .milliseconds(20))
         #expect(configuration.aws.region == "cn-north-1")
         #expect(configuration.aws.endpoint == "http://localhost:4566")
         #expect(configuration.aws.profile == "shop")
@@ -52,16 +53,16 @@ import Testing
         ("sqs://orders?regoin=x", "did you mean “region”"), ("sqs://orders?colour=x", "not known"),
         ("sqs://orders?region=a&region=b", "given twice"), ("sqs://a:b@orders", "no password"),
         ("sqs://orders/x", "alone"),
-        ("sqs://a,b", "alone"), ("sqs://orders:443", "alone"), ("sqs://or ders", "is no queue"),
-        ("sqs://.fifo", "is no queue"),
-        ("sqs://a.b", "is no queue"), ("sqs://orders?encoding=utf8", "base64, envelope, text"),
+        ("sqs://a,b", "alone"), ("sqs://orders:443", "alone"), ("sqs://or ders", "that is no queue"),
+        ("sqs://.fifo", "that is no queue"),
+        ("sqs://a.b", "that is no queue"), ("sqs://orders?encoding=utf8", "base64, envelope, text"),
         ("sqs://{colour}", "colour"),
         ("sqs://orders?delay=16m", "15 minutes"), ("sqs://orders.fifo?delay=1s", "FIFO"),
         ("sqs://orders.fifo?key_order=pipelined", "FIFO"), ("sqs://orders?account=12", "twelve digits"),
         ("sqs://orders?id_attribute=AWS.id", "name of an attribute"),
         ("sqs://orders?id_attribute=a&enqueued_at_attribute=a", "different"),
         ("sqs://orders?queue_url=https://h/1/other", "ends with"), ("sqs://orders?timeout=never", "a time"),
-        ("sqs://orders?connections=0", "from 1"), ("sqs://", "no name"),
+        ("sqs://orders?connections=0", "from 1"), ("sqs://orders?linger=2m", "a minute"), ("sqs://", "no name"),
     ])
     func refuses(_ url: String, _ words: String) {
         #expect(self.complaint(url).contains(words), "\(self.complaint(url))")
@@ -69,7 +70,7 @@ import Testing
 
     @Test func aLongNameIsRefused() {
         #expect(self.complaint("sqs://" + String(repeating: "a", count: 80)).isEmpty)
-        #expect(self.complaint("sqs://" + String(repeating: "a", count: 81)).contains("is no queue"))
+        #expect(self.complaint("sqs://" + String(repeating: "a", count: 81)).contains("that is no queue"))
         #expect(self.complaint("sqs://" + String(repeating: "a", count: 75) + ".fifo").isEmpty)
     }
 }

@@ -90,17 +90,17 @@ import Testing
     @Test func aStandardQueueGetsAll() async throws {
         let testbed = try await AWSTestbed(.ministack, seed: 8)
         try await testbed.makeQueue("orders")
-        try await self.run(testbed, try testbed.queue("orders") { $0.keyOrder = .pipelined }, count: 6000)
+        try await self.run(testbed, try testbed.queue("orders") { $0.keyOrder = .pipelined }, count: 2000)
         let arrived = try await testbed.drain("orders").compactMap { Int($0.text) }
-        #expect(Set(arrived) == Set(0..<6000))
+        #expect(Set(arrived) == Set(0..<2000))
     }
 
     @Test func aStreamGetsAllAndInOrder() async throws {
         let testbed = try await AWSTestbed(.ministack, seed: 9)
         try await testbed.makeStream("events", shards: 3)
-        try await self.run(testbed, try testbed.stream("events"), count: 6000)
+        try await self.run(testbed, try testbed.stream("events"), count: 2000)
         self.expectAll(
             try await testbed.records("events").compactMap { Int(String(decoding: $0.data, as: UTF8.self)) },
-            count: 6000)
+            count: 2000)
     }
 }

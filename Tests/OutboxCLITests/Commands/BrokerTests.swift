@@ -9,6 +9,10 @@ import Testing
         ("orders=amqp://user:s3cret@host:port", "a port is a number"),
         ("orders=kafka://user:s3cret@host?acks=1", "acks"),
         ("orders=kafka://user:s3cret@host?linger.mss=1", "linger.ms"),
+        ("orders=sqs://user:s3cret@orders?region=eu-central-1", "no user and no password"),
+        ("orders=sqs://orders?regoin=eu-central-1", "did you mean “region”?"),
+        ("orders=kinesis://clicks?region=eu-central-1&endpoint=http://user:s3cret@h", "endpoint"),
+        ("orders=kinessi://clicks", "did you mean “kinesis”?"),
         ("amqp://user:s3cret@host?exchange=a", "before an address stands its DESTINATION="),
         ("orders=ampq://user:s3cret@host", "did you mean “amqp”?"),
     ])
