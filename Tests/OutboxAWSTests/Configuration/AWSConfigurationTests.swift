@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct AWSConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct AWSConfigurationTests {
     private func endpoint(
         _ configuration: AWSConfiguration, _ variables: [String: String] = [:], service: AWSService = .sqs
     ) throws -> String {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct KinesisConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct KinesisConfigurationTests {
     private func complaint(_ url: String) -> String {
         OutboxAWSTests.complaint { () throws(TransportConfigurationError) in _ = try KinesisConfiguration(url: url) }
     }

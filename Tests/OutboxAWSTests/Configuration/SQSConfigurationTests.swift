@@ -3,7 +3,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct SQSConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct SQSConfigurationTests {
     private func complaint(_ url: String) -> String {
         OutboxAWSTests.complaint { () throws(TransportConfigurationError) in _ = try SQSConfiguration(url: url) }
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxAWS
 
 /// Credentials from each place, the places being answers that a test's server is told to give.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct CredentialFetcherTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CredentialFetcherTests {
     private static let answer =
         #"{"AccessKeyId":"AKID","SecretAccessKey":"s3cr3t","Token":"t0k3n","Expiration":"2031-01-31T12:00:00Z"}"#
     private static let expected = AWSCredentials(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(2))) struct CredentialKeeperTests {
+@Suite(.timeLimit(.minutes(5))) struct CredentialKeeperTests {
     private final class Source: Sendable {
         private let state = Mutex((count: 0, isFailing: false))
         let expiresIn: TimeInterval?

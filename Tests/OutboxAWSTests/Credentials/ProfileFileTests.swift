@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct ProfileFileTests {
+@Suite(.timeLimit(.minutes(5))) struct ProfileFileTests {
     @Test func readsAConfiguration() {
         let file = ProfileFile(
             """

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct PutRecordsTests {
+@Suite(.timeLimit(.minutes(5))) struct PutRecordsTests {
     private func record(_ new: NewMessage, _ change: (inout KinesisConfiguration) -> Void = { _ in }) throws
         -> KinesisRecord
     {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct BatchGathererTests {
+@Suite(.timeLimit(.minutes(5))) struct BatchGathererTests {
     /// What was delivered, batch by batch.
     private final class Deliveries: Sendable {
         private let texts = Mutex<[[String]]>([])

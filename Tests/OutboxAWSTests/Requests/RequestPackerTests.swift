@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct RequestPackerTests {
+@Suite(.timeLimit(.minutes(5))) struct RequestPackerTests {
     private func items(_ sizes: [Int], target: (Int) -> String = { _ in "a" }) -> [RequestPacker.Item] {
         sizes.enumerated().map { RequestPacker.Item(index: $0, target: target($0), byteCount: $1) }
     }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct ServiceFailureTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceFailureTests {
     @Test(arguments: [
         ("RequestThrottled", 400, ServiceFailure.Meaning.throttled), ("ThrottlingException", 400, .throttled),
         ("ProvisionedThroughputExceededException", 400, .throttled), ("LimitExceededException", 400, .throttled),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct SQSEntryTests {
+@Suite(.timeLimit(.minutes(5))) struct SQSEntryTests {
     private func entry(
         _ new: NewMessage, queue: MessageTemplate = "orders", _ content: SQSConfiguration.Content = .init()
     ) throws -> SQSEntry {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct SendMessageBatchTests {
+@Suite(.timeLimit(.minutes(5))) struct SendMessageBatchTests {
     private let action = SendMessageBatch(queue: "orders.fifo", content: .init(idAttribute: nil))
 
     @Test func writesARequest() throws {

@@ -8,7 +8,7 @@ import Testing
 
 /// A relay, an outbox in memory, and a service that is killed, slow, flapping and throttled: nothing is lost, and keys stay in order where the
 /// service keeps order.
-@Suite(.serialized, .timeLimit(.minutes(8))) struct ChaosTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct ChaosTests {
     private static let keys = 13
     private static let faults: [[String: Double]] = [
         ["drop_before": 0.05, "drop_after": 0.05], ["throttle": 0.1], ["partial": 0.3], ["error": 0.1],

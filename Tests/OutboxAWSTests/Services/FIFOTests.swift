@@ -5,7 +5,7 @@ import Testing
 @testable import OutboxAWS
 
 /// What a FIFO queue adds, and a queue's limits.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct FIFOTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct FIFOTests {
     @Test func whatComesAgainWithinFiveMinutesIsStoredOnce() async throws {
         let testbed = try await AWSTestbed(.ministack)
         try await testbed.makeQueue("orders.fifo")

@@ -6,7 +6,7 @@ import Testing
 @testable import OutboxAWS
 
 /// Bad input and refusals: each a clear outcome, never a loop.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct RefusalTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct RefusalTests {
     private func batch(_ count: Int) -> MessageBatch { MessageBatch((0..<count).map { .text("\($0)", key: "k\($0)") }) }
 
     @Test func aMissingQueueIsAnOutageOfItsDestination() async throws {

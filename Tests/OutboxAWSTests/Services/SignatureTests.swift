@@ -7,7 +7,7 @@ import Testing
 @testable import OutboxAWS
 
 /// A server that verifies signatures.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct SignatureTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SignatureTests {
     private static let letters = "zwölf \u{1F600}\t\r\n\"\\/\u{7F}\u{FFFD}"
 
     @Test func whatIsSignedRightArrivesInAQueueByteForByte() async throws {

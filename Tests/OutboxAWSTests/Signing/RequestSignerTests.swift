@@ -4,7 +4,7 @@ import Testing
 @testable import OutboxAWS
 
 /// Signatures of AWS's test suite for Signature Version 4 and its documentation, and of botocore, which makes the same of these.
-@Suite(.timeLimit(.minutes(1))) struct RequestSignerTests {
+@Suite(.timeLimit(.minutes(5))) struct RequestSignerTests {
     private static let credentials = AWSCredentials(
         accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     private static let time = UTCTime(basic: "20150830T123600Z")!

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OutboxAWS
 
-@Suite(.timeLimit(.minutes(1))) struct ServiceClockTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceClockTests {
     private final class Machine: Sendable {
         let seconds = Mutex<Int64>(1_000_000)
         var clock: ServiceClock {
