@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxAWS", targets: ["OutboxAWS"]),
+        .library(name: "OutboxWebhook", targets: ["OutboxWebhook"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .library(name: "OutboxTestServers", targets: ["OutboxTestServers"]),
         .executable(name: "outbox", targets: ["OutboxCLI"]),
@@ -135,6 +136,14 @@ let package = Package(
         ),
         .target(
             name: "OutboxAWS",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxRuntime",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "OutboxWebhook",
             dependencies: [
                 "Outbox", "OutboxHTTP", "OutboxRuntime",
                 .product(name: "Logging", package: "swift-log"),
@@ -269,6 +278,15 @@ let package = Package(
             name: "OutboxAWSTests",
             dependencies: [
                 "Outbox", "OutboxAWS", "OutboxHTTP", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxWebhookTests",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "OutboxWebhook",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

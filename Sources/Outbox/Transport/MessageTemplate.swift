@@ -73,6 +73,11 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
         }
     }
 
+    /// What of it stands between the places.
+    package var literals: [String] {
+        self.parts.compactMap { part in if case .text(let text) = part { text } else { nil } }
+    }
+
     /// Whether two messages of one destination can have different texts.
     package var variesWithinDestination: Bool {
         self.parts.contains { part in
@@ -82,8 +87,11 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
 
     /// The text for a message.
     ///
+    /// - Parameter encoding: What is made of the message's values, where the text is one in which some characters have a meaning.
     /// - Throws: ``MissingValue`` if the message has nothing for one of the places.
-    package func text(for message: Message) throws(MissingValue) -> String {
+    package func text(
+        for message: Message, encoding: ((String) -> String)? = nil
+    ) throws(MissingValue) -> String {
         if let constant { return constant }
         var text = ""
         for part in self.parts {
@@ -91,7 +99,7 @@ public struct MessageTemplate: Sendable, Hashable, ExpressibleByStringLiteral, C
             case .text(let part): text += part
             case .value(let source, let name, let otherwise):
                 guard let value = source.value(of: message) ?? otherwise else { throw MissingValue(name: name) }
-                text += value
+                text += encoding?(value) ?? value
             }
         }
         return text

@@ -1,4 +1,5 @@
 import ArgumentParser
+import OutboxRuntime
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import OutboxRuntime
 import UnixSignals
 
 /// Shows the state of an outbox again and again, until it is interrupted or its reader goes away.

@@ -142,7 +142,10 @@ import Musl
         while let transfer = self.queues[origin]?.next() {
             transfer.isBegun = true
             if let reason = transfer.request.admission?() {
-                self.finish(transfer, .failure(HTTPFailure(.withdrawn, reason)))
+                // Whose turn is next, this loop asks.
+                self.queues[origin]?.finish()
+                self.mailbox.remove(transfer)
+                transfer.finish(.failure(HTTPFailure(.withdrawn, reason)))
             } else {
                 self.begin(transfer)
             }

@@ -145,7 +145,7 @@ import Musl
         // What libcurl adds by itself and a server need not get; an answer to the first would be waited for.
         var lines = ["Expect:"]
         var hasContentType = false
-        for header in request.headers {
+        for header in request.headers + (request.headersOfItsTurn?() ?? []) {
             if header.name.utf8.count == 12, header.name.lowercased() == "content-type" { hasContentType = true }
             lines.append(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
         }

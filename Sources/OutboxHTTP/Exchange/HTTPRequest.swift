@@ -22,6 +22,9 @@ package struct HTTPRequest: Sendable {
     /// Asked on the client's thread when it is the request's turn: a reason not to send it, with which it fails as
     /// ``HTTPFailure/Kind/withdrawn``; nil: it is sent. Requests to a host that is found to be down need not be tried one by one.
     package var admission: (@Sendable () -> String?)?
+    /// Asked on the client's thread when it is the request's turn: further headers, such as a signature that has the time in it. They
+    /// have no line break and no NUL.
+    package var headersOfItsTurn: (@Sendable () -> [HTTPHeader])?
 
     package init(
         _ method: String = "POST", _ url: String, headers: [HTTPHeader] = [], body: [UInt8] = [],

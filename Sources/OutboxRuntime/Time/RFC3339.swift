@@ -1,19 +1,19 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+package import FoundationEssentials
 #else
-import Foundation
+package import Foundation
 #endif
 
 /// Times as RFC 3339 writes them, in UTC with microseconds, which is what Postgres keeps.
-enum RFC3339 {
+package enum RFC3339 {
     /// Writes a time: `2026-01-31T12:00:00.000000Z`. One before the year 0 or after the year 9999, infinity included, is
     /// written as the first or the last that the format has.
-    static func text(_ date: Date) -> String {
+    package static func text(_ date: Date) -> String {
         let seconds = min(max(date.timeIntervalSince1970, -62_167_219_200), 253_402_300_799)
         let micros = Int64((seconds * 1e6).rounded())
         let (whole, fraction) = micros.quotientAndFloor(by: 1_000_000)
         let (days, second) = whole.quotientAndFloor(by: 86400)
-        let day = civil(days)
+        let day = CivilDay.civil(days)
         return unsafe String(unsafeUninitializedCapacity: 27) { text in
             var index = 0
             func write(_ value: Int64, _ width: Int, then end: Unicode.Scalar) {
@@ -37,7 +37,7 @@ enum RFC3339 {
     }
 
     /// Reads a time: `2026-01-31T12:00:00Z`, with or without a fraction, with `Z` or an offset such as `+01:00`.
-    static func date(_ text: String) -> Date? {
+    package static func date(_ text: String) -> Date? {
         var rest = Array(text.utf8)[...]
         func number(_ digits: Int) -> Int64? {
             guard rest.count >= digits else { return nil }
@@ -56,7 +56,7 @@ enum RFC3339 {
         }
         guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), skip("Tt "),
             let hour = number(2), skip(":"), let minute = number(2), skip(":"), let second = number(2),
-            (1...12).contains(month), day >= 1, day <= length(ofMonth: month, year), hour < 24, minute < 60,
+            (1...12).contains(month), day >= 1, day <= CivilDay.length(ofMonth: month, year), hour < 24, minute < 60,
             second <= 60
         else { return nil }
         var fraction = 0.0
@@ -77,37 +77,7 @@ enum RFC3339 {
             offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
         }
         guard rest.isEmpty else { return nil }
-        let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+        let seconds = CivilDay.days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
         return Date(timeIntervalSince1970: Double(seconds) + fraction)
-    }
-
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, eras have 400 of them.
-
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let (era, ofEra) = (month <= 2 ? year - 1 : year).quotientAndFloor(by: 400)
-        let ofYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719_468
-    }
-
-    private static func civil(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (era, ofEra) = (days + 719_468).quotientAndFloor(by: 146_097)
-        let year = (ofEra - ofEra / 1460 + ofEra / 36524 - ofEra / 146_096) / 365
-        let ofYear = ofEra - (365 * year + year / 4 - year / 100)
-        let month = (5 * ofYear + 2) / 153
-        let day = ofYear - (153 * month + 2) / 5 + 1
-        return (year + era * 400 + (month < 10 ? 0 : 1), month < 10 ? month + 3 : month - 9, day)
-    }
-
-    private static func length(ofMonth month: Int64, _ year: Int64) -> Int64 {
-        let next = month == 12 ? (year + 1, 1) : (year, month + 1)
-        return days(next.0, next.1, 1) - days(year, month, 1)
-    }
-}
-
-extension Int64 {
-    /// Quotient rounded down, and the rest, which is not negative.
-    fileprivate func quotientAndFloor(by divisor: Int64) -> (Int64, Int64) {
-        let (quotient, rest) = self.quotientAndRemainder(dividingBy: divisor)
-        return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
     }
 }

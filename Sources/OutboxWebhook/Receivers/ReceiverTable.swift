@@ -1,0 +1,100 @@
+import Synchronization
+
+/// The receivers that messages are on their way to, or that something is known of; shared by all batches.
+final class ReceiverTable: Sendable {
+    private struct State {
+        var receivers: [String: Receiver] = [:]
+        var gone = GoneEndpoints()
+        var probes = 0
+        var lastProbe = 0
+        /// How many receivers may be known before those are dropped of which nothing is worth knowing.
+        var limit = 1024
+    }
+
+    /// How many receivers are tried out at the same time: each may be silent for as long as a request may take, and holds up its batch.
+    private static let mostProbes = 2
+
+    private let policy: Receiver.Policy
+    private let state = Mutex(State())
+
+    init(_ policy: Receiver.Policy) { self.policy = policy }
+
+    /// Hands a message over to the client, if its receiver may be sent one.
+    ///
+    /// - Returns: What is kept as long as the message is with the client; or why and how long the message has to wait.
+    func begin(_ origin: String, at now: ContinuousClock.Instant) -> Result<Ticket, Wait> {
+        self.state.withLock { state in
+            Self.tidy(&state, at: now)
+            var receiver = state.receivers[origin] ?? Receiver(self.policy)
+            var probe: Int?
+            switch receiver.admission(at: now) {
+            case .wait(let pause, let reason): return .failure(Wait(pause: pause, reason: reason))
+            case .pass: break
+            case .probe:
+                if state.probes >= Self.mostProbes {
+                    return .failure(Wait(pause: .seconds(1), reason: receiver.reason))
+                }
+                state.probes += 1
+                state.lastProbe += 1
+                probe = state.lastProbe
+            }
+            receiver.begin(probe: probe, at: now)
+            state.receivers[origin] = receiver
+            return .success(Ticket(table: self, origin: origin, probe: probe, handedOver: now))
+        }
+    }
+
+    struct Wait: Error, Hashable {
+        let pause: Duration
+        let reason: String
+    }
+
+    /// Changes what is known of a receiver.
+    func update<Value>(_ origin: String, _ body: (inout Receiver) -> Value) -> Value {
+        self.state.withLock { state in body(&state.receivers[origin, default: Receiver(self.policy)]) }
+    }
+
+    /// The addresses that are gone.
+    func withGone<Value>(_ body: (inout GoneEndpoints) -> Value) -> Value { self.state.withLock { body(&$0.gone) } }
+
+    /// Whether a receiver is down, and why.
+    func outage(of origin: String) -> String? {
+        self.state.withLock { state in
+            state.receivers[origin].flatMap { $0.isDown ? $0.reason : nil }
+        }
+    }
+
+    private static func tidy(_ state: inout State, at now: ContinuousClock.Instant) {
+        guard state.receivers.count >= state.limit else { return }
+        state.receivers = state.receivers.filter { !$0.value.isForgettable(at: now) }
+        state.limit = max(1024, 2 * state.receivers.count)
+    }
+
+    /// A message that is with the client. When it is let go, the message is back.
+    final class Ticket: Sendable {
+        private let table: ReceiverTable
+        private let origin: String
+        private let probe: Int?
+        private let handedOver: ContinuousClock.Instant
+
+        fileprivate init(table: ReceiverTable, origin: String, probe: Int?, handedOver: ContinuousClock.Instant) {
+            self.table = table
+            self.origin = origin
+            self.probe = probe
+            self.handedOver = handedOver
+        }
+
+        /// Why the message must not be sent now that it is its turn; nil: it may.
+        func refusal(at now: ContinuousClock.Instant) -> String? {
+            self.table.update(self.origin) { $0.refusal(probe: self.probe, handedOver: self.handedOver, at: now) }
+        }
+
+        deinit {
+            let (origin, probe) = (self.origin, self.probe)
+            self.table.state.withLock { state in
+                if probe != nil { state.probes -= 1 }
+                state.receivers[origin]?.end(probe: probe, at: .now)
+            }
+        }
+    }
+}
