@@ -35,7 +35,6 @@ final class WebhookReceiver: Sendable {
 
     private struct State {
         var listener: CInt = -1
-        var port: UInt16 = 0
         var sockets: Set<CInt> = []
         var requests: [Request] = []
         var accepted: [Request] = []
@@ -45,6 +44,9 @@ final class WebhookReceiver: Sendable {
     private let state = Mutex(State())
     private let answer: @Sendable (Request) -> Answer
     private let number: UInt32
+    /// Keeps the port while the receiver is stopped.
+    private let holder: CInt
+    let port: UInt16
 
     /// - Parameters:
     ///   - number: The last part of its address, 127.0.0.1 and so on.
@@ -54,13 +56,15 @@ final class WebhookReceiver: Sendable {
     ) throws {
         self.answer = answer
         self.number = number
-        self.state.withLock { $0.port = port ?? 0 }
+        (self.holder, self.port) = try Self.boundSocket(number, port ?? 0)
         try self.start()
     }
 
-    deinit { self.stop() }
+    deinit {
+        self.stop()
+        close(self.holder)
+    }
 
-    var port: UInt16 { self.state.withLock(\.port) }
     var host: String { "127.0.0.\(self.number)" }
     var url: String { "http://\(self.host):\(self.port)" }
     /// All that have come, whatever they were answered.
@@ -71,7 +75,7 @@ final class WebhookReceiver: Sendable {
 
     /// Accepts connections again, on the same port.
     func start() throws {
-        let listener = try self.listen()
+        let listener = try self.openListener()
         let isRunning = DedicatedThread.start { [weak self] in
             while true {
                 let socket = accept(listener, nil, nil)
@@ -104,31 +108,39 @@ final class WebhookReceiver: Sendable {
         }
     }
 
-    private func listen() throws -> CInt {
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        var yes: CInt = 1
-        unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = self.port.bigEndian
-        address.sin_addr.s_addr = (UInt32(0x7f00_0000) + self.number).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = unsafe withUnsafeMutablePointer(to: &address) { address in
-            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                unsafe bind(listener, address, length) == 0 && Glibc.listen(listener, 256) == 0
-                    && getsockname(listener, address, &length) == 0
-            }
-        }
-        guard isBound else {
+    private func openListener() throws -> CInt {
+        let (listener, _) = try Self.boundSocket(self.number, self.port)
+        guard listen(listener, 256) == 0 else {
             close(listener)
             throw Failure()
         }
-        let port = UInt16(bigEndian: address.sin_port)
-        self.state.withLock { state in
-            state.listener = listener
-            state.port = port
-        }
+        self.state.withLock { $0.listener = listener }
         return listener
+    }
+
+    private static func boundSocket(_ number: UInt32, _ port: UInt16) throws -> (socket: CInt, port: UInt16) {
+        #if canImport(Darwin)
+        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
+        #else
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        var yes: CInt = 1
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = (UInt32(0x7f00_0000) + number).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+            }
+        }
+        guard isBound else {
+            close(descriptor)
+            throw Failure()
+        }
+        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
     private func add(_ socket: CInt, of listener: CInt) -> Bool {
