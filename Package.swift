@@ -172,7 +172,7 @@ let package = Package(
             name: "OutboxCLI",
             dependencies: [
                 "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
-                "OutboxTesting", "RabbitMQMailbox",
+                "OutboxTesting", "OutboxWebhook", "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -208,6 +208,7 @@ let package = Package(
             name: "PublicNamesTests",
             dependencies: [
                 "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxTesting",
+                "OutboxWebhook",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

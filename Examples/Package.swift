@@ -92,6 +92,16 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "Webhooks",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+                .product(name: "OutboxWebhook", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "RedisStreams",
             dependencies: [

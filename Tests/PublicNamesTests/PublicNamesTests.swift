@@ -7,6 +7,7 @@ import OutboxAWS
 import OutboxKafka
 import OutboxPostgres
 import OutboxTesting
+import OutboxWebhook
 import ServiceLifecycle
 import Testing
 
@@ -52,7 +53,8 @@ import Testing
             LibPQRow.self, LibPQValue.self, OutboxMigrator.self, OutboxJanitor.self, OutboxStatus.self,
             PostgresOutbox.self,
             PostgresStore.self, Destination.self, Outcome.self, Settlement.self, RelayEvent.self, AMQPTransport.self,
-            KafkaTransport.self, SQSTransport.self, KinesisTransport.self, InMemoryOutbox.self, ManualClock.self,
+            KafkaTransport.self, SQSTransport.self, KinesisTransport.self, WebhookTransport.self, InMemoryOutbox.self,
+            ManualClock.self,
         ]
         #expect(types.allSatisfy { String(reflecting: $0).hasPrefix("Outbox") })
     }

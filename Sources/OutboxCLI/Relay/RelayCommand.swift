@@ -8,7 +8,7 @@ import OutboxRuntime
 struct RelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Deliver messages to RabbitMQ, Kafka, SQS, Kinesis, stdout, a file or a command.",
+        abstract: "Deliver messages to RabbitMQ, Kafka, SQS, Kinesis, webhooks, stdout, a file or a command.",
         discussion: """
             SINKS:
               stdout        a line of JSON per message: \(MessageFields.lineHelp)
@@ -30,10 +30,15 @@ struct RelayCommand: AsyncParsableCommand {
                             {route}.fifo. Delivered when SQS has answered so
               kinesis://STREAM?region=REGION
                             Amazon Kinesis Data Streams, likewise
+              https://HOST/PATH/{route}?QUERY&outbox.PARAMETER=VALUE
+                            a webhook, a request per message, signed with
+                            OUTBOX_WEBHOOK_SECRET; http:// without TLS. Delivered
+                            when the answer is 2xx
 
             What the address of a broker leaves out of user and password is taken from OUTBOX_AMQP_USERNAME, \
-            OUTBOX_AMQP_PASSWORD, OUTBOX_KAFKA_USERNAME and OUTBOX_KAFKA_PASSWORD. Credentials for AWS come from \
-            AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role or the machine. docs/cli.md lists the parameters.
+            OUTBOX_AMQP_PASSWORD, OUTBOX_KAFKA_USERNAME and OUTBOX_KAFKA_PASSWORD; a webhook has OUTBOX_WEBHOOK_SECRET \
+            and OUTBOX_WEBHOOK_TOKEN besides. Credentials for AWS come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+            a profile, a role or the machine. docs/cli.md lists the parameters.
 
             The destination * is every destination that has no --route of its own, those that come while the relay runs \
             included. A line is written completely before its message counts as delivered; after a crash messages may come again, \
@@ -49,6 +54,7 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'events=kafka://k1:9092,k2:9092?topic=events'
               outbox relay --route 'orders=sqs://orders.fifo?region=eu-central-1'
               outbox relay --route 'events=kinesis://events?region=eu-central-1'
+              outbox relay --route 'hooks=https://shop.example/hooks/{route}'
             """)
 
     @OptionGroup

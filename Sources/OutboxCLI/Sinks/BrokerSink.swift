@@ -4,6 +4,7 @@ import OutboxAMQP
 import OutboxAWS
 import OutboxKafka
 import OutboxRuntime
+import OutboxWebhook
 
 /// A broker that the relay of the command line publishes to: an address whose scheme says which kind it is.
 ///
@@ -14,6 +15,7 @@ struct BrokerSink: Hashable, Sendable {
         case kafka
         case sqs
         case kinesis
+        case webhook
 
         /// The schemes of its addresses, and the ports of hosts that name none.
         var ports: [String: Int] {
@@ -22,6 +24,7 @@ struct BrokerSink: Hashable, Sendable {
             case .kafka: KafkaConfiguration.ports
             case .sqs: SQSConfiguration.ports
             case .kinesis: KinesisConfiguration.ports
+            case .webhook: WebhookConfiguration.ports
             }
         }
 
@@ -31,6 +34,7 @@ struct BrokerSink: Hashable, Sendable {
             case .amqp: "OUTBOX_AMQP"
             case .kafka: "OUTBOX_KAFKA"
             case .sqs, .kinesis: nil
+            case .webhook: "OUTBOX_WEBHOOK"
             }
         }
     }
@@ -57,12 +61,15 @@ struct BrokerSink: Hashable, Sendable {
     ///   password.
     func transport(environment: [String: String], logger: Logger) throws -> any Transport {
         do throws(TransportConfigurationError) {
-            let address = try self.completeAddress(environment)
             switch self.kind {
-            case .amqp: return try AMQPTransport(address, logger: logger)
-            case .kafka: return try KafkaTransport(address, logger: logger)
-            case .sqs: return try SQSTransport(address, logger: logger)
-            case .kinesis: return try KinesisTransport(address, logger: logger)
+            case .amqp: return try AMQPTransport(self.completeAddress(environment), logger: logger)
+            case .kafka: return try KafkaTransport(self.completeAddress(environment), logger: logger)
+            case .sqs: return try SQSTransport(self.address, logger: logger)
+            case .kinesis: return try KinesisTransport(self.address, logger: logger)
+            case .webhook:
+                var configuration = try WebhookConfiguration(url: self.address)
+                try configuration.takeSecrets(from: environment)
+                return try WebhookTransport(configuration, logger: logger)
             }
         } catch {
             throw CommandFailure(.usage, "--route: the address of a broker: \(error)")

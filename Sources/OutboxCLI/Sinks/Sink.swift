@@ -13,7 +13,7 @@ enum Sink: Hashable, Sendable {
     case exec(String)
     /// Nowhere: delivered at once.
     case discard
-    /// RabbitMQ or Kafka.
+    /// RabbitMQ, Kafka or a webhook.
     case broker(BrokerSink)
 
     static let names = ["stdout", "file", "exec", "discard"] + BrokerSink.schemes

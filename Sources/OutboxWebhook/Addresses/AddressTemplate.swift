@@ -31,12 +31,12 @@ struct AddressTemplate: Sendable {
         let parts = try AddressParts(text)
         self.scheme = parts.scheme
         self.port = parts.port
-        self.host = try MessageTemplate(parts.host, of: "the host")
+        self.host = try Self.secretTemplate(parts.host, "the host")
         var patterns: [HostPattern] = []
         for host in hosts { patterns.append(try HostPattern(host)) }
         self.hosts = patterns
         self.path = try Self.template(parts.path, "the path")
-        self.query = parts.query.isEmpty ? nil : try Self.template(parts.query, "the query")
+        self.query = parts.query.isEmpty ? nil : try Self.checked(try Self.secretTemplate(parts.query, "the query"), "the query")
         if self.host.constant == nil, patterns.isEmpty {
             throw TransportConfigurationError(
                 "the host comes from the message, which can lead anywhere: name the hosts that it may be with “hosts”")
@@ -66,7 +66,23 @@ struct AddressTemplate: Sendable {
     }
 
     private static func template(_ text: String, _ what: String) throws(TransportConfigurationError) -> MessageTemplate {
-        let template = try MessageTemplate(text, of: what)
+        try self.checked(try MessageTemplate(text, of: what), what)
+    }
+
+    /// A template that may have something secret in it: a token in a query, a password that is taken for the host.
+    private static func secretTemplate(
+        _ text: String, _ what: String
+    ) throws(TransportConfigurationError) -> MessageTemplate {
+        guard let template = try? MessageTemplate(text) else {
+            throw TransportConfigurationError(
+                "\(what) is no template: a place is {destination}, {route}, {key}, {id} or {header.NAME}, and a brace is written twice")
+        }
+        return template
+    }
+
+    private static func checked(
+        _ template: MessageTemplate, _ what: String
+    ) throws(TransportConfigurationError) -> MessageTemplate {
         guard template.literals.allSatisfy({ PercentEncoding.isPartOfURL($0) }) else {
             throw TransportConfigurationError("\(what) has a character that is written percent-encoded in an address")
         }

@@ -14,6 +14,10 @@ import Testing
         ("orders=kinesis://clicks?region=eu-central-1&endpoint=http://user:s3cret@h", "endpoint"),
         ("orders=kinessi://clicks", "did you mean “kinesis”?"),
         ("amqp://user:s3cret@host?exchange=a", "before an address stands its DESTINATION="),
+        ("orders=https://user:s3cret@host/x?outbox.secrt=s3cret", "did you mean “outbox.secret”?"),
+        ("orders=https://host/x?outbox_secret=s3cret", "begins with outbox."),
+        ("orders=https://host/x?outbox.secret=whsec_s3cret", "24 to 64 bytes"),
+        ("orders=https://{header.host}/x?outbox.token=s3cret", "“hosts”"),
         ("orders=ampq://user:s3cret@host", "did you mean “amqp”?"),
     ])
     func whatIsWrongWithAnAddressIsSaid(_ route: String, _ part: String) async throws {
