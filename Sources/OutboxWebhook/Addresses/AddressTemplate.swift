@@ -36,7 +36,8 @@ struct AddressTemplate: Sendable {
         for host in hosts { patterns.append(try HostPattern(host)) }
         self.hosts = patterns
         self.path = try Self.template(parts.path, "the path")
-        self.query = parts.query.isEmpty ? nil : try Self.checked(try Self.secretTemplate(parts.query, "the query"), "the query")
+        self.query =
+            parts.query.isEmpty ? nil : try Self.checked(try Self.secretTemplate(parts.query, "the query"), "the query")
         if self.host.constant == nil, patterns.isEmpty {
             throw TransportConfigurationError(
                 "the host comes from the message, which can lead anywhere: name the hosts that it may be with “hosts”")
@@ -45,7 +46,9 @@ struct AddressTemplate: Sendable {
             throw TransportConfigurationError("“hosts” is for a host that comes from the message")
         }
         self.constantHost = try Self.constantHost(self.host)
-        if let host = self.constantHost, let path = self.path.constant, let query = self.query.map({ $0.constant }) ?? "" {
+        if let host = self.constantHost, let path = self.path.constant,
+            let query = self.query.map({ $0.constant }) ?? ""
+        {
             do throws(MessageRefusal) {
                 self.constant = try Self.address(self.scheme, host, self.port, path, query)
             } catch {
@@ -65,7 +68,8 @@ struct AddressTemplate: Sendable {
         return host
     }
 
-    private static func template(_ text: String, _ what: String) throws(TransportConfigurationError) -> MessageTemplate {
+    private static func template(_ text: String, _ what: String) throws(TransportConfigurationError) -> MessageTemplate
+    {
         try self.checked(try MessageTemplate(text, of: what), what)
     }
 
@@ -75,7 +79,8 @@ struct AddressTemplate: Sendable {
     ) throws(TransportConfigurationError) -> MessageTemplate {
         guard let template = try? MessageTemplate(text) else {
             throw TransportConfigurationError(
-                "\(what) is no template: a place is {destination}, {route}, {key}, {id} or {header.NAME}, and a brace is written twice")
+                "\(what) is no template: a place is {destination}, {route}, {key}, {id} or {header.NAME}, and a brace is written twice"
+            )
         }
         return template
     }

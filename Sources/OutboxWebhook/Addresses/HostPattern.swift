@@ -43,7 +43,8 @@ enum HostName {
         let host = text.lowercased()
         if host.hasPrefix("["), host.hasSuffix("]") {
             let address = host.dropFirst().dropLast()
-            let isAddress = address.contains(":")
+            let isAddress =
+                address.contains(":")
                 && address.utf8.allSatisfy { PercentEncoding.isHexadecimal($0) || ":.".utf8.contains($0) }
             return isAddress ? host : nil
         }

@@ -43,7 +43,8 @@ enum AnswerMeaning: Sendable, Hashable {
             switch failure.kind {
             case .invalidRequest: .refused(failure.reason)
             case .refusedAddress: .forbidden(failure.reason)
-            case .notResolved, .notConnected, .tls, .timedOut, .connectionLost, .notHTTP, .closed, .cancelled, .withdrawn:
+            case .notResolved, .notConnected, .tls, .timedOut, .connectionLost, .notHTTP, .closed, .cancelled,
+                .withdrawn:
                 failure.mayHaveArrived
                     ? .failed("no answer: \(failure.reason)", retryAfter: nil)
                     : .unreached("no connection: \(failure.reason)")
@@ -56,7 +57,9 @@ enum AnswerMeaning: Sendable, Hashable {
 
     /// Where a redirect leads to, without path and query.
     private static func target(of response: HTTPResponse) -> String {
-        guard let location = response.value(of: "location"), let origin = HTTPRequest.origin(of: location) else { return "" }
+        guard let location = response.value(of: "location"), let origin = HTTPRequest.origin(of: location) else {
+            return ""
+        }
         return " (to \(origin.prefix(100)))"
     }
 

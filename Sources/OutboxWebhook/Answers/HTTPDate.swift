@@ -52,14 +52,17 @@ enum HTTPDate {
 
     private static func secondOfDay(_ word: String) -> Int64? {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 3, let hour = self.number(String(parts[0]), 2), let minute = self.number(String(parts[1]), 2),
+        guard parts.count == 3, let hour = self.number(String(parts[0]), 2),
+            let minute = self.number(String(parts[1]), 2),
             let second = self.number(String(parts[2]), 2), hour < 24, minute < 60, second <= 60
         else { return nil }
         return hour * 3600 + minute * 60 + second
     }
 
     private static func number(_ word: String, _ digits: Int) -> Int64? {
-        guard word.utf8.count == digits, digits > 0, word.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        guard word.utf8.count == digits, digits > 0, word.utf8.allSatisfy({ (48...57).contains($0) }) else {
+            return nil
+        }
         return Int64(word)
     }
 }

@@ -32,7 +32,8 @@ struct CloudEvent: Sendable {
         }
         attributes += own.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         // An attribute is not empty; those that have to be there are more than that.
-        for required in ["id", "source", "type"] where attributes.contains(where: { $0.name == required && $0.value.isEmpty }) {
+        for required in ["id", "source", "type"]
+        where attributes.contains(where: { $0.name == required && $0.value.isEmpty }) {
             throw MessageRefusal(reason: "the event’s \(required) is empty")
         }
         self.attributes = attributes.filter { !$0.value.isEmpty }
@@ -46,7 +47,8 @@ struct CloudEvent: Sendable {
     private static func isName(_ name: String) -> Bool {
         !name.isEmpty
             && name.utf8.allSatisfy {
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
             }
     }
 

@@ -64,12 +64,15 @@ extension WebhookConfiguration {
             }
         }
         // What the configuration says itself of who it is, is not completed by half.
-        if self.credentials != nil || self.request.headers.keys.contains(where: { $0.lowercased() == "authorization" }) {
+        if self.credentials != nil || self.request.headers.keys.contains(where: { $0.lowercased() == "authorization" })
+        {
             return
         }
         if let token = environment["OUTBOX_WEBHOOK_TOKEN"] {
             self.credentials = .bearer(token)
-        } else if let user = environment["OUTBOX_WEBHOOK_USERNAME"], let password = environment["OUTBOX_WEBHOOK_PASSWORD"] {
+        } else if let user = environment["OUTBOX_WEBHOOK_USERNAME"],
+            let password = environment["OUTBOX_WEBHOOK_PASSWORD"]
+        {
             self.credentials = .basic(user: user, password: password)
         }
     }
@@ -81,7 +84,9 @@ extension WebhookConfiguration {
     }
 
     private mutating func applyRequest(_ parameters: inout WebhookParameters) throws(TransportConfigurationError) {
-        if let method = try parameters.choice("method", ["post": Method.post, "put": .put]) { self.request.method = method }
+        if let method = try parameters.choice("method", ["post": Method.post, "put": .put]) {
+            self.request.method = method
+        }
         if let template = try parameters.template("id") { self.request.id = template }
         if let text = parameters.text("content_type") { self.request.contentType = text }
         if let names = parameters.list("headers") { self.request.messageHeaders = names }
@@ -103,7 +108,8 @@ extension WebhookConfiguration {
         let token = parameters.text("token")
         if let user = parts.user {
             guard token == nil else {
-                throw TransportConfigurationError("the address has a user, and “outbox.token” a token; one of them says who it is")
+                throw TransportConfigurationError(
+                    "the address has a user, and “outbox.token” a token; one of them says who it is")
             }
             guard let password = parts.password else {
                 throw TransportConfigurationError("a user’s name is given without a password")
@@ -127,7 +133,8 @@ extension WebhookConfiguration {
         guard let mode else {
             if source != nil || type != nil || subject != nil || schema != nil {
                 throw TransportConfigurationError(
-                    "“outbox.source”, “outbox.type”, “outbox.subject” and “outbox.schema” are of events: give “outbox.events”")
+                    "“outbox.source”, “outbox.type”, “outbox.subject” and “outbox.schema” are of events: give “outbox.events”"
+                )
             }
             return
         }
@@ -146,6 +153,8 @@ extension WebhookConfiguration {
         if let time = try parameters.duration("initial_pause") { self.outage.initialPause = time }
         if let time = try parameters.duration("maximum_pause") { self.outage.maximumPause = time }
         if let time = try parameters.duration("maximum_retry_after") { self.outage.maximumRetryAfter = time }
-        if let gone = try parameters.choice("gone", ["hold": Gone.held, "reject": .rejected]) { self.outage.gone = gone }
+        if let gone = try parameters.choice("gone", ["hold": Gone.held, "reject": .rejected]) {
+            self.outage.gone = gone
+        }
     }
 }

@@ -17,7 +17,8 @@ extension WebhookConfiguration {
             ("longest Retry-After", self.outage.maximumRetryAfter),
         ]
         for (name, time) in times {
-            try Self.require(time > .zero && time <= .seconds(86_400), "the \(name) is more than nothing, and at most a day")
+            try Self.require(
+                time > .zero && time <= .seconds(86_400), "the \(name) is more than nothing, and at most a day")
         }
         try Self.require(
             self.outage.initialPause <= self.outage.maximumPause, "the first pause is at most as long as the longest")

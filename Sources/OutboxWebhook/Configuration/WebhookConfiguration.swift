@@ -36,7 +36,8 @@ public struct WebhookConfiguration: Sendable {
     public init(
         address: String, hosts: [String] = [], request: Request = Request(), signing: Signing = Signing(),
         cloudEvents: CloudEvents? = nil, credentials: Credentials? = nil, limits: Limits = Limits(),
-        outage: Outage = Outage(), tls: TLSSettings = TLSSettings(), allowedAddresses: [String] = [], proxy: String? = nil
+        outage: Outage = Outage(), tls: TLSSettings = TLSSettings(), allowedAddresses: [String] = [],
+        proxy: String? = nil
     ) {
         self.address = address
         self.hosts = hosts

@@ -10,7 +10,8 @@ struct WebhookParameters {
         [
             "allow", "concurrency", "connect_timeout", "content_type", "events", "failures", "gone", "header_prefix",
             "headers", "hosts", "id", "idempotency_header", "initial_pause", "key_order", "max_message_size",
-            "maximum_pause", "maximum_retry_after", "method", "proxy", "rate", "schema", "secret", "secret_file", "source",
+            "maximum_pause", "maximum_retry_after", "method", "proxy", "rate", "schema", "secret", "secret_file",
+            "source",
             "subject", "timeout", "token", "type",
         ] + TLSSettings.Parameter.names
 
@@ -125,7 +126,8 @@ struct WebhookParameters {
         guard let text = self.text(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             throw TransportConfigurationError(
-                "the parameter “\(Self.prefix)\(name)” is a whole number from \(range.lowerBound) to \(range.upperBound)")
+                "the parameter “\(Self.prefix)\(name)” is a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }

@@ -44,7 +44,8 @@ struct WebhookService: RequestService {
                     ? nil : Backoff(base: outage.initialPause, cap: outage.maximumPause, jitter: 0.5),
                 patience: isAlone ? nil : Self.patience,
                 lineUp: limits.requestsPerHost,
-                longestLine: isAlone ? nil : limits.requestsPerSecond.map { max(1, Int($0 * Self.patience.seconds * 2)) }))
+                longestLine: isAlone
+                    ? nil : limits.requestsPerSecond.map { max(1, Int($0 * Self.patience.seconds * 2)) }))
     }
 
     var address: AddressTemplate { self.template.address }

@@ -43,13 +43,15 @@ struct RequestTemplate: Sendable {
             try EventTemplate(events)
         }
         self.secrets =
-            (configuration.credentials?.secrets ?? []) + request.headers.values.compactMap(\.constant).filter { $0.utf8.count >= 8 }
+            (configuration.credentials?.secrets ?? [])
+            + request.headers.values.compactMap(\.constant).filter { $0.utf8.count >= 8 }
         try self.checkHeaders(hasCredentials: configuration.credentials != nil)
     }
 
     private func checkHeaders(hasCredentials: Bool) throws(TransportConfigurationError) {
         let ownNames: Set<String> = [
-            "connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade",
+            "connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding",
+            "upgrade",
         ]
         for (name, value) in self.fixedHeaders {
             let lower = name.lowercased()
@@ -64,7 +66,8 @@ struct RequestTemplate: Sendable {
             }
         }
         if let name = self.idempotencyHeader, !HeaderRule.isName(name) || ownNames.contains(name.lowercased()) {
-            throw TransportConfigurationError("the header with the id (“idempotency_header”) has a name that it cannot have")
+            throw TransportConfigurationError(
+                "the header with the id (“idempotency_header”) has a name that it cannot have")
         }
         if let authorization, HeaderRule.defect(of: authorization) != nil {
             throw TransportConfigurationError("the token has a line break or another control character")
@@ -133,7 +136,9 @@ struct RequestTemplate: Sendable {
         guard let own = headers.first(where: { $0.key.lowercased() == "content-type" })?.value else {
             return self.contentType
         }
-        if let defect = HeaderRule.defect(of: own) { throw MessageRefusal(reason: "the header “content-type” \(defect)") }
+        if let defect = HeaderRule.defect(of: own) {
+            throw MessageRefusal(reason: "the header “content-type” \(defect)")
+        }
         return own.isEmpty ? self.contentType : own
     }
 
@@ -147,7 +152,9 @@ struct RequestTemplate: Sendable {
             } catch {
                 throw MessageRefusal(reason: "no header “\(name)”: \(error)")
             }
-            if let defect = HeaderRule.defect(of: value) { throw MessageRefusal(reason: "the header “\(name)” \(defect)") }
+            if let defect = HeaderRule.defect(of: value) {
+                throw MessageRefusal(reason: "the header “\(name)” \(defect)")
+            }
             sent.append(HTTPHeader(name, value))
         }
         if let authorization { sent.append(HTTPHeader("Authorization", authorization)) }

@@ -37,7 +37,8 @@ struct KeyRing: Sendable {
         inFile path: String
     ) throws(TransportConfigurationError) -> (keys: [WebhookKey], byHost: [String: [WebhookKey]]) {
         if path.hasPrefix("whs") {
-            throw TransportConfigurationError("“secret_file” is the path of a file; a key itself is given with “secret”")
+            throw TransportConfigurationError(
+                "“secret_file” is the path of a file; a key itself is given with “secret”")
         }
         if let defect = ReadableFile.defect(of: path) {
             throw TransportConfigurationError("“secret_file”: \(defect)")

@@ -29,7 +29,9 @@ import Testing
     ])
     func valuesAreEncoded(_ value: String, _ encoded: String) throws {
         let message = NewMessage(to: "hooks", route: value, key: value, payload: [])
-        #expect(try self.url("https://a.example/x/{route}/y?k={key}", message) == "https://a.example/x/\(encoded)/y?k=\(encoded)")
+        #expect(
+            try self.url("https://a.example/x/{route}/y?k={key}", message)
+                == "https://a.example/x/\(encoded)/y?k=\(encoded)")
     }
 
     @Test(arguments: [".", ".."])
@@ -40,7 +42,9 @@ import Testing
             #expect(throws: MessageRefusal.self) { try self.url("https://a.example/x/%2E{route}/z", message) }
         }
         // Where it is a value or a part of a segment it does no harm.
-        #expect(try self.url("https://a.example/x/a{route}?y={route}", message) == "https://a.example/x/a\(value)?y=\(value)")
+        #expect(
+            try self.url("https://a.example/x/a{route}?y={route}", message)
+                == "https://a.example/x/a\(value)?y=\(value)")
     }
 
     @Test func whatAMessageLacksRefusesIt() {
@@ -59,7 +63,10 @@ import Testing
         for host in ["hooks.example", "ahooks.example", "evil.example", "a.hooks.example.evil"] {
             #expect(throws: MessageRefusal.self) { try url(host, ["*.hooks.example"]) }
         }
-        for host in ["a.example/", "u@a.example", "a.example:1", "a.example?x", "a.example#", "", "a b", "[::1", "bücher.example", "a..b"] {
+        for host in [
+            "a.example/", "u@a.example", "a.example:1", "a.example?x", "a.example#", "", "a b", "[::1",
+            "bücher.example", "a..b",
+        ] {
             #expect(throws: MessageRefusal.self) { try url(host, ["*"]) }
         }
         #expect(try url("[::1]", ["*"]) == "https://[::1]:8443/x")
@@ -70,7 +77,8 @@ import Testing
     @Test(arguments: [
         "https://{header.host}/x", "https://a.example/{", "https://a.example/{nothing}", "ftp://a.example", "a.example",
         "https:///x", "https://a.example:0/", "https://a.example:65536/", "https://a.example:x/", "https://:80/",
-        "https://a.example/#x", "https://a.example/a b", "https://a.example/ö", "https://a.example/%4", "https://a.example/%zz",
+        "https://a.example/#x", "https://a.example/a b", "https://a.example/ö", "https://a.example/%4",
+        "https://a.example/%zz",
         "https://a.example/a/../b", "https://a.example/%2e%2E/b", "https://bücher.example/", "https://a.example/{{x}}",
         "https://::1/", "https://a_b..c/", "https://a.example\r\n/", "https://{destination}:{route}/",
     ])

@@ -9,7 +9,8 @@ import Testing
 
     @Test func everything() throws {
         let configuration = try WebhookConfiguration(
-            url: "https://us%40er:p%26ss@hooks.example:8443/x/{route}?customer={key}&outbox.method=put&outbox.id=shop-{id}"
+            url:
+                "https://us%40er:p%26ss@hooks.example:8443/x/{route}?customer={key}&outbox.method=put&outbox.id=shop-{id}"
                 + "&outbox.content_type=text/plain&outbox.headers=x-a,x-b-*&outbox.header_prefix=X-Msg-"
                 + "&outbox.header.X-Tenant=t1&outbox.idempotency_header=&outbox.max_message_size=100"
                 + "&outbox.secret=\(Self.secret),\(Self.secret)&outbox.events=structured&outbox.source=/shop&outbox.type={route}"
@@ -19,7 +20,9 @@ import Testing
                 + "&outbox.proxy=http://proxy:3128&outbox.verify_host=false&z=%26")
         #expect(configuration.address == "https://hooks.example:8443/x/{route}?customer={key}&z=%26")
         #expect(configuration.request.method == .put && configuration.request.id.text == "shop-{id}")
-        #expect(configuration.request.contentType == "text/plain" && configuration.request.messageHeaders == ["x-a", "x-b-*"])
+        #expect(
+            configuration.request.contentType == "text/plain"
+                && configuration.request.messageHeaders == ["x-a", "x-b-*"])
         #expect(configuration.request.messageHeaderPrefix == "X-Msg-" && configuration.request.idempotencyHeader == nil)
         #expect(configuration.request.headers.map { "\($0.key)=\($0.value)" } == ["x-tenant=t1"])
         #expect(configuration.request.maximumMessageSize == 100 && configuration.signing.keys.count == 2)
@@ -43,24 +46,33 @@ import Testing
     @Test func theLeast() throws {
         let configuration = try WebhookConfiguration(url: "https://hooks.example")
         #expect(configuration.address == "https://hooks.example/" && configuration.signing.keys.isEmpty)
-        #expect(configuration.cloudEvents == nil && configuration.credentials == nil && configuration.allowedAddresses.isEmpty)
+        #expect(
+            configuration.cloudEvents == nil && configuration.credentials == nil
+                && configuration.allowedAddresses.isEmpty)
         #expect(try WebhookTransport(configuration).description == "https://hooks.example/")
     }
 
     @Test(arguments: [
         ("outbox.secrt=\(secret)", "did you mean “outbox.secret”?"), ("outbox_secret=\(secret)", "begins with outbox."),
-        ("outbox.nothing=1", "known are"), ("outbox.method=get", "is one of post, put"), ("outbox.timeout=soon", "is a time"),
-        ("outbox.timeout=0", "more than nothing"), ("outbox.concurrency=0", "from 1 to"), ("outbox.rate=-1", "requests in a second"),
+        ("outbox.nothing=1", "known are"), ("outbox.method=get", "is one of post, put"),
+        ("outbox.timeout=soon", "is a time"),
+        ("outbox.timeout=0", "more than nothing"), ("outbox.concurrency=0", "from 1 to"),
+        ("outbox.rate=-1", "requests in a second"),
         ("outbox.events=xml", "is one of binary, structured"), ("outbox.type=a", "give “outbox.events”"),
-        ("outbox.secret=whsec_short", "24 to 64 bytes"), ("outbox.secret=abc", "whsec_ or whsk_"), ("outbox.secret", "NAME=VALUE"),
+        ("outbox.secret=whsec_short", "24 to 64 bytes"), ("outbox.secret=abc", "whsec_ or whsk_"),
+        ("outbox.secret", "NAME=VALUE"),
         ("outbox.secret=\(secret)&outbox.secret=\(secret)", "given twice"), ("outbox.id=x", "contains {id}"),
         ("outbox.headers=authorization", "cannot come from a message"), ("outbox.headers=a%3Ab", "names of headers"),
-        ("outbox.header.Content-Length=5", "own"), ("outbox.header.webhook-id=5", "own"), ("outbox.header.a%20b=5", "name"),
+        ("outbox.header.Content-Length=5", "own"), ("outbox.header.webhook-id=5", "own"),
+        ("outbox.header.a%20b=5", "name"),
         ("outbox.header.X=a%0d%0ab", "line break"), ("outbox.allow=10.0.0.1/8", "the block is 10.0.0.0/8"),
-        ("outbox.hosts=a.example", "host that comes from the message"), ("outbox.content_type=json", "such as application/json"),
+        ("outbox.hosts=a.example", "host that comes from the message"),
+        ("outbox.content_type=json", "such as application/json"),
         ("outbox.secret_file=/nothing/there", "cannot be read"), ("outbox.gone=yes", "is one of hold, reject"),
-        ("outbox.initial_pause=5m", "at most as long"), ("outbox.failures=0", "from 1"), ("outbox.ca_file=/nothing/there", "ca_file"),
-        ("outbox.token=a%0ab", "line break"), ("outbox.events=binary&outbox.source=", "source"), ("outbox.timeout=2d", "a day"),
+        ("outbox.initial_pause=5m", "at most as long"), ("outbox.failures=0", "from 1"),
+        ("outbox.ca_file=/nothing/there", "ca_file"),
+        ("outbox.token=a%0ab", "line break"), ("outbox.events=binary&outbox.source=", "source"),
+        ("outbox.timeout=2d", "a day"),
     ])
     func whatIsWrongIsSaid(_ query: String, _ text: String) throws {
         let error = #expect(throws: TransportConfigurationError.self) {
@@ -85,7 +97,9 @@ import Testing
     /// Whatever is printed, there is no secret in it.
     @Test func secretsAreNeverPrinted() throws {
         var configuration = try WebhookConfiguration(
-            url: "https://ada:pass-word@hooks.example/x?token=query-token&outbox.secret=\(Self.secret)&outbox.header.X-Key=header-secret")
+            url:
+                "https://ada:pass-word@hooks.example/x?token=query-token&outbox.secret=\(Self.secret)&outbox.header.X-Key=header-secret"
+        )
         let transport = try WebhookTransport(configuration)
         var texts = ["\(configuration)", "\(transport)", "\(configuration.signing)", "\(configuration.signing.keys)"]
         texts.append("\(configuration.request)")
@@ -99,7 +113,9 @@ import Testing
         dump(configuration.request, to: &dumped)
         texts.append(dumped)
         for text in texts {
-            for secret in ["pass-word", "query-token", "header-secret", "bearer-token", String(Self.secret.dropFirst(6))] {
+            for secret in [
+                "pass-word", "query-token", "header-secret", "bearer-token", String(Self.secret.dropFirst(6)),
+            ] {
                 #expect(!text.contains(secret), "\(text)")
             }
         }
@@ -107,11 +123,15 @@ import Testing
 
     @Test func secretsOfTheEnvironment() throws {
         var configuration = try WebhookConfiguration(url: "https://hooks.example/x")
-        try configuration.takeSecrets(from: ["OUTBOX_WEBHOOK_SECRET": "\(Self.secret) \(Self.secret)", "OUTBOX_WEBHOOK_TOKEN": "t"])
+        try configuration.takeSecrets(from: [
+            "OUTBOX_WEBHOOK_SECRET": "\(Self.secret) \(Self.secret)", "OUTBOX_WEBHOOK_TOKEN": "t",
+        ])
         #expect(configuration.signing.keys.count == 2 && configuration.credentials == .bearer("t"))
         // What is given in the address has the last word.
         var given = try WebhookConfiguration(url: "https://u:p@hooks.example/x?outbox.secret=\(Self.secret)")
-        try given.takeSecrets(from: ["OUTBOX_WEBHOOK_SECRET": "\(Self.secret),\(Self.secret)", "OUTBOX_WEBHOOK_TOKEN": "t"])
+        try given.takeSecrets(from: [
+            "OUTBOX_WEBHOOK_SECRET": "\(Self.secret),\(Self.secret)", "OUTBOX_WEBHOOK_TOKEN": "t",
+        ])
         #expect(given.signing.keys.count == 1 && given.credentials == .basic(user: "u", password: "p"))
         var basic = try WebhookConfiguration(url: "https://hooks.example/x")
         try basic.takeSecrets(from: ["OUTBOX_WEBHOOK_USERNAME": "u", "OUTBOX_WEBHOOK_PASSWORD": "p"])

@@ -22,7 +22,8 @@ private final class Subject {
         self.receiver.refusal(probe: probe, handedOver: handedOver, at: now)
     }
     func fail(_ message: Int64, certain: Bool = false, at seconds: Double) -> Bool {
-        self.receiver.fail(message: message, "f\(message)", isCertain: certain, at: start + .seconds(seconds), draw: 0.5)
+        self.receiver.fail(
+            message: message, "f\(message)", isCertain: certain, at: start + .seconds(seconds), draw: 0.5)
     }
     func throttle(_ reason: String, for pause: Duration?, at now: ContinuousClock.Instant, draw: Double) -> Duration {
         self.receiver.throttle(reason, for: pause, at: now, draw: draw)
@@ -39,7 +40,8 @@ private final class GoneSubject {
 
 @Suite(.timeLimit(.minutes(1))) struct ReceiverTests {
     private static let policy = Receiver.Policy(
-        failures: 3, pauses: Backoff(base: .seconds(1), cap: .seconds(8), jitter: 0), patience: .seconds(2), lineUp: 4, longestLine: nil)
+        failures: 3, pauses: Backoff(base: .seconds(1), cap: .seconds(8), jitter: 0), patience: .seconds(2), lineUp: 4,
+        longestLine: nil)
 
     @Test func severalMessagesInARowHaveToFail() {
         let receiver = Subject(Self.policy)
@@ -131,7 +133,9 @@ private final class GoneSubject {
         }
         var tickets = ["a", "b"].map { try? table.begin($0, at: at(1)).get() }
         #expect(tickets.allSatisfy { $0 != nil })
-        #expect(throws: ReceiverTable.Wait(pause: .seconds(1), reason: "down")) { try table.begin("c", at: at(1)).get() }
+        #expect(throws: ReceiverTable.Wait(pause: .seconds(1), reason: "down")) {
+            try table.begin("c", at: at(1)).get()
+        }
         tickets.removeLast()
         #expect(throws: Never.self) { try table.begin("c", at: at(1)).get() }
         #expect(table.outage(of: "a") == "down" && table.outage(of: "d") == nil)

@@ -26,7 +26,8 @@ import Testing
         ]
         let value = Signature(id: "1", content: [0, 255], keys: keys).headers(at: 5).last?.value ?? ""
         #expect(value.split(separator: " ").map { $0.prefix { $0 != "," } } == ["v1", "v1a", "v1"])
-        #expect(Signature(id: "1", content: [], keys: []).headers(at: 5).map(\.name) == ["webhook-id", "webhook-timestamp"])
+        #expect(
+            Signature(id: "1", content: [], keys: []).headers(at: 5).map(\.name) == ["webhook-id", "webhook-timestamp"])
     }
 
     @Test func privateKeys() throws {
@@ -56,7 +57,8 @@ import Testing
         let ring = try KeyRing(.init(keys: [try WebhookKey(secret)], keyFile: file.path))
         #expect(ring.keys(forHost: "b.example").count == 3 && ring.keys(forHost: "a.example").count == 1)
         for (text, complaint) in [
-            ("a b c", "line 1"), ("\n\(secret)x y\n", "line 2"), ("# nothing", "has no key"), ("\(secret)\nwhsec_1", "line 2"),
+            ("a b c", "line 1"), ("\n\(secret)x y\n", "line 2"), ("# nothing", "has no key"),
+            ("\(secret)\nwhsec_1", "line 2"),
         ] {
             try Data(text.utf8).write(to: file)
             let error = #expect(throws: TransportConfigurationError.self) { try KeyRing(.init(keyFile: file.path)) }

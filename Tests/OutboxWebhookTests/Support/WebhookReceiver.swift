@@ -174,7 +174,8 @@ final class WebhookReceiver: Sendable {
             case .held(let latch, let status):
                 while !latch.isOpen { usleep(200) }
                 if (200..<300).contains(status) { self.state.withLock { $0.accepted.append(request) } }
-                if !RequestReader.write(Array("HTTP/1.1 \(status) Text\r\nContent-Length: 0\r\n\r\n".utf8), to: socket) {
+                if !RequestReader.write(Array("HTTP/1.1 \(status) Text\r\nContent-Length: 0\r\n\r\n".utf8), to: socket)
+                {
                     return
                 }
             case .bytes(let text, let isReset):

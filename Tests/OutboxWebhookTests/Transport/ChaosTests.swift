@@ -28,7 +28,8 @@ import Testing
             switch self.fault {
             case .throttled where dice < 3: return .status(429, headers: ["Retry-After: 0"])
             case .throttled where dice < 5:
-                return .status(429, headers: ["Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"])
+                return .status(
+                    429, headers: ["Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"])
             case .failing where dice < 20: return .status([500, 502, 503, 504, 408, 425, 401, 404, 307][dice % 9])
             case .halfAnswers where dice < 5: return .bytes("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
             case .halfAnswers where dice < 10: return .bytes("HTTP/1.", reset: dice % 2 == 0)
@@ -54,7 +55,8 @@ import Testing
     ) async throws {
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
-        let relay = Relay(store: outbox, routes: ["hooks": .transport(transport, settings: Self.settings())], logger: logger)
+        let relay = Relay(
+            store: outbox, routes: ["hooks": .transport(transport, settings: Self.settings())], logger: logger)
         let events = relay.events(bufferingNewest: 1_000_000)
         let settled = Settled()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -159,7 +161,9 @@ import Testing
         }
         let others = (0..<count).filter { $0 % 23 % 3 != 2 }
         try await Self.deliver(outbox, count: count, to: transport, rounds: 1) { _ in
-            try await eventually("the others have everything") { first.accepted.count + second.accepted.count >= others.count }
+            try await eventually("the others have everything") {
+                first.accepted.count + second.accepted.count >= others.count
+            }
             #expect(dead.requests.isEmpty)
             try dead.start()
         }

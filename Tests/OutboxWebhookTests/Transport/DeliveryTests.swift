@@ -10,7 +10,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct WebhookDeliveryTests {
     /// What becomes of one message, by the receiver's answer.
     private func outcome(
-        _ answer: WebhookReceiver.Answer, _ path: String = "/x", _ change: @Sendable (inout WebhookConfiguration) -> Void = { _ in }
+        _ answer: WebhookReceiver.Answer, _ path: String = "/x",
+        _ change: @Sendable (inout WebhookConfiguration) -> Void = { _ in }
     ) async throws -> Outcome {
         let receiver = try WebhookReceiver { _ in answer }
         let transport = try TransportUnderTest.make(receiver.url + path, change)
@@ -40,8 +41,10 @@ import Testing
 
     @Test func whatIsNoAnswer() async throws {
         for answer in [
-            WebhookReceiver.Answer.bytes(""), .bytes("", reset: true), .bytes("HTTP/1.1 2"), .bytes("SSH-2.0-x\r\n\r\n"),
-            .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", reset: true),
+            WebhookReceiver.Answer.bytes(""), .bytes("", reset: true), .bytes("HTTP/1.1 2"),
+            .bytes("SSH-2.0-x\r\n\r\n"),
+            .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+            .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", reset: true),
         ] {
             let outcome = try await self.outcome(answer)
             #expect(outcome.word == "retry" && outcome.reason?.hasPrefix("no answer: ") == true, "\(outcome)")
@@ -57,20 +60,29 @@ import Testing
         let target = try WebhookReceiver()
         for status in [301, 302, 303, 307, 308] {
             let outcome = try await self.outcome(.status(status, headers: ["Location: \(target.url)/admin?secret=1"]))
-            #expect(outcome.word == "retry" && outcome.reason?.hasSuffix("redirects are not followed (to \(target.url))") == true)
+            #expect(
+                outcome.word == "retry"
+                    && outcome.reason?.hasSuffix("redirects are not followed (to \(target.url))") == true)
         }
         #expect(target.connections == 0)
     }
 
     /// Names and addresses that lead into this machine, in all spellings that resolvers take.
-    @Test(arguments: ["127.0.0.1", "localhost", "LOCALHOST", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]", "[::1]"])
+    @Test(arguments: [
+        "127.0.0.1", "localhost", "LOCALHOST", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0",
+        "[::ffff:127.0.0.1]", "[::1]",
+    ])
     func privateAddressesAreRefusedBeforeAnythingIsSent(_ host: String) async throws {
         let receiver = try WebhookReceiver()
         let log = LogLines()
-        let constant = try TransportUnderTest.make("http://\(host):\(receiver.port)/x", logger: log.logger) { $0.allowedAddresses = [] }
+        let constant = try TransportUnderTest.make("http://\(host):\(receiver.port)/x", logger: log.logger) {
+            $0.allowedAddresses = []
+        }
         let outcome = try await TransportUnderTest.run(constant) { try await $0.deliver([.numbered(1)])[0] }
         // Its configuration is wrong for all messages: they wait.
-        #expect(outcome.word == "unavailable" && outcome.reason?.contains("only addresses of the Internet") == true, "\(outcome)")
+        #expect(
+            outcome.word == "unavailable" && outcome.reason?.contains("only addresses of the Internet") == true,
+            "\(outcome)")
         #expect(log.lines.map(\.level) == [.error])
         let template = try TransportUnderTest.make("http://{header.host}:\(receiver.port)/x") { configuration in
             configuration.allowedAddresses = []
@@ -90,7 +102,8 @@ import Testing
             let transport = try TransportUnderTest.make("http://localhost:\(receiver.port)/x") {
                 $0.allowedAddresses = [exception, "::1"]
             }
-            #expect(try await TransportUnderTest.run(transport) { try await $0.deliver([.numbered(1)])[0] } == .delivered)
+            #expect(
+                try await TransportUnderTest.run(transport) { try await $0.deliver([.numbered(1)])[0] } == .delivered)
         }
     }
 
@@ -103,7 +116,8 @@ import Testing
         }
         let requests = receiver.requests
         #expect(requests.count == 3 && Set(requests.map(\.id)).count == 1)
-        #expect(requests.allSatisfy { $0.headers["idempotency-key"] == $0.id && $0.headers["webhook-signature"] != nil })
+        #expect(
+            requests.allSatisfy { $0.headers["idempotency-key"] == $0.id && $0.headers["webhook-signature"] != nil })
     }
 
     /// A receiver that cannot be connected to, and one whose certificate is wrong, takes nothing of a message: no attempt is counted.
@@ -114,7 +128,9 @@ import Testing
         let tls = try WebhookReceiver()
         let encrypted = try TransportUnderTest.make("https://127.0.0.1:\(tls.port)")
         let unknown = try TransportUnderTest.make("http://nothing.invalid/x")
-        for (transport, text) in [(transport, "no connection: "), (encrypted, "no connection: "), (unknown, "no connection: ")] {
+        for (transport, text) in [
+            (transport, "no connection: "), (encrypted, "no connection: "), (unknown, "no connection: "),
+        ] {
             try await TransportUnderTest.run(transport) { transport in
                 let outcome = try await transport.deliver([.numbered(1)])[0]
                 #expect(outcome.word == "unavailable" && outcome.reason?.hasPrefix(text) == true, "\(outcome)")
@@ -137,7 +153,9 @@ import Testing
     }
 
     @Test func checkingSendsNoMessage() async throws {
-        for (status, isUp) in [(204, true), (405, true), (500, true), (401, false), (403, false), (404, false), (410, false), (301, false)] {
+        for (status, isUp) in [
+            (204, true), (405, true), (500, true), (401, false), (403, false), (404, false), (410, false), (301, false),
+        ] {
             let receiver = try WebhookReceiver { request in request.method == "OPTIONS" ? .status(status) : .accepted }
             let transport = try TransportUnderTest.make(receiver.url + "/x?y=1")
             let health = try await TransportUnderTest.run(transport) { await $0.check() }

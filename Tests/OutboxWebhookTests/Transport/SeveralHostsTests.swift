@@ -43,7 +43,9 @@ import Testing
         try await TransportUnderTest.run(self.transport(healthy.port, log: log)) { transport in
             for _ in 0..<3 {
                 let outcomes = try await transport.deliver(self.messages(100))
-                #expect(self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"])
+                #expect(
+                    self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"]
+                )
             }
             #expect(transport.health.isUp)
         }
@@ -57,7 +59,9 @@ import Testing
         try await TransportUnderTest.run(self.transport(healthy.port) { $0.limits.requestsPerHost = 1 }) { transport in
             let outcomes = try await transport.deliver(self.messages(100))
             #expect(self.words(outcomes, ofHost: 1) == ["delivered"])
-            #expect(outcomes.filter { $0.word == "retry" }.count == 5 && outcomes.filter { $0.word == "postponed" }.count == 45)
+            #expect(
+                outcomes.filter { $0.word == "retry" }.count == 5
+                    && outcomes.filter { $0.word == "postponed" }.count == 45)
         }
         #expect(failing.requests.count == 5)
     }
@@ -70,7 +74,9 @@ import Testing
         }
         try await TransportUnderTest.run(transport) { transport in
             let outcomes = try await transport.deliver(self.messages(200))
-            #expect(self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["retry", "postponed"])
+            #expect(
+                self.words(outcomes, ofHost: 1) == ["delivered"]
+                    && self.words(outcomes, ofHost: 2) == ["retry", "postponed"])
             // All that were on their way, and what took the place of the first four that failed.
             #expect(outcomes.filter { $0.word == "retry" }.count <= 12)
             // From now on, nothing of it is waited for.
@@ -81,11 +87,17 @@ import Testing
     }
 
     @Test func oneThatThrottlesIsLeftAlone() async throws {
-        for header in ["Retry-After: 60", "Retry-After: Wed, 01 Jan 2200 00:00:00 GMT", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sunday, 06-Nov-94 08:50:37 GMT"] {
+        for header in [
+            "Retry-After: 60", "Retry-After: Wed, 01 Jan 2200 00:00:00 GMT",
+            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sunday, 06-Nov-94 08:50:37 GMT",
+        ] {
             let (healthy, throttling) = try self.receivers { _ in .status(429, headers: [header]) }
-            try await TransportUnderTest.run(self.transport(healthy.port) { $0.limits.requestsPerHost = 1 }) { transport in
+            try await TransportUnderTest.run(self.transport(healthy.port) { $0.limits.requestsPerHost = 1 }) {
+                transport in
                 let outcomes = try await transport.deliver(self.messages(20))
-                #expect(self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"])
+                #expect(
+                    self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"]
+                )
                 guard case .postponed(let pause, _) = outcomes[1].kind else { return }
                 #expect(pause >= .seconds(59) && pause <= .seconds(5400))
             }
@@ -97,7 +109,8 @@ import Testing
         let isGone = Atomic(true)
         let (healthy, gone) = try self.receivers { _ in isGone.load(ordering: .relaxed) ? .status(410) : .accepted }
         let log = LogLines()
-        try await TransportUnderTest.run(self.transport(healthy.port, log: log) { $0.limits.requestsPerHost = 1 }) { transport in
+        try await TransportUnderTest.run(self.transport(healthy.port, log: log) { $0.limits.requestsPerHost = 1 }) {
+            transport in
             let outcomes = try await transport.deliver(self.messages(20)) + transport.deliver(self.messages(20))
             #expect(self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["rejected"])
         }
@@ -107,7 +120,8 @@ import Testing
         let held = try self.transport(healthy.port) { $0.outage.gone = .held }
         try await TransportUnderTest.run(held) { transport in
             let outcomes = try await transport.deliver(self.messages(20))
-            #expect(self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"])
+            #expect(
+                self.words(outcomes, ofHost: 1) == ["delivered"] && self.words(outcomes, ofHost: 2) == ["postponed"])
         }
     }
 
