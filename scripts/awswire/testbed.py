@@ -110,6 +110,8 @@ class Reader:
         self.backend = backend
         self.sqs = backend.client("sqs")
         self.kinesis = backend.client("kinesis")
+        self.sns = backend.client("sns")
+        self.events = backend.client("events")
         self.urls = {}
         self.iterators = {}
 
@@ -118,6 +120,29 @@ class Reader:
             attributes = {"FifoQueue": "true", **attributes}
         self.urls[name] = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return self.urls[name]
+
+    def arn(self, queue):
+        return self.sqs.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def topic(self, name):
+        """A topic, and a queue of the same name that gets what is published, as it is."""
+        attributes = {"FifoTopic": "true"} if name.endswith(".fifo") else {}
+        arn = self.sns.create_topic(Name=name, Attributes=attributes)["TopicArn"]
+        self.queue(name, {})
+        self.sns.subscribe(
+            TopicArn=arn, Protocol="sqs", Endpoint=self.arn(name), Attributes={"RawMessageDelivery": "true"}
+        )
+        return arn
+
+    def bus(self, name):
+        """A bus, and a queue of the same name that gets every event."""
+        if name != "default":
+            self.events.create_event_bus(Name=name)
+        self.queue(name, {})
+        account = self.arn(name).split(":")[4]
+        self.events.put_rule(Name=f"{name}-all", EventBusName=name, EventPattern=json.dumps({"account": [account]}))
+        self.events.put_targets(Rule=f"{name}-all", EventBusName=name, Targets=[{"Id": "1", "Arn": self.arn(name)}])
+        return account
 
     def remove(self, name):
         self.sqs.delete_queue(QueueUrl=self.urls.pop(name))
@@ -379,7 +404,7 @@ class Testbed:
 
     def obey(self, command):
         kind = command.pop("do")
-        if kind in ("queue", "remove", "drain", "stream", "records"):
+        if kind in ("queue", "remove", "drain", "stream", "records", "topic", "bus"):
             return getattr(self.reader, kind)(**command)
         if kind == "cut":
             return self.wait(self.call(self.proxy.cut))

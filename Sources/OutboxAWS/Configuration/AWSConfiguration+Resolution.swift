@@ -9,6 +9,11 @@ extension AWSConfiguration {
         let http: HTTPConfiguration
     }
 
+    /// Whether a text is the number of an account.
+    static func isAccount(_ text: String) -> Bool {
+        text.utf8.count == 12 && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
     /// Asks the environment and the profile for what is not given.
     func resolved(for service: AWSService, _ surroundings: Surroundings) throws(TransportConfigurationError) -> Resolved
     {

@@ -63,6 +63,18 @@ struct AWSParameters {
         return duration
     }
 
+    mutating func encoding() throws(TransportConfigurationError) -> SQSConfiguration.Encoding? {
+        try self.choice("encoding", ["text": .text, "base64": .base64, "envelope": .envelope])
+    }
+
+    mutating func headers() throws(TransportConfigurationError) -> SQSConfiguration.Headers? {
+        try self.choice("headers", ["attributes": .attributes, "folded": .folded, "none": .none])
+    }
+
+    mutating func keyOrder() throws(TransportConfigurationError) -> BatchSchedule.KeyOrder? {
+        try self.choice("key_order", ["one_at_a_time": .oneAtATime, "pipelined": .pipelined])
+    }
+
     /// Takes what every service has.
     mutating func configuration() throws(TransportConfigurationError) -> AWSConfiguration {
         var configuration = AWSConfiguration(

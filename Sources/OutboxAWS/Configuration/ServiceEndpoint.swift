@@ -25,15 +25,24 @@ struct ServiceEndpoint: Sendable, Hashable {
         self.url = origin + (path.isEmpty ? "/" : path)
     }
 
-    /// The domain of a region's partition.
+    /// Regions by what their names begin with.
     ///
     /// https://docs.aws.amazon.com/general/latest/gr/rande.html
+    private static let partitions: [(region: String, name: String, domain: String)] = [
+        ("cn-", name: "aws-cn", domain: "amazonaws.com.cn"),
+        ("us-gov-", "aws-us-gov", "amazonaws.com"), ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+        ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"), ("us-iso-", "aws-iso", "c2s.ic.gov"),
+        ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"), ("eusc-", "aws-eusc", "amazonaws.eu"),
+    ]
+
+    /// The domain of a region's partition.
     static func suffix(of region: String) -> String {
-        let partitions = [
-            ("cn-", "amazonaws.com.cn"), ("us-isob-", "sc2s.sgov.gov"), ("us-isof-", "csp.hci.ic.gov"),
-            ("us-iso-", "c2s.ic.gov"), ("eu-isoe-", "cloud.adc-e.uk"), ("eusc-", "amazonaws.eu"),
-        ]
-        return partitions.first { region.hasPrefix($0.0) }?.1 ?? "amazonaws.com"
+        self.partitions.first { region.hasPrefix($0.region) }?.domain ?? "amazonaws.com"
+    }
+
+    /// The name of a region's partition, with which ARNs begin.
+    static func partition(of region: String) -> String {
+        self.partitions.first { region.hasPrefix($0.region) }?.name ?? "aws"
     }
 
     /// Whether a text can be a region: it becomes a part of a host's name.

@@ -149,9 +149,9 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         case .expired, .unauthorized, .unavailable:
             self.client.note(.down(reason))
             return indexes.map { _ in .unavailable(reason) }
-        case .invalid:
+        case .invalid, .unclear:
             self.client.note(.up)
-            if indexes.count == 1 { return [.reject(reason)] }
+            if indexes.count == 1 { return [failure.meaning == .invalid ? .reject(reason) : .retry(reason)] }
             self.again.withLock { $0.isAlone = true }
             return indexes.map { self.sendAgain([$0], after: .zero, reason) }
         }

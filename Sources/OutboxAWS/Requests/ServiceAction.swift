@@ -48,4 +48,13 @@ enum EntryResult: Sendable, Hashable {
     case throttled(String)
     /// The service did not take it now, through no fault of the message.
     case failed(String)
+
+    /// What an error of one message means.
+    init(code: String, reason: String, isSendersFault: Bool) {
+        switch ServiceFailure.meaning(ofCode: code) {
+        case .throttled: self = .throttled(reason)
+        case .unavailable, .expired, .unauthorized, .forbidden, .missing: self = .failed(reason)
+        case .invalid, .unclear, nil: self = isSendersFault ? .refused(reason) : .failed(reason)
+        }
+    }
 }

@@ -113,12 +113,11 @@ final class ServiceClient: Sendable {
     /// A signed request for an operation; nil: there are no credentials.
     func request(_ operation: String, _ body: [UInt8]) -> HTTPRequest? {
         guard let credentials = self.credentials.current else { return nil }
-        let request = HTTPRequest(
-            "POST", self.endpoint.url,
-            headers: [
-                HTTPHeader("content-type", self.service.contentType),
-                HTTPHeader("x-amz-target", "\(self.service.target).\(operation)"),
-            ], body: body)
+        var headers = [HTTPHeader("content-type", self.service.contentType)]
+        if !self.service.target.isEmpty {
+            headers.append(HTTPHeader("x-amz-target", "\(self.service.target).\(operation)"))
+        }
+        let request = HTTPRequest("POST", self.endpoint.url, headers: headers, body: body)
         return self.signer.signed(request, with: credentials, at: self.clock.time)
     }
 

@@ -22,6 +22,8 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
         case missing
         /// Something about the request's messages.
         case invalid
+        /// Something else about the request, by a code that is not known here.
+        case unclear
         /// The service itself.
         case unavailable
     }
@@ -79,7 +81,9 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
         case 429: return .throttled
         case 401: return .unauthorized
         case 403: return .forbidden
-        case 400..<500: return .invalid
+        case 413: return .invalid
+        // Without a code it is no answer of the service: an endpoint that is another server's has nothing against the messages.
+        case 400..<500: return self.code.isEmpty ? .unavailable : .unclear
         default: return .unavailable
         }
     }
@@ -116,12 +120,30 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
             (
                 .forbidden,
                 [
-                    "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "KmsAccessDenied", "KMSAccessDenied",
+                    "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "Authorization", "NotAuthorizedForSource",
+                    "NotAuthorizedForDetailType", "KmsAccessDenied", "KMSAccessDenied",
                     "KmsDisabled", "KMSDisabled", "KmsNotFound", "KMSNotFound", "KmsInvalidState", "KMSInvalidState",
                     "KmsOptInRequired", "KMSOptInRequired", "KmsInvalidKeyUsage",
                 ]
             ),
-            (.missing, ["QueueDoesNotExist", "NonExistentQueue", "QueueDeletedRecently", "ResourceNotFound"]),
+            (
+                .missing,
+                [
+                    "QueueDoesNotExist", "NonExistentQueue", "QueueDeletedRecently", "InvalidAddress",
+                    "ResourceNotFound", "NotFound",
+                ]
+            ),
+            (
+                .invalid,
+                [
+                    "InvalidMessageContents", "BatchRequestTooLong", "InvalidParameter", "ParameterValueInvalid",
+                    "MalformedDetail", "MessageTooLong", "InvalidParameterValue",
+                    "InvalidParameterCombination", "MissingParameter", "InvalidAttributeName", "InvalidAttributeValue",
+                    "InvalidBatchEntryId", "EmptyBatchRequest", "TooManyEntriesInBatchRequest",
+                    "BatchEntryIdsNotDistinct",
+                    "Validation", "InvalidArgument", "Serialization", "RequestEntityTooLarge", "RequestTooLarge",
+                ]
+            ),
             (
                 .unavailable,
                 [

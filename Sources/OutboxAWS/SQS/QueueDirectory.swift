@@ -74,7 +74,7 @@ final class QueueDirectory: Sendable {
         }
         switch failure.meaning {
         case .throttled: return .postpone(after: self.client.throttle.next(), reason)
-        case .missing, .forbidden, .invalid:
+        case .missing, .forbidden, .invalid, .unclear:
             if !self.hasFixedQueue { return .retry(reason) }
             self.client.note(.down(reason))
             return .unavailable(reason)

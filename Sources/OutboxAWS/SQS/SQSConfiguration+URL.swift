@@ -32,13 +32,8 @@ extension SQSConfiguration {
             self.queue = try MessageTemplate(url, of: "queue_url")
         }
         self.account = parameters.text("account")
-        if let encoding = try parameters.choice(
-            "encoding", ["text": Encoding.text, "base64": .base64, "envelope": .envelope])
-        {
-            self.content.encoding = encoding
-        }
-        let headers: [String: Headers] = ["attributes": .attributes, "folded": .folded, "none": .none]
-        if let choice = try parameters.choice("headers", headers) { self.content.headers = choice }
+        if let encoding = try parameters.encoding() { self.content.encoding = encoding }
+        if let headers = try parameters.headers() { self.content.headers = headers }
         if let text = parameters.text("id_attribute") { self.content.idAttribute = text.isEmpty ? nil : text }
         if let text = parameters.text("enqueued_at_attribute") {
             self.content.enqueuedAtAttribute = text.isEmpty ? nil : text
@@ -46,8 +41,7 @@ extension SQSConfiguration {
         self.content.group = try parameters.template("group")
         self.content.deduplicationID = try parameters.template("deduplication_id")
         self.content.delay = try parameters.template("delay")
-        let orders: [String: BatchSchedule.KeyOrder] = ["one_at_a_time": .oneAtATime, "pipelined": .pipelined]
-        if let order = try parameters.choice("key_order", orders) { self.keyOrder = order }
+        if let order = try parameters.keyOrder() { self.keyOrder = order }
         if let time = try parameters.duration("linger") { self.linger = time }
         self.aws = try parameters.configuration()
         try self.validate()
@@ -67,7 +61,7 @@ extension SQSConfiguration {
             try require((try? SQSQueue(queue)) != nil, "that is no queue: \(SQSQueue.rule)")
         }
         try require(
-            self.account.map { $0.utf8.count == 12 && $0.allSatisfy { $0.isASCII && $0.isNumber } } ?? true,
+            self.account.map(AWSConfiguration.isAccount) ?? true,
             "an account is twelve digits")
         let isPipelined = self.keyOrder == .pipelined
         try require(!(isFIFO && isPipelined), "a FIFO queue keeps the order of messages that are sent one at a time")

@@ -48,7 +48,8 @@ struct SQSEntry: ServiceEntry, Hashable {
         }
     }
 
-    private static func body(
+    /// The payload as a text.
+    static func body(
         of message: Message, _ encoding: SQSConfiguration.Encoding
     ) throws(MessageRefusal) -> String {
         let text: String?
@@ -67,14 +68,14 @@ struct SQSEntry: ServiceEntry, Hashable {
         return text
     }
 
-    private static func group(
+    static func group(
         of message: Message, isFIFO: Bool, _ template: MessageTemplate?
     ) throws(MessageRefusal) -> String? {
         if let template { return self.identifier(try template.part(of: message, "group")) }
         return isFIFO ? self.identifier(message.key ?? String(message.id)) : nil
     }
 
-    private static func deduplicationID(
+    static func deduplicationID(
         of message: Message, _ template: MessageTemplate?
     ) throws(MessageRefusal) -> String {
         if let template { return self.identifier(try template.part(of: message, "deduplication id")) }

@@ -22,7 +22,7 @@ struct SQSQueue: Sendable, Hashable {
     /// What a name is.
     static let rule = "a name is 1 to 80 letters, digits, hyphens and underscores, and may end with .fifo"
 
-    private static func isNameByte(_ byte: UInt8) -> Bool {
+    static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):

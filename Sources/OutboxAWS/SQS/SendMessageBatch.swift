@@ -106,11 +106,9 @@ struct SendMessageBatch: ServiceAction {
     }
 
     private static func result(_ failure: Answer.Failure) -> EntryResult {
-        let reason = "SQS: \(failure.code)\(failure.message.map { ": \($0.prefix(400))" } ?? "")"
-        switch ServiceFailure.meaning(ofCode: failure.code) {
-        case .throttled: return .throttled(reason)
-        case .unavailable, .expired, .unauthorized, .forbidden, .missing: return .failed(reason)
-        case .invalid, nil: return failure.isSendersFault == false ? .failed(reason) : .refused(reason)
-        }
+        let message = failure.message.map { ": \($0.prefix(400))" } ?? ""
+        return EntryResult(
+            code: failure.code, reason: "SQS: \(failure.code)\(message)",
+            isSendersFault: failure.isSendersFault != false)
     }
 }

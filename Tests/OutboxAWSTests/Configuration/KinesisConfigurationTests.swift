@@ -24,7 +24,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("kinesis://events?partition_kye=x", "did you mean “partition_key”"), ("kinesis://ev ents", "that is no stream"),
+        ("kinesis://events?partition_kye=x", "did you mean “partition_key”"),
+        ("kinesis://ev ents", "that is no stream"),
         ("kinesis://events?explicit_hash_key=340282366920938463463374607431768211456", "2^128"),
         ("kinesis://events?explicit_hash_key=-1", "2^128"), ("kinesis://events?content=x", "envelope, payload"),
         ("kinesis://u@events", "no user"), ("kinesis://events?headers=none", "not known"),

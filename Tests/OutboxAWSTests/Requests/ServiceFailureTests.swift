@@ -20,7 +20,8 @@ import Testing
         ("", 502, .unavailable), ("", 301, .unavailable), ("ValidationException", 400, .invalid),
         ("BatchRequestTooLong", 400, .invalid), ("InvalidMessageContents", 400, .invalid),
         ("SerializationException", 400, .invalid),
-        ("", 413, .invalid),
+        ("", 413, .invalid), ("", 404, .unavailable), ("UnsupportedOperation", 400, .unclear),
+        ("InvalidAddress", 400, .missing),
     ])
     func knowsWhatACodeMeans(_ code: String, _ status: Int, _ meaning: ServiceFailure.Meaning) {
         #expect(ServiceFailure(status: status, code: code, message: "").meaning == meaning)

@@ -102,6 +102,14 @@ final class AWSTestbed: Sendable {
         let _: String = try await self.ask(["do": "queue", "name": name, "attributes": attributes])
     }
 
+    /// Makes a topic, and a queue of that name that gets what is published. Returns the topic's ARN.
+    func makeTopic(_ name: String) async throws -> String { try await self.ask(["do": "topic", "name": name]) }
+
+    /// Makes a bus, and a queue of that name that gets every event.
+    func makeBus(_ name: String) async throws {
+        let _: String = try await self.ask(["do": "bus", "name": name])
+    }
+
     func removeQueue(_ name: String) async throws { try await self.tell(["do": "remove", "name": name]) }
 
     /// Takes what is in a queue.

@@ -32,6 +32,24 @@ extension AWSTestbed {
     }
 }
 
+extension AWSTestbed {
+    func topic(
+        _ arn: MessageTemplate, _ change: (inout SNSConfiguration) -> Void = { _ in }
+    ) throws -> SNSTransport {
+        var configuration = SNSConfiguration(topic: arn, aws: self.aws)
+        change(&configuration)
+        return try SNSTransport(configuration, logger: LogLines(from: .critical).logger)
+    }
+
+    func bus(
+        _ name: MessageTemplate, _ change: (inout EventBridgeConfiguration) -> Void = { _ in }
+    ) throws -> EventBridgeTransport {
+        var configuration = EventBridgeConfiguration(bus: name, source: "shop", aws: self.aws)
+        change(&configuration)
+        return try EventBridgeTransport(configuration, logger: LogLines(from: .critical).logger)
+    }
+}
+
 /// Runs a closure with a transport that runs, and closes it.
 func running<Running: Transport, Result: Sendable>(
     _ transport: Running, _ body: (Running) async throws -> Result
