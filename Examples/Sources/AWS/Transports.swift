@@ -37,3 +37,11 @@ func withCredentials(from vault: Vault) throws -> SQSTransport {
 func reminder() -> NewMessage {
     NewMessage(to: .orders, route: "reminders", headers: ["sqs-delay": "10m"], text: "{}")
 }
+
+/// A topic whose subscribers get the headers as attributes, and a bus whose rules look into the payload.
+func announcements() throws -> [any Transport] {
+    [
+        try SNSTransport("sns://news.fifo?region=eu-central-1&account=123456789012"),
+        try EventBridgeTransport("eventbridge://shop?region=eu-central-1&source=shop.orders"),
+    ]
+}

@@ -5,7 +5,7 @@ import OutboxHTTP
 public struct AWSConfiguration: Sendable {
     /// The region, such as `eu-central-1`. Nil: that of `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile; one of them is needed. Default nil.
     public var region: String?
-    /// The service's address, `https://host:port`. Nil: that of `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL_KINESIS`, of
+    /// The service's address, `https://host:port`. Nil: that of `AWS_ENDPOINT_URL_SQS` (`…_KINESIS`, `…_SNS`, `…_EVENTBRIDGE`), of
     /// `AWS_ENDPOINT_URL`, or the region's. Default nil.
     public var endpoint: String?
     /// Where credentials come from. Default ``AWSCredentialSource/standard``.

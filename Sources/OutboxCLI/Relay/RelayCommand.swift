@@ -8,7 +8,7 @@ import OutboxRuntime
 struct RelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Deliver messages to RabbitMQ, Kafka, SQS, Kinesis, webhooks, stdout, a file or a command.",
+        abstract: "Deliver messages to RabbitMQ, Kafka, services of AWS, webhooks, stdout, a file or a command.",
         discussion: """
             SINKS:
               stdout        a line of JSON per message: \(MessageFields.lineHelp)
@@ -30,6 +30,9 @@ struct RelayCommand: AsyncParsableCommand {
                             {route}.fifo. Delivered when SQS has answered so
               kinesis://STREAM?region=REGION
                             Amazon Kinesis Data Streams, likewise
+              sns://TOPIC?region=REGION&account=ACCOUNT
+              eventbridge://BUS?region=REGION&source=SOURCE
+                            Amazon SNS and EventBridge, likewise
               https://HOST/PATH/{route}?QUERY&outbox.PARAMETER=VALUE
                             a webhook, a request per message, signed with
                             OUTBOX_WEBHOOK_SECRET; http:// without TLS. Delivered
@@ -54,6 +57,8 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'events=kafka://k1:9092,k2:9092?topic=events'
               outbox relay --route 'orders=sqs://orders.fifo?region=eu-central-1'
               outbox relay --route 'events=kinesis://events?region=eu-central-1'
+              outbox relay --route 'news=sns://news?region=eu-central-1&account=123456789012'
+              outbox relay --route 'shop=eventbridge://default?region=eu-central-1&source=shop'
               outbox relay --route 'hooks=https://shop.example/hooks/{route}'
             """)
 

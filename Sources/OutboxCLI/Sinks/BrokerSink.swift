@@ -15,6 +15,8 @@ struct BrokerSink: Hashable, Sendable {
         case kafka
         case sqs
         case kinesis
+        case sns
+        case eventBridge
         case webhook
 
         /// The schemes of its addresses, and the ports of hosts that name none.
@@ -24,6 +26,8 @@ struct BrokerSink: Hashable, Sendable {
             case .kafka: KafkaConfiguration.ports
             case .sqs: SQSConfiguration.ports
             case .kinesis: KinesisConfiguration.ports
+            case .sns: SNSConfiguration.ports
+            case .eventBridge: EventBridgeConfiguration.ports
             case .webhook: WebhookConfiguration.ports
             }
         }
@@ -33,7 +37,7 @@ struct BrokerSink: Hashable, Sendable {
             switch self {
             case .amqp: "OUTBOX_AMQP"
             case .kafka: "OUTBOX_KAFKA"
-            case .sqs, .kinesis: nil
+            case .sqs, .kinesis, .sns, .eventBridge: nil
             case .webhook: "OUTBOX_WEBHOOK"
             }
         }
@@ -66,6 +70,8 @@ struct BrokerSink: Hashable, Sendable {
             case .kafka: return try KafkaTransport(self.completeAddress(environment), logger: logger)
             case .sqs: return try SQSTransport(self.address, logger: logger)
             case .kinesis: return try KinesisTransport(self.address, logger: logger)
+            case .sns: return try SNSTransport(self.address, logger: logger)
+            case .eventBridge: return try EventBridgeTransport(self.address, logger: logger)
             case .webhook:
                 var configuration = try WebhookConfiguration(url: self.address)
                 try configuration.takeSecrets(from: environment)

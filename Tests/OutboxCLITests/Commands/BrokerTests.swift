@@ -12,6 +12,8 @@ import Testing
         ("orders=sqs://user:s3cret@orders?region=eu-central-1", "no user and no password"),
         ("orders=sqs://orders?regoin=eu-central-1", "did you mean “region”?"),
         ("orders=kinesis://clicks?region=eu-central-1&endpoint=http://user:s3cret@h", "endpoint"),
+        ("orders=sns://news?region=eu-central-1", "account="),
+        ("orders=eventbridge://default?sourec=x&region=r", "did you mean “source”?"),
         ("orders=kinessi://clicks", "did you mean “kinesis”?"),
         ("amqp://user:s3cret@host?exchange=a", "before an address stands its DESTINATION="),
         ("orders=https://user:s3cret@host/x?outbox.secrt=s3cret", "did you mean “outbox.secret”?"),
