@@ -67,9 +67,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Outbox", package: "swift-outbox"),
                 .product(name: "OutboxAMQP", package: "swift-outbox"),
+                .product(name: "OutboxAWS", package: "swift-outbox"),
                 .product(name: "OutboxKafka", package: "swift-outbox"),
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
                 .product(name: "OutboxTestServers", package: "swift-outbox"),
+                .product(name: "OutboxWebhook", package: "swift-outbox"),
             ],
             swiftSettings: settings
         ),

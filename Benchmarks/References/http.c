@@ -1,3 +1,6 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "references.h"
 
 #include <curl/curl.h>
@@ -111,8 +114,8 @@ static int collect(client *client, reference_result *result) {
 reference_result reference_http(
     const char *url, reference_http_service service, int64_t messages, int size, int batch, int window) {
     reference_result result = {0};
-    /* In base 64 for Kinesis, as a transport has to send it. */
-    size_t payload_size = service == REFERENCE_HTTP_KINESIS ? ((size_t)size + 2) / 3 * 4 : (size_t)size;
+    /* In base 64 where it is in JSON, as a transport sends any bytes. */
+    size_t payload_size = service != REFERENCE_HTTP_WEBHOOK ? ((size_t)size + 2) / 3 * 4 : (size_t)size;
     char *payload = malloc(payload_size + 1);
     memset(payload, 'x', payload_size);
     payload[payload_size] = 0;

@@ -4,8 +4,8 @@
 
 moto verifies signatures, “open” is moto that does not.
 
-Prints a line of JSON with its ports and an access key, then takes commands, a JSON object a line, and answers each with a line. It ends when
-its input does, and takes its children along.
+Prints a line of JSON with its ports and an access key, then takes commands, a JSON object a line, and answers each with a line. It ends with
+“end”, with its input, or with the process that has started it, and takes its children along.
 """
 
 import asyncio
@@ -422,13 +422,26 @@ class Testbed:
 
     def run(self):
         print(json.dumps({"port": self.proxy.port, "backend": self.backend.port, "key": self.backend.key, "secret": self.backend.secret}), flush=True)
+        threading.Thread(target=self.watch, args=(os.getppid(),), daemon=True).start()
         for line in sys.stdin:
+            if line == "end\n":
+                break
             try:
                 answer = {"ok": self.obey(json.loads(line))}
             except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"}
             print(json.dumps(answer), flush=True)
+        self.end()
+
+    def end(self):
         self.backend.end()
+        os._exit(0)
+
+    def watch(self, parent):
+        # Other children of the process that has started this one may hold its input open, which then has no end.
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        self.end()
 
 
 if __name__ == "__main__":

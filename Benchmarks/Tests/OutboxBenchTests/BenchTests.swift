@@ -85,6 +85,12 @@ import Testing
         #expect(try ending.document().comparisons.count == 4)
     }
 
+    @Test(arguments: ["sqs", "kinesis", "webhook"]) func sendsByHTTP(command: String) async throws {
+        let ending = try await Program.bench(
+            "\(command) --messages 300 --singles 3 --runs 1 --connections 4 --json - --postgres", try await TestServer.url)
+        #expect(try ending.document().comparisons.count == 4)
+    }
+
     @Test(arguments: [("250ms", 0.25), ("2s", 2), ("1.5h", 5400), ("3", 3), ("1min", 60)])
     func readsIntervals(text: String, seconds: Double) {
         #expect(Interval(argument: text)?.duration.inSeconds == seconds)

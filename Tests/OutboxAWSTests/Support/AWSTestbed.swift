@@ -94,7 +94,11 @@ final class AWSTestbed: Sendable {
         (self.port, self.key, self.secret) = (greeting.port, greeting.key, greeting.secret)
     }
 
-    deinit { try? self.input.close() }
+    deinit {
+        // Closing alone may tell nothing: other children of this process have this end of the pipe as well.
+        try? self.input.write(contentsOf: Array("end\n".utf8))
+        try? self.input.close()
+    }
 
     // MARK: What can be asked
 

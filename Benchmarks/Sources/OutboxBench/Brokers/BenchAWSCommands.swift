@@ -1,0 +1,112 @@
+import ArgumentParser
+import BenchmarkReferences
+import Outbox
+import OutboxAWS
+
+/// `outbox-bench sqs`: the transport to Amazon SQS.
+struct BenchSQSCommand: Benchmark {
+    static let configuration = CommandConfiguration(
+        commandName: "sqs",
+        abstract: "To SQS, signed, beside a program in C with libcurl that signs nothing; and all the way from Postgres.",
+        discussion: """
+            In place of SQS, a server in this process answers that it has everything. Both send 10 messages a request.
+
+            EXAMPLES:
+              outbox-bench sqs
+              outbox-bench sqs --messages 1000000 --connections 32
+            """)
+
+    @OptionGroup
+    var options: BenchOptions
+
+    @OptionGroup
+    var load: BrokerLoadOptions
+
+    @OptionGroup
+    var http: HTTPOptions
+
+    func measure(_ harness: Harness) async throws -> [Comparison] {
+        let service = try HTTPService(REFERENCE_HTTP_SQS, batch: 10, connections: self.http.connections)
+        return try await self.load.benchmark(Queue(service: service, connections: self.http.connections)).measure(harness)
+    }
+
+    private struct Queue: BenchBroker {
+        let service: HTTPService
+        let connections: Int
+
+        var name: String { "SQS" }
+        var referenceName: String { HTTPService.referenceName }
+
+        func transport(window: Int) throws -> any Transport {
+            let configuration = SQSConfiguration(
+                queue: try MessageTemplate(self.service.url + "/000000000000/bench"), content: .init(encoding: .base64),
+                aws: AWSConfiguration(self.service, connections: self.connections))
+            return try SQSTransport(configuration, logger: .quiet)
+        }
+
+        func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
+            try await self.service.reference(messages: messages, size: size)
+        }
+
+        func empty() async throws {}
+    }
+}
+
+/// `outbox-bench kinesis`: the transport to Amazon Kinesis Data Streams.
+struct BenchKinesisCommand: Benchmark {
+    static let configuration = CommandConfiguration(
+        commandName: "kinesis",
+        abstract: "To Kinesis, signed, beside a program in C with libcurl that signs nothing; and all the way from Postgres.",
+        discussion: """
+            In place of Kinesis, a server in this process answers that it has everything. The program in C sends 500 messages a request; the \
+            transport as many as a relay has given it for one.
+
+            EXAMPLES:
+              outbox-bench kinesis
+              outbox-bench kinesis --messages 1000000 --window 32000
+            """)
+
+    @OptionGroup
+    var options: BenchOptions
+
+    @OptionGroup
+    var load: BrokerLoadOptions
+
+    @OptionGroup
+    var http: HTTPOptions
+
+    func measure(_ harness: Harness) async throws -> [Comparison] {
+        let service = try HTTPService(REFERENCE_HTTP_KINESIS, batch: 500, connections: self.http.connections)
+        return try await self.load.benchmark(Stream(service: service, connections: self.http.connections)).measure(harness)
+    }
+
+    private struct Stream: BenchBroker {
+        let service: HTTPService
+        let connections: Int
+
+        var name: String { "Kinesis" }
+        var referenceName: String { HTTPService.referenceName }
+
+        func transport(window: Int) throws -> any Transport {
+            let configuration = KinesisConfiguration(
+                stream: "bench", aws: AWSConfiguration(self.service, connections: self.connections))
+            return try KinesisTransport(configuration, logger: .quiet)
+        }
+
+        func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
+            try await self.service.reference(messages: messages, size: size)
+        }
+
+        func empty() async throws {}
+    }
+}
+
+extension AWSConfiguration {
+    /// A server in place of AWS, which verifies no signature.
+    fileprivate init(_ service: HTTPService, connections: Int) {
+        self.init(
+            region: "us-east-1", endpoint: service.url,
+            credentials: .fixed(AWSCredentials(accessKeyID: "AKIDEXAMPLE", secretAccessKey: "not a secret")),
+            connection: .init(maximumConnections: connections))
+    }
+}
