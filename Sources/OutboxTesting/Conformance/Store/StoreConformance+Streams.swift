@@ -172,18 +172,16 @@ private final class StreamsAtWork: Sendable {
             group.addTask {
                 for await event in events {
                     if case .disconnected(let reason, _) = event {
+                        relay.stop()
                         throw ConformanceFailure("the session ended: \(reason)")
                     }
                 }
             }
             group.addTask {
+                defer { relay.stop() }
                 try await self.work()
-                relay.stop()
             }
-            do { try await group.waitForAll() } catch {
-                relay.stop()
-                throw error
-            }
+            try await group.waitForAll()
         }
         let trace = self.trace.withLock { $0 }
         try require(trace.faults, equals: [], "what went wrong with the order of keys")
