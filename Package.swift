@@ -292,6 +292,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "WebhookWireProducer",
+            dependencies: [
+                "Outbox", "OutboxTesting", "OutboxWebhook",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/WebhookWireProducer",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "OutboxCLITests",
             dependencies: [
