@@ -1,6 +1,4 @@
 /// Why a message can never be sent as it is.
 struct MessageRefusal: Error, Sendable, Hashable {
     let reason: String
-
-    init(reason: String) { self.reason = reason }
 }
