@@ -69,7 +69,8 @@ public final class WebhookTransport: Transport {
         try await self.client.deliver(batch, keyOrder: self.keyOrder, by: self.service)
     }
 
-    /// Asks the receiver, by `OPTIONS` and without a body, whether it is there; no receiver takes that for a message.
+    /// Asks the receiver whether it is there, by `OPTIONS`: a method that changes nothing, without a body, an id and a signature, so that it
+    /// is not taken for a message. User or token are sent with it.
     ///
     /// Any answer means that it can be reached and that TLS is agreed on. Where the whole address is known, 401, 403, 404, 410 and
     /// redirects are said, although a receiver may answer them to this method alone. Where the path comes from the message, only the
@@ -77,7 +78,7 @@ public final class WebhookTransport: Transport {
     public func check() async -> TransportHealth {
         guard let (address, isWhole) = self.service.address.probe else { return .up }
         do {
-            let response = try await self.client.send(HTTPRequest("OPTIONS", address.url))
+            let response = try await self.client.send(self.service.question("OPTIONS", at: address))
             return Self.health(of: response, isWhole: isWhole)
         } catch let failure as HTTPFailure {
             return failure.kind == .closed ? .closed : .down(failure.reason)

@@ -45,14 +45,6 @@ extension WebhookConfiguration {
             case .bearer(let token): "Bearer \(token)"
             }
         }
-
-        /// What must not be in anything that is kept or printed.
-        var secrets: [String] {
-            switch self.kind {
-            case .basic(_, let password): [password, self.authorization]
-            case .bearer(let token): [token]
-            }
-        }
     }
 }
 

@@ -29,6 +29,8 @@ extension WebhookConfiguration {
         var http = HTTPConfiguration()
         http.connectTimeout = self.limits.connectTimeout
         http.timeout = self.limits.timeout
+        // One that says nothing has all of the time.
+        http.idleTimeout = self.limits.timeout
         http.tls = self.tls
         http.proxy = self.proxy
         http.connectionsPerHost = self.limits.requestsPerHost

@@ -26,6 +26,8 @@ struct WebhookService: RequestService {
 
     /// How long a receiver that is one of several may give no sign before its messages no longer wait in line for it.
     private static let patience = Duration.seconds(2)
+    /// How long a message may wait for its turn at least before its receiver counts as slow.
+    private static let shortestWait = Duration.seconds(10)
 
     init(_ configuration: WebhookConfiguration, logger: Logger) throws(TransportConfigurationError) {
         let template = try RequestTemplate(configuration)
@@ -44,11 +46,17 @@ struct WebhookService: RequestService {
                     ? nil : Backoff(base: outage.initialPause, cap: outage.maximumPause, jitter: 0.5),
                 patience: isAlone ? nil : Self.patience,
                 lineUp: limits.requestsPerHost,
+                longestWait: isAlone ? nil : max(limits.timeout, Self.shortestWait),
                 longestLine: isAlone
                     ? nil : limits.requestsPerSecond.map { max(1, Int($0 * Self.patience.seconds * 2)) }))
     }
 
     var address: AddressTemplate { self.template.address }
+
+    /// Asks the receiver something that is no message.
+    func question(_ method: String, at address: AddressTemplate.Address) -> HTTPRequest {
+        HTTPRequest(method, address.url, headers: self.template.identity)
+    }
 
     // MARK: Requests
 

@@ -24,6 +24,8 @@ struct Receiver: Sendable {
         let patience: Duration?
         /// How many messages are handed over to it at least before that matters.
         let lineUp: Int
+        /// How long a message waits for its turn at most; nil: as long as it takes.
+        let longestWait: Duration?
         /// How many are lined up at most; nil: any number.
         let longestLine: Int?
     }
@@ -108,7 +110,9 @@ struct Receiver: Sendable {
         if let throttledUntil, throttledUntil > now { return self.reason }
         switch self.state {
         case .closed:
-            if let patience = self.policy.patience, now - handedOver > patience { return "the receiver is slow" }
+            if let longestWait = self.policy.longestWait, now - handedOver > longestWait {
+                return "the receiver is slow"
+            }
             return nil
         case .probing(probe ?? -1): return nil
         case .open, .probing: return self.reason

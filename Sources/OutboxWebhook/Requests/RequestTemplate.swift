@@ -16,8 +16,6 @@ struct RequestTemplate: Sendable {
     private let maximumSize: Int
     private let keys: KeyRing
     private let events: EventTemplate?
-    /// What must be in nothing that is kept or printed.
-    let secrets: [String]
 
     init(_ configuration: WebhookConfiguration) throws(TransportConfigurationError) {
         let request = configuration.request
@@ -26,6 +24,10 @@ struct RequestTemplate: Sendable {
         guard request.id.text.contains("{id}") else {
             throw TransportConfigurationError(
                 "the message’s id (“id”) contains {id}, by which the receiver knows what came twice")
+        }
+        if request.id.literals.contains(where: { $0.contains(".") }) {
+            throw TransportConfigurationError(
+                "the message’s id (“id”) has no full stop, which ends it in what is signed")
         }
         self.id = request.id
         self.contentType = request.contentType
@@ -42,9 +44,6 @@ struct RequestTemplate: Sendable {
         self.events = try configuration.cloudEvents.map { events throws(TransportConfigurationError) in
             try EventTemplate(events)
         }
-        self.secrets =
-            (configuration.credentials?.secrets ?? [])
-            + request.headers.values.compactMap(\.constant).filter { $0.utf8.count >= 8 }
         try self.checkHeaders(hasCredentials: configuration.credentials != nil)
     }
 
@@ -119,6 +118,12 @@ struct RequestTemplate: Sendable {
         return (request, address)
     }
 
+    /// What says to the receiver who asks, where no message is sent.
+    var identity: [HTTPHeader] {
+        let fixed = self.fixedHeaders.compactMap { header in header.value.constant.map { HTTPHeader(header.name, $0) } }
+        return fixed + (self.authorization.map { [HTTPHeader("Authorization", $0)] } ?? [])
+    }
+
     private func id(of message: Message) throws(MessageRefusal) -> String {
         let id: String
         do throws(MessageTemplate.MissingValue) {
@@ -126,8 +131,9 @@ struct RequestTemplate: Sendable {
         } catch {
             throw MessageRefusal(reason: "no id: \(error)")
         }
-        guard id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw MessageRefusal(reason: "the id has a space, or is not ASCII, so it cannot be a header")
+        guard id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ".") }) else {
+            throw MessageRefusal(
+                reason: "the id has a space or a full stop, or is not ASCII, so it cannot be signed and sent")
         }
         return id
     }

@@ -62,6 +62,7 @@ import Testing
         ("outbox.secret=whsec_short", "24 to 64 bytes"), ("outbox.secret=abc", "whsec_ or whsk_"),
         ("outbox.secret", "NAME=VALUE"),
         ("outbox.secret=\(secret)&outbox.secret=\(secret)", "given twice"), ("outbox.id=x", "contains {id}"),
+        ("outbox.id=a.{id}", "full stop"),
         ("outbox.headers=authorization", "cannot come from a message"), ("outbox.headers=a%3Ab", "names of headers"),
         ("outbox.header.Content-Length=5", "own"), ("outbox.header.webhook-id=5", "own"),
         ("outbox.header.a%20b=5", "name"),

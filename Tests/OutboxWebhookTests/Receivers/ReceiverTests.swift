@@ -41,6 +41,7 @@ private final class GoneSubject {
 @Suite(.timeLimit(.minutes(1))) struct ReceiverTests {
     private static let policy = Receiver.Policy(
         failures: 3, pauses: Backoff(base: .seconds(1), cap: .seconds(8), jitter: 0), patience: .seconds(2), lineUp: 4,
+        longestWait: .seconds(9),
         longestLine: nil)
 
     @Test func severalMessagesInARowHaveToFail() {
@@ -109,7 +110,8 @@ private final class GoneSubject {
         for _ in 0..<4 { receiver.begin(probe: nil, at: at(0)) }
         #expect(receiver.admission(at: at(2)) == .pass)
         #expect(receiver.admission(at: at(2.1)) == .wait(.seconds(2), reason: "the receiver is slow"))
-        #expect(receiver.refusal(probe: nil, handedOver: at(0), at: at(2.1)) == "the receiver is slow")
+        #expect(receiver.refusal(probe: nil, handedOver: at(0), at: at(9.1)) == "the receiver is slow")
+        #expect(receiver.refusal(probe: nil, handedOver: at(0), at: at(9)) == nil)
         receiver.end(probe: nil, at: at(3))
         receiver.begin(probe: nil, at: at(3))
         #expect(receiver.admission(at: at(3)) == .pass)
@@ -117,7 +119,8 @@ private final class GoneSubject {
 
     @Test func aReceiverWithALimitOfRateHasAShortLine() {
         let receiver = Subject(
-            Receiver.Policy(failures: 3, pauses: nil, patience: .seconds(2), lineUp: 4, longestLine: 2))
+            Receiver.Policy(
+                failures: 3, pauses: nil, patience: .seconds(2), lineUp: 4, longestWait: .seconds(9), longestLine: 2))
         receiver.begin(probe: nil, at: at(0))
         #expect(receiver.admission(at: at(0)) == .pass)
         receiver.begin(probe: nil, at: at(0))

@@ -122,7 +122,7 @@ import Testing
                 == "no header “X”: the message has no key")
         #expect(
             self.refusal(NewMessage(to: "hooks", key: "ö", text: "")) { $0.request.id = "{key}-{id}" }
-                == "the id has a space, or is not ASCII, so it cannot be a header")
+                == "the id has a space or a full stop, or is not ASCII, so it cannot be signed and sent")
     }
 
     // MARK: CloudEvents

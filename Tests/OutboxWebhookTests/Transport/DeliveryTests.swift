@@ -152,6 +152,32 @@ import Testing
         #expect(receiver.requests.count == 5 && log.lines.map(\.level) == [.error])
     }
 
+    /// Until the time is over that it has asked for, nothing is sent.
+    @Test func oneReceiverThatThrottlesIsLeftAlone() async throws {
+        let receiver = try WebhookReceiver { _ in .status(429, headers: ["Retry-After: 60"]) }
+        let transport = try TransportUnderTest.make(receiver.url) { $0.limits.requestsPerHost = 1 }
+        try await TransportUnderTest.run(transport) { transport in
+            for _ in 0..<3 {
+                let outcomes = try await transport.deliver((0..<5).map { .numbered($0, key: "k\($0)") })
+                #expect(outcomes.allSatisfy { $0 == .unavailable("the receiver has answered 429 Too Many Requests") })
+            }
+        }
+        #expect(receiver.requests.count == 1)
+    }
+
+    /// What waits for its turn is signed when it has it.
+    @Test func aLimitOfRateIsKept() async throws {
+        let receiver = try WebhookReceiver()
+        let transport = try TransportUnderTest.make(receiver.url) { $0.limits.requestsPerSecond = 20 }
+        let outcomes = try await TransportUnderTest.run(transport) { transport in
+            try await transport.deliver((0..<21).map { .numbered($0, key: "k\($0)") })
+        }
+        #expect(outcomes.allSatisfy { $0 == .delivered })
+        // 21 in a second and more.
+        let times = Set(receiver.requests.compactMap { $0.headers["webhook-timestamp"] })
+        #expect(times.count >= 2)
+    }
+
     @Test func checkingSendsNoMessage() async throws {
         for (status, isUp) in [
             (204, true), (405, true), (500, true), (401, false), (403, false), (404, false), (410, false), (301, false),
@@ -167,6 +193,14 @@ import Testing
             let host = try await TransportUnderTest.run(template) { await $0.check() }
             #expect(host.isUp && receiver.requests.last?.target == "/")
         }
+        // Who asks is said, so that a receiver that wants to know answers as it would to a message.
+        let receiver = try WebhookReceiver { $0.headers["authorization"] == "Bearer t" ? .accepted : .status(401) }
+        let known = try TransportUnderTest.make(receiver.url) { $0.credentials = .bearer("t") }
+        let (isKnown, isUnknown) = (
+            try await TransportUnderTest.run(known) { await $0.check().isUp },
+            try await TransportUnderTest.run(try TransportUnderTest.make(receiver.url)) { await !$0.check().isUp }
+        )
+        #expect(isKnown && isUnknown)
         let refused = try TransportUnderTest.make("http://localhost:1/") { $0.allowedAddresses = [] }
         let health = try await TransportUnderTest.run(refused) { await $0.check() }
         #expect(health.reason?.contains("only addresses of the Internet") == true)
