@@ -71,7 +71,8 @@ import Testing
             guard JSONText.isValid(Array(text.utf8)) else { return .refused }
             // Foundation takes more than is JSON, and everything that is, but for numbers that no double can be and deep nesting.
             let isRead = (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) != nil
-            let isLarge = text.contains(/[0-9.]{12}|[eE][+-]?[0-9]{3}/) || text.count(where: { "[{".contains($0) }) > 400
+            let isLarge =
+                text.contains(/[0-9.]{12}|[eE][+-]?[0-9]{3}/) || text.count(where: { "[{".contains($0) }) > 400
             return isRead || isLarge || text.contains("\\u")
                 ? .accepted : .wrong("Foundation does not read it")
         })
