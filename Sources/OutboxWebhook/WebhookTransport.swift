@@ -23,7 +23,7 @@ public final class WebhookTransport: Transport {
     private let client: HTTPClient
     private let service: WebhookService
     private let keyOrder: BatchSchedule.KeyOrder
-    private let logger: Logger
+    private let connectTimeout: Duration
     private let state = Mutex(Run.created)
 
     /// Creates a transport; nothing is connected before there is a message.
@@ -36,7 +36,7 @@ public final class WebhookTransport: Transport {
         self.service = try WebhookService(configuration, logger: logger)
         self.client = try HTTPClient(try configuration.httpConfiguration())
         self.keyOrder = configuration.limits.keyOrder
-        self.logger = logger
+        self.connectTimeout = configuration.limits.connectTimeout
     }
 
     /// Creates a transport from an address, see ``WebhookConfiguration/init(url:)``.
@@ -67,6 +67,23 @@ public final class WebhookTransport: Transport {
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
         try await self.client.deliver(batch, keyOrder: self.keyOrder, by: self.service)
+    }
+
+    /// Asks the receiver, as ``check()`` does, whether it can be connected to; any answer, and none in time, say that it can. Where the
+    /// host comes from the message, nothing is known before there is one, and the answer is up.
+    public func contact() async -> TransportHealth {
+        guard let (address, _) = self.service.address.probe else { return .up }
+        var question = self.service.question("OPTIONS", at: address)
+        question.timeout = self.connectTimeout
+        do {
+            _ = try await self.client.send(question)
+            return .up
+        } catch let failure as HTTPFailure {
+            if failure.kind == .closed { return .closed }
+            return failure.mayHaveArrived ? .up : .down(failure.reason)
+        } catch {
+            return .down("the question was cancelled")
+        }
     }
 
     /// Asks the receiver whether it is there, by `OPTIONS`: a method that changes nothing, without a body, an id and a signature, so that it

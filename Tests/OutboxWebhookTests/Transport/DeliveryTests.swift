@@ -178,6 +178,20 @@ import Testing
         #expect(times.count >= 2)
     }
 
+    @Test func contactIsAConnection() async throws {
+        for answer in [WebhookReceiver.Answer.status(500), .status(404), .held(Latch()), .bytes("")] {
+            let receiver = try WebhookReceiver { _ in answer }
+            let transport = try TransportUnderTest.make(receiver.url) { $0.limits.connectTimeout = .milliseconds(300) }
+            #expect(try await TransportUnderTest.run(transport) { await $0.contact() } == .up)
+            #expect(receiver.requests.allSatisfy { $0.method == "OPTIONS" })
+            receiver.stop()
+            let other = try TransportUnderTest.make(receiver.url)
+            #expect(try await TransportUnderTest.run(other) { await !$0.contact().isUp })
+            let template = try TransportUnderTest.make("http://{key}:\(receiver.port)/") { $0.hosts = ["*"] }
+            #expect(try await TransportUnderTest.run(template) { await $0.contact() } == .up)
+        }
+    }
+
     @Test func checkingSendsNoMessage() async throws {
         for (status, isUp) in [
             (204, true), (405, true), (500, true), (401, false), (403, false), (404, false), (410, false), (301, false),
