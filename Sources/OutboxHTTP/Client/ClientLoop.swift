@@ -42,10 +42,13 @@ import Musl
         unsafe _ = outbox_curl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context)
         unsafe _ = outbox_curl_multi_set_watcher(multi, watchSocket)
         unsafe _ = outbox_curl_multi_set_timer(multi, setAlarm)
-        unsafe _ = outbox_curl_multi_set_long(
-            multi, CURLMOPT_MAX_HOST_CONNECTIONS, self.configuration.connectionsPerHost)
-        unsafe _ = outbox_curl_multi_set_long(
-            multi, CURLMOPT_MAXCONNECTS, max(256, 2 * self.configuration.connectionsPerHost))
+        let (most, requests) = (self.configuration.connectionsPerHost, self.configuration.requestsPerHost)
+        // What waits in libcurl for a connection runs into its timeout, so it is not given more than can be sent; and behind a proxy it takes
+        // all hosts for one.
+        if most < requests, self.configuration.proxy == nil {
+            unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, most)
+        }
+        unsafe _ = outbox_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, max(256, 2 * requests))
         unsafe _ = outbox_curl_multi_set_long(
             multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
         unsafe self.work(multi)
@@ -96,14 +99,13 @@ import Musl
     /// How long the thread may wait.
     private var milliseconds: CInt {
         var end = self.alarm
-        let now = ContinuousClock.now
         if self.configuration.requestsPerSecondAndHost != nil {
             for queue in self.queues.values {
-                if let time = queue.wakeTime(after: now) { end = min(end ?? time, time) }
+                if let time = queue.wakeTime { end = min(end ?? time, time) }
             }
         }
         guard let end else { return -1 }
-        return CInt(clamping: max(0, Int(((end - now).seconds * 1000).rounded(.up))))
+        return CInt(clamping: max(0, Int(((end - .now).seconds * 1000).rounded(.up))))
     }
 
     // MARK: Beginning
@@ -155,7 +157,7 @@ import Musl
 
     private func begin(_ transfer: HTTPTransfer) {
         guard let easy = self.idleHandles.popLast() ?? self.makeHandle() else {
-            return self.finish(transfer, .failure(HTTPFailure(.notConnected, "no memory")))
+            return self.finish(transfer, .failure(HTTPFailure(.noResources, "no memory")))
         }
         transfer.longestBody = self.configuration.longestResponse
         transfer.loop = self
@@ -163,7 +165,10 @@ import Musl
         easy.prepare(transfer)
         self.transfers[ObjectIdentifier(transfer)] = transfer
         // The first call on it is asked for by an alarm.
-        unsafe _ = curl_multi_add_handle(self.multi, easy.pointer)
+        if unsafe curl_multi_add_handle(self.multi, easy.pointer) != CURLM_OK {
+            self.drop(transfer)
+            self.finish(transfer, .failure(HTTPFailure(.noResources, "libcurl takes no request")))
+        }
     }
 
     private func makeHandle() -> EasyHandle? {

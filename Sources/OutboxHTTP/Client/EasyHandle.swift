@@ -47,6 +47,8 @@ import Musl
         self.set(configuration.tls)
         if let proxy = configuration.proxy {
             self.set(CURLOPT_PROXY, proxy)
+            // The environment's exceptions would be ways past the proxy.
+            self.set(CURLOPT_NOPROXY, "")
         } else if configuration.addresses != .any {
             self.set(CURLOPT_PROXY, "")
         }
@@ -76,12 +78,16 @@ import Musl
         }
     }
 
+    /// Before 8.0, libcurl asks to be called again at once while the other side takes no more of a body by HTTP/2, for as long as it likes. A
+    /// body that is not held back fits into the window that each stream begins with.
+    private static let spinsWhileItIsHeldBack = EasyHandle.libraryVersion.map { $0 < 0x080000 } ?? false
+    private static let firstWindow = 65_535
+
+    private static let libraryVersion = unsafe curl_version_info(CURLVERSION_FIRST)?.pointee.version_num
+
     /// libcurl 7.88 loses the second request of a connection that speaks HTTP/2 without TLS (https://github.com/curl/curl/pull/10643), so
     /// there each request has a connection of its own.
-    private static let sharesNoPlainConnection: Bool = {
-        guard let version = unsafe curl_version_info(CURLVERSION_FIRST)?.pointee.version_num else { return false }
-        return version >> 8 == 0x0758
-    }()
+    private static let sharesNoPlainConnection = EasyHandle.libraryVersion.map { $0 >> 8 == 0x0758 } ?? false
 
     private func set(_ tls: TLSSettings) {
         self.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -120,6 +126,10 @@ import Musl
             self.version == .http2WithoutUpgrade && !Self.sharesNoPlainConnection
             || self.version == .upTo2 && (transfer.origin?.hasPrefix("https:") ?? false)
         self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
+        if self.version == .upTo2 {
+            let isHeavy = Self.spinsWhileItIsHeldBack && request.body.count > Self.firstWindow
+            self.set(CURLOPT_HTTP_VERSION, Int(isHeavy ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS))
+        }
         self.setMethod(request)
         self.setHeaders(request)
     }
@@ -181,9 +191,12 @@ import Musl
         let text = unsafe String(cString: self.errorText)
         var reason = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : text
         // Microseconds since the beginning, 0: it did not come to that.
-        let wasSent = self.size(CURLINFO_PRETRANSFER_TIME_T) > 0
+        var wasSent = self.size(CURLINFO_PRETRANSFER_TIME_T) > 0
         var kind = HTTPFailure.Kind(code)
-        if !wasSent, let refusal = transfer.refusal {
+        if !wasSent, transfer.isOutOfDescriptors {
+            kind = .noResources
+            reason = "no file descriptor is left"
+        } else if !wasSent, let refusal = transfer.refusal {
             kind = .refusedAddress
             reason = refusal
         } else if wasSent, kind == .invalidRequest {
@@ -191,9 +204,19 @@ import Musl
             kind = .notHTTP
         } else if kind == .timedOut {
             reason = self.explained(reason)
+        } else if kind == .connectionLost, Self.refusesCertificate(text) {
+            // In TLS 1.3 the client is ready before the server has looked at its certificate; nothing was read of the request.
+            kind = .tls
+            wasSent = false
         }
         let status = self.status
         return HTTPFailure(kind, reason, mayHaveArrived: wasSent, status: status > 0 ? status : nil)
+    }
+
+    /// Whether an error is the other side's word in TLS that it does not know who the client is.
+    private static func refusesCertificate(_ text: String) -> Bool {
+        text.contains("alert")
+            && ["certificate", "unknown ca", "access denied", "handshake failure"].contains { text.contains($0) }
     }
 
     private func explained(_ reason: String) -> String {
@@ -220,8 +243,9 @@ extension HTTPFailure.Kind {
             case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT: .invalidRequest
             case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .notResolved
             case CURLE_COULDNT_CONNECT, CURLE_PROXY, CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE,
-                CURLE_OUT_OF_MEMORY:
+                CURLE_FAILED_INIT:
                 .notConnected
+            case CURLE_OUT_OF_MEMORY: .noResources
             case CURLE_OPERATION_TIMEDOUT: .timedOut
             case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
                 CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND,
@@ -277,6 +301,10 @@ private func openSocket(
     #else
     let number = socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
     #endif
-    if number >= 0 { transfer.loop?.know(number) }
+    if number >= 0 {
+        transfer.loop?.know(number)
+    } else {
+        transfer.isOutOfDescriptors = errno == EMFILE || errno == ENFILE
+    }
     return number
 }

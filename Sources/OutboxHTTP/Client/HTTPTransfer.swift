@@ -31,6 +31,8 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     var loop: ClientLoop?
     var longestBody = 0
     var isCut = false
+    /// Whether no socket could be made.
+    var isOutOfDescriptors = false
     /// Why an address was not connected to.
     var refusal: String?
 

@@ -43,11 +43,8 @@ struct HostQueue {
     /// A request is not under way any more.
     mutating func finish() { self.underWay -= 1 }
 
-    /// When another request may have its turn, though nothing else happens.
-    func wakeTime(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        guard !self.waiting.isEmpty, self.underWay < self.limit, let turn = self.nextTurn, turn > now else {
-            return nil
-        }
-        return turn
+    /// When another request has its turn, though nothing else happens. It may be over by now.
+    var wakeTime: ContinuousClock.Instant? {
+        self.waiting.isEmpty || self.underWay >= self.limit ? nil : self.nextTurn
     }
 }

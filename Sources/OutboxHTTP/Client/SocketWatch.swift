@@ -62,7 +62,11 @@ struct SocketWatch: ~Copyable {
     }
 
     /// There is a socket of which ``forget(_:)`` will tell that it is closed.
-    mutating func know(_ socket: CInt) { self.known.insert(socket) }
+    mutating func know(_ socket: CInt) {
+        // Whatever had its number is closed.
+        self.forget(socket)
+        self.known.insert(socket)
+    }
 
     /// A socket is closed, of which the system knows.
     mutating func forget(_ socket: CInt) {

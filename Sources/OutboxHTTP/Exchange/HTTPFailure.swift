@@ -17,6 +17,8 @@ package struct HTTPFailure: Error, Sendable, Hashable, CustomStringConvertible {
         case connectionLost
         /// What came is no answer in HTTP.
         case notHTTP
+        /// The process has no memory or no file descriptor left, which says nothing of the other side.
+        case noResources
         /// The client is closed.
         case closed
         /// It was cancelled, or the client was.

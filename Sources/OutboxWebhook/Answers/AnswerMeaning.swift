@@ -43,6 +43,8 @@ enum AnswerMeaning: Sendable, Hashable {
             switch failure.kind {
             case .invalidRequest: .refused(failure.reason)
             case .refusedAddress: .forbidden(failure.reason)
+            // Our own trouble, which says nothing of the receiver.
+            case .noResources: .throttled(failure.reason, retryAfter: nil)
             case .notResolved, .notConnected, .tls, .timedOut, .connectionLost, .notHTTP, .closed, .cancelled,
                 .withdrawn:
                 failure.mayHaveArrived

@@ -63,10 +63,7 @@ import Testing
         let latch = Latch()
         let server = try HTTPServer { _ in .held(latch, status: 200) }
         defer { server.stop() }
-        let client = try Self.client { configuration in
-            configuration.requestsPerHost = 7
-            configuration.connectionsPerHost = 7
-        }
+        let client = try Self.client { $0.requestsPerHost = 7 }
         try await withClient(client) {
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<50 { group.addTask { try await client.send(HTTPRequest("POST", server.url)).status } }
@@ -278,5 +275,47 @@ import Testing
             }
         }
         #expect(server.requests.count >= 20)
+    }
+
+    /// At a rate at which the next turn comes while the one before is looked after.
+    @Test(arguments: [100.0, 20_000]) func requestsThatWaitForTheirTurnAllHaveIt(rate: Double) async throws {
+        let server = try HTTPServer { _ in .status(200) }
+        defer { server.stop() }
+        let client = try Self.client { $0.requestsPerSecondAndHost = rate }
+        let count = rate > 1000 ? 2000 : 20
+        try await withClient(client) {
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<count { group.addTask { try await client.send(HTTPRequest("POST", server.url)).status } }
+                for try await status in group { #expect(status == 200) }
+            }
+        }
+        #expect(server.requests.count == count)
+    }
+
+    /// A receiver that is never reached through a proxy does not use up what others need.
+    @Test func behindAProxyHostsDoNotWaitForEachOther() async throws {
+        let proxy = try HTTPServer {
+            $0.target.contains("silent") ? .silence : .status(200, body: Array($0.target.utf8))
+        }
+        defer { proxy.stop() }
+        let client = try Self.client { configuration in
+            configuration.proxy = proxy.url
+            configuration.requestsPerHost = 4
+        }
+        try await withClient(client) {
+            let stuck = (0..<20).map { _ in client.submit(HTTPRequest("POST", "http://silent.test/")) { _ in } }
+            try await eventually("four are under way") { proxy.requests.count == 4 }
+            let response = try await client.send(HTTPRequest("POST", "http://live.test/a"))
+            #expect(response.body == Array("http://live.test/a".utf8))
+            for transfer in stuck { client.cancel(transfer) }
+        }
+    }
+
+    @Test(arguments: [
+        "http://user:secret@proxy:99999", "htp://user:secret@proxy", "http://user:secret@pro xy", "ftp://secret",
+    ])
+    func aProxyThatCannotBeOneIsRefusedWithoutItsPassword(_ address: String) {
+        let error = #expect(throws: TransportConfigurationError.self) { try Self.client { $0.proxy = address } }
+        #expect(error?.description.contains("secret") == false)
     }
 }
