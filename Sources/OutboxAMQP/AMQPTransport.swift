@@ -69,6 +69,14 @@ public final class AMQPTransport: Transport {
     /// Waits for the first connection, or for its failure.
     public func contact() async -> TransportHealth { await self.mailbox.firstStatus() }
 
+    /// As ``contact()``, which is after the declarations that the configuration asks for; and then asks, over a connection of its own, whether
+    /// the exchange is there, or the queue that all messages go to. Whether a message is routed, and whether the user may publish, shows only
+    /// with a message.
+    public func check() async -> TransportHealth {
+        let health = await self.contact()
+        return health.isUp ? await TopologyInquiry(configuration: self.configuration)() : health
+    }
+
     /// Finishes the deliveries in flight, and closes the connection.
     public func close() async {
         await self.mailbox.close()

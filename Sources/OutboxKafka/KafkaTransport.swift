@@ -74,8 +74,24 @@ public final class KafkaTransport: Transport {
         }
     }
 
+    /// What librdkafka's queue has room for, so that no batch waits for itself.
+    public var batchLimit: BatchLimit {
+        BatchLimit(
+            messages: self.configuration.delivery.maximumInFlight, bytes: self.configuration.delivery.maximumBytesInFlight)
+    }
+
     /// Waits until a broker has answered, for the contact timeout at most.
     public func contact() async -> TransportHealth { await self.producer.mailbox.firstStatus() }
+
+    /// As ``contact()``; and then asks, with a client of its own, whether the topic is there that all messages go to.
+    public func check() async -> TransportHealth {
+        let health = await self.contact()
+        guard health.isUp, let topic = self.configuration.topic.constant else { return health }
+        let inquiry = TopicInquiry(
+            topic: topic, brokers: self.configuration.brokers.joined(separator: ","), properties: self.properties,
+            patience: self.configuration.delivery.contactTimeout)
+        return await inquiry()
+    }
 
     /// Delivers a batch. Waits while there is no room; while brokers are out of reach, for the contact timeout only.
     ///

@@ -96,7 +96,8 @@ final class LaneRun: @unchecked Sendable {
             case .batch(let maximumCount, let transport, let body):
                 self.transport = transport
                 // One message is enough for a probe.
-                let batch = self.gather(message, target.index, maximumCount: pass == .call ? maximumCount : 1)
+                let room = BatchRoom(transport?.batchLimit ?? .none, maximumCount: pass == .call ? maximumCount : 1)
+                let batch = self.gather(message, target.index, room)
                 end = await self.call(body, with: batch, pass, in: lane)
             }
             if let end { return end }
@@ -125,15 +126,20 @@ final class LaneRun: @unchecked Sendable {
         return nil
     }
 
-    /// The message, and those after it that are for the same closure.
-    private func gather(_ message: Message, _ index: Int, maximumCount: Int) -> MessageBatch {
+    /// The message, and those after it that are for the same closure and that there is room for.
+    private func gather(_ message: Message, _ index: Int, _ room: BatchRoom) -> MessageBatch {
+        var room = room
         var messages = [message]
+        room.add(message)
         let handler = self.dispatcher.handler
-        while messages.count < maximumCount, self.next < self.run.rows.endIndex {
+        while self.next < self.run.rows.endIndex {
             let message = Message(page: self.page, row: Int(self.run.rows[self.next]))
             if !handler.routes.isEmpty, handler.action(for: message.route)?.index != index { break }
+            if !room.fits(message) { break }
             self.next += 1
-            if self.admit(message) { messages.append(message) }
+            if !self.admit(message) { continue }
+            messages.append(message)
+            room.add(message)
         }
         return MessageBatch(messages, isOrderedByKey: handler.settings.ordering.isByKey)
     }

@@ -31,11 +31,17 @@ public protocol Transport: AnyObject, Sendable, CustomStringConvertible {
     /// Tries, without sending a message, whether messages would arrive: the other side's name resolves, it can be connected to, it
     /// accepts the credentials, and it has what the messages go to, such as the queue, as far as the configuration names it.
     ///
-    /// `outbox relay --check` calls this, while ``run()`` runs. It publishes nothing and creates nothing on the other side.
+    /// `outbox relay --check` calls this, while ``run()`` runs. It publishes nothing, and creates nothing that ``run()`` does not.
     ///
     /// - Returns: What was found, soon after the task was cancelled at the latest. Where it is not up, the reason says what is
     ///   wrong. The default is ``contact()``.
     func check() async -> TransportHealth
+
+    /// What a batch may have at most. The default is no limit.
+    ///
+    /// Asked before each batch, so that it can change with what is learned of the other side. A transport that splits batches by itself, such
+    /// as into requests that are sent side by side, does not need one.
+    var batchLimit: BatchLimit { get }
 
     /// Delivers messages; called for several batches at the same time.
     ///
@@ -70,6 +76,9 @@ extension Transport {
 
     /// As ``contact()``.
     public func check() async -> TransportHealth { await self.contact() }
+
+    /// None.
+    public var batchLimit: BatchLimit { .none }
 
     /// The relay warns.
     public var logsItsContact: Bool { false }

@@ -71,6 +71,16 @@ struct Descriptor: Sendable {
         }
     }
 
+    /// Why a file cannot be written, or created, found out without touching it; nil: it can.
+    static func defect(ofFile path: String) -> String? {
+        if unsafe access(path + "/", F_OK) == 0 { return Failure(code: EISDIR).reason }
+        if unsafe access(path, R_OK | W_OK) == 0 { return nil }
+        let failure = Failure(code: errno)
+        guard failure.code == ENOENT else { return failure.reason }
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        return unsafe access(folder, W_OK | X_OK) == 0 ? nil : Failure(code: errno).reason
+    }
+
     private func wait(for events: Int16) {
         var poll = pollfd(fd: self.number, events: events, revents: 0)
         #if canImport(Darwin)

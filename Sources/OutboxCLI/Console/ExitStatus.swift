@@ -35,7 +35,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .usage: "the command line is wrong"
         case .badInput: "the input is wrong; nothing was enqueued"
         case .noInput: "the input cannot be read"
-        case .unavailable: "the server cannot be reached"
+        case .unavailable: "the server cannot be reached; relay --check: a route"
         case .cannotCreate: "the output file cannot be opened"
         case .inputOutput: "reading or writing failed"
         case .noPermission: "login refused, or a privilege is missing"

@@ -60,6 +60,7 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'news=sns://news?region=eu-central-1&account=123456789012'
               outbox relay --route 'shop=eventbridge://default?region=eu-central-1&source=shop'
               outbox relay --route 'hooks=https://shop.example/hooks/{route}'
+              outbox relay --check --route 'orders=amqp://mq/shop?exchange=orders'
             """)
 
     @OptionGroup
@@ -85,6 +86,13 @@ struct RelayCommand: AsyncParsableCommand {
             """)
     var untilEmpty = false
 
+    @Flag(
+        help: """
+            Try each route without sending a message, print a line for each, and end: whether its other side answers, takes the \
+            login, and has what messages go to. With 69 if a route cannot be used. The database is not asked.
+            """)
+    var check = false
+
     @Option(
         help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"),
         transform: LogLevelArgument.init(parsing:))
@@ -108,6 +116,7 @@ struct RelayCommand: AsyncParsableCommand {
         let readerGone = Latch()
         var handlers = SinkHandlers(reportsDeliveries: self.events, logger: self.logger) { readerGone.open() }
         try handlers.check(self.routes.map(\.sink))
+        if self.check { return try await self.checkRoutes(&handlers) }
         let schema = try self.server.outbox.schema
         // Connecting first reports at once the errors that no retry can help.
         try await self.server.withConnection(application: "relay") { connection in
@@ -139,6 +148,14 @@ struct RelayCommand: AsyncParsableCommand {
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: relay.deadLetterCount) }
     }
 
+    private func checkRoutes(_ handlers: inout SinkHandlers) async throws {
+        var routes: [(name: String, sink: Sink, transport: (any Transport)?)] = []
+        for route in self.routes {
+            routes.append((route.destination ?? "*", route.sink, try handlers.transport(of: route.sink)))
+        }
+        try await RouteCheck(routes: routes)()
+    }
+
     private static func report(deadLetters count: Int) throws {
         if count == 0 { return }
         throw CommandFailure(
@@ -155,7 +172,8 @@ struct RelayCommand: AsyncParsableCommand {
 
     private var logger: Logger {
         var logger = Logger(label: "outbox.relay") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = self.logLevel.level
+        // What a check finds out stands in its lines.
+        logger.logLevel = self.check ? max(self.logLevel.level, .error) : self.logLevel.level
         return logger
     }
 }

@@ -43,6 +43,14 @@ struct SinkHandlers {
         for case .broker(let broker) in sinks { _ = try self.transport(for: broker) }
     }
 
+    /// What a sink leads to; nil: it needs no transport.
+    ///
+    /// - Throws: A ``CommandFailure``.
+    mutating func transport(of sink: Sink) throws -> (any Transport)? {
+        guard case .broker(let broker) = sink else { return nil }
+        return try self.transport(for: broker)
+    }
+
     /// The handler for a sink.
     ///
     /// - Parameter settings: What is given, and can be; the rest is as is usual for the sink.

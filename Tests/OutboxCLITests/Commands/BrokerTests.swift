@@ -73,6 +73,32 @@ import Testing
         #expect(ending.lines == ["0", "/x/none [1] v1,", "/x/order%20placed {} v1,"], "\(ending.error)")
     }
 
+    /// Without a database, and without a message.
+    @Test func aCheckHasALineForEachRoute() async throws {
+        try await withTemporaryFolder { folder in
+            func check(_ routes: [String], status: Int32) async throws -> Program.Ending {
+                try await Program.outbox(
+                    ["relay", "--check", "--postgres", "postgresql://127.0.0.1:1/nothing"]
+                        + routes.flatMap { ["--route", $0] }, status: status)
+            }
+            let fine = try await check(
+                ["a=stdout", "bus=discard", "mail=exec:exit 1", "audit=file:\(folder)/audit"], status: 0)
+            #expect(fine.lines.count == 4 && fine.lines.allSatisfy { $0.hasPrefix("✓ ") }, "\(fine.output)")
+            #expect(fine.error.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: folder + "/audit"))
+            let some = try await check(
+                [
+                    "a=stdout", "orders=amqp://user:s3cret@127.0.0.1:1/shop", "*=amqp://user:s3cret@127.0.0.1:1/shop",
+                    "audit=file:\(folder)/missing/audit", "other=file:\(folder)",
+                ], status: 69)
+            #expect(some.lines.map { $0.prefix(8) } == ["✓ a     ", "✗ orders", "✗ *     ", "✗ audit ", "✗ other "], "\(some.output)")
+            #expect(some.lines[1].contains("Connection refused") && some.lines[3].contains("No such file"), "\(some.output)")
+            #expect(some.error == "outbox: 4 of 5 routes cannot be used\n")
+            #expect(!some.output.contains("s3cret"))
+            _ = try await check(["orders=amqp://host?exchagne=a"], status: 64)
+        }
+    }
+
     /// Killed again and again while it waits for a broker that is not there, or is and says nothing: no message is to blame.
     @Test(.timeLimit(.minutes(5)), arguments: ["kafka", "amqp", "http"])
     func noMessageIsToBlameForABrokerThatDoesNotAnswer(scheme: String) async throws {

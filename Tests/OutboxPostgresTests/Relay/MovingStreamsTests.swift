@@ -188,6 +188,45 @@ import Testing
         await session.close()
     }
 
+    /// Pages that were read before a split, and that the relay has not asked for, are of no stream after it.
+    @Test func whatWasReadAheadIsDroppedWithItsStream() async throws {
+        let bench = try await RelayBench.make()
+        try await self.enqueue(bench, 100, keys: 100)
+        let session = try #require(
+            try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
+                as? PostgresSession)
+        #expect(try await session.acquire())
+        let whole = try #require(try await session.attach(["d"]).first)
+        let request = ReadRequest(stream: whole.id, messages: 10, bytes: 1 << 20, deferred: false, hasRoomForMore: true)
+        #expect(try await session.read([request], until: .now).pages.map(\.count) == [10])
+        #expect(await session.hasAskedAhead)
+        try await PostgresFixture(bench: bench).split("d")
+        var (detached, attached): ([StreamID], [AttachedStream]) = ([], [])
+        try await eventually("both parts are there") {
+            let result = try await session.read([], until: .now)
+            detached += result.detached
+            attached += result.attached
+            return attached.count == 2
+        }
+        #expect(detached == [whole.id] && attached.contains { $0.id == whole.id })
+        let slots = try await bench.sql("SELECT id, slot_low, slot_high FROM $outbox.stream")
+        var ranges: [StreamID: ClosedRange<Int>] = [:]
+        for row in slots { ranges[StreamID(try row.decode(0))] = try row.decode(1, as: Int.self)...row.decode(2, as: Int.self) }
+        var ids: [Int64] = []
+        try await eventually("all is read") {
+            let requests = attached.map { ReadRequest(stream: $0.id, messages: 100, bytes: 1 << 20, deferred: false) }
+            for page in try await session.read(requests, until: .now).pages {
+                for row in 0..<page.count {
+                    #expect(ranges[page.stream]?.contains(page.slot(at: row)) == true)
+                    ids.append(page.id(at: row))
+                }
+            }
+            return ids.count >= 100
+        }
+        #expect(ids.sorted() == Array(1...100))
+        await session.close()
+    }
+
     /// As when it had never been there: at the beginning of the log.
     @Test func aStreamWhoseRowIsRemovedBeginsAgain() async throws {
         let bench = try await RelayBench.make()

@@ -25,7 +25,7 @@ import Testing
 
     /// What was read of a stream that is lost is not committed, and comes again when the handlers that have it have ended. Other
     /// destinations do not wait.
-    @Test func whatHandlersHaveIsDeliveredAgainAfterThem() async throws {
+    @Test(arguments: [BreakerPolicy.opening(), .off]) func whatHandlersHaveIsDeliveredAgainAfterThem(breaker: BreakerPolicy) async throws {
         let outbox = InMemoryOutbox()
         for number in 1...40 { try outbox.enqueue(NewMessage(to: "d", key: "k\(number)", text: "")) }
         let gate = Latch()
@@ -33,7 +33,7 @@ import Testing
         let relay = RelayUnderTest.make(
             outbox,
             [
-                "d": .handler(concurrency: 1, parking: .never) { message in
+                "d": .handler(concurrency: 1, breaker: breaker, parking: .never) { message in
                     calls.begin(message)
                     defer { calls.end() }
                     if calls.all.count > 1 { return }

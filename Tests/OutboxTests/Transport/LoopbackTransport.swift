@@ -42,6 +42,8 @@ final class LoopbackTransport: Transport {
 
     var description: String { "loopback" }
 
+    var batchLimit: BatchLimit { BatchLimit(messages: 400, bytes: 2_000_000, bytesPerMessage: 10) }
+
     var health: TransportHealth {
         if self.fault == .staysUp { return .up }
         if self.closes.isOpen { return .closed }
@@ -69,6 +71,9 @@ final class LoopbackTransport: Transport {
         if self.closes.isOpen { return self.closedOutcomes(batch) }
         self.underWay.add(1, ordering: .acquiringAndReleasing)
         defer { self.underWay.subtract(1, ordering: .acquiringAndReleasing) }
+        if self.fault == .overstatesItsLimit, batch.reduce(0, { $0 + self.batchLimit.size(of: $1) }) > 1_900_000 {
+            return batch.map { _ in .reject("too much") }
+        }
         var outcomes = try await self.send(batch)
         if self.fault == .reversesOutcomes { outcomes.reverse() }
         if self.fault == .forgetsAnOutcome { outcomes.removeLast() }

@@ -1,6 +1,6 @@
 /// What a faulty transport does wrong, and which conformance checks are meant to notice.
 enum TransportFault: String, CaseIterable, Sendable {
-    case losesSome, repeats, reversesOutcomes, forgetsAnOutcome, deliversRefused, isUnavailableForOne, retriesOversized
+    case losesSome, repeats, overstatesItsLimit, reversesOutcomes, forgetsAnOutcome, deliversRefused, isUnavailableForOne, retriesOversized
     case ordersNothing, passesFailures, alwaysOrders
     case deliversNothing, retriesOutages, rejectsOutages, staysUp, leaks
     case endsByItself, neverCloses, deliversClosed, neverReturns, neverKnows
@@ -15,6 +15,7 @@ enum TransportFault: String, CaseIterable, Sendable {
                 "closing finishes what is under way", "a cancelled delivery returns, and harms no other",
             ]
         case .repeats: ["a message arrives as it was enqueued, and is delivered"]
+        case .overstatesItsLimit: ["a batch that has as much as it may have is delivered"]
         case .reversesOutcomes, .deliversRefused, .isUnavailableForOne: ["outcomes are in the order of the batch"]
         case .forgetsAnOutcome: ["a message arrives as it was enqueued, and is delivered"]
         case .retriesOversized: ["a message that is too long is rejected, and no other"]

@@ -68,8 +68,27 @@ struct CheckedTransport: Sendable {
         }
     }
 
-    /// Delivers one batch.
+    /// Delivers messages as a relay does: in batches within the transport's limit, in order.
     func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
+        var outcomes: [Outcome] = []
+        var rest = batch.messages[...]
+        while let first = rest.first {
+            var room = BatchRoom(self.transport.batchLimit, maximumCount: .max)
+            room.add(first)
+            var count = 1
+            while count < rest.count, room.fits(rest[rest.startIndex + count]) {
+                room.add(rest[rest.startIndex + count])
+                count += 1
+            }
+            outcomes += try await self.deliverAtOnce(
+                MessageBatch(Array(rest.prefix(count)), isOrderedByKey: batch.isOrderedByKey))
+            rest = rest.dropFirst(count)
+        }
+        return outcomes
+    }
+
+    /// Delivers one batch.
+    private func deliverAtOnce(_ batch: MessageBatch) async throws -> [Outcome] {
         let transport = self.transport
         let outcomes = try await self.inTime("deliver()") { try await transport.deliver(batch) }
         try require(outcomes.count, equals: batch.count, "outcomes for a batch")

@@ -56,6 +56,34 @@ extension TransportConformance {
             }
         },
 
+        Check("a batch that has as much as it may have is delivered") { fixture in
+            try await CheckedTransport.with(fixture) { transport in
+                let limit = transport.transport.batchLimit
+                let many = (0..<min(limit.messages ?? 500, 500)).map { NewMessage.numbered($0, key: "k\($0 % 20)") }
+                let outcomes = try await transport.deliver(MessageBatch(many))
+                try require(outcomes, equals: many.map { _ in .delivered }, "the outcomes of \(many.count) messages")
+                // As many bytes as it may have, in messages that are not too long for anything.
+                let bytes = min(limit.bytes ?? .max, 1 << 21)
+                var messages: [NewMessage] = []
+                var room = bytes
+                while room > 0, messages.count < min(limit.messages ?? 100, 100) {
+                    let empty = NewMessage(to: .orders, route: "orders", key: "k\(messages.count)", payload: [])
+                    let around = limit.size(of: MessageBatch([empty])[0])
+                    if around >= room { break }
+                    let length = min(room - around, 100_000)
+                    messages.append(
+                        NewMessage(
+                            to: .orders, route: "orders", key: "k\(messages.count)", payload: Array(repeating: 7, count: length)))
+                    room -= around + length
+                }
+                try require(
+                    try await transport.deliver(MessageBatch(messages)), equals: messages.map { _ in .delivered },
+                    "the outcomes of \(bytes - room) bytes")
+                try require(
+                    try await fixture.received().count, equals: many.count + messages.count, "messages that have arrived")
+            }
+        },
+
         Check("batches are delivered side by side") { fixture in
             try await CheckedTransport.with(fixture) { transport in
                 try await withThrowingTaskGroup(of: [Outcome].self) { group in
