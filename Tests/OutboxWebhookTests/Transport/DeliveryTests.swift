@@ -178,6 +178,36 @@ import Testing
         #expect(times.count >= 2)
     }
 
+    /// Whatever goes wrong, nothing that is logged or kept has a secret in it.
+    @Test func secretsAreInNoLogAndNoOutcome() async throws {
+        let secrets = [
+            "t0ken-of-bearer", "t0ken-of-query", "t0ken-of-header", String(TransportUnderTest.secret.dropFirst(6)),
+        ]
+        for status in [200, 302, 400, 401, 404, 408, 410, 429, 500, 503, 0] {
+            let receiver = try WebhookReceiver { request in
+                // It says all that it was told.
+                let body = Array("\(request.target) \(request.headers)".utf8)
+                return .status(
+                    status, headers: ["Location: \(request.target)?\(secrets[0])", "Retry-After: 1"], body: body)
+            }
+            if status == 0 { receiver.stop() }
+            let log = LogLines(from: .trace)
+            let transport = try TransportUnderTest.make(
+                receiver.url + "/x?token=\(secrets[1])", logger: log.logger
+            ) { configuration in
+                configuration.credentials = .bearer(secrets[0])
+                configuration.request.headers = ["X-Key": "t0ken-of-header"]
+                configuration.outage.failures = 1
+            }
+            let said = try await TransportUnderTest.run(transport) { transport in
+                let outcomes = try await transport.deliver([.numbered(1), .numbered(2)])
+                return "\(outcomes) \(transport) \(transport.health) \(await transport.check()) \(log.all)"
+            }
+            for secret in secrets { #expect(!said.contains(secret), "\(status): \(said)") }
+            #expect(status == 200 || status == 400 || status == 429 || !log.lines.isEmpty)
+        }
+    }
+
     @Test func contactIsAConnection() async throws {
         for answer in [WebhookReceiver.Answer.status(500), .status(404), .held(Latch()), .bytes("")] {
             let receiver = try WebhookReceiver { _ in answer }
