@@ -162,7 +162,8 @@ struct WebhookService: RequestService {
         case .unreached(let reason):
             self.noteFailure(origin, message, reason, isCertain: true, level: .warning, now, draw)
             return self.waiting(self.pause(of: origin, at: now), reason)
-        case .forbidden(let reason):
+        case .forbidden(let refusal):
+            let reason = refusal + "; exceptions are “allowedAddresses”, in an address “outbox.allow”"
             // A host that a message names is the message's fault.
             if !self.template.address.hasConstantHost { return .reject(reason) }
             self.noteFailure(origin, message, reason, isCertain: true, level: .error, now, draw)
