@@ -85,6 +85,10 @@ static inline CURLcode outbox_curl_pointer(CURL *easy, CURLINFO info, void **val
     return curl_easy_getinfo(easy, info, (char **)value);
 }
 
+static inline CURLcode outbox_curl_socket(CURL *easy, CURLINFO info, curl_socket_t *value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
 static inline CURLMcode outbox_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
 }

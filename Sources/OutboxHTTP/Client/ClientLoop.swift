@@ -24,6 +24,8 @@ import Musl
     /// Those under way.
     private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
     private var idleHandles: [EasyHandle] = []
+    /// When something last came from a socket.
+    private var lastHeard: [CInt: ContinuousClock.Instant] = [:]
     private var arrivals: [HTTPTransfer] = []
 
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
@@ -68,7 +70,9 @@ import Musl
             if order == .close, self.mailbox.isIdle { return }
             let isWoken = self.wait(after: order, into: &events)
             var running: CInt = 0
+            let now = ContinuousClock.now
             for event in events where event.socket != isWoken {
+                if event.isReadable { self.lastHeard[event.socket] = now }
                 unsafe _ = curl_multi_socket_action(multi, event.socket, event.mask, &running)
             }
             if let alarm, alarm <= .now {
@@ -197,9 +201,18 @@ import Musl
                         status: easy.status, headerLines: transfer.headerLines, body: transfer.body,
                         isCut: transfer.isCut))
                 : .failure(easy.failure(code, transfer))
+            if code == CURLE_OPERATION_TIMEDOUT { self.endConnectionIfSilent(easy) }
             self.drop(transfer)
             self.finish(transfer, result)
         }
+    }
+
+    /// A request has timed out. libcurl keeps a connection of HTTP/2 on which that happens, and sends the next requests on it, also where
+    /// its path is dead; one on which nothing came since the request began is ended.
+    private func endConnectionIfSilent(_ easy: EasyHandle) {
+        guard let (socket, duration) = easy.openConnection else { return }
+        if let heard = self.lastHeard[socket], heard > .now - duration { return }
+        shutdown(socket, CInt(SHUT_RDWR))
     }
 
     /// Takes a transfer from libcurl.

@@ -180,6 +180,13 @@ import Musl
         return status
     }
 
+    /// The socket of the connection that the request was sent on, if libcurl keeps it, and how long the request took.
+    var openConnection: (socket: CInt, duration: Duration)? {
+        var socket = outbox_curl_no_socket
+        unsafe _ = outbox_curl_socket(self.pointer, CURLINFO_ACTIVESOCKET, &socket)
+        return socket == outbox_curl_no_socket ? nil : (socket, .microseconds(self.size(CURLINFO_TOTAL_TIME_T)))
+    }
+
     private func size(_ info: CURLINFO) -> Int {
         var size: curl_off_t = 0
         unsafe _ = outbox_curl_size(self.pointer, info, &size)
