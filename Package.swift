@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "OutboxAMQP", targets: ["OutboxAMQP"]),
         .library(name: "OutboxKafka", targets: ["OutboxKafka"]),
         .library(name: "OutboxAWS", targets: ["OutboxAWS"]),
+        .library(name: "OutboxPubSub", targets: ["OutboxPubSub"]),
         .library(name: "OutboxWebhook", targets: ["OutboxWebhook"]),
         .library(name: "OutboxTesting", targets: ["OutboxTesting"]),
         .library(name: "OutboxTestServers", targets: ["OutboxTestServers"]),
@@ -143,6 +144,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "OutboxPubSub",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxRuntime",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "OutboxWebhook",
             dependencies: [
                 "Outbox", "OutboxHTTP", "OutboxRuntime",
@@ -171,8 +180,8 @@ let package = Package(
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
-                "OutboxTesting", "OutboxWebhook", "RabbitMQMailbox",
+                "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxPubSub", "OutboxRuntime",
+                "OutboxTestServers", "OutboxTesting", "OutboxWebhook", "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -207,8 +216,8 @@ let package = Package(
         .testTarget(
             name: "PublicNamesTests",
             dependencies: [
-                "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxTesting",
-                "OutboxWebhook",
+                "NeighbourNames", "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxPubSub",
+                "OutboxTesting", "OutboxWebhook",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -254,6 +263,14 @@ let package = Package(
                 "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OutboxPubSubTests",
+            dependencies: [
+                "Outbox", "OutboxHTTP", "OutboxPubSub", "OutboxRuntime", "OutboxTesting", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

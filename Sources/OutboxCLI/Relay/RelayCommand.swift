@@ -8,7 +8,7 @@ import OutboxRuntime
 struct RelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Deliver messages to RabbitMQ, Kafka, services of AWS, webhooks, stdout, a file or a command.",
+        abstract: "Deliver messages to RabbitMQ, Kafka, services of AWS, Google Pub/Sub, webhooks, stdout, a file or a command.",
         discussion: """
             SINKS:
               stdout        a line of JSON per message: \(MessageFields.lineHelp)
@@ -33,6 +33,9 @@ struct RelayCommand: AsyncParsableCommand {
               sns://TOPIC?region=REGION&account=ACCOUNT
               eventbridge://BUS?region=REGION&source=SOURCE
                             Amazon SNS and EventBridge, likewise
+              pubsub://PROJECT/TOPIC?endpoint=us-east1-pubsub.googleapis.com
+                            Google Cloud Pub/Sub; the emulator that
+                            PUBSUB_EMULATOR_HOST names. Delivered when confirmed
               https://HOST/PATH/{route}?QUERY&outbox.PARAMETER=VALUE
                             a webhook, a request per message, signed with
                             OUTBOX_WEBHOOK_SECRET; http:// without TLS. Delivered
@@ -41,7 +44,7 @@ struct RelayCommand: AsyncParsableCommand {
             What the address of a broker leaves out of user and password is taken from OUTBOX_AMQP_USERNAME, \
             OUTBOX_AMQP_PASSWORD, OUTBOX_KAFKA_USERNAME and OUTBOX_KAFKA_PASSWORD; a webhook has OUTBOX_WEBHOOK_SECRET \
             and OUTBOX_WEBHOOK_TOKEN besides. Credentials for AWS come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-            a profile, a role or the machine. docs/cli.md lists the parameters.
+            a profile, a role or the machine; those for Google are its application default, or credentials=FILE. docs/cli.md lists the parameters.
 
             The destination * is every destination that has no --route of its own, those that come while the relay runs \
             included. A line is written completely before its message counts as delivered; after a crash messages may come again, \
@@ -59,6 +62,7 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'events=kinesis://events?region=eu-central-1'
               outbox relay --route 'news=sns://news?region=eu-central-1&account=123456789012'
               outbox relay --route 'shop=eventbridge://default?region=eu-central-1&source=shop'
+              outbox relay --route 'events=pubsub://my-project/events'
               outbox relay --route 'hooks=https://shop.example/hooks/{route}'
               outbox relay --check --route 'orders=amqp://mq/shop?exchange=orders'
             """)

@@ -3,6 +3,7 @@ import Outbox
 import OutboxAMQP
 import OutboxAWS
 import OutboxKafka
+import OutboxPubSub
 import OutboxRuntime
 import OutboxWebhook
 
@@ -17,6 +18,7 @@ struct BrokerSink: Hashable, Sendable {
         case kinesis
         case sns
         case eventBridge
+        case pubSub
         case webhook
 
         /// The schemes of its addresses, and the ports of hosts that name none.
@@ -28,6 +30,7 @@ struct BrokerSink: Hashable, Sendable {
             case .kinesis: KinesisConfiguration.ports
             case .sns: SNSConfiguration.ports
             case .eventBridge: EventBridgeConfiguration.ports
+            case .pubSub: PubSubConfiguration.ports
             case .webhook: WebhookConfiguration.ports
             }
         }
@@ -37,7 +40,7 @@ struct BrokerSink: Hashable, Sendable {
             switch self {
             case .amqp: "OUTBOX_AMQP"
             case .kafka: "OUTBOX_KAFKA"
-            case .sqs, .kinesis, .sns, .eventBridge: nil
+            case .sqs, .kinesis, .sns, .eventBridge, .pubSub: nil
             case .webhook: "OUTBOX_WEBHOOK"
             }
         }
@@ -72,6 +75,7 @@ struct BrokerSink: Hashable, Sendable {
             case .kinesis: return try KinesisTransport(self.address, logger: logger)
             case .sns: return try SNSTransport(self.address, logger: logger)
             case .eventBridge: return try EventBridgeTransport(self.address, logger: logger)
+            case .pubSub: return try PubSubTransport(self.address, logger: logger)
             case .webhook:
                 var configuration = try WebhookConfiguration(url: self.address)
                 try configuration.takeSecrets(from: environment)

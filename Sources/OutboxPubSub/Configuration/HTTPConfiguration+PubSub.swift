@@ -1,0 +1,26 @@
+import Outbox
+import OutboxHTTP
+
+extension HTTPConfiguration {
+    /// For the service.
+    init(_ configuration: PubSubConfiguration, endpoint: PubSubEndpoint) {
+        self.init()
+        self.connectTimeout = configuration.delivery.connectTimeout
+        self.timeout = configuration.delivery.timeout
+        self.idleTimeout = configuration.delivery.timeout
+        self.tls = configuration.tls
+        self.proxy = configuration.proxy
+        self.requestsPerHost = configuration.delivery.requestsInFlight
+        // A connection of HTTP/2 takes as many requests as the service lets it, 100 as a rule.
+        self.connectionsPerHost = 1 + configuration.delivery.requestsInFlight / 100
+        self.version = endpoint.isPlain ? .http2WithoutUpgrade : .upTo2
+    }
+
+    /// For those that issue tokens, whose certificates are public.
+    init(tokensOf configuration: PubSubConfiguration) {
+        self.init()
+        self.connectTimeout = configuration.delivery.connectTimeout
+        self.timeout = .seconds(30)
+        self.proxy = configuration.proxy
+    }
+}

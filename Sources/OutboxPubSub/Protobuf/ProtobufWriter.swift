@@ -1,0 +1,55 @@
+/// Writes the fields of a message of protocol buffers, of the kinds that Pub/Sub's have
+/// (https://protobuf.dev/programming-guides/encoding).
+struct ProtobufWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init() {}
+
+    init(capacity: Int) { self.bytes.reserveCapacity(capacity) }
+
+    /// Writes a text; one that is empty is left out, as proto3 has it.
+    mutating func string(_ field: Int, _ text: String) {
+        if text.isEmpty { return }
+        self.string(always: field, text)
+    }
+
+    /// Writes a text also where it is empty: a key or a value of a map.
+    mutating func string(always field: Int, _ text: String) {
+        self.head(field, length: text.utf8.count)
+        self.bytes.append(contentsOf: text.utf8)
+    }
+
+    /// Writes bytes; none are left out.
+    mutating func bytes(_ field: Int, _ bytes: UnsafeRawBufferPointer) {
+        if unsafe bytes.isEmpty { return }
+        self.head(field, length: bytes.count)
+        unsafe self.bytes.append(contentsOf: bytes)
+    }
+
+    /// Writes a message that is a field.
+    mutating func message(_ field: Int, _ message: ProtobufWriter) {
+        self.head(field, length: message.bytes.count)
+        self.bytes.append(contentsOf: message.bytes)
+    }
+
+    /// How many bytes a field takes whose content has that length.
+    static func size(field: Int, length: Int) -> Int {
+        self.varintSize(UInt64(field) << 3) + self.varintSize(UInt64(length)) + length
+    }
+
+    private static func varintSize(_ value: UInt64) -> Int { max(1, (64 - value.leadingZeroBitCount + 6) / 7) }
+
+    private mutating func head(_ field: Int, length: Int) {
+        self.varint(UInt64(field) << 3 | UInt64(ProtobufReader.WireType.lengthDelimited.rawValue))
+        self.varint(UInt64(length))
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            self.bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        self.bytes.append(UInt8(rest))
+    }
+}

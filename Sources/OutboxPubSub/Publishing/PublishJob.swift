@@ -1,0 +1,115 @@
+import Outbox
+import OutboxHTTP
+import OutboxRuntime
+import Synchronization
+
+/// One batch on its way. What an answer sets free is sent by the thread that has read it.
+final class PublishJob: Sendable {
+    private struct State {
+        var schedule: PublishSchedule
+        /// What is under way or waits for its turn, by number.
+        var transfers: [Int: HTTPTransfer] = [:]
+        /// Requests that ended before their transfer was noted.
+        var endedEarly: Set<Int> = []
+        /// Why nothing more is sent.
+        var stop: Outcome?
+        var isCancelled = false
+    }
+
+    private let answer = Answer<[Outcome]>()
+    private let publisher: Publisher
+    private let access: Access
+    /// By their places in the batch; nil: never published.
+    private let messages: [PublishableMessage?]
+    private let state: Mutex<State>
+
+    init(_ batch: MessageBatch, publisher: Publisher, access: Access) {
+        self.publisher = publisher
+        self.access = access
+        var schedule = PublishSchedule(count: batch.count, limits: publisher.limits)
+        var messages: [PublishableMessage?] = []
+        messages.reserveCapacity(batch.count)
+        for (index, message) in batch.enumerated() {
+            do throws(Refusal) {
+                let message = try publisher.template.message(message)
+                schedule.add(
+                    index, target: message.target, size: message.bytes.count, key: batch.orderingKey(at: index))
+                messages.append(message)
+            } catch {
+                schedule.refuse(index, error.reason)
+                messages.append(nil)
+            }
+        }
+        self.messages = messages
+        self.state = Mutex(State(schedule: schedule))
+    }
+
+    /// Publishes all.
+    ///
+    /// - Throws: `CancellationError`; what is under way is cancelled then.
+    func run() async throws -> [Outcome] {
+        self.advance()
+        do {
+            return try await self.answer.wait()
+        } catch {
+            self.cancel()
+            throw error
+        }
+    }
+
+    /// Sends all that may be sent now.
+    private func advance() {
+        let (requests, outcomes) = self.state.withLock { state -> ([PublishSchedule.Request], [Outcome]?) in
+            if state.isCancelled { return ([], nil) }
+            let requests = state.stop == nil ? state.schedule.next() : []
+            guard requests.isEmpty, state.schedule.inFlight == 0 else { return (requests, nil) }
+            if let stop = state.stop { state.schedule.settlePending(stop) }
+            return ([], state.schedule.outcomes)
+        }
+        if let outcomes { return self.answer.give(.success(outcomes)) }
+        for request in requests { self.send(request) }
+    }
+
+    private func send(_ request: PublishSchedule.Request) {
+        let call = self.publisher.call(
+            to: request.target.topic, messages: request.indexes.compactMap { self.messages[$0]?.bytes },
+            access: self.access)
+        let transfer = self.publisher.client.submit(call) { result in self.finish(request, result) }
+        let isCancelled = self.state.withLock { state in
+            if state.endedEarly.remove(request.number) == nil { state.transfers[request.number] = transfer }
+            return state.isCancelled
+        }
+        if isCancelled { self.publisher.client.cancel(transfer) }
+    }
+
+    private func finish(_ request: PublishSchedule.Request, _ result: Result<HTTPResponse, HTTPFailure>) {
+        let meaning = PublishMeaning(result, count: request.indexes.count)
+        let outcome = self.publisher.outcome(of: meaning, topic: request.target.topic, access: self.access)
+        let withdrawn = self.state.withLock { state -> [HTTPTransfer] in
+            if state.transfers.removeValue(forKey: request.number) == nil { state.endedEarly.insert(request.number) }
+            if case .failure(let failure) = result, failure.kind == .withdrawn, let stop = state.stop {
+                state.schedule.settle(request, stop)
+                return []
+            }
+            if case .refused(let reason) = meaning {
+                state.schedule.divide(request, reason)
+            } else {
+                state.schedule.settle(request, outcome)
+            }
+            guard case .unavailable = outcome.kind, state.stop == nil else { return [] }
+            state.stop = outcome
+            return Array(state.transfers.values)
+        }
+        for transfer in withdrawn { self.publisher.client.withdraw(transfer) }
+        self.advance()
+    }
+
+    /// The task that waits is cancelled.
+    private func cancel() {
+        let transfers = self.state.withLock { state in
+            state.isCancelled = true
+            return Array(state.transfers.values)
+        }
+        for transfer in transfers { self.publisher.client.cancel(transfer) }
+    }
+}

@@ -1,0 +1,129 @@
+import Logging
+import Outbox
+import OutboxHTTP
+import OutboxRuntime
+import Synchronization
+
+/// What all deliveries of a transport share: the client, how requests are made, and what is known of the service.
+final class Publisher: Sendable {
+    let client: HTTPClient
+    let template: PublishTemplate
+    let limits: PublishSchedule.Limits
+    private let project: String
+    private let endpoint: PubSubEndpoint
+    private let timeout: Duration
+    private let tokens: TokenKeeper?
+    private let throttle = Throttle()
+    private let state = Mutex(TransportHealth.starting)
+
+    init(_ configuration: PubSubConfiguration, endpoint: PubSubEndpoint, client: HTTPClient, tokens: TokenKeeper?) {
+        self.client = client
+        self.template = PublishTemplate(configuration)
+        // What a request has besides its messages: its topic, whose name has at most 255 bytes.
+        let head = ProtobufWriter.size(
+            field: 1, length: ResourceName.topic("", project: configuration.project).utf8.count + 255)
+        self.limits = .init(
+            messages: configuration.delivery.messagesPerRequest, bytes: configuration.delivery.bytesPerRequest - head)
+        self.project = configuration.project
+        self.endpoint = endpoint
+        self.timeout = configuration.delivery.timeout
+        self.tokens = tokens
+    }
+
+    /// What is known of the service.
+    var health: TransportHealth { self.state.withLock { $0 } }
+
+    func note(_ health: TransportHealth) {
+        self.state.withLock { state in
+            if state != .closed { state = health }
+        }
+    }
+
+    /// The token that requests show; waits for the first one.
+    ///
+    /// - Throws: A ``TokenFailure`` where there is none.
+    func access() async throws(TokenFailure) -> Access {
+        guard let tokens else { return Access(token: nil) }
+        return Access(token: try await tokens.current())
+    }
+
+    /// A call of `Publish`.
+    func call(to topic: String, messages: [[UInt8]], access: Access) -> HTTPRequest {
+        let name = ResourceName.topic(topic, project: self.project)
+        let size = messages.reduce(ProtobufWriter.size(field: 1, length: name.utf8.count)) { $0 + $1.count }
+        return self.call(
+            "/google.pubsub.v1.Publisher/Publish", "topic", name,
+            PubSubRequest.publish(topic: name, messages: messages, size: size), access: access)
+    }
+
+    /// A call about a topic.
+    ///
+    /// - Parameter field: What the topic is called in the request: the service's front end finds its place by it.
+    func call(_ path: String, _ field: String, _ name: String, _ message: [UInt8], access: Access) -> HTTPRequest {
+        let value = name.utf8.map { byte in
+            HTTPHeader.isUnreserved(byte) ? String(UnicodeScalar(byte)) : "%" + Hexadecimal.encoded([byte]).uppercased()
+        }
+        var metadata = [HTTPHeader("x-goog-request-params", "\(field)=\(value.joined())")]
+        if let token = access.token {
+            metadata.append(HTTPHeader("authorization", "Bearer \(token.value)"))
+            if let project = token.quotaProject { metadata.append(HTTPHeader("x-goog-user-project", project)) }
+        }
+        return GRPCCall(path: path, metadata: metadata, timeout: self.timeout).request(message, to: self.endpoint.base)
+    }
+
+    func fullName(of topic: String) -> String { ResourceName.topic(topic, project: self.project) }
+
+    /// The outcome of a request's messages, as far as it does not depend on how many there are; and what it says of the service.
+    func outcome(of meaning: PublishMeaning, topic: String, access: Access) -> Outcome {
+        switch meaning {
+        case .delivered:
+            self.throttle.clear()
+            self.note(.up)
+            return .delivered
+        case .refused(let reason):
+            self.note(.up)
+            return .reject(reason)
+        case .failed(let reason):
+            return .retry(reason)
+        case .throttled(let reason, let delay):
+            self.note(.up)
+            return .postpone(after: self.throttle.pause(atLeast: delay), reason)
+        case .topicRefused(let reason):
+            let text = "the topic \(self.fullName(of: topic)): \(reason)"
+            // Where the topic is a message's own, others may fare better.
+            if self.template.topicVaries { return .retry(text) }
+            return self.unavailable(text)
+        case .unauthenticated(let reason):
+            if let token = access.token { self.tokens?.reject(token, reason) }
+            let hint = access.token == nil ? "; no credentials are configured" : ""
+            return self.unavailable(reason + hint)
+        case .unavailable(let reason):
+            return self.unavailable(reason)
+        case .ended(let reason):
+            return .unavailable(reason)
+        }
+    }
+
+    private func unavailable(_ reason: String) -> Outcome {
+        self.note(.down(reason))
+        return .unavailable(reason)
+    }
+}
+
+/// What requests of a delivery show.
+struct Access: Sendable {
+    /// nil: nothing.
+    let token: TokenKeeper.Current?
+}
+
+extension HTTPHeader {
+    /// Whether a byte stands for itself in the value of a parameter (RFC 3986, unreserved).
+    static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "-._~".utf8.contains(byte)
+        }
+    }
+}
