@@ -93,6 +93,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "PubSub",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxPubSub", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "Webhooks",
             dependencies: [
                 .product(name: "Logging", package: "swift-log"),

@@ -6,6 +6,7 @@ import OutboxAMQP
 import OutboxAWS
 import OutboxKafka
 import OutboxPostgres
+import OutboxPubSub
 import OutboxTesting
 import OutboxWebhook
 import ServiceLifecycle
@@ -53,7 +54,8 @@ import Testing
             LibPQRow.self, LibPQValue.self, OutboxMigrator.self, OutboxJanitor.self, OutboxStatus.self,
             PostgresOutbox.self,
             PostgresStore.self, Destination.self, Outcome.self, Settlement.self, RelayEvent.self, AMQPTransport.self,
-            KafkaTransport.self, SQSTransport.self, KinesisTransport.self, SNSTransport.self, EventBridgeTransport.self, WebhookTransport.self, InMemoryOutbox.self,
+            KafkaTransport.self, SQSTransport.self, KinesisTransport.self, SNSTransport.self,
+            EventBridgeTransport.self, PubSubTransport.self, WebhookTransport.self, InMemoryOutbox.self,
             ManualClock.self,
         ]
         #expect(types.allSatisfy { String(reflecting: $0).hasPrefix("Outbox") })

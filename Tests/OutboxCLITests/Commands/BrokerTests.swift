@@ -14,6 +14,8 @@ import Testing
         ("orders=kinesis://clicks?region=eu-central-1&endpoint=http://user:s3cret@h", "endpoint"),
         ("orders=sns://news?region=eu-central-1", "account="),
         ("orders=eventbridge://default?sourec=x&region=r", "did you mean “source”?"),
+        ("orders=pubsub://user:s3cret@shop/orders", "credentials are no part of it"),
+        ("orders=pubsub://shop/orders?ordring_key=s3cret", "did you mean “ordering_key”?"),
         ("orders=kinessi://clicks", "did you mean “kinesis”?"),
         ("amqp://user:s3cret@host?exchange=a", "before an address stands its DESTINATION="),
         ("orders=https://user:s3cret@host/x?outbox.secrt=s3cret", "did you mean “outbox.secret”?"),

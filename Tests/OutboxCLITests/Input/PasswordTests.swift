@@ -20,6 +20,7 @@ import Testing
         "sqs://me:\(secret)@orders.fifo?region=eu-central-1&headers=folded",
         "sqs://orders?region=eu-central-1&endpoint=http://me:\(secret)@localhost:4566&encoding=base64",
         "kinesis://clicks?region=eu-central-1&proxy=http://me:\(secret)@proxy:3128&content=envelope",
+        "pubsub://shop/orders?proxy=http://me:\(secret)@proxy:3128&id_attribute=goo&ordering_key={key}&token=exchanged",
         "https://me:\(secret)@hooks.example:8443/x/{route}?y=1&outbox.method=put&outbox.events=binary",
         "https://hooks.example/x?token=\(secret)&outbox.timeout=5s&outbox.allow=10.0.0.0/8",
         "http://{header.h}/x?outbox.hosts=*.example&outbox.token=\(secret)&outbox.rate=5",
