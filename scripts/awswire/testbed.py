@@ -13,7 +13,7 @@ import base64
 import json
 import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +70,7 @@ class Backend:
 
     def start_ministack(self):
         self.port = free_port()
-        folder = tempfile.mkdtemp(prefix="outbox-ministack.")
+        self.folder = folder = tempfile.mkdtemp(prefix="outbox-ministack.")
         environment = dict(
             os.environ, BIND_HOST="127.0.0.1", IOT_MTLS_ENABLED="0", GATEWAY_PORT=str(self.port), HOME=folder, TMPDIR=folder
         )
@@ -101,6 +101,7 @@ class Backend:
         if self.child:
             self.child.terminate()
             self.child.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Reader:
