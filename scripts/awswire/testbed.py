@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,8 @@ class Backend:
 
     def end(self):
         if self.child:
-            self.child.terminate()
+            # There is nothing to be kept.
+            self.child.kill()
             self.child.wait()
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -449,6 +451,8 @@ if __name__ == "__main__":
     # What servers say goes to stderr, or nowhere.
     import logging
 
+    # Who starts this may have signals blocked, which children would inherit, and never be ended by one.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     logging.disable(logging.CRITICAL)
     bed = Testbed(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None)
     bed.run()
