@@ -35,7 +35,7 @@ public struct AWSConfiguration: Sendable {
         public var timeout: Duration
         /// How many connections, and requests at the same time, there are at most. Default 64.
         public var maximumConnections: Int
-        /// The address of a proxy. Nil: that of `https_proxy` and `no_proxy`. Default nil.
+        /// The address of a proxy; empty: none. Nil: that of `https_proxy` and `no_proxy`. Default nil.
         public var proxy: String?
         /// Whom TLS trusts. Default: the authorities of the system.
         public var tls: TLSSettings

@@ -18,7 +18,7 @@ package struct HTTPConfiguration: Sendable {
     /// The longest time in which nothing is sent nor received, in whole seconds; the other side thinks in it.
     package var idleTimeout: Duration = .seconds(30)
     package var tls = TLSSettings()
-    /// The address of a proxy, for all hosts, whatever the environment says. nil: that of the environment (`https_proxy`, `http_proxy`,
+    /// The address of a proxy, for all hosts, whatever the environment says. Empty: none. nil: that of the environment (`https_proxy`, `http_proxy`,
     /// `no_proxy`) where all addresses may be connected to, else none: a proxy would look up the host itself.
     package var proxy: String?
     /// How many connections to one host there are at most, where fewer than requests, which then have to share them: for HTTP/2, and
@@ -49,7 +49,7 @@ package struct HTTPConfiguration: Sendable {
         if let rate = self.requestsPerSecondAndHost, !(rate > 0 && rate.isFinite) {
             return "a number of requests in a second is more than nothing"
         }
-        if let proxy, let defect = ProxyAddress.defect(of: proxy) { return defect }
+        if let proxy, !proxy.isEmpty, let defect = ProxyAddress.defect(of: proxy) { return defect }
         return self.tls.defect ?? self.tls.fileDefect
     }
 }
