@@ -11,8 +11,10 @@ extension HTTPConfiguration {
         self.tls = configuration.tls
         self.proxy = configuration.proxy
         self.requestsPerHost = configuration.delivery.requestsInFlight
-        // A connection of HTTP/2 takes as many requests as the service lets it, 100 as a rule.
-        self.connectionsPerHost = 1 + configuration.delivery.requestsInFlight / 100
+        // A connection of HTTP/2 takes as many requests as the service lets it, 100 as a rule. Without TLS, some versions of libcurl share none.
+        self.connectionsPerHost =
+            endpoint.isPlain
+            ? configuration.delivery.requestsInFlight : 1 + configuration.delivery.requestsInFlight / 100
         self.version = endpoint.isPlain ? .http2WithoutUpgrade : .upTo2
     }
 

@@ -16,7 +16,7 @@ enum PublishMeaning: Equatable {
     case failed(String)
     /// Nothing can be published at the moment.
     case unavailable(String)
-    /// The request was taken back, or the transport ends, which says nothing of the service.
+    /// The request was taken back, the transport ends, or the process lacks something, which says nothing of the service.
     case ended(String)
 
     /// - Parameter count: How many messages were sent.
@@ -25,7 +25,7 @@ enum PublishMeaning: Equatable {
         case .success(let response): self.init(GRPCAnswer(response), count: count)
         case .failure(let failure):
             switch failure.kind {
-            case .closed, .cancelled, .withdrawn: self = .ended(failure.reason)
+            case .closed, .cancelled, .withdrawn, .noResources: self = .ended(failure.reason)
             // What cannot be sent as it is has a token that is none: nothing else of a request comes from outside.
             default: self = .unavailable(failure.reason)
             }

@@ -65,6 +65,19 @@ import Testing
             server, .applicationDefault, environment: ["GCE_METADATA_HOST": host, "HOME": "/nowhere"])
     }
 
+    @Test func theMetadataServerIsAskedWithoutAProxy() async throws {
+        let server = try await PubSubServer()
+        let host = String(server.addresses.tokens.dropFirst("http://".count))
+        let transport = try TransportUnderTest.secure(
+            server, .metadataServer, environment: ["GCE_METADATA_HOST": host]
+        ) { $0.proxy = "http://127.0.0.1:1" }
+        try await TransportUnderTest.with(transport) { transport in
+            let outcomes = try await transport.deliver(MessageBatch([.numbered(0)]))
+            #expect(outcomes.areUnavailable)
+        }
+        #expect(try await server.tokenRequests().count == 1)
+    }
+
     private static func federation(_ server: PubSubServer, source: String, impersonates: Bool) -> String {
         let tokens = server.addresses.tokens
         let impersonation =
