@@ -148,8 +148,8 @@ import Musl
         while let transfer = self.queues[origin]?.next() {
             transfer.isBegun = true
             if let reason = transfer.request.admission?() {
-                // Whose turn is next, this loop asks.
-                self.queues[origin]?.finish()
+                // Whose turn it is then, this loop asks.
+                self.queues[origin]?.giveBack()
                 self.mailbox.remove(transfer)
                 transfer.finish(.failure(HTTPFailure(.withdrawn, reason)))
             } else {

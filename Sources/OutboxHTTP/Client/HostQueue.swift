@@ -9,6 +9,8 @@ struct HostQueue {
     private var waiting: Deque<HTTPTransfer> = []
     /// When the next one may be sent.
     private var nextTurn: ContinuousClock.Instant?
+    /// What it was before the last request had its turn.
+    private var lastTurn: ContinuousClock.Instant?
 
     init(_ configuration: HTTPConfiguration) {
         self.limit = configuration.requestsPerHost
@@ -30,6 +32,7 @@ struct HostQueue {
             // Taken back while it waited, and finished then.
             if transfer.recalled != .none { continue }
             self.underWay += 1
+            self.lastTurn = self.nextTurn
             if let spacing {
                 // A turn that was late by less than the spacing is made up for.
                 let now = ContinuousClock.now
@@ -42,6 +45,12 @@ struct HostQueue {
 
     /// A request is not under way any more.
     mutating func finish() { self.underWay -= 1 }
+
+    /// The request that ``next()`` has just returned is not sent: the turn is the next one's.
+    mutating func giveBack() {
+        self.underWay -= 1
+        self.nextTurn = self.lastTurn
+    }
 
     /// When another request has its turn, though nothing else happens. It may be over by now.
     var wakeTime: ContinuousClock.Instant? {
