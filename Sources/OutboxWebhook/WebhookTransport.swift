@@ -129,6 +129,6 @@ public final class WebhookTransport: Transport {
         return self.service.receivers.outage(of: address.origin).map { .down($0) } ?? .up
     }
 
-    /// Where the messages go, without user, query and secrets.
+    /// Where the messages go, up to the first part of the path: without user, query and what may be a secret.
     public var description: String { self.service.address.description }
 }

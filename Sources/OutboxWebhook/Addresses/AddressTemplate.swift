@@ -29,15 +29,19 @@ struct AddressTemplate: Sendable {
     ///   - hosts: Which hosts may come out of a template in the place of the host; without any, there may be none.
     init(_ text: String, hosts: [String]) throws(TransportConfigurationError) {
         let parts = try AddressParts(text)
+        guard parts.user == nil else {
+            throw TransportConfigurationError(
+                "the address has a user; user and password are “credentials”, or stand in an address with parameters")
+        }
         self.scheme = parts.scheme
-        self.port = parts.port
+        // With it and without it, it is the same receiver.
+        self.port = parts.port == WebhookConfiguration.ports[parts.scheme] ? nil : parts.port
         self.host = try Self.secretTemplate(parts.host, "the host")
         var patterns: [HostPattern] = []
         for host in hosts { patterns.append(try HostPattern(host)) }
         self.hosts = patterns
         self.path = try Self.template(parts.path, "the path")
-        self.query =
-            parts.query.isEmpty ? nil : try Self.checked(try Self.secretTemplate(parts.query, "the query"), "the query")
+        self.query = parts.query.isEmpty ? nil : try Self.template(parts.query, "the query")
         if self.host.constant == nil, patterns.isEmpty {
             throw TransportConfigurationError(
                 "the host comes from the message, which can lead anywhere: name the hosts that it may be with “hosts”")
@@ -70,10 +74,10 @@ struct AddressTemplate: Sendable {
 
     private static func template(_ text: String, _ what: String) throws(TransportConfigurationError) -> MessageTemplate
     {
-        try self.checked(try MessageTemplate(text, of: what), what)
+        try self.checked(try Self.secretTemplate(text, what), what)
     }
 
-    /// A template that may have something secret in it: a token in a query, a password that is taken for the host.
+    /// A template that may have something secret in it: a token in a path or a query, a password that is taken for the host.
     private static func secretTemplate(
         _ text: String, _ what: String
     ) throws(TransportConfigurationError) -> MessageTemplate {
@@ -97,12 +101,8 @@ struct AddressTemplate: Sendable {
     private static func address(
         _ scheme: String, _ host: String, _ port: Int?, _ path: String, _ query: String
     ) throws(MessageRefusal) -> Address {
-        // Whatever resolves it would leave the path that was meant.
-        for segment in path.split(separator: "/") {
-            let segment = segment.replacing("%2e", with: ".").replacing("%2E", with: ".")
-            if segment == "." || segment == ".." {
-                throw MessageRefusal(reason: "the address would have “\(segment)” as a part of its path")
-            }
+        if PercentEncoding.leavesPath(path) {
+            throw MessageRefusal(reason: "the address would have “.” or “..” as a part of its path")
         }
         let origin = "\(scheme)://\(host)\(port.map { ":\($0)" } ?? "")"
         let endpoint = origin + path
@@ -164,8 +164,24 @@ struct AddressTemplate: Sendable {
         return (root, false)
     }
 
-    /// The address without its query, in which there may be a token.
+    /// The address as ``shown(_:)`` leaves it.
     var description: String {
-        "\(self.scheme)://\(self.host.text)\(self.port.map { ":\($0)" } ?? "")\(self.path.text)"
+        Self.shown("\(self.scheme)://\(self.host.text)\(self.port.map { ":\($0)" } ?? "")\(self.path.text)")
     }
+
+    /// An address as it may be printed: with the first part of its path, if that is short. Many services have a token in the path, by which
+    /// anyone may post.
+    static func shown(_ endpoint: String) -> String {
+        guard let scheme = endpoint.firstRange(of: "://"),
+            let slash = endpoint[scheme.upperBound...].firstIndex(of: "/")
+        else { return endpoint }
+        let path = endpoint[slash...].dropFirst().prefix { $0 != "?" }
+        let first = path.prefix { $0 != "/" }
+        let origin = endpoint[..<slash]
+        if first.utf8.count > Self.longestShown { return "\(origin)/…" }
+        return first.endIndex == path.endIndex ? "\(origin)/\(first)" : "\(origin)/\(first)/…"
+    }
+
+    /// Words are short, tokens are long.
+    private static let longestShown = 15
 }

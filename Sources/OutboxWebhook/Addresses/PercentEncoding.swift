@@ -34,6 +34,38 @@ enum PercentEncoding {
         return bytes.contains(0) ? nil : String(validating: bytes, as: UTF8.self)
     }
 
+    /// Whether a path has a part `.` or `..`, which some server on the way would resolve. Servers decode before they resolve, once or again
+    /// behind a proxy, take a backslash for a slash, and what follows a semicolon for a parameter.
+    static func leavesPath(_ path: String) -> Bool {
+        var bytes = Array(path.utf8)
+        while true {
+            let parts = bytes.split { "/\\;".utf8.contains($0) }
+            if parts.contains(where: { $0.count <= 2 && $0.allSatisfy { $0 == UInt8(ascii: ".") } }) { return true }
+            guard bytes.contains(UInt8(ascii: "%")) else { return false }
+            let decoded = self.decodedBytes(bytes)
+            if decoded == bytes { return false }
+            bytes = decoded
+        }
+    }
+
+    /// What is encoded, decoded; what is not, as it is.
+    private static func decodedBytes(_ bytes: [UInt8]) -> [UInt8] {
+        var decoded: [UInt8] = []
+        var rest = bytes[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(2)
+            if byte == UInt8(ascii: "%"), digits.count == 2, digits.allSatisfy(self.isHexadecimal),
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            {
+                decoded.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                decoded.append(byte)
+            }
+        }
+        return decoded
+    }
+
     static func isUnreserved(_ byte: UInt8) -> Bool {
         self.isAlphanumeric(byte) || "-._~".utf8.contains(byte)
     }

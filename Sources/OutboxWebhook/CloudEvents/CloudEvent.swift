@@ -24,7 +24,11 @@ struct CloudEvent: Sendable {
         own["datacontenttype"] = nil
         if let name = own.keys.sorted().first(where: { !Self.isName($0) }) {
             throw MessageRefusal(
-                reason: "“ce-\(name)” names no attribute of an event: those have small letters and digits")
+                reason: "“ce-\(Redaction.shown(name))” names no attribute of an event: those have small letters and digits"
+            )
+        }
+        if own["data"] != nil {
+            throw MessageRefusal(reason: "“ce-data” names no attribute of an event: its data is the payload")
         }
         var attributes = try template.attributes(id: id, of: message)
         for index in attributes.indices {

@@ -9,7 +9,7 @@ extension WebhookConfiguration {
         public var timeout: Duration
         /// How many requests to one receiver are under way at most. Default 32.
         public var requestsPerHost: Int
-        /// How many requests one receiver is sent in a second at most; nil, the default: any number.
+        /// How many requests one receiver is sent in a second at most; nil, the default: any number. At least one in a day.
         public var requestsPerSecond: Double?
         /// How many messages of one key may be on their way. Default ``/Outbox/BatchSchedule/KeyOrder/oneAtATime``.
         public var keyOrder: BatchSchedule.KeyOrder

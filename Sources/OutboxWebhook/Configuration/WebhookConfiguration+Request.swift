@@ -6,7 +6,8 @@ extension WebhookConfiguration {
         /// Default ``Method/post``.
         public var method: Method
         /// What the message is known by at the receiver, in `webhook-id`, `Idempotency-Key` and as the id of an event. Default `{id}`: its
-        /// number in the outbox, the same at every attempt. It must contain `{id}`. Where several outboxes send to one receiver, put
+        /// number in the outbox, the same at every attempt. It must contain `{id}`, and is ASCII without spaces and
+        /// full stops. Where several outboxes send to one receiver, put
         /// something before it: `orders-{id}`.
         public var id: MessageTemplate
         /// The content's type, unless the message has a header `content-type`. Default `application/json`.

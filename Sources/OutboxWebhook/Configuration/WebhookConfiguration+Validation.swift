@@ -7,8 +7,8 @@ extension WebhookConfiguration {
     func validateLimits() throws(TransportConfigurationError) {
         try Self.require(self.limits.requestsPerHost >= 1, "a receiver gets at least one request at a time")
         try Self.require(
-            self.limits.requestsPerSecond.map { $0 > 0 && $0.isFinite } ?? true,
-            "a number of requests in a second is more than nothing")
+            self.limits.requestsPerSecond.map { $0 >= 1 / 86_400 && $0 <= 1e6 } ?? true,
+            "a number of requests in a second is at most 1,000,000, and at least one request a day")
         try Self.require(self.outage.failures >= 1, "a receiver is down after at least one failure")
         try Self.require(self.request.maximumMessageSize >= 1, "the longest message has at least one byte")
         let times = [

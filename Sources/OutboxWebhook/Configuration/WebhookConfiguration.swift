@@ -55,7 +55,7 @@ public struct WebhookConfiguration: Sendable {
 
 // What a debugger or `dump` shows must not be a secret either: a query can have a token.
 extension WebhookConfiguration: CustomStringConvertible, CustomReflectable {
-    /// Where messages go, without user, query and secrets.
+    /// Where messages go, up to the first part of the path: without user, query and what may be a secret.
     public var description: String {
         // What cannot be read is said by the transport; nothing of it is known to be harmless.
         (try? AddressTemplate(self.address, hosts: self.hosts))?.description ?? "a webhook"

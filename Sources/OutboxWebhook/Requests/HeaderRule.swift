@@ -80,5 +80,12 @@ struct HeaderRule: Sendable {
         // With which the receiver decides who it is.
         "authorization", "cookie", "forwarded", "x-real-ip",
     ]
+    /// Whether a header says who the sender is, by something that a receiver could use as well.
+    ///
+    /// - Parameter name: In small letters.
+    static func isCredential(_ name: String) -> Bool {
+        ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"].contains(name)
+    }
+
     private static let traceContext: Set<String> = ["traceparent", "tracestate", "baggage"]
 }

@@ -21,13 +21,16 @@ struct RequestTemplate: Sendable {
         let request = configuration.request
         self.address = try AddressTemplate(configuration.address, hosts: configuration.hosts)
         self.method = request.method.name
-        guard request.id.text.contains("{id}") else {
+        guard request.id.hasID else {
             throw TransportConfigurationError(
                 "the message’s id (“id”) contains {id}, by which the receiver knows what came twice")
         }
         if request.id.literals.contains(where: { $0.contains(".") }) {
             throw TransportConfigurationError(
                 "the message’s id (“id”) has no full stop, which ends it in what is signed")
+        }
+        if !request.id.literals.allSatisfy({ $0.utf8.allSatisfy(Self.isPartOfID) }) {
+            throw TransportConfigurationError("the message’s id (“id”) is ASCII without spaces, as it is a header")
         }
         self.id = request.id
         self.contentType = request.contentType
@@ -36,7 +39,9 @@ struct RequestTemplate: Sendable {
         }
         self.headerRule = try HeaderRule(request.messageHeaders, prefix: request.messageHeaderPrefix)
         self.fixedHeaders = request.headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
-        self.fixedNames = Set(request.headers.keys.map { $0.lowercased() })
+        let idNames = request.idempotencyHeader.map { [$0] } ?? []
+        // A message has no say in these.
+        self.fixedNames = Set((request.headers.keys + idNames).map { $0.lowercased() })
         self.idempotencyHeader = request.idempotencyHeader
         self.maximumSize = request.maximumMessageSize
         self.authorization = configuration.credentials?.authorization
@@ -52,6 +57,7 @@ struct RequestTemplate: Sendable {
             "connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding",
             "upgrade",
         ]
+        let isForOneHost = self.address.hasConstantHost
         for (name, value) in self.fixedHeaders {
             let lower = name.lowercased()
             if !HeaderRule.isName(name) {
@@ -60,23 +66,40 @@ struct RequestTemplate: Sendable {
             if ownNames.contains(lower) || lower.hasPrefix("webhook-") || lower.hasPrefix(CloudEvent.prefix) {
                 throw TransportConfigurationError("the header “\(name)” is the transport’s own")
             }
+            if !isForOneHost, HeaderRule.isCredential(lower) {
+                throw TransportConfigurationError(
+                    "the header “\(name)” would be shown to every host that a message names; with such a host, sign instead"
+                )
+            }
             if value.literals.contains(where: { HeaderRule.defect(of: $0) != nil }) {
                 throw TransportConfigurationError("the header “\(name)” has a line break or another control character")
             }
         }
-        if let name = self.idempotencyHeader, !HeaderRule.isName(name) || ownNames.contains(name.lowercased()) {
-            throw TransportConfigurationError(
-                "the header with the id (“idempotency_header”) has a name that it cannot have")
-        }
+        try self.checkIdempotencyHeader(ownNames)
         if let authorization, HeaderRule.defect(of: authorization) != nil {
             throw TransportConfigurationError("the token has a line break or another control character")
         }
-        if hasCredentials, self.fixedNames.contains("authorization") {
+        if hasCredentials, self.fixedHeaders.contains(where: { $0.name.lowercased() == "authorization" }) {
             throw TransportConfigurationError("“Authorization” is given twice, as a header and as a user or a token")
         }
         if hasCredentials, !self.address.hasConstantHost {
             throw TransportConfigurationError(
                 "a user or a token would be shown to every host that a message names; with such a host, sign instead")
+        }
+    }
+
+    private func checkIdempotencyHeader(_ ownNames: Set<String>) throws(TransportConfigurationError) {
+        guard let name = self.idempotencyHeader else { return }
+        let lower = name.lowercased()
+        if !HeaderRule.isName(name) || ownNames.contains(lower) || HeaderRule.isCredential(lower)
+            || lower.hasPrefix("webhook-") || lower.hasPrefix(CloudEvent.prefix)
+        {
+            throw TransportConfigurationError(
+                "the header with the id (“idempotency_header”) has a name that it cannot have")
+        }
+        if self.fixedHeaders.contains(where: { $0.name.lowercased() == lower }) {
+            throw TransportConfigurationError(
+                "the header with the id (“idempotency_header”) is given twice, as a header of every request too")
         }
     }
 
@@ -131,11 +154,15 @@ struct RequestTemplate: Sendable {
         } catch {
             throw MessageRefusal(reason: "no id: \(error)")
         }
-        guard id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ".") }) else {
+        guard id.utf8.allSatisfy(Self.isPartOfID) else {
             throw MessageRefusal(
                 reason: "the id has a space or a full stop, or is not ASCII, so it cannot be signed and sent")
         }
         return id
+    }
+
+    private static func isPartOfID(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ".")
     }
 
     private func contentType(of headers: [String: String]) throws(MessageRefusal) -> String {

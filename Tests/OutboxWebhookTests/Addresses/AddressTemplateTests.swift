@@ -13,7 +13,8 @@ import Testing
     @Test(arguments: [
         ("https://hooks.example", "https://hooks.example/"),
         ("HTTPS://Hooks.Example:8443/a/b?c=d&e", "https://hooks.example:8443/a/b?c=d&e"),
-        ("http://[2001:DB8::1]:80/a", "http://[2001:db8::1]:80/a"),
+        ("http://[2001:DB8::1]:80/a", "http://[2001:db8::1]/a"), ("https://a.example:443/a", "https://a.example/a"),
+        ("https://a.example:80/a", "https://a.example:80/a"),
         ("https://a.example?x=1", "https://a.example/?x=1"),
         ("https://a.example/{route}/{key}?id={header.h|a&b?/#}", "https://a.example/order.placed/k?id=a%26b%3F%2F%23"),
         ("https://a.example/{destination}", "https://a.example/hooks"),
@@ -24,8 +25,8 @@ import Testing
 
     /// Nothing of a message can be more than a part of the path, or a value.
     @Test(arguments: [
-        ("a/b", "a%2Fb"), ("../x", "..%2Fx"), ("a?b=c&d#e", "a%3Fb%3Dc%26d%23e"), ("ö €", "%C3%B6%20%E2%82%AC"),
-        ("%2e", "%252e"), ("\r\nHost: evil", "%0D%0AHost%3A%20evil"), ("a@b:c", "a%40b%3Ac"), ("~-._", "~-._"),
+        ("a/b", "a%2Fb"), ("..x/x..", "..x%2Fx.."), ("a?b=c&d#e", "a%3Fb%3Dc%26d%23e"), ("ö €", "%C3%B6%20%E2%82%AC"),
+        ("%41", "%2541"), ("\r\nHost: evil", "%0D%0AHost%3A%20evil"), ("a@b:c", "a%40b%3Ac"), ("~-._", "~-._"),
     ])
     func valuesAreEncoded(_ value: String, _ encoded: String) throws {
         let message = NewMessage(to: "hooks", route: value, key: value, payload: [])
@@ -45,6 +46,43 @@ import Testing
         #expect(
             try self.url("https://a.example/x/a{route}?y={route}", message)
                 == "https://a.example/x/a\(value)?y=\(value)")
+    }
+
+    /// Servers decode before they resolve, and some of them twice.
+    @Test(arguments: [
+        "../../admin", "a/../b", "..\\admin", "..;/admin", "x/..;a=b/c", "./x", "a/.", "%2e%2E", "%252e./x",
+        "a%2f..%5cb", "..;",
+    ])
+    func noMessageLeavesThePathByWhatIsDecoded(_ value: String) throws {
+        let message = NewMessage(to: "hooks", route: value, key: "k", payload: [])
+        #expect(throws: MessageRefusal(reason: "the address would have “.” or “..” as a part of its path")) {
+            try self.url("https://a.example/x/{route}/y", message)
+        }
+        #expect(throws: Never.self) { try self.url("https://a.example/x?y={route}", message) }
+    }
+
+    /// Slack, Discord, Teams and others have a token in the path.
+    @Test(arguments: [
+        ("https://hooks.slack.example/services/T0000/B0000/s3cret", "https://hooks.slack.example/services/…"),
+        ("https://a.example/s3cret-s3cret-s3cret?x=y", "https://a.example/…"),
+        ("https://a.example/x/", "https://a.example/x/…"),
+        ("https://a.example:8443/{route}/s3cret", "https://a.example:8443/{route}/…"),
+        ("https://{destination}.example/", "https://{destination}.example/"),
+    ])
+    func tokensInPathsAreNotPrinted(_ address: String, _ shown: String) throws {
+        let hosts = address.contains("{destination}") ? ["*.example"] : []
+        #expect(try AddressTemplate(address, hosts: hosts).description == shown)
+        let error = #expect(throws: TransportConfigurationError.self) {
+            try AddressTemplate("https://a.example/s3cret/{nothing}", hosts: [])
+        }
+        #expect(error?.description.contains("s3cret") == false)
+    }
+
+    @Test func aUserIsNotDroppedInSilence() {
+        let error = #expect(throws: TransportConfigurationError.self) {
+            try AddressTemplate("https://user:s3cret@a.example/", hosts: [])
+        }
+        #expect(error?.description.contains("user") == true && error?.description.contains("s3cret") == false)
     }
 
     @Test func whatAMessageLacksRefusesIt() {

@@ -62,7 +62,13 @@ import Testing
         ("outbox.secret=whsec_short", "24 to 64 bytes"), ("outbox.secret=abc", "whsec_ or whsk_"),
         ("outbox.secret", "NAME=VALUE"),
         ("outbox.secret=\(secret)&outbox.secret=\(secret)", "given twice"), ("outbox.id=x", "contains {id}"),
-        ("outbox.id=a.{id}", "full stop"),
+        ("outbox.id=a.{id}", "full stop"), ("outbox.id=orders-{{id}}", "contains {id}"),
+        ("outbox.id={{{{id}}}}", "contains {id}"),
+        ("outbox.id={header.x{id}", "contains {id}"), ("outbox.id=a%20{id}", "ASCII"), ("outbox.id=ä{id}", "ASCII"),
+        ("outbox.idempotency_header=webhook-signature", "cannot have"),
+        ("outbox.idempotency_header=Authorization", "cannot have"),
+        ("outbox.idempotency_header=X-Id&outbox.header.x-id=1", "given twice"),
+        ("outbox.rate=1e-300", "one request a day"),
         ("outbox.headers=authorization", "cannot come from a message"), ("outbox.headers=a%3Ab", "names of headers"),
         ("outbox.header.Content-Length=5", "own"), ("outbox.header.webhook-id=5", "own"),
         ("outbox.header.a%20b=5", "name"),
@@ -88,10 +94,22 @@ import Testing
         for text in [
             "https://u:p@{header.h}/?outbox.hosts=*", "https://{header.h}/?outbox.hosts=*&outbox.token=secret-token",
             "https://u@hooks.example/", "https://u:p@hooks.example/?outbox.token=a",
+            "https://{header.h}/?outbox.hosts=*&outbox.header.authorization=secret-token",
+            "https://{header.h}/?outbox.hosts=*&outbox.header.Cookie=secret-token",
+            "https://{destination}.example/?outbox.hosts=*.example&outbox.header.X-Api-Key=secret-token",
             "https://u:p@hooks.example/?outbox.header.authorization=a", "http://hooks.example/?outbox.ca_file=/a",
         ] {
             let error = #expect(throws: TransportConfigurationError.self) { try WebhookTransport(text) }
             #expect(!(error?.description.contains("secret-token") ?? true))
+        }
+    }
+
+    /// Two braces in a row are one.
+    @Test func idsWithBraces() throws {
+        for text in ["{{{id}}}", "{{id}}-{id}", "{key}{id|x}", "{id}"] {
+            #expect(throws: Never.self, "\(text)") {
+                try WebhookTransport("https://hooks.example/x?outbox.id=\(text)")
+            }
         }
     }
 

@@ -92,6 +92,21 @@ import Testing
             prefixed["x-msg-authorization"] == "x" && prefixed["authorization"] == nil && prefixed["tracestate"] == "y")
     }
 
+    @Test func noMessageForgesTheIdByWhichItIsKnown() throws {
+        let message = NewMessage(to: "hooks", headers: ["x-dedup": "evil"], text: "{}")
+        let sent = try self.request(message) {
+            $0.request.messageHeaders = ["*"]
+            $0.request.idempotencyHeader = "X-Dedup"
+        }.headers
+        #expect(sent["x-dedup"] == sent["webhook-id"])
+        let prefixed = try self.request(NewMessage(to: "hooks", headers: ["dedup": "evil"], text: "{}")) {
+            $0.request.messageHeaders = ["*"]
+            $0.request.messageHeaderPrefix = "x-"
+            $0.request.idempotencyHeader = "X-Dedup"
+        }.headers
+        #expect(prefixed["x-dedup"] == prefixed["webhook-id"])
+    }
+
     @Test func whatAConfigurationSaysWins() throws {
         let sent = try self.request(NewMessage(to: "hooks", headers: ["x-tenant": "evil"], text: "{}")) {
             configuration in
@@ -156,10 +171,18 @@ import Testing
         #expect(headers["ce-time"] == "2026-01-31T12:00:00Z")
         for (name, value) in [
             ("ce-time", "now"), ("ce-a_b", "x"), ("ce-ä", "x"), ("ce-", "x"), ("ce-type", ""), ("ce-source", ""),
+            ("ce-data", "x"), ("CE-Data", ""),
         ] {
             let wrong = NewMessage(to: "hooks", headers: [name: value], text: "{}")
             #expect(self.refusal(wrong) { $0.cloudEvents = .init() } != nil, "\(name)")
+            #expect(self.refusal(wrong) { $0.cloudEvents = .init(mode: .structured) } != nil, "\(name)")
         }
+    }
+
+    @Test func whatAMessageHasIsNoOrderToATerminal() throws {
+        let message = NewMessage(to: "hooks", headers: ["ce-\u{1B}[2J": "x"], text: "{}")
+        let reason = try #require(self.refusal(message) { $0.cloudEvents = .init() })
+        #expect(!reason.contains("\u{1B}"))
     }
 
     private func structured(_ payload: [UInt8], _ type: String) throws -> [String: Any] {
