@@ -29,7 +29,8 @@ enum AnswerMeaning: Sendable, Hashable {
             case 200..<300: .delivered
             case 300..<400: .misconfigured("\(reason), and redirects are not followed\(Self.target(of: response))")
             case 401, 403, 404, 405, 407: .misconfigured(reason)
-            case 408, 425: .failed(reason, retryAfter: retryAfter)
+            // 409: the same `Idempotency-Key` is still being worked on; 421: another connection may do; 423: it is locked for now.
+            case 408, 409, 421, 423, 425: .failed(reason, retryAfter: retryAfter)
             case 410: .gone(reason)
             case 429: .throttled(reason, retryAfter: retryAfter)
             case 400..<500: .refused(reason)
@@ -53,16 +54,14 @@ enum AnswerMeaning: Sendable, Hashable {
             }
     }
 
-    var isGone: Bool {
-        if case .gone = self { true } else { false }
-    }
-
     /// Where a redirect leads to, without path and query.
     private static func target(of response: HTTPResponse) -> String {
         guard let location = response.value(of: "location"), let origin = HTTPRequest.origin(of: location) else {
             return ""
         }
-        return " (to \(origin.prefix(100)))"
+        // What a receiver has sent goes to logs and terminals.
+        let printable = origin.utf8.filter { (0x21...0x7E).contains($0) }
+        return " (to \(String(decoding: printable.prefix(100), as: UTF8.self)))"
     }
 
     /// The number, and the name that RFC 9110 has for it.
@@ -77,7 +76,7 @@ enum AnswerMeaning: Sendable, Hashable {
         404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
         408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required", 412: "Precondition Failed",
         413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type", 421: "Misdirected Request",
-        422: "Unprocessable Content", 425: "Too Early", 426: "Upgrade Required", 428: "Precondition Required",
+        422: "Unprocessable Content", 423: "Locked", 425: "Too Early", 426: "Upgrade Required", 428: "Precondition Required",
         429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
         501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
     ]

@@ -28,6 +28,8 @@ struct WebhookService: RequestService {
     private static let patience = Duration.seconds(2)
     /// How long a message may wait for its turn at least before its receiver counts as slow.
     private static let shortestWait = Duration.seconds(10)
+    /// The turns of how many seconds are handed over at a time, where there is a limit of rate.
+    private static let lineSeconds = 4.0
 
     init(_ configuration: WebhookConfiguration, logger: Logger) throws(TransportConfigurationError) {
         let template = try RequestTemplate(configuration)
@@ -39,16 +41,18 @@ struct WebhookService: RequestService {
         self.isGoneHeld = outage.gone?.isHeld ?? template.address.hasOneEndpoint
         self.logger = logger
         let isAlone = template.address.hasOneHost
+        // A line that waits for its turns is no sign of a slow receiver.
+        let line = limits.requestsPerSecond.map { max(1, Int($0 * Self.lineSeconds)) }
+        let lineTime = limits.requestsPerSecond.map { rate in Duration.seconds(Double(line ?? 1) / rate) } ?? .zero
         self.receivers = ReceiverTable(
             Receiver.Policy(
                 failures: outage.failures,
                 pauses: isAlone
                     ? nil : Backoff(base: outage.initialPause, cap: outage.maximumPause, jitter: 0.5),
-                patience: isAlone ? nil : Self.patience,
+                patience: isAlone ? nil : Self.patience + lineTime,
                 lineUp: limits.requestsPerHost,
-                longestWait: isAlone ? nil : max(limits.timeout, Self.shortestWait),
-                longestLine: isAlone
-                    ? nil : limits.requestsPerSecond.map { max(1, Int($0 * Self.patience.seconds * 2)) }))
+                longestWait: isAlone ? nil : max(limits.timeout, Self.shortestWait) + lineTime,
+                longestLine: isAlone ? nil : line))
     }
 
     var address: AddressTemplate { self.template.address }
@@ -67,8 +71,8 @@ struct WebhookService: RequestService {
         return indexes.compactMap { index in
             do throws(MessageRefusal) {
                 let (request, address) = try self.template.request(for: batch[index]) { Self.secondsSince1970() }
-                if let outcome = self.outcomeOfGone(address, at: now) {
-                    settle(index, outcome)
+                if self.receivers.withGone({ $0.holds(address.endpoint, at: now) }) {
+                    settle(index, self.stillGone)
                     return nil
                 }
                 switch self.receivers.begin(address.origin, at: now) {
@@ -76,6 +80,11 @@ struct WebhookService: RequestService {
                     settle(index, self.waiting(wait.pause, wait.reason))
                     return nil
                 case .success(let ticket):
+                    // Asked last: what was not sent has asked nothing.
+                    guard self.receivers.withGone({ $0.ask(address.endpoint, at: now) }) else {
+                        settle(index, self.stillGone)
+                        return nil
+                    }
                     var request = request
                     request.admission = { ticket.refusal(at: .now) }
                     return MessageRequest(indexes: [index], request: request)
@@ -87,10 +96,7 @@ struct WebhookService: RequestService {
         }
     }
 
-    private func outcomeOfGone(_ address: AddressTemplate.Address, at now: ContinuousClock.Instant) -> Outcome? {
-        guard self.receivers.withGone({ $0.holds(address.endpoint, at: now) }) else { return nil }
-        return self.gone("the receiver has answered \(AnswerMeaning.name(of: 410))")
-    }
+    private var stillGone: Outcome { self.gone("the receiver has answered \(AnswerMeaning.name(of: 410))") }
 
     private func gone(_ reason: String) -> Outcome {
         if !self.isGoneHeld { return .reject(reason) }
@@ -129,8 +135,10 @@ struct WebhookService: RequestService {
             meaning = AnswerMeaning(failure)
         }
         let endpoint = String(url.prefix { $0 != "?" })
-        if case .success = result, !meaning.isGone, self.receivers.withGone({ $0.remove(endpoint) }) {
-            self.logger.notice("A receiver that was gone is back", metadata: [LogKey.url: "\(endpoint)"])
+        // An error of a server says nothing of whether it will ever accept messages again.
+        if case .delivered = meaning, self.receivers.withGone({ $0.remove(endpoint) }) {
+            self.logger.notice(
+                "A receiver that was gone is back", metadata: [LogKey.url: "\(AddressTemplate.shown(endpoint))"])
         }
         return self.outcome(of: meaning, origin: origin, endpoint: endpoint, message)
     }
@@ -155,7 +163,7 @@ struct WebhookService: RequestService {
             return .reject(reason)
         case .failed(let reason, let retryAfter):
             self.noteFailure(origin, message, reason, isCertain: false, level: .warning, now, draw)
-            return .retry(after: retryAfter, reason)
+            return .retry(after: retryAfter.flatMap { Self.honoured($0, attempt: message.attempt) }, reason)
         case .misconfigured(let reason):
             self.noteFailure(origin, message, reason, isCertain: false, level: .error, now, draw)
             return .retry(reason)
@@ -165,7 +173,7 @@ struct WebhookService: RequestService {
         case .forbidden(let refusal):
             let reason = refusal + "; exceptions are “allowedAddresses”, in an address “outbox.allow”"
             // A host that a message names is the message's fault.
-            if !self.template.address.hasConstantHost { return .reject(reason) }
+            if !self.hasOneHost { return .reject(reason) }
             self.noteFailure(origin, message, reason, isCertain: true, level: .error, now, draw)
             return .unavailable(reason)
         case .throttled(let reason, let retryAfter):
@@ -181,10 +189,17 @@ struct WebhookService: RequestService {
                     self.isGoneHeld
                         ? "A receiver says that it is gone for good; its messages wait until the route is changed"
                         : "A receiver says that it is gone for good; its messages go to dead letter",
-                    metadata: [LogKey.url: "\(endpoint)"])
+                    metadata: [LogKey.url: "\(AddressTemplate.shown(endpoint))"])
             }
             return self.gone(reason)
         }
+    }
+
+    /// A pause that a receiver asks for takes the place of the retry strategy's. A short one at each attempt would use up all attempts
+    /// within seconds, so it is obeyed only where it is longer than a pause that grows with the attempts; else the strategy decides.
+    static func honoured(_ pause: Duration, attempt: Int) -> Duration? {
+        let usual = Backoff(base: .seconds(1), cap: .seconds(600), jitter: 0)
+        return pause >= usual.pause(earlierFailures: max(0, attempt - 1), draw: 1) ? pause : nil
     }
 
     private func pause(of origin: String, at now: ContinuousClock.Instant) -> Duration {

@@ -44,6 +44,10 @@ struct Receiver: Sendable {
     private var lastFailed: Int64?
     /// How often it was found to be down in a row.
     private var openings = 0
+    /// The pause that it was left alone for last.
+    private var lastPause = Duration.zero
+    /// When the last pause ends or has ended, or it has failed last without one.
+    private var troubleEnd: ContinuousClock.Instant?
     private var throttledUntil: ContinuousClock.Instant?
     private var throttlings = 0
     /// Why it is left alone.
@@ -57,11 +61,23 @@ struct Receiver: Sendable {
 
     var isDown: Bool { self.state != .closed }
 
-    /// Whether nothing is known of it that a new one would not know.
+    /// Whether nothing is known of it that a new one would not know, or that matters any more: messages may never name it again.
     func isForgettable(at now: ContinuousClock.Instant) -> Bool {
-        self.state == .closed && self.failures == 0 && self.outstanding == 0 && self.throttlings == 0
+        if self.outstanding > 0 { return false }
+        if let troubleEnd, now - troubleEnd > Self.memory { return true }
+        return self.state == .closed && self.failures == 0 && self.throttlings == 0
             && self.throttledUntil.map { $0 <= now } ?? true
     }
+
+    /// For how long after its last pause is known that a receiver has failed.
+    private static let memory = Duration.seconds(3600)
+
+    /// Whether a probe of it is one of the few that are under way at a time: it was silent, or refused, several times already.
+    var needsProbeSlot: Bool { self.openings > 3 }
+
+    /// For how long messages wait that cannot be sent while it is down: as long as it was left alone last. Each of them is written at the
+    /// end of its wait.
+    var waitWhileDown: Duration { max(self.lastPause, self.policy.pauses?.base ?? .zero) }
 
     // MARK: Messages
 
@@ -71,7 +87,7 @@ struct Receiver: Sendable {
         switch self.state {
         case .open(let end) where end > now: return .wait(end - now, reason: self.reason)
         case .open: return .probe
-        case .probing: return .wait(self.policy.pauses?.base ?? .zero, reason: self.reason)
+        case .probing: return .wait(self.waitWhileDown, reason: self.reason)
         case .closed: break
         }
         if let longestLine = self.policy.longestLine, self.outstanding >= longestLine {
@@ -146,6 +162,7 @@ struct Receiver: Sendable {
     ) -> Bool {
         if self.lastFailed != message { self.failures += 1 }
         self.lastFailed = message
+        self.troubleEnd = max(self.troubleEnd ?? now, now)
         let wasDown = self.isDown
         guard wasDown || isCertain || self.failures >= self.policy.failures else { return false }
         // Those that were under way when it went down say nothing new.
@@ -153,11 +170,14 @@ struct Receiver: Sendable {
         self.reason = reason
         let pause = self.policy.pauses?.pause(earlierFailures: self.openings, draw: draw) ?? .zero
         self.openings += 1
+        self.lastPause = pause
+        self.troubleEnd = now + pause
         self.state = .open(until: now + pause)
         return !wasDown
     }
 
-    /// It asks to be left alone.
+    /// It asks to be left alone. It is for a time that grows with each answer in a row that does so, if it has not asked for longer: what
+    /// waits counts no attempts, and would be sent for ever.
     ///
     /// - Parameter pause: For how long; nil: it has not said.
     /// - Returns: For how long it is left alone.
@@ -165,12 +185,16 @@ struct Receiver: Sendable {
         _ reason: String, for pause: Duration?, at now: ContinuousClock.Instant, draw: Double
     ) -> Duration {
         let usual = Backoff(base: .seconds(1), cap: .seconds(60), jitter: 0.5)
-        let pause = pause ?? usual.pause(earlierFailures: self.throttlings, draw: draw)
+        let pause = max(pause ?? .zero, usual.pause(earlierFailures: self.throttlings, draw: draw))
         if !(self.throttledUntil.map { $0 > now } ?? false) { self.throttlings += 1 }
         self.reason = reason
         self.throttledUntil = max(self.throttledUntil ?? now, now + pause)
+        self.troubleEnd = self.throttledUntil
         // A probe was answered, and is none any more.
-        if self.isDown { self.state = .open(until: now + pause) }
+        if self.isDown {
+            self.lastPause = pause
+            self.state = .open(until: now + pause)
+        }
         return pause
     }
 }

@@ -5,14 +5,19 @@ final class ReceiverTable: Sendable {
     private struct State {
         var receivers: [String: Receiver] = [:]
         var gone = GoneEndpoints()
-        var probes = 0
+        /// How many probes hold a slot.
+        var slotsInUse = 0
         var lastProbe = 0
+        /// How many receivers are down.
+        var down = 0
         /// How many receivers may be known before those are dropped of which nothing is worth knowing.
         var limit = 1024
     }
 
-    /// How many receivers are tried out at the same time: each may be silent for as long as a request may take, and holds up its batch.
-    private static let mostProbes = 2
+    /// How many receivers that were down several times in a row are probed at the same time: each may be silent for as long as a request
+    /// may take, and holds up its batch. A share of those that are down, so that the silent ones do not keep those that are back from being
+    /// found.
+    private static func probeSlots(down: Int) -> Int { max(2, (down + 3) / 4) }
 
     private let policy: Receiver.Policy
     private let state = Mutex(State())
@@ -27,20 +32,23 @@ final class ReceiverTable: Sendable {
             Self.tidy(&state, at: now)
             var receiver = state.receivers[origin] ?? Receiver(self.policy)
             var probe: Int?
+            var holdsSlot = false
             switch receiver.admission(at: now) {
             case .wait(let pause, let reason): return .failure(Wait(pause: pause, reason: reason))
             case .pass: break
             case .probe:
-                if state.probes >= Self.mostProbes {
-                    return .failure(Wait(pause: .seconds(1), reason: receiver.reason))
+                holdsSlot = receiver.needsProbeSlot
+                if holdsSlot, state.slotsInUse >= Self.probeSlots(down: state.down) {
+                    return .failure(Wait(pause: receiver.waitWhileDown, reason: receiver.reason))
                 }
-                state.probes += 1
+                if holdsSlot { state.slotsInUse += 1 }
                 state.lastProbe += 1
                 probe = state.lastProbe
             }
             receiver.begin(probe: probe, at: now)
             state.receivers[origin] = receiver
-            return .success(Ticket(table: self, origin: origin, probe: probe, handedOver: now))
+            return .success(
+                Ticket(table: self, origin: origin, probe: probe, holdsSlot: holdsSlot, handedOver: now))
         }
     }
 
@@ -51,7 +59,13 @@ final class ReceiverTable: Sendable {
 
     /// Changes what is known of a receiver.
     func update<Value>(_ origin: String, _ body: (inout Receiver) -> Value) -> Value {
-        self.state.withLock { state in body(&state.receivers[origin, default: Receiver(self.policy)]) }
+        self.state.withLock { state in
+            let wasDown = state.receivers[origin]?.isDown ?? false
+            let value = body(&state.receivers[origin, default: Receiver(self.policy)])
+            let isDown = state.receivers[origin]?.isDown ?? false
+            if isDown != wasDown { state.down += isDown ? 1 : -1 }
+            return value
+        }
     }
 
     /// The addresses that are gone.
@@ -67,6 +81,7 @@ final class ReceiverTable: Sendable {
     private static func tidy(_ state: inout State, at now: ContinuousClock.Instant) {
         guard state.receivers.count >= state.limit else { return }
         state.receivers = state.receivers.filter { !$0.value.isForgettable(at: now) }
+        state.down = state.receivers.values.count { $0.isDown }
         state.limit = max(1024, 2 * state.receivers.count)
     }
 
@@ -75,12 +90,17 @@ final class ReceiverTable: Sendable {
         private let table: ReceiverTable
         private let origin: String
         private let probe: Int?
+        /// Whether the probe is one of the few at a time.
+        private let holdsSlot: Bool
         private let handedOver: ContinuousClock.Instant
 
-        fileprivate init(table: ReceiverTable, origin: String, probe: Int?, handedOver: ContinuousClock.Instant) {
+        fileprivate init(
+            table: ReceiverTable, origin: String, probe: Int?, holdsSlot: Bool, handedOver: ContinuousClock.Instant
+        ) {
             self.table = table
             self.origin = origin
             self.probe = probe
+            self.holdsSlot = holdsSlot
             self.handedOver = handedOver
         }
 
@@ -90,9 +110,9 @@ final class ReceiverTable: Sendable {
         }
 
         deinit {
-            let (origin, probe) = (self.origin, self.probe)
+            let (origin, probe, holdsSlot) = (self.origin, self.probe, self.holdsSlot)
             self.table.state.withLock { state in
-                if probe != nil { state.probes -= 1 }
+                if holdsSlot { state.slotsInUse -= 1 }
                 state.receivers[origin]?.end(probe: probe, at: .now)
             }
         }

@@ -35,19 +35,30 @@ import Testing
 
     @Test(
         arguments: [
-            ("120", nil, 120), ("0", nil, 0), ("99999999999999999999999", nil, 3600), ("7200", nil, 3600),
+            ("120", nil, 120), ("0", nil, nil), ("000", nil, nil), ("99999999999999999999999", nil, 3600), ("7200", nil, 3600),
             ("-1", nil, nil), ("1.5", nil, nil),
             ("", nil, nil), ("later", nil, nil), ("+5", nil, nil),
             // Without the receiver's time, by the clock here; with it, whatever the clock here says.
-            ("Sun, 29 Nov 2026 10:15:00 GMT", nil, 0), ("Tue, 30 Nov 2027 10:15:00 GMT", nil, 3600),
+            ("Sun, 29 Nov 2026 10:15:00 GMT", nil, nil), ("Tue, 30 Nov 2027 10:15:00 GMT", nil, 3600),
             ("Sun, 06 Nov 1994 08:50:07 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 30),
             ("Sunday, 06-Nov-94 08:50:07 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 30),
             ("Sun Nov  6 08:50:07 1994", "Sun, 06 Nov 1994 08:49:37 GMT", 30),
-            ("Sun, 06 Nov 1994 08:49:00 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", nil),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", nil),
         ] as [(String, String?, Int?)])
     func retryAfter(_ text: String, _ date: String?, _ seconds: Int?) {
         let duration = RetryAfter.duration(text, date: date, now: Self.now, longest: .seconds(3600))
         #expect(duration == seconds.map { .seconds($0) })
+    }
+
+    /// What a receiver asks for takes the place of the retry strategy's pause: all attempts could be over at once.
+    @Test func shortPausesAreTheStrategys() {
+        #expect(WebhookService.honoured(.seconds(1), attempt: 1) == .seconds(1))
+        #expect(WebhookService.honoured(.seconds(1), attempt: 2) == nil)
+        #expect(WebhookService.honoured(.seconds(7), attempt: 3) == .seconds(7))
+        #expect(WebhookService.honoured(.seconds(7), attempt: 4) == nil)
+        #expect(WebhookService.honoured(.seconds(599), attempt: 1000) == nil)
+        #expect(WebhookService.honoured(.seconds(600), attempt: 1000) == .seconds(600))
     }
 
     private func meaning(_ status: Int, _ headers: String = "") -> AnswerMeaning {
@@ -59,7 +70,7 @@ import Testing
     @Test func statuses() {
         for status in [200, 201, 202, 204, 206, 299] { #expect(self.meaning(status) == .delivered) }
         for status in [
-            400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 426, 428, 431, 451, 499,
+            400, 402, 406, 411, 412, 413, 414, 415, 416, 417, 418, 422, 424, 426, 428, 431, 451, 499,
         ] {
             #expect(self.meaning(status) == .refused("the receiver has answered \(AnswerMeaning.name(of: status))"))
         }
@@ -67,7 +78,7 @@ import Testing
             #expect(
                 self.meaning(status) == .misconfigured("the receiver has answered \(AnswerMeaning.name(of: status))"))
         }
-        for status in [408, 425, 500, 501, 502, 503, 504, 505, 507, 511, 599, 600, 999, 100, 101] {
+        for status in [408, 409, 421, 423, 425, 500, 501, 502, 503, 504, 505, 507, 511, 599, 600, 999, 100, 101] {
             #expect(
                 self.meaning(status)
                     == .failed("the receiver has answered \(AnswerMeaning.name(of: status))", retryAfter: nil))
@@ -84,6 +95,15 @@ import Testing
             self.meaning(302, "Location: http://169.254.169.254/latest/meta-data?secret=1\r\n")
                 == .misconfigured(
                     "the receiver has answered 302 Found, and redirects are not followed (to http://169.254.169.254)"))
+        // What would be an order to a terminal is left out.
+        #expect(
+            self.meaning(302, "Location: https://a\u{1B}[2J\u{9B}1m.example\u{7F}/x\r\n")
+                == .misconfigured(
+                    "the receiver has answered 302 Found, and redirects are not followed (to https://a[2j1m.example)"))
+        // 503 that asks for no time is a failure, which counts an attempt.
+        #expect(
+            self.meaning(503, "Retry-After: 0\r\n")
+                == .failed("the receiver has answered 503 Service Unavailable", retryAfter: nil))
         #expect(
             self.meaning(308)
                 == .misconfigured("the receiver has answered 308 Permanent Redirect, and redirects are not followed"))

@@ -26,8 +26,9 @@ import Testing
             let number = self.state.wrappingAdd(1, ordering: .relaxed).newValue
             let dice = Int((number &* 0x9E37_79B9_7F4A_7C15) >> 40) % 100
             switch self.fault {
-            case .throttled where dice < 3: return .status(429, headers: ["Retry-After: 0"])
-            case .throttled where dice < 5:
+            // Each is a pause of half a second or more.
+            case .throttled where number % 400 == 7: return .status(429, headers: ["Retry-After: 0"])
+            case .throttled where number % 400 == 207:
                 return .status(
                     429, headers: ["Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"])
             case .failing where dice < 20: return .status([500, 502, 503, 504, 408, 425, 401, 404, 307][dice % 9])

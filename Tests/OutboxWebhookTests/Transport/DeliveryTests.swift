@@ -26,6 +26,10 @@ import Testing
         #expect(
             try await self.outcome(.status(408, headers: ["Retry-After: 7"]))
                 == .retry(after: .seconds(7), "the receiver has answered 408 Request Timeout"))
+        // By a pause of nothing at each attempt, all of them would be over within a second.
+        #expect(
+            try await self.outcome(.status(500, headers: ["Retry-After: 0"]))
+                == .retry("the receiver has answered 500 Internal Server Error"))
         #expect(
             try await self.outcome(.status(429, headers: ["Retry-After: 7"]))
                 == .unavailable("the receiver has answered 429 Too Many Requests"))

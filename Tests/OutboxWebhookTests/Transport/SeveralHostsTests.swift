@@ -105,6 +105,54 @@ import Testing
         }
     }
 
+    /// A receiver that asks for no time, or for one that is over, is left alone for longer and longer all the same.
+    @Test(arguments: ["Retry-After: 0", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"])
+    func oneThatAsksForNoTimeIsLeftAlone(_ header: String) async throws {
+        let (healthy, throttling) = try self.receivers { _ in .status(429, headers: [header]) }
+        try await TransportUnderTest.run(self.transport(healthy.port) { $0.limits.requestsPerHost = 1 }) { transport in
+            let outcomes = try await transport.deliver(self.messages(20))
+            #expect(self.words(outcomes, ofHost: 2) == ["postponed"])
+            for outcome in outcomes {
+                guard case .postponed(let pause, _) = outcome.kind else { continue }
+                #expect(pause > .milliseconds(100))
+            }
+        }
+        #expect(throttling.requests.count == 1)
+    }
+
+    /// Where the host is the destination's, an address that is not connected to is an outage, and empties nothing into dead letter.
+    @Test func anAddressThatIsRefusedIsAnOutageOfItsDestination() async throws {
+        let transport = try TransportUnderTest.make("http://{destination}:1/x") {
+            $0.hosts = ["localhost"]
+            $0.allowedAddresses = []
+        }
+        try await TransportUnderTest.run(transport) { transport in
+            let outcome = try await transport.deliver([NewMessage(to: "localhost", text: "{}")])[0]
+            #expect(
+                outcome.word == "unavailable" && outcome.reason?.contains("only addresses of the Internet") == true,
+                "\(outcome)")
+        }
+    }
+
+    /// An error that follows 410 does not say that it is back.
+    @Test func oneThatIsGoneIsBackByADeliveryAlone() async throws {
+        let latch = Latch()
+        let (healthy, gone) = try self.receivers { request in
+            request.text.contains(":1}") ? .status(410) : .held(latch, status: 404)
+        }
+        let log = LogLines()
+        try await TransportUnderTest.run(self.transport(healthy.port, log: log)) { transport in
+            async let outcomes = transport.deliver(self.messages(4))
+            try await eventually("410 has come, while another message is on its way") {
+                log.lines.count == 1 && gone.requests.count == 2
+            }
+            latch.open()
+            #expect(try await outcomes.map(\.word) == ["delivered", "rejected", "delivered", "retry"])
+            #expect(try await self.words(transport.deliver(self.messages(4)), ofHost: 2) == ["rejected"])
+        }
+        #expect(gone.requests.count == 2 && log.lines.count == 1)
+    }
+
     @Test func oneThatIsGoneMakesDeadLettersAndSaysSoOnce() async throws {
         let isGone = Atomic(true)
         let (healthy, gone) = try self.receivers { _ in isGone.load(ordering: .relaxed) ? .status(410) : .accepted }
