@@ -7,6 +7,8 @@ extension AWSConfiguration {
         let region: String
         let endpoint: ServiceEndpoint
         let http: HTTPConfiguration
+        /// How STS is reached.
+        let sts: HTTPConfiguration
     }
 
     /// Whether a text is the number of an account.
@@ -17,9 +19,10 @@ extension AWSConfiguration {
     /// Asks the environment and the profile for what is not given.
     func resolved(for service: AWSService, _ surroundings: Surroundings) throws(TransportConfigurationError) -> Resolved
     {
+        let profile = SharedProfile(self.profile, surroundings)
         let region =
             self.region ?? surroundings["AWS_REGION"] ?? surroundings["AWS_DEFAULT_REGION"]
-            ?? SharedProfile(self.profile, surroundings)["region"]
+            ?? profile["region"]
         guard let region else {
             throw TransportConfigurationError(
                 "\(service.title): there is no region: give region=, or set AWS_REGION, or the region of a profile")
@@ -29,8 +32,12 @@ extension AWSConfiguration {
                 "\(service.title): a region is small letters, digits and hyphens, such as eu-central-1")
         }
         do throws(CredentialError) {
-            let endpoint = try ServiceEndpoint(service, given: self.endpoint, region: region, surroundings)
-            return Resolved(region: region, endpoint: endpoint, http: try self.http(service))
+            let endpoint = try ServiceEndpoint(service, given: self.endpoint, region: region, surroundings, profile)
+            let http = try self.http(service)
+            var sts = http
+            // An authority and a certificate are those of the address that was given, which STS does not have.
+            if endpoint.isGiven { sts.tls = TLSSettings() }
+            return Resolved(region: region, endpoint: endpoint, http: http, sts: sts)
         } catch {
             throw TransportConfigurationError("\(service.title): \(error)")
         }

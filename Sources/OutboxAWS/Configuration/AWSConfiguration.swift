@@ -6,7 +6,7 @@ public struct AWSConfiguration: Sendable {
     /// The region, such as `eu-central-1`. Nil: that of `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile; one of them is needed. Default nil.
     public var region: String?
     /// The service's address, `https://host:port`. Nil: that of `AWS_ENDPOINT_URL_SQS` (`…_KINESIS`, `…_SNS`, `…_EVENTBRIDGE`), of
-    /// `AWS_ENDPOINT_URL`, or the region's. Default nil.
+    /// `AWS_ENDPOINT_URL`, the profile's, or the region's. Default nil.
     public var endpoint: String?
     /// Where credentials come from. Default ``AWSCredentialSource/standard``.
     public var credentials: AWSCredentialSource
@@ -31,13 +31,13 @@ public struct AWSConfiguration: Sendable {
     public struct Connection: Sendable, Hashable {
         /// How long a connection may take, from the host's name to the end of TLS. Default 5 s.
         public var connectTimeout: Duration
-        /// How long an answer may take. Default 30 s.
+        /// How long an answer may take, and a second more for each 128 KiB of a request. Default 30 s.
         public var timeout: Duration
         /// How many connections, and requests at the same time, there are at most. Default 64.
         public var maximumConnections: Int
         /// The address of a proxy; empty: none. Nil: that of `https_proxy` and `no_proxy`. Default nil.
         public var proxy: String?
-        /// Whom TLS trusts. Default: the authorities of the system.
+        /// Whom TLS trusts. Those of a given endpoint are not used for STS. Default: the authorities of the system.
         public var tls: TLSSettings
 
         /// Creates limits.

@@ -4,18 +4,27 @@ import OutboxHTTP
 struct ServiceEndpoint: Sendable, Hashable {
     /// With a path, at least a slash.
     let url: String
+    /// Whether it is another than the region's.
+    let isGiven: Bool
 
-    /// - Parameter given: The address that a configuration has; nil: that of the environment, or of the region.
-    /// - Throws: A ``CredentialError`` for one that is no address.
+    /// - Parameters:
+    ///   - given: The address that a configuration has; nil: that of the environment, of the profile, or of the region.
+    ///   - profile: The profile of the shared files.
+    /// - Throws: A ``CredentialError`` for one that is no address, and where the environment or the profile demands one of the region's others.
     init(
-        _ service: AWSService, given: String?, region: String, _ surroundings: Surroundings
+        _ service: AWSService, given: String?, region: String, _ surroundings: Surroundings, _ profile: SharedProfile
     ) throws(CredentialError) {
-        let ignored = surroundings["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]?.lowercased() == "true"
+        let ignored =
+            (surroundings["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] ?? profile["ignore_configured_endpoint_urls"])?
+            .lowercased() == "true"
         let variables = ignored ? [] : [service.endpointVariable, "AWS_ENDPOINT_URL"]
-        let (name, value) =
+        let other =
             given.map { ("endpoint", $0) }
             ?? variables.lazy.compactMap { name in surroundings[name].map { (name, $0) } }.first
-            ?? ("region", "https://\(service.name).\(region).\(Self.suffix(of: region))")
+            ?? (ignored ? nil : profile["endpoint_url"].map { ("endpoint_url", $0) })
+        if other == nil { try Self.refuseVariants(surroundings, profile) }
+        self.isGiven = other != nil
+        let (name, value) = other ?? ("region", "https://\(service.name).\(region).\(Self.suffix(of: region))")
         guard let origin = HTTPRequest.origin(of: value), origin.hasPrefix("http://") || origin.hasPrefix("https://"),
             origin.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !value.contains(where: { "?#".contains($0) })
         else {
@@ -23,6 +32,18 @@ struct ServiceEndpoint: Sendable, Hashable {
         }
         let path = value.dropFirst(origin.count)
         self.url = origin + (path.isEmpty ? "/" : path)
+    }
+
+    /// Who demands FIPS must not be sent to an address without it and told nothing.
+    private static func refuseVariants(
+        _ surroundings: Surroundings, _ profile: SharedProfile
+    ) throws(CredentialError) {
+        for (variable, key) in [
+            ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"), ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+        ] where (surroundings[variable] ?? profile[key])?.lowercased() == "true" {
+            throw CredentialError(
+                .invalid, "\(variable), or \(key) of the profile, is true: give the address, endpoint=")
+        }
     }
 
     /// Regions by what their names begin with.

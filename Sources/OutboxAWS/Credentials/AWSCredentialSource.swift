@@ -52,7 +52,7 @@ public struct AWSCredentialSource: Sendable {
     }
 
     /// What a closure returns: asked at the start, five minutes before the end of what it returned, and when the service has refused that.
-    /// While it throws, messages are unavailable, and it is asked again after a while.
+    /// While it throws, messages are unavailable, and it is asked again after a while. After 30 s it is cancelled, which counts as an error.
     public static func custom(_ fetch: @escaping @Sendable () async throws -> AWSCredentials) -> AWSCredentialSource {
         AWSCredentialSource(.custom(fetch), "custom")
     }

@@ -19,7 +19,9 @@ extension CredentialFetcher {
         guard let token = self.surroundings.text(ofFile: tokenFile) else {
             throw CredentialError(.invalid, "the file with the web identity’s token cannot be read")
         }
-        let endpoint = try ServiceEndpoint(.sts, given: nil, region: self.region, self.surroundings)
+        let endpoint = try ServiceEndpoint(
+            .sts, given: nil, region: self.region, self.surroundings,
+            SharedProfile(self.profileName, self.surroundings))
         let form = [
             ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", role),
             ("RoleSessionName", session ?? "swift-outbox"),

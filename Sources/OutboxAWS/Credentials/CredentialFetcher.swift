@@ -58,11 +58,12 @@ struct CredentialFetcher: Sendable {
 
     private func ofProfile(_ name: String?) async throws -> AWSCredentials {
         let profile = SharedProfile(name, self.surroundings)
+        if let problem = profile.problem { throw CredentialError(.invalid, problem) }
+        let isNamed = name != nil || self.surroundings["AWS_PROFILE"] != nil
         guard profile.isPresent else {
-            let isNamed = name != nil || self.surroundings["AWS_PROFILE"] != nil
             throw CredentialError(isNamed ? .invalid : .notConfigured, "there is no profile “\(profile.name)”")
         }
-        if let credentials = try profile.credentials() { return credentials }
+        // A profile with a role or a session means that one: its keys are others' credentials, of another account perhaps.
         if let role = profile["role_arn"], let file = profile["web_identity_token_file"] {
             return try await self.assume(role, tokenFile: file, session: profile["role_session_name"])
         }
@@ -71,7 +72,14 @@ struct CredentialFetcher: Sendable {
                 .invalid,
                 "the profile “\(profile.name)” uses \(key), which is not known here: give credentials by a closure")
         }
-        throw CredentialError(.notConfigured, "the profile “\(profile.name)” has no credentials")
+        if let credentials = try profile.credentials() { return credentials }
+        if profile["credential_process"] != nil {
+            throw CredentialError(
+                .invalid,
+                "the profile “\(profile.name)” uses credential_process, which is not known here: give credentials by a closure"
+            )
+        }
+        throw CredentialError(isNamed ? .invalid : .notConfigured, "the profile “\(profile.name)” has no credentials")
     }
 
     // MARK: Requests

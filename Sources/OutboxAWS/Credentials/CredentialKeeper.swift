@@ -18,6 +18,8 @@ final class CredentialKeeper: Sendable {
     }
 
     private let fetch: @Sendable () async throws -> AWSCredentials
+    private let now: @Sendable () -> UTCTime
+    private let patience: Duration
     private let logger: Logger
     private let state = Mutex(State())
     private let signal = Signal()
@@ -29,9 +31,17 @@ final class CredentialKeeper: Sendable {
     /// What is refused again and again is not fetched each time.
     private static let pauseAfterRefusal = Duration.seconds(5)
 
-    init(_ logger: Logger, fetch: @escaping @Sendable () async throws -> AWSCredentials) {
+    /// - Parameters:
+    ///   - now: The time by which credentials expire: the service's, where it is known that this machine's is off.
+    ///   - patience: How long a fetch may take, before it is cancelled and said to be the problem.
+    init(
+        _ logger: Logger, now: @escaping @Sendable () -> UTCTime = { UTCTime(Date()) },
+        patience: Duration = .seconds(30), fetch: @escaping @Sendable () async throws -> AWSCredentials
+    ) {
         self.fetch = fetch
         self.logger = logger
+        self.now = now
+        self.patience = patience
     }
 
     /// The credentials; nil: there are none, for ``problem``. Whether they have expired is for the service to say, whose clock counts.
@@ -64,10 +74,13 @@ final class CredentialKeeper: Sendable {
             let begin = ContinuousClock.now
             let pause: Duration?
             do {
-                let credentials = try await self.fetch()
+                let credentials = try await self.fetched()
                 self.keep(credentials)
                 failures = 0
-                pause = credentials.expiration.map { Self.pause(until: $0, now: Date()) }
+                let now = Date(timeIntervalSince1970: Double(self.now().seconds))
+                pause = credentials.expiration.map {
+                    Self.pause(until: $0, now: now, draw: .random(in: 0...1, using: &random))
+                }
             } catch {
                 if Task.isCancelled { break }
                 self.note(error)
@@ -79,6 +92,23 @@ final class CredentialKeeper: Sendable {
             if self.state.withLock(\.isRefused) { try? await Task.sleep(until: begin + Self.pauseAfterRefusal) }
         }
         self.known.open()
+    }
+
+    /// What is fetched in time. A source that goes on after it was cancelled is waited for, but messages are not: they are unavailable.
+    private func fetched() async throws -> AWSCredentials {
+        try await withThrowingTaskGroup(of: AWSCredentials?.self) { group in
+            group.addTask { try await self.fetch() }
+            group.addTask {
+                try await Task.sleep(for: self.patience)
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let credentials = try await group.next() ?? nil { return credentials }
+            let error = CredentialError(.failed, "their source has not answered for \(self.patience)")
+            self.note(error)
+            self.known.open()
+            throw error
+        }
     }
 
     private func keep(_ credentials: AWSCredentials) {
@@ -102,9 +132,13 @@ final class CredentialKeeper: Sendable {
         }
     }
 
-    /// How long credentials are kept: up to five minutes before they expire, or half of what is left where that is less.
-    static func pause(until expiration: Date, now: Date) -> Duration {
+    /// How long credentials are kept: up to five minutes before they expire, or half of what is left where that is less. A source that
+    /// hands out what has expired is asked once in 60 to 90 s, and when the service refuses what it had.
+    ///
+    /// - Parameter draw: A random number from 0 to 1.
+    static func pause(until expiration: Date, now: Date, draw: Double) -> Duration {
         let left = expiration.timeIntervalSince(now)
+        if left <= 0 { return .seconds(60 + 30 * draw) }
         return .seconds(min(max(left - self.reserve, left / 2, 1), 86_400))
     }
 }

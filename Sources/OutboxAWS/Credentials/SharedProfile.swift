@@ -4,6 +4,8 @@ struct SharedProfile: Sendable {
     private let values: [String: String]
     /// Whether one of the files has it.
     let isPresent: Bool
+    /// What keeps one of the files from being read; nil: nothing, or there is none.
+    let problem: String?
 
     /// Reads the files.
     ///
@@ -13,12 +15,18 @@ struct SharedProfile: Sendable {
         self.name = name
         var values: [String: String] = [:]
         var isPresent = false
+        var problem: String?
         for (variable, file, kind) in [
             ("AWS_CONFIG_FILE", "config", ProfileFile.Kind.configuration),
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", .credentials),
         ] {
-            guard let path = surroundings[variable] ?? surroundings["HOME"].map({ "\($0)/.aws/\(file)" }),
-                let text = surroundings.text(ofFile: path),
+            guard let path = surroundings[variable] ?? surroundings["HOME"].map({ "\($0)/.aws/\(file)" }) else {
+                continue
+            }
+            if surroundings.isUnreadable(path) {
+                problem = "the file of \(variable), or ~/.aws/\(file), is there and cannot be read"
+            }
+            guard let text = surroundings.text(ofFile: path),
                 let profile = ProfileFile(text, kind: kind).profiles[name]
             else { continue }
             isPresent = true
@@ -26,6 +34,7 @@ struct SharedProfile: Sendable {
         }
         self.values = values
         self.isPresent = isPresent
+        self.problem = problem
     }
 
     subscript(_ key: String) -> String? { self.values[key].flatMap { $0.isEmpty ? nil : $0 } }
@@ -41,9 +50,11 @@ struct SharedProfile: Sendable {
         return AWSCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: self["aws_session_token"])
     }
 
-    /// The way to credentials that a profile describes and this library does not know; nil: none.
+    /// The way to credentials other than by its keys that a profile describes and this library does not know; nil: none.
     var foreignSource: String? {
-        ["credential_process", "sso_session", "sso_start_url", "source_profile", "credential_source"]
-            .first { self[$0] != nil }
+        [
+            "source_profile", "credential_source", "role_arn", "sso_session", "sso_start_url", "sso_account_id",
+            "sso_role_name", "login_session",
+        ].first { self[$0] != nil }
     }
 }

@@ -29,6 +29,13 @@ struct RequestSigner: Sendable {
         return request
     }
 
+    /// Whether a request was signed with these credentials.
+    static func isSigned(_ request: HTTPRequest, with credentials: AWSCredentials) -> Bool {
+        func value(_ name: String) -> String? { request.headers.first { $0.name == name }?.value }
+        return value("authorization")?.contains("Credential=\(credentials.accessKeyID)/") == true
+            && value("x-amz-security-token") == credentials.sessionToken
+    }
+
     /// What a signature is over, and the names of the signed headers.
     static func canonicalForm(of request: HTTPRequest) -> (text: String, signedHeaders: String) {
         let url = URLParts(request.url)

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxHTTP
 import Testing
 
 @testable import OutboxAWS
@@ -46,6 +47,47 @@ import Testing
         #expect(try self.endpoint(AWSConfiguration(region: "r"), variables, service: .kinesis) == "http://all/")
         let ignored = variables.merging(["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"]) { $1 }
         #expect(try self.endpoint(AWSConfiguration(region: "r"), ignored) == "https://sqs.r.amazonaws.com/")
+    }
+
+    @Test func theProfilesEndpointIsUsed() throws {
+        func url(_ variables: [String: String], _ more: String = "") throws -> String {
+            let surroundings = Surroundings(variables: variables) {
+                $0 == "/c" ? "[default]\nregion=r\nendpoint_url=http://profile:1\n" + more : nil
+            }
+            return try AWSConfiguration().resolved(for: .sqs, surroundings).endpoint.url
+        }
+        #expect(try url(["AWS_CONFIG_FILE": "/c"]) == "http://profile:1/")
+        #expect(try url(["AWS_CONFIG_FILE": "/c", "AWS_ENDPOINT_URL": "http://all"]) == "http://all/")
+        let ignored = "ignore_configured_endpoint_urls=true"
+        #expect(try url(["AWS_CONFIG_FILE": "/c"], ignored) == "https://sqs.r.amazonaws.com/")
+    }
+
+    @Test(arguments: ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+    func aKindOfEndpointThatIsNotKnownIsRefused(_ variable: String) throws {
+        let key = variable.dropFirst("AWS_".count).lowercased()
+        for surroundings in [
+            Surroundings(variables: [variable: "true"]),
+            Surroundings(variables: ["AWS_CONFIG_FILE": "/c"]) { $0 == "/c" ? "[default]\n\(key)=true" : nil },
+        ] {
+            let complaint = complaint { () throws(TransportConfigurationError) in
+                _ = try AWSConfiguration(region: "r").resolved(for: .kinesis, surroundings)
+            }
+            #expect(complaint.contains(variable), "\(complaint)")
+        }
+        #expect(
+            try self.endpoint(AWSConfiguration(region: "r", endpoint: "http://own"), [variable: "true"])
+                == "http://own/")
+        #expect(try self.endpoint(AWSConfiguration(region: "r"), [variable: "false"]) == "https://sqs.r.amazonaws.com/")
+    }
+
+    /// The authority of a server on this machine would make STS a stranger, and checks that are off would be off for it too.
+    @Test func theTLSOfAGivenEndpointIsNotThatOfSTS() throws {
+        var configuration = AWSConfiguration(region: "r", endpoint: "https://own")
+        configuration.connection.tls.caFile = "/ca"
+        let given = try configuration.resolved(for: .sqs, Surroundings(variables: [:]))
+        #expect(given.http.tls.caFile == "/ca" && given.sts.tls == TLSSettings())
+        configuration.endpoint = nil
+        #expect(try configuration.resolved(for: .sqs, Surroundings(variables: [:])).sts.tls.caFile == "/ca")
     }
 
     @Test(arguments: ["sqs.example", "ftp://h", "http://", "http://u:p@h", "http://h?x", "http://h#x", "http://h ost"])

@@ -54,6 +54,44 @@ import Testing
         #expect(await self.complaint(self.fetcher(.profile("q"), variables, files: files)).contains("no profile “q”"))
     }
 
+    /// Messages would else go out in the name of the role's source, into another account.
+    @Test(arguments: [
+        "role_arn=r\nsource_profile=p", "role_arn=r\ncredential_source=Environment", "role_arn=r", "sso_session=s",
+        "sso_start_url=u", "sso_account_id=1", "sso_role_name=n", "login_session=l",
+    ])
+    func keysOfAProfileWithARoleAreNotUsed(_ lines: String) async {
+        let files = ["/c": "[default]\naws_access_key_id=A\naws_secret_access_key=b\n" + lines]
+        let variables = ["AWS_SHARED_CREDENTIALS_FILE": "/c"]
+        for source in [AWSCredentialSource.profile(), .standard] {
+            let complaint = await self.complaint(self.fetcher(source, variables, files: files))
+            #expect(complaint.contains("which is not known here"), "\(complaint)")
+        }
+    }
+
+    @Test func aProfilesOwnKeysGoBeforeItsCommand() async throws {
+        let files = ["/c": "[default]\ncredential_process=x\naws_access_key_id=A\naws_secret_access_key=b"]
+        let fetcher = self.fetcher(.profile(), ["AWS_SHARED_CREDENTIALS_FILE": "/c"], files: files)
+        #expect(try await fetcher.fetch().accessKeyID == "A")
+    }
+
+    /// Another source would be another identity.
+    @Test func aNamedProfileWithoutCredentialsIsNoReasonToLookElsewhere() async {
+        let variables = [
+            "AWS_CONFIG_FILE": "~/c", "HOME": "/h", "AWS_PROFILE": "shop",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/",
+        ]
+        let files = ["/h/c": "[profile shop]\nregion=r"]
+        let complaint = await self.complaint(self.fetcher(.standard, variables, files: files))
+        #expect(complaint == "the profile “shop” has no credentials")
+    }
+
+    @Test func aFileThatCannotBeReadIsNoMissingOne() async {
+        let surroundings = Surroundings(variables: ["HOME": "/h"], isThere: { $0 == "/h/.aws/credentials" })
+        let fetcher = CredentialFetcher(
+            source: .standard, profileName: nil, region: "r", surroundings: surroundings, http: HTTPConfiguration())
+        #expect(await self.complaint(fetcher).contains("cannot be read"))
+    }
+
     @Test func container() async throws {
         let testbed = try await AWSTestbed(.ministack)
         let url = "\(testbed.endpoint)/v1/credentials"

@@ -53,10 +53,39 @@ import Testing
         }
     }
 
-    @Test(arguments: [(3600.0, 3300.0), (600, 300), (400, 200), (10, 5), (1, 1), (-5, 1), (1e9, 86_400)])
+    @Test(arguments: [
+        (3600.0, 3300.0), (600, 300), (400, 200), (10, 5), (1, 1), (1e9, 86_400), (0, 75), (-5, 75), (-1e9, 75),
+    ])
     func whenTheyAreFetchedAgain(_ left: Double, _ pause: Double) {
         let now = Date(timeIntervalSince1970: 1_000_000)
-        #expect(CredentialKeeper.pause(until: now.addingTimeInterval(left), now: now) == .seconds(pause))
+        #expect(CredentialKeeper.pause(until: now.addingTimeInterval(left), now: now, draw: 0.5) == .seconds(pause))
+    }
+
+    @Test func aSourceThatDoesNotAnswerIsTheProblem() async throws {
+        let lines = LogLines()
+        let keeper = CredentialKeeper(lines.logger, patience: .milliseconds(1)) {
+            try await Task.sleep(for: .seconds(3600))
+            throw CancellationError()
+        }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await keeper.run() }
+            await keeper.first()
+            #expect(keeper.problem?.contains("has not answered") == true)
+            group.cancelAll()
+        }
+    }
+
+    /// A machine whose clock is a day ahead would else never keep credentials.
+    @Test func theyExpireByTheServicesTime() async throws {
+        let source = Source(expiresIn: 86_400)
+        let keeper = CredentialKeeper(LogLines().logger, now: { UTCTime(Date(timeIntervalSinceNow: 86_398)) }) {
+            try source.fetch()
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await keeper.run() }
+            defer { group.cancelAll() }
+            try await eventually("they are fetched again") { source.count > 1 }
+        }
     }
 
     @Test func thoseThatAreRefusedAreReplaced() async throws {

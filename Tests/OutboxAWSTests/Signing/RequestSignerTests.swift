@@ -94,4 +94,16 @@ import Testing
         changed.url = "https://a.b/x"
         #expect(signature(changed) != original)
     }
+
+    @Test func itIsKnownWhatARequestWasSignedWith() {
+        let old = AWSCredentials(accessKeyID: "A", secretAccessKey: "b", sessionToken: "t")
+        let request = RequestSigner(service: "sqs", region: "r").signed(
+            HTTPRequest("POST", "http://h/"), with: old, at: UTCTime(seconds: 0))
+        #expect(RequestSigner.isSigned(request, with: old))
+        for other in [
+            AWSCredentials(accessKeyID: "A", secretAccessKey: "b"),
+            AWSCredentials(accessKeyID: "A", secretAccessKey: "b", sessionToken: "u"),
+            AWSCredentials(accessKeyID: "B", secretAccessKey: "b", sessionToken: "t"),
+        ] { #expect(!RequestSigner.isSigned(request, with: other)) }
+    }
 }
