@@ -46,7 +46,7 @@ public final class EventBridgeTransport: Transport {
 
     /// Sends the events, and waits until EventBridge has answered.
     ///
-    /// - Returns: `Outcome.reject` for what EventBridge never takes; `Outcome.retry` where the bus of a template is missing or refused;
+    /// - Returns: `Outcome.reject` for what EventBridge never takes; `Outcome.retry` where the bus of a template is missing;
     ///   `Outcome.unavailable` where EventBridge is out of reach, the credentials are refused, or the one bus is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
@@ -69,7 +69,10 @@ public final class EventBridgeTransport: Transport {
     }
 
     /// Finishes the deliveries in flight, and closes the connections.
-    public func close() async { await self.client.close() }
+    public func close() async {
+        self.gatherer.close()
+        await self.client.close()
+    }
 
     /// Whether EventBridge has taken the last messages, as far as is known.
     public var health: TransportHealth { self.client.health }

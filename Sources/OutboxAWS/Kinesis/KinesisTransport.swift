@@ -60,7 +60,7 @@ public final class KinesisTransport: Transport {
 
     /// Writes the messages, and waits until Kinesis has answered.
     ///
-    /// - Returns: `Outcome.reject` for what Kinesis never takes; `Outcome.retry` where the stream of a template is missing or refused;
+    /// - Returns: `Outcome.reject` for what Kinesis never takes; `Outcome.retry` where the stream of a template is missing;
     ///   `Outcome.unavailable` where Kinesis is out of reach, the credentials are refused, or the one stream is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
@@ -99,7 +99,10 @@ public final class KinesisTransport: Transport {
     }
 
     /// Finishes the deliveries in flight, and closes the connections.
-    public func close() async { await self.client.close() }
+    public func close() async {
+        self.gatherer.close()
+        await self.client.close()
+    }
 
     /// Whether Kinesis has taken the last records, as far as is known.
     public var health: TransportHealth { self.client.health }

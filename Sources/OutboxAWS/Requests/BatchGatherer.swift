@@ -32,6 +32,7 @@ final class BatchGatherer: Sendable {
     /// So many messages fill a request: nothing waits with them.
     private let fullCount: Int
     private let gatherings = Mutex<[Kind: Gathering]>([:])
+    private let isClosed = Latch()
 
     init(linger: Duration, fullCount: Int) {
         self.linger = linger
@@ -44,7 +45,7 @@ final class BatchGatherer: Sendable {
     func deliver(
         _ batch: MessageBatch, by deliver: (MessageBatch) async throws -> [Outcome]
     ) async throws -> [Outcome] {
-        guard self.linger > .zero, batch.count < self.fullCount, let first = batch.first else {
+        guard self.linger > .zero, !self.isClosed.isOpen, batch.count < self.fullCount, let first = batch.first else {
             return try await deliver(batch)
         }
         let kind = Kind(destination: first.destination.name, isOrderedByKey: batch.isOrderedByKey)
@@ -56,6 +57,9 @@ final class BatchGatherer: Sendable {
             return try await deliver(batch)
         }
     }
+
+    /// Nothing waits for others any more.
+    func close() { self.isClosed.open() }
 
     private enum Membership {
         case first(Gathering)
@@ -103,10 +107,11 @@ final class BatchGatherer: Sendable {
         }
     }
 
-    /// Waits until the time is over, or a request is full.
+    /// Waits until the time is over, a request is full, or the transport closes.
     private func wait(for gathering: Gathering) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await gathering.isFull.wait() }
+            group.addTask { await self.isClosed.wait() }
             group.addTask { try? await Task.sleep(for: self.linger) }
             await group.next()
             group.cancelAll()

@@ -46,7 +46,7 @@ public final class SNSTransport: Transport {
 
     /// Publishes the messages, and waits until SNS has answered.
     ///
-    /// - Returns: `Outcome.reject` for what SNS never takes; `Outcome.retry` where the topic of a template is missing or refused;
+    /// - Returns: `Outcome.reject` for what SNS never takes; `Outcome.retry` where the topic of a template is missing;
     ///   `Outcome.unavailable` where SNS is out of reach, the credentials are refused, or the one topic is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
@@ -72,7 +72,10 @@ public final class SNSTransport: Transport {
     }
 
     /// Finishes the deliveries in flight, and closes the connections.
-    public func close() async { await self.client.close() }
+    public func close() async {
+        self.gatherer.close()
+        await self.client.close()
+    }
 
     /// Whether SNS has taken the last messages, as far as is known.
     public var health: TransportHealth { self.client.health }

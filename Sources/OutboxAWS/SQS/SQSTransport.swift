@@ -58,7 +58,7 @@ public final class SQSTransport: Transport {
     ///
     /// The header `sqs-delay`, a time such as `30s`, says how long the message is hidden at first, and is not delivered.
     ///
-    /// - Returns: `Outcome.reject` for what SQS never takes; `Outcome.retry` where the queue of a template is missing or refused;
+    /// - Returns: `Outcome.reject` for what SQS never takes; `Outcome.retry` where the queue of a template is missing;
     ///   `Outcome.unavailable` where SQS is out of reach, the credentials are refused, or the one queue is missing.
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
@@ -86,7 +86,10 @@ public final class SQSTransport: Transport {
     }
 
     /// Finishes the deliveries in flight, and closes the connections.
-    public func close() async { await self.client.close() }
+    public func close() async {
+        self.gatherer.close()
+        await self.client.close()
+    }
 
     /// Whether SQS has taken the last messages, as far as is known.
     public var health: TransportHealth { self.client.health }

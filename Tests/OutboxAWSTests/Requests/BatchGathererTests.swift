@@ -64,6 +64,18 @@ import Testing
         #expect(outcomes == [.reject("a")])
     }
 
+    @Test func whatClosesDoesNotWait() async throws {
+        let gatherer = BatchGatherer(linger: .seconds(3600), fullCount: 10)
+        let deliveries = Deliveries()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try await gatherer.deliver(self.batch(["a"])) { deliveries.deliver($0) } }
+            gatherer.close()
+            _ = try await gatherer.deliver(self.batch(["b"])) { deliveries.deliver($0) }
+            try await group.waitForAll()
+        }
+        #expect(Set(deliveries.all.flatMap { $0 }) == ["a", "b"])
+    }
+
     @Test func otherDestinationsAndOrdersHaveRequestsOfTheirOwn() async throws {
         let gatherer = BatchGatherer(linger: .milliseconds(20), fullCount: 10)
         let deliveries = Deliveries()
