@@ -64,6 +64,9 @@ extension SNSConfiguration {
         if let name = self.idAttribute {
             try require(SQSAttribute.isName(name), "“\(name)” cannot be the name of an attribute")
         }
+        try require(
+            self.headers != .folded || self.idAttribute != SQSAttribute.folded,
+            "\(SQSAttribute.folded) is the attribute of headers=folded")
         try require(self.linger >= .zero && self.linger <= .seconds(60), "“linger” is a time of up to a minute")
     }
 }

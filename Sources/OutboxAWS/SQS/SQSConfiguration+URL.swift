@@ -73,6 +73,10 @@ extension SQSConfiguration {
             if let name { try require(SQSAttribute.isName(name), "“\(name)” cannot be the name of an attribute") }
         }
         try require(
+            self.content.headers != .folded
+                || ![self.content.idAttribute, self.content.enqueuedAtAttribute].contains(SQSAttribute.folded),
+            "\(SQSAttribute.folded) is the attribute of headers=folded")
+        try require(
             self.content.idAttribute == nil || self.content.idAttribute != self.content.enqueuedAtAttribute,
             "id and time have attributes of different names")
     }

@@ -20,6 +20,14 @@ import Testing
         #expect(configuration.description == "sqs://orders")
     }
 
+    /// Two attributes of one name would make SQS refuse the request.
+    @Test(arguments: ["id_attribute", "enqueued_at_attribute"])
+    func theAttributeOfFoldedHeadersIsNoOther(_ parameter: String) {
+        let complaint = self.complaint("sqs://orders?headers=folded&\(parameter)=outbox-headers")
+        #expect(complaint.contains("outbox-headers"), "\(complaint)")
+        #expect(self.complaint("sqs://orders?\(parameter)=outbox-headers").isEmpty)
+    }
+
     @Test func readsEveryParameter() throws {
         let configuration = try SQSConfiguration(
             url:
