@@ -16,6 +16,7 @@ struct EventBridgeEntry: ServiceEntry, Hashable {
     let time: Int64
 
     var target: String { self.bus }
+    var isFIFO: Bool { false }
 
     /// As the service counts: 14 bytes for the time.
     var byteCount: Int { self.source.utf8.count + self.detailType.utf8.count + self.detail.utf8.count + 14 }
@@ -29,8 +30,9 @@ struct EventBridgeEntry: ServiceEntry, Hashable {
         self.source = try configuration.source.part(of: message, "source")
         self.detailType = try configuration.detailType.part(of: message, "type of detail")
         self.time = message.createdAtMilliseconds
-        guard !self.bus.isEmpty, !self.source.isEmpty, !self.detailType.isEmpty else {
-            throw MessageRefusal("bus, source and type of an event are not empty")
+        if self.bus.isEmpty { throw MessageRefusal("a bus has a name", isOfTarget: true) }
+        guard !self.source.isEmpty, !self.detailType.isEmpty else {
+            throw MessageRefusal("source and type of an event are not empty")
         }
         guard self.detailType.utf16.count <= 128 else {
             throw MessageRefusal("the type of an event has at most 128 characters")

@@ -60,14 +60,16 @@ struct PutEvents: ServiceAction {
         private enum CodingKeys: String, CodingKey { case entries = "Entries" }
     }
 
-    func results(in body: [UInt8], count: Int) -> [EntryResult]? {
-        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)), answer.entries.count == count
+    func results(in body: [UInt8], of entries: [EventBridgeEntry]) -> [EntryResult]? {
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)),
+            answer.entries.count == entries.count
         else {
             return nil
         }
         return answer.entries.map { entry in
             guard let code = entry.code else {
-                return entry.id == nil ? .failed("EventBridge did not say what became of the event") : .delivered
+                return entry.id?.isEmpty != false
+                    ? .failed("EventBridge did not say what became of the event") : .delivered
             }
             let message = entry.message.map { ": \($0.prefix(400))" } ?? ""
             return EntryResult(code: code, reason: "EventBridge: \(code)\(message)", isSendersFault: true)

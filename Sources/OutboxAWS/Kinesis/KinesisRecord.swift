@@ -9,16 +9,19 @@ struct KinesisRecord: ServiceEntry, Hashable {
     let data: [UInt8]
 
     var target: String { self.stream }
+    var isFIFO: Bool { false }
     var byteCount: Int { self.data.count + self.partitionKey.utf8.count }
 
     /// What a request may have in all, and a record of a stream whose limit was raised (since October 2025). Of another stream it is 1 MiB.
     static let maximumBytes = 10_485_760
+    /// What several records have in all: what else the service counts is not documented.
+    static let packedBytes = maximumBytes - 65_536
 
     /// - Throws: Why Kinesis would never take it.
     init(_ message: Message, _ configuration: KinesisConfiguration) throws(MessageRefusal) {
         let stream = try configuration.stream.part(of: message, "stream")
         guard Self.isStream(stream) else {
-            throw MessageRefusal("“\(stream.prefix(150))” is no stream: \(Self.rule)")
+            throw MessageRefusal("“\(stream.prefix(150))” is no stream: \(Self.rule)", isOfTarget: true)
         }
         self.stream = stream
         let key =

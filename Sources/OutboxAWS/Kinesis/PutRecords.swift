@@ -16,7 +16,7 @@ struct PutRecords: ServiceAction {
 
     var operation: String { "PutRecords" }
     var targetKind: String { "stream" }
-    var packer: RequestPacker { RequestPacker(maximumCount: 500, maximumBytes: KinesisRecord.maximumBytes) }
+    var packer: RequestPacker { RequestPacker(maximumCount: 500, maximumBytes: KinesisRecord.packedBytes) }
     var hasFixedTarget: Bool { !self.configuration.stream.variesWithinDestination }
 
     func entry(for message: Message) throws(MessageRefusal) -> KinesisRecord {
@@ -62,14 +62,15 @@ struct PutRecords: ServiceAction {
         private enum CodingKeys: String, CodingKey { case records = "Records" }
     }
 
-    func results(in body: [UInt8], count: Int) -> [EntryResult]? {
-        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)), answer.records.count == count
+    func results(in body: [UInt8], of entries: [KinesisRecord]) -> [EntryResult]? {
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)),
+            answer.records.count == entries.count
         else {
             return nil
         }
         return answer.records.map { record in
             guard let code = record.errorCode else {
-                return record.sequenceNumber == nil
+                return record.sequenceNumber?.isEmpty != false
                     ? .failed("Kinesis did not say what became of the record") : .delivered
             }
             let reason = "Kinesis: \(code)\(record.errorMessage.map { ": \($0.prefix(400))" } ?? "")"

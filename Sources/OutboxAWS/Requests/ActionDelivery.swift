@@ -26,23 +26,29 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     private let packer: RequestPacker
     /// Whether it is known that each request has one message.
     private let isAlone: Bool
+    /// How many rounds there were before.
+    private let earlierRounds: Int
     private let again = Mutex(Again())
+    /// How long rights that are missing are not asked for again.
+    private static var pauseOfTarget: Duration { .seconds(30) }
     private let forget: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - entries: The messages, as far as they can be delivered, in the order of the batch.
     ///   - addresses: What has been found out about the entries' targets.
     ///   - isAlone: Whether each message has a request of its own.
+    ///   - earlierRounds: How many rounds there were before.
     ///   - forget: Called with a target that is not there any more.
     init(
         _ action: Action, _ client: ServiceClient, entries: [Result<Action.Entry, MessageRefusal>],
-        addresses: [String: Address], isAlone: Bool, forget: @escaping @Sendable (String) -> Void
+        addresses: [String: Address], isAlone: Bool, earlierRounds: Int, forget: @escaping @Sendable (String) -> Void
     ) {
         self.action = action
         self.client = client
         self.entries = entries
         self.addresses = addresses
         self.isAlone = isAlone
+        self.earlierRounds = earlierRounds
         self.packer =
             isAlone ? RequestPacker(maximumCount: 1, maximumBytes: action.packer.maximumBytes) : action.packer
         self.forget = forget
@@ -57,6 +63,9 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         var items: [RequestPacker.Item] = []
         for index in indexes {
             switch self.entries[index] {
+            case .failure(let refusal) where refusal.isOfTarget && self.action.hasFixedTarget:
+                settle(index, .unavailable(refusal.reason))
+                self.client.note(.down(refusal.reason))
             case .failure(let refusal): settle(index, .reject(refusal.reason))
             case .success(let entry):
                 switch self.addresses[entry.target] {
@@ -94,13 +103,13 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             self.client.note(.down(reason))
             return request.indexes.map { _ in .unavailable(reason) }
         case .success(let response) where response.status == 200:
-            guard !response.isCut, let results = self.action.results(in: response.body, count: request.indexes.count)
-            else {
+            let entries = request.indexes.compactMap { try? self.entries[$0].get() }
+            guard !response.isCut, let results = self.action.results(in: response.body, of: entries) else {
                 let reason = "what answers is not \(self.client.service.title)"
                 self.client.note(.down(reason))
                 return request.indexes.map { _ in .unavailable(reason) }
             }
-            self.client.note(.up)
+            self.client.throttle.reset()
             return self.outcomes(of: results, for: request)
         case .success(let response):
             return self.outcomes(of: ServiceFailure(response), for: request)
@@ -110,23 +119,27 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     private func outcomes(of results: [EntryResult], for request: MessageRequest) -> [Outcome] {
         let hasDelivered = results.contains(.delivered)
         // Where others of the request got through, the service as a whole is not down.
-        let isDelayed = results.contains { result in
-            switch result {
-            case .throttled: true
-            case .failed: hasDelivered
-            case .delivered, .refused: false
-            }
-        }
-        if !isDelayed { self.client.throttle.reset() }
-        let pause = isDelayed ? self.client.throttle.next() : .zero
+        self.note(results)
+        let pause = ThrottlePause.pause(self.earlierRounds)
         return zip(request.indexes, results).map { index, result in
             switch result {
             case .delivered: .delivered
             case .refused(let reason): .reject(reason)
+            case .unclear(let reason): .retry(reason)
             case .failed(let reason) where !hasDelivered: .unavailable(reason)
             case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause, reason)
             }
         }
+    }
+
+    /// A service that fails on all is down.
+    private func note(_ results: [EntryResult]) {
+        var reason: String?
+        for result in results {
+            guard case .failed(let why) = result else { return self.client.note(.up) }
+            reason = reason ?? why
+        }
+        if let reason { self.client.note(.down(reason)) }
     }
 
     private func outcomes(of failure: ServiceFailure, for request: MessageRequest) -> [Outcome] {
@@ -144,6 +157,9 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         case .missing:
             self.forget(target)
             return self.outcomes(ofTarget: reason, indexes)
+        case .forbidden where !self.action.hasFixedTarget:
+            // Rights are given in another place; no message is at fault.
+            return indexes.map { _ in .postpone(after: Self.pauseOfTarget, reason) }
         case .forbidden:
             return self.outcomes(ofTarget: reason, indexes)
         case .expired, .unauthorized, .unavailable:

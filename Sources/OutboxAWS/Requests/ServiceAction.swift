@@ -20,7 +20,7 @@ protocol ServiceAction: Sendable {
     func body(of entries: [Entry], address: String) -> [UInt8]
 
     /// What an answer with status 200 says of a request's messages, in their order; nil: it is no answer of the service.
-    func results(in body: [UInt8], count: Int) -> [EntryResult]?
+    func results(in body: [UInt8], of entries: [Entry]) -> [EntryResult]?
 }
 
 /// A message as a service takes it.
@@ -29,14 +29,19 @@ protocol ServiceEntry: Sendable {
     var target: String { get }
     /// What counts towards the service's limit.
     var byteCount: Int { get }
+    /// Whether the target keeps the order of what comes, so that what is sent behind a message that is refused would stay before it.
+    var isFIFO: Bool { get }
 }
 
 /// Why a message can never be delivered.
 struct MessageRefusal: Error, Sendable, Hashable {
     let reason: String
+    /// Whether it is the target that can be none, which is a fault of the configuration where all messages have the same.
+    let isOfTarget: Bool
 
-    init(_ reason: String) {
+    init(_ reason: String, isOfTarget: Bool = false) {
         self.reason = reason
+        self.isOfTarget = isOfTarget
     }
 }
 
@@ -45,6 +50,8 @@ enum EntryResult: Sendable, Hashable {
     case delivered
     /// The message itself is wrong.
     case refused(String)
+    /// The service blames the message, for a reason that is not known here.
+    case unclear(String)
     case throttled(String)
     /// The service did not take it now, through no fault of the message.
     case failed(String)
@@ -54,7 +61,8 @@ enum EntryResult: Sendable, Hashable {
         switch ServiceFailure.meaning(ofCode: code) {
         case .throttled: self = .throttled(reason)
         case .unavailable, .expired, .unauthorized, .forbidden, .missing: self = .failed(reason)
-        case .invalid, .unclear, nil: self = isSendersFault ? .refused(reason) : .failed(reason)
+        case .invalid: self = isSendersFault ? .refused(reason) : .failed(reason)
+        case .unclear, nil: self = isSendersFault ? .unclear(reason) : .failed(reason)
         }
     }
 }

@@ -29,28 +29,59 @@ extension ServiceClient {
         var outcomes = [Outcome](repeating: .behind, count: batch.count)
         var places = Array(batch.indices)
         var isAlone = false
+        let keyOrder = entries.contains { (try? $0.get().isFIFO) == true } ? .oneAtATime : keyOrder
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
                 action, self, entries: places.map { entries[$0] }, addresses: addresses, isAlone: isAlone,
-                forget: forget)
+                earlierRounds: round - 1, forget: forget)
             let part =
                 round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)
-            let results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)
+            let results: [Outcome]
+            do {
+                results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)
+            } catch  where round > 1 {
+                // What earlier rounds have delivered stays so.
+                break
+            }
             for (place, result) in zip(places, results) { outcomes[place] = result }
             let again = delivery.rest
             if again.indexes.isEmpty || results.contains(where: \.isUnavailable) { break }
             if round >= Self.mostRounds || (again.pause > .zero && .now + again.pause > deadline) { break }
-            places = zip(places, results).enumerated().compactMap { index, result in
-                again.indexes.contains(index) || result.1 == .behind ? result.0 : nil
-            }
+            places = Self.indexes(again.indexes, of: part, results).map { places[$0] }
             isAlone = isAlone || again.isAlone
-            if again.pause > .zero { try await Task.sleep(for: again.pause) }
+            if again.pause > .zero {
+                do { try await Task.sleep(for: again.pause) } catch { break }
+            }
         }
         return outcomes
+    }
+
+    /// Which messages of a round are in the next: those that are sent again, and what is behind these.
+    ///
+    /// - Parameter again: Those that are sent again.
+    static func indexes(_ again: Set<Int>, of batch: MessageBatch, _ results: [Outcome]) -> [Int] {
+        // Behind a message that waits in the outbox, nothing of its key is sent.
+        var waitingKeys: Set<UInt64> = []
+        for (index, result) in results.enumerated() where !again.contains(index) && result.isWaiting {
+            if let key = batch.orderingKey(at: index) { waitingKeys.insert(key) }
+        }
+        return results.indices.filter { index in
+            if again.contains(index) { return true }
+            guard results[index] == .behind else { return false }
+            return batch.orderingKey(at: index).map { !waitingKeys.contains($0) } ?? true
+        }
     }
 }
 
 extension Outcome {
+    /// Whether the message is not settled, and not for one before it.
+    fileprivate var isWaiting: Bool {
+        switch self.kind {
+        case .retry, .unavailable, .postponed: true
+        case .delivered, .rejected, .behind: false
+        }
+    }
+
     fileprivate var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
 }

@@ -12,6 +12,7 @@ final class ServiceClient: Sendable {
     let clock: ServiceClock
     let logger: Logger
     private let endpoint: ServiceEndpoint
+    private let timeout: Duration
     private let signer: RequestSigner
     private let http: HTTPClient
     private let credentials: CredentialKeeper
@@ -31,8 +32,9 @@ final class ServiceClient: Sendable {
         self.http = try HTTPClient(settings.http)
         let fetcher = CredentialFetcher(
             source: configuration.credentials, profileName: configuration.profile, region: settings.region,
-            surroundings: surroundings, http: settings.http)
-        self.credentials = CredentialKeeper(logger) { try await fetcher.fetch() }
+            surroundings: surroundings, http: settings.sts)
+        self.timeout = configuration.connection.timeout
+        self.credentials = CredentialKeeper(logger, now: { clock.time }) { try await fetcher.fetch() }
     }
 
     // MARK: Life
@@ -117,9 +119,14 @@ final class ServiceClient: Sendable {
         if !self.service.target.isEmpty {
             headers.append(HTTPHeader("x-amz-target", "\(self.service.target).\(operation)"))
         }
-        let request = HTTPRequest("POST", self.endpoint.url, headers: headers, body: body)
+        let request = HTTPRequest(
+            "POST", self.endpoint.url, headers: headers, body: body,
+            timeout: Self.timeout(self.timeout, byteCount: body.count))
         return self.signer.signed(request, with: credentials, at: self.clock.time)
     }
+
+    /// How long a request may take: the time for an answer, and a second for each 128 KiB that have to get there before.
+    static func timeout(_ timeout: Duration, byteCount: Int) -> Duration { timeout + .seconds(byteCount / 131_072) }
 
     /// Why no request can be signed.
     var lack: String { self.credentials.problem ?? "no credentials" }
@@ -131,7 +138,7 @@ final class ServiceClient: Sendable {
     ///
     /// - Returns: Whether the request may be sent again at once.
     func learn(from failure: ServiceFailure, of request: HTTPRequest) -> Bool {
-        if failure.mayBeAboutTime, let date = failure.date,
+        if failure.isAboutTime, let date = failure.date,
             let signedAt = request.headers.first(where: { $0.name == "x-amz-date" }).flatMap({
                 UTCTime(basic: $0.value)
             })
@@ -146,7 +153,12 @@ final class ServiceClient: Sendable {
                 return true
             }
         }
-        if failure.meaning == .expired || failure.meaning == .unauthorized { self.credentials.refuse() }
+        if failure.meaning == .expired || failure.meaning == .unauthorized,
+            let credentials = self.credentials.current, RequestSigner.isSigned(request, with: credentials)
+        {
+            // What replaced those of the request was not refused.
+            self.credentials.refuse()
+        }
         return false
     }
 

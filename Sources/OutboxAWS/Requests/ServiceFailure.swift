@@ -18,7 +18,7 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
         case unauthorized
         /// The rights to this queue or stream, or to the key that it is encrypted with.
         case forbidden
-        /// The queue or stream is not there.
+        /// The queue, stream, topic or bus is not there, or is of another kind or region.
         case missing
         /// Something about the request's messages.
         case invalid
@@ -76,16 +76,26 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     var meaning: Meaning {
-        if let meaning = Self.meaning(ofCode: self.code) { return meaning }
+        if let meaning = Self.meaning(ofCode: self.code) {
+            return meaning == .invalid && self.isAboutTarget ? .missing : meaning
+        }
         switch self.status {
         case 429: return .throttled
         case 401: return .unauthorized
-        case 403: return .forbidden
         case 413: return .invalid
-        // Without a code it is no answer of the service: an endpoint that is another server's has nothing against the messages.
-        case 400..<500: return self.code.isEmpty ? .unavailable : .unclear
+        // Without a code it is no answer of the service: an endpoint that is another server's, or a proxy, has nothing against the messages.
+        case 400: return self.code.isEmpty ? .unavailable : .unclear
+        case 403: return self.code.isEmpty ? .unavailable : .forbidden
+        // A path, a method, a host: the services refuse no message by these.
         default: return .unavailable
         }
+    }
+
+    /// Whether the parameter that is refused is what messages go to. The services' codes are the same as for messages.
+    private var isAboutTarget: Bool {
+        self.message.hasPrefix("Invalid parameter: TopicArn") || self.message.hasPrefix("Invalid parameter: TargetArn")
+            || self.message.contains("at 'streamName' failed") || self.message.contains("EventBusName' failed")
+            || self.message.contains("eventBusName' failed")
     }
 
     /// What a code means, of a request or of one of its messages; nil: it does not say.
@@ -93,7 +103,11 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
         // Some come with a suffix, some without; those of the older protocol begin with “AWS.SimpleQueueService.”.
         var name = code.split(separator: ".").last.map(String.init) ?? code
         for suffix in ["Exception", "Error"] where name.hasSuffix(suffix) { name.removeLast(suffix.count) }
-        return self.meanings[name]
+        if let meaning = self.meanings[name] { return meaning }
+        // The key management's errors are passed on, `KmsDisabled` or `KMS.DisabledException`: none is about a message.
+        let small = code.lowercased()
+        guard small.hasPrefix("kms") || small.contains(".kms") else { return nil }
+        return small.contains("throttl") ? .throttled : .forbidden
     }
 
     private static let meanings: [String: Meaning] = {
@@ -130,7 +144,7 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
                 .missing,
                 [
                     "QueueDoesNotExist", "NonExistentQueue", "QueueDeletedRecently", "InvalidAddress",
-                    "ResourceNotFound", "NotFound",
+                    "ResourceNotFound", "NotFound", "UnsupportedOperation",
                 ]
             ),
             (
@@ -148,7 +162,8 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
                 .unavailable,
                 [
                     "InternalFailure", "InternalError", "InternalServer", "ServiceUnavailable", "RequestTimeout",
-                    "ResourceInUse",
+                    "ResourceInUse", "UnknownOperation", "InvalidAction", "InvalidHttpMethod", "InvalidMethod",
+                    "MethodNotAllowed", "MalformedHttpRequest", "MalformedQueryString", "UnsupportedProtocol",
                 ]
             ),
         ] {
@@ -159,13 +174,16 @@ struct ServiceFailure: Error, Sendable, Hashable, CustomStringConvertible {
         return meanings
     }()
 
-    /// Whether the request's time may be what is wrong.
-    var mayBeAboutTime: Bool {
-        let names = [
-            "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "InvalidSignature", "SignatureDoesNotMatch",
-            "AuthFailure",
-        ]
-        return names.contains { self.code.hasPrefix($0) } || (self.status == 403 && self.code.isEmpty)
+    /// Whether the request's time is what is wrong, by the service's words. The `Date` of anything that answers would else set the time.
+    var isAboutTime: Bool {
+        if ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"].contains(where: self.code.hasPrefix) {
+            return true
+        }
+        guard ["InvalidSignature", "SignatureDoesNotMatch", "AuthFailure"].contains(where: self.code.hasPrefix) else {
+            return false
+        }
+        let message = self.message.lowercased()
+        return message.contains("expired") || message.contains("not yet current")
     }
 
     /// The code and the service's words. Of a wrong signature only the code: the words repeat what was signed, with the session's token.

@@ -25,7 +25,7 @@ struct PublishBatch: ServiceAction {
             func add(_ name: String, _ value: String?) {
                 if let value { form += prefix + name + "=" + FormText.encoded(value) }
             }
-            add("Id", String(number))
+            add("Id", entry.id(number))
             add("Message", entry.body)
             add("MessageGroupId", entry.group)
             add("MessageDeduplicationId", entry.deduplicationID)
@@ -44,16 +44,22 @@ struct PublishBatch: ServiceAction {
         values.reduce("Action=\(operation)&Version=2010-03-31") { "\($0)&\($1.name)=\(FormText.encoded($1.value))" }
     }
 
-    func results(in body: [UInt8], count: Int) -> [EntryResult]? {
+    func results(in body: [UInt8], of entries: [SNSEntry]) -> [EntryResult]? {
         let answer = String(decoding: body, as: UTF8.self)
         guard answer.contains("<PublishBatchResult>") || answer.contains("<PublishBatchResult/>") else { return nil }
-        var results = [EntryResult](repeating: .failed("SNS did not say what became of the message"), count: count)
+        var results = [EntryResult](
+            repeating: .failed("SNS did not say what became of the message"), count: entries.count)
+        let ids = entries.enumerated().map { $1.id($0) }
         for (kind, isFailure) in [("Successful", false), ("Failed", true)] {
             for member in (XMLText.element(kind, of: answer) ?? "").split(separator: "<member>") {
                 let member = String(member)
                 guard let id = XMLText.element("Id", of: member) else { continue }
-                guard let number = Int(id), results.indices.contains(number) else { return nil }
-                results[number] = isFailure ? Self.result(member) : .delivered
+                guard let number = ids.firstIndex(of: id) else { return nil }
+                if isFailure {
+                    results[number] = Self.result(member)
+                } else if XMLText.element("MessageId", of: member)?.isEmpty == false {
+                    results[number] = .delivered
+                }
             }
         }
         return results
@@ -64,6 +70,11 @@ struct PublishBatch: ServiceAction {
         let message = XMLText.element("Message", of: member).map { ": \($0.prefix(400))" } ?? ""
         return EntryResult(
             code: code, reason: "SNS: \(code)\(message)",
-            isSendersFault: XMLText.element("SenderFault", of: member) != "false")
+            isSendersFault: XMLText.element("SenderFault", of: member) == "true")
     }
+}
+
+extension SNSEntry {
+    /// What it is called in a request. With the message's id, so that an answer to another request is none.
+    func id(_ number: Int) -> String { "\(number)-\(self.messageID)" }
 }

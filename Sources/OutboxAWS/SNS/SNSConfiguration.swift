@@ -20,8 +20,8 @@ public struct SNSConfiguration: Sendable {
     /// How many bytes a message has at most with its attributes, and so a request: the topic's `MaximumMessageSize`, up to 1 MiB. Default
     /// 262,144, as for topics.
     public var maximumMessageSize: Int
-    /// How many messages of one key may be on their way. ``/Outbox/BatchSchedule/KeyOrder/pipelined`` cannot be had with a FIFO topic.
-    /// Default: one at a time.
+    /// How many messages of one key may be on their way. ``/Outbox/BatchSchedule/KeyOrder/pipelined`` cannot be had with a FIFO topic, and one
+    /// that a template makes is published to one at a time. Default: one at a time.
     public var keyOrder: BatchSchedule.KeyOrder
     /// How long a batch that fills no request waits for others of its destination. At most a minute; default 0.
     public var linger: Duration

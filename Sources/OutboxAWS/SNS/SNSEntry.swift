@@ -8,12 +8,16 @@ struct SNSEntry: ServiceEntry, Hashable {
     let attributes: [SQSAttribute]
     let group: String?
     let deduplicationID: String?
+    /// By which its result is found.
+    let messageID: Int64
 
+    var isFIFO: Bool { self.target.hasSuffix(".fifo") }
     var byteCount: Int { self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount } }
 
     /// - Throws: Why SNS would never take it.
     init(_ message: Message, _ configuration: SNSConfiguration, region: String) throws(MessageRefusal) {
         let topic = try configuration.topic.part(of: message, "topic")
+        self.messageID = message.id
         self.target = try Self.arn(of: topic, configuration.account, region: region)
         let isFIFO = topic.hasSuffix(".fifo")
         self.body = try SQSEntry.body(of: message, configuration.encoding)
@@ -35,7 +39,7 @@ struct SNSEntry: ServiceEntry, Hashable {
     static func arn(of topic: String, _ account: String?, region: String) throws(MessageRefusal) -> String {
         if topic.hasPrefix("arn:") { return topic }
         guard let account, self.isTopic(topic) else {
-            throw MessageRefusal("“\(topic.prefix(100))” is no topic: \(self.rule)")
+            throw MessageRefusal("“\(topic.prefix(100))” is no topic: \(self.rule)", isOfTarget: true)
         }
         return "arn:\(ServiceEndpoint.partition(of: region)):sns:\(region):\(account):\(topic)"
     }

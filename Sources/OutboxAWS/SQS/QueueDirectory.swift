@@ -10,6 +10,8 @@ import Foundation
 
 /// The URLs of queues, looked up once.
 final class QueueDirectory: Sendable {
+    typealias Address = ActionDelivery<SendMessageBatch>.Address
+
     private let client: ServiceClient
     /// Whose queues they are; nil: of the credentials' account.
     private let account: String?
@@ -31,22 +33,34 @@ final class QueueDirectory: Sendable {
     /// What queues are called in requests, or what is wrong with them.
     ///
     /// - Throws: `CancellationError`.
-    func addresses(of targets: Set<String>) async throws -> [String: ActionDelivery<SendMessageBatch>.Address] {
-        var addresses: [String: ActionDelivery<SendMessageBatch>.Address] = [:]
-        for target in targets {
-            if target.contains("://") {
-                addresses[target] = .known(target)
-                continue
-            }
-            do {
-                addresses[target] = .known(try await self.url(of: target))
-            } catch let error as CancellationError {
-                throw error
-            } catch {
-                addresses[target] = .unknown(self.outcome(of: error, target))
+    func addresses(of targets: Set<String>) async throws -> [String: Address] {
+        var addresses: [String: Address] = [:]
+        var names = targets.filter { name in
+            guard let url = name.contains("://") ? name : self.urls.withLock({ $0[name] }) else { return true }
+            addresses[name] = .known(url)
+            return false
+        }
+        await withTaskGroup(of: (String, Address).self) { group in
+            for name in names { group.addTask { (name, await self.address(of: name)) } }
+            for await (name, address) in group {
+                names.remove(name)
+                addresses[name] = address
+                // What is wrong with the service is wrong for all: none waits for its own time to run out.
+                guard case .unknown(let outcome) = address, case .unavailable = outcome.kind else { continue }
+                for name in names { addresses[name] = address }
+                return group.cancelAll()
             }
         }
+        try Task.checkCancellation()
         return addresses
+    }
+
+    private func address(of name: String) async -> Address {
+        do {
+            return .known(try await self.url(of: name))
+        } catch {
+            return .unknown(self.outcome(of: error, name))
+        }
     }
 
     /// The URL of a queue.
@@ -69,13 +83,15 @@ final class QueueDirectory: Sendable {
     private func outcome(of error: any Error, _ name: String) -> Outcome {
         let reason = Self.reason(error, name)
         guard let failure = error as? ServiceFailure else {
-            self.client.note(.down(reason))
+            if !(error is CancellationError) { self.client.note(.down(reason)) }
             return .unavailable(reason)
         }
         switch failure.meaning {
         case .throttled: return .postpone(after: self.client.throttle.next(), reason)
+        case .forbidden where !self.hasFixedQueue: return .postpone(after: .seconds(30), reason)
         case .missing, .forbidden, .invalid, .unclear:
-            if !self.hasFixedQueue { return .retry(reason) }
+            // Without a code it is no answer of SQS.
+            if !self.hasFixedQueue, !failure.code.isEmpty { return .retry(reason) }
             self.client.note(.down(reason))
             return .unavailable(reason)
         case .expired, .unauthorized, .unavailable:

@@ -8,8 +8,8 @@ public struct SQSConfiguration: Sendable {
     public var account: String?
     /// What a message becomes.
     public var content: Content
-    /// How many messages of one key may be on their way. ``/Outbox/BatchSchedule/KeyOrder/pipelined`` cannot be had with a FIFO queue. Default:
-    /// one at a time.
+    /// How many messages of one key may be on their way. ``/Outbox/BatchSchedule/KeyOrder/pipelined`` cannot be had with a FIFO queue, and one
+    /// that a template makes is sent to one at a time. Default: one at a time.
     public var keyOrder: BatchSchedule.KeyOrder
     /// How long a batch that fills no request waits for others of its destination. At most a minute; default 0: what waits already shares requests.
     public var linger: Duration
@@ -42,7 +42,8 @@ public struct SQSConfiguration: Sendable {
         /// 1970; nil: none. Default nil.
         public var enqueuedAtAttribute: String?
         /// The group of a message. Nil: in a FIFO queue its key, or its id where it has none; in another none. Given for another, the queue is
-        /// a fair one. A text that SQS refuses as a group is replaced by `sha256-` and its hash. Default nil.
+        /// a fair one. Order is by key: a FIFO queue's groups
+        /// keep it where each has messages of one key alone. A text that SQS refuses as a group is replaced by `sha256-` and its hash. Default nil.
         public var group: MessageTemplate?
         /// By what a FIFO queue knows a message that comes again within five minutes, at most 128 characters. Nil: its id and the time of
         /// its enqueueing, since another outbox has the same ids. Default nil.

@@ -17,7 +17,10 @@ struct SQSEntry: ServiceEntry, Hashable {
     let deduplicationID: String?
     /// In seconds; nil: as the queue says.
     let delay: Int?
+    /// By which its result is found.
+    let messageID: Int64
 
+    var isFIFO: Bool { self.queue.isFIFO }
     var target: String { self.queue.url ?? self.queue.name }
     var byteCount: Int { self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount } }
 
@@ -28,6 +31,7 @@ struct SQSEntry: ServiceEntry, Hashable {
     init(
         _ message: Message, queue template: MessageTemplate, _ content: SQSConfiguration.Content
     ) throws(MessageRefusal) {
+        self.messageID = message.id
         self.queue = try SQSQueue(try template.part(of: message, "queue"))
         self.body = try Self.body(of: message, content.encoding)
         var headers = message.headers

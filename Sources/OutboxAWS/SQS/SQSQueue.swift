@@ -15,7 +15,7 @@ struct SQSQueue: Sendable, Hashable {
         var stem = self.name[...]
         if self.isFIFO { stem = stem.dropLast(".fifo".count) }
         guard !stem.isEmpty, self.name.utf8.count <= 80, stem.utf8.allSatisfy(Self.isNameByte) else {
-            throw MessageRefusal("“\(self.name.prefix(100))” is no queue: \(Self.rule)")
+            throw MessageRefusal("“\(self.name.prefix(100))” is no queue: \(Self.rule)", isOfTarget: true)
         }
     }
 

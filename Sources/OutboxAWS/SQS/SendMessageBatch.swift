@@ -43,7 +43,7 @@ struct SendMessageBatch: ServiceAction {
             writer.string(value)
         }
         writer.beginObject()
-        member("Id", String(number))
+        member("Id", entry.id(number))
         member("MessageBody", entry.body)
         member("MessageGroupId", entry.group)
         member("MessageDeduplicationId", entry.deduplicationID)
@@ -69,7 +69,11 @@ struct SendMessageBatch: ServiceAction {
     private struct Answer: Decodable {
         struct Success: Decodable {
             let id: String
-            private enum CodingKeys: String, CodingKey { case id = "Id" }
+            let messageID: String
+            private enum CodingKeys: String, CodingKey {
+                case id = "Id"
+                case messageID = "MessageId"
+            }
         }
         struct Failure: Decodable {
             let id: String
@@ -91,15 +95,17 @@ struct SendMessageBatch: ServiceAction {
         }
     }
 
-    func results(in body: [UInt8], count: Int) -> [EntryResult]? {
+    func results(in body: [UInt8], of entries: [SQSEntry]) -> [EntryResult]? {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else { return nil }
-        var results = [EntryResult](repeating: .failed("SQS did not say what became of the message"), count: count)
+        var results = [EntryResult](
+            repeating: .failed("SQS did not say what became of the message"), count: entries.count)
+        let ids = entries.enumerated().map { $1.id($0) }
         for success in answer.successful ?? [] {
-            guard let number = Int(success.id), results.indices.contains(number) else { return nil }
-            results[number] = .delivered
+            guard let number = ids.firstIndex(of: success.id) else { return nil }
+            if !success.messageID.isEmpty { results[number] = .delivered }
         }
         for failure in answer.failed ?? [] {
-            guard let number = Int(failure.id), results.indices.contains(number) else { return nil }
+            guard let number = ids.firstIndex(of: failure.id) else { return nil }
             results[number] = Self.result(failure)
         }
         return results
@@ -109,6 +115,11 @@ struct SendMessageBatch: ServiceAction {
         let message = failure.message.map { ": \($0.prefix(400))" } ?? ""
         return EntryResult(
             code: failure.code, reason: "SQS: \(failure.code)\(message)",
-            isSendersFault: failure.isSendersFault != false)
+            isSendersFault: failure.isSendersFault == true)
     }
+}
+
+extension SQSEntry {
+    /// What it is called in a request. With the message's id, so that an answer to another request is none.
+    func id(_ number: Int) -> String { "\(number)-\(self.messageID)" }
 }

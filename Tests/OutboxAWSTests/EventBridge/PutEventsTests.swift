@@ -42,7 +42,10 @@ import Testing
         #expect(self.refusal(NewMessage(to: "orders", route: "x", payload: [0xFF])).contains("no JSON object"))
     }
 
-    private func results(_ text: String) -> [EntryResult]? { self.action().results(in: Array(text.utf8), count: 2) }
+    private func results(_ text: String) -> [EntryResult]? {
+        let entries = (0..<2).compactMap { _ in try? self.action().entry(for: message(.text("{}"))) }
+        return self.action().results(in: Array(text.utf8), of: entries)
+    }
 
     @Test func readsAnAnswer() {
         #expect(
@@ -59,6 +62,9 @@ import Testing
                 #"{"Entries":[{"ErrorCode":"InternalFailure"},{"ErrorCode":"NotAuthorizedForSourceException"}]}"#)
                 == [.failed("EventBridge: InternalFailure"), .failed("EventBridge: NotAuthorizedForSourceException")])
         #expect(self.results(#"{"Entries":[{},{"EventId":"2"}]}"#)?.first != .delivered)
+        #expect(self.results(#"{"Entries":[{"EventId":""},{"ErrorCode":"Odd"}]}"#)?.first != .delivered)
+        #expect(
+            self.results(#"{"Entries":[{"EventId":""},{"ErrorCode":"Odd"}]}"#)?.last == .unclear("EventBridge: Odd"))
     }
 
     @Test(arguments: ["", "<html>", "{}", #"{"Entries":[]}"#, #"{"Entries":[{"EventId":"1"}]}"#])

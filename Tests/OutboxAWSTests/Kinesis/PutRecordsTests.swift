@@ -61,6 +61,13 @@ import Testing
         #expect(self.refusal(.text("a", route: "a b")) { $0.stream = "{route}" }.contains("is no stream"))
     }
 
+    @Test func aRequestOfSeveralRecordsIsNotFilledToTheLastByte() {
+        let half = RequestPacker.Item(index: 0, target: "s", byteCount: 5_242_880)
+        let packer = PutRecords(configuration: KinesisConfiguration(stream: "events")).packer
+        #expect(packer.loads(of: [half, half]).count == 2)
+        #expect(packer.loads(of: [.init(index: 0, target: "s", byteCount: KinesisRecord.maximumBytes)]).count == 1)
+    }
+
     @Test func writesARequest() throws {
         let action = PutRecords(configuration: KinesisConfiguration(stream: "events", explicitHashKey: "7"))
         let entries = [try action.entry(for: message(.text("ab", key: "k\"")))]
@@ -70,7 +77,9 @@ import Testing
     }
 
     private func results(_ text: String, _ count: Int = 2) -> [EntryResult]? {
-        PutRecords(configuration: KinesisConfiguration(stream: "events")).results(in: Array(text.utf8), count: count)
+        let action = PutRecords(configuration: KinesisConfiguration(stream: "events"))
+        let entries = (0..<count).compactMap { _ in try? action.entry(for: message(.text("x"))) }
+        return action.results(in: Array(text.utf8), of: entries)
     }
 
     @Test func readsAnAnswer() {
@@ -82,6 +91,7 @@ import Testing
         #expect(
             self.results(#"{"Records":[{"ErrorCode":"InternalFailure"},{}]}"#)
                 == [.failed("Kinesis: InternalFailure"), .failed("Kinesis did not say what became of the record")])
+        #expect(self.results(#"{"Records":[{"SequenceNumber":""}]}"#, 1) != [.delivered])
     }
 
     @Test(arguments: ["", "<html>", "{}", #"{"Records":[]}"#, #"{"Records":[{"SequenceNumber":"1"}]}"#])

@@ -29,7 +29,7 @@ import Testing
             form.split(separator: "&").map(String.init) == [
                 "Action=PublishBatch", "Version=2010-03-31",
                 "TopicArn=arn%3Aaws-cn%3Asns%3Acn-north-1%3A123456789012%3Aorders.fifo",
-                "PublishBatchRequestEntries.member.1.Id=0",
+                "PublishBatchRequestEntries.member.1.Id=\(entry.id(0))",
                 "PublishBatchRequestEntries.member.1.Message=a%26b+%C3%BC",
                 "PublishBatchRequestEntries.member.1.MessageGroupId=k",
                 "PublishBatchRequestEntries.member.1.MessageDeduplicationId=\(entry.deduplicationID ?? "")",
@@ -48,7 +48,14 @@ import Testing
         #expect(self.refusal(.text("a")) { $0.topic = "arn:aws:sns:x:1:{route}" }.isEmpty)
     }
 
-    private func results(_ text: String) -> [EntryResult]? { self.action().results(in: Array(text.utf8), count: 3) }
+    private func results(_ text: String) -> [EntryResult]? {
+        let entries = (0..<3).compactMap { _ in try? self.action().entry(for: message(.text("x"))) }
+        var text = text
+        for (number, entry) in entries.enumerated() {
+            text = text.replacing("<Id>\(number)</Id>", with: "<Id>\(entry.id(number))</Id>")
+        }
+        return self.action().results(in: Array(text.utf8), of: entries)
+    }
 
     @Test func readsAnAnswer() {
         let results = self.results(
@@ -59,11 +66,17 @@ import Testing
         #expect(results == [.delivered, .refused("SNS: InvalidParameter: no"), .failed("SNS: InternalError")])
         let silent = self.results("<PublishBatchResult><Successful></Successful><Failed/></PublishBatchResult>")
         #expect(silent?.contains(.delivered) == false)
+        let unknown = self.results(
+            "<PublishBatchResult><Successful><member><Id>0</Id></member></Successful><Failed><member><Id>1</Id>"
+                + "<Code>Odd</Code><SenderFault>true</SenderFault></member><member><Id>2</Id><Code>InvalidParameter</Code>"
+                + "</member></Failed></PublishBatchResult>")
+        #expect(unknown?[0] != .delivered && unknown?[1] == .unclear("SNS: Odd"))
+        #expect(unknown?[2] == .failed("SNS: InvalidParameter"), "SNS does not blame the message")
     }
 
     @Test(arguments: [
         "", "<html>", "{}",
-        "<PublishBatchResult><Successful><member><Id>7</Id></member></Successful></PublishBatchResult>",
+        "<PublishBatchResult><Successful><member><MessageId>x</MessageId><Id>7</Id></member></Successful></PublishBatchResult>",
     ])
     func whatIsNoAnswerIsNone(_ text: String) { #expect(self.results(text) == nil) }
 
@@ -82,6 +95,7 @@ import Testing
     }
 
     @Test(arguments: [
+        ("sns://orders?account=123456789012&headers=folded&id_attribute=outbox-headers", "outbox-headers"),
         ("sns://orders", "account="), ("sns://orders?account=12", "twelve digits"),
         ("sns://a.b?account=123456789012", "that is no topic"),
         ("sns://orders?topic_arn=arn:aws:sns:r:1:other", "topic_arn"),

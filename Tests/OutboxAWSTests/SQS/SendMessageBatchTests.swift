@@ -11,13 +11,19 @@ import Testing
         let entry = try self.action.entry(for: message(.text("a\"ü\n", key: "k", headers: ["h": "v"])))
         let body = String(decoding: self.action.body(of: [entry], address: "http://q"), as: UTF8.self)
         #expect(
-            body == #"{"QueueUrl":"http://q","Entries":[{"Id":"0","MessageBody":"a\"ü\n","MessageGroupId":"k","#
+            body == #"{"QueueUrl":"http://q","Entries":[{"Id":"\#(entry.id(0))","MessageBody":"a\"ü\n","#
+                + #""MessageGroupId":"k","#
                 + #""MessageDeduplicationId":"\#(entry.deduplicationID!)","#
                 + #""MessageAttributes":{"h":{"DataType":"String","StringValue":"v"}}}]}"#)
     }
 
     private func results(_ text: String, _ count: Int = 2) -> [EntryResult]? {
-        self.action.results(in: Array(text.utf8), count: count)
+        let entries = (0..<count).compactMap { _ in try? self.action.entry(for: message(.text("x"))) }
+        var text = text
+        for (number, entry) in entries.enumerated() {
+            text = text.replacing(#""Id":"\#(number)""#, with: #""Id":"\#(entry.id(number))""#)
+        }
+        return self.action.results(in: Array(text.utf8), of: entries)
     }
 
     @Test func readsAnAnswer() {
@@ -36,13 +42,36 @@ import Testing
         #expect(down == [.failed("SQS: InternalError: x"), .failed("SQS: Odd")])
     }
 
+    /// A message goes to dead letter only for what is known to be about messages, and only where SQS blames the sender.
+    @Test(arguments: [
+        (#""Code":"Odd","SenderFault":true"#, EntryResult.unclear("SQS: Odd")),
+        (#""Code":"Odd""#, .failed("SQS: Odd")),
+        (#""Code":"InvalidMessageContents""#, .failed("SQS: InvalidMessageContents")),
+        (#""Code":"KMS.DisabledException","SenderFault":true"#, .failed("SQS: KMS.DisabledException")),
+        (#""Code":"AccessDenied","SenderFault":true"#, .failed("SQS: AccessDenied")),
+        (#""Code":"KmsThrottled","SenderFault":true"#, .throttled("SQS: KmsThrottled")),
+    ])
+    func whatIsUnknownIsNoRefusal(_ failure: String, _ result: EntryResult) {
+        #expect(self.results(#"{"Failed":[{"Id":"0",\#(failure)}]}"#, 1) == [result])
+    }
+
+    /// An answer to another request, out of a cache or a proxy that mixes them up.
+    @Test func anAnswerIsOfTheseMessages() throws {
+        let entry = try self.action.entry(for: message(.text("x")))
+        for id in ["0", "0-\(entry.messageID + 1)", "1-\(entry.messageID)", "00-\(entry.messageID)"] {
+            let answer = #"{"Successful":[{"Id":"\#(id)","MessageId":"x"}]}"#
+            #expect(self.action.results(in: Array(answer.utf8), of: [entry]) == nil, "\(id)")
+        }
+        #expect(self.results(#"{"Successful":[{"Id":"0","MessageId":""}]}"#, 1) != [.delivered])
+    }
+
     @Test func whatIsNotMentionedIsNotDelivered() {
-        #expect(self.results(#"{"Successful":[{"Id":"1"}]}"#)?.first != .delivered)
+        #expect(self.results(#"{"Successful":[{"Id":"1","MessageId":"x"}]}"#)?.first != .delivered)
         #expect(self.results("{}") == Array(repeating: .failed("SQS did not say what became of the message"), count: 2))
     }
 
     @Test(arguments: [
-        "", "<html>", "[]", "null", #"{"Successful":[{"Id":"7"}]}"#, #"{"Successful":[{"Id":"x"}]}"#,
+        "", "<html>", "[]", "null", #"{"Successful":[{"Id":"7","MessageId":"x"}]}"#, #"{"Successful":[{"Id":"0"}]}"#,
         #"{"Successful":{}}"#,
     ])
     func whatIsNoAnswerIsNone(_ text: String) { #expect(self.results(text) == nil) }

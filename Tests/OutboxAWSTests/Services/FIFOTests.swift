@@ -46,6 +46,20 @@ import Testing
         }
     }
 
+    /// In one request SQS could refuse the first and store the second.
+    @Test func aFIFOQueueOfATemplateIsNotPipelined() async throws {
+        let testbed = try await AWSTestbed(.ministack)
+        try await testbed.makeQueue("orders.fifo")
+        let pipelined = try testbed.queue("{route}") { $0.keyOrder = .pipelined }
+        try await running(pipelined) { transport async throws in
+            let batch = MessageBatch((0..<5).map { .text("\($0)", key: "k", route: "orders.fifo") })
+            #expect(try await transport.deliver(batch).areDelivered)
+            let requests = try await testbed.requests().filter { $0.operation == "SendMessageBatch" }
+            #expect(requests.map(\.count) == [1, 1, 1, 1, 1])
+        }
+        #expect(try await testbed.drain("orders.fifo").map(\.text) == (0..<5).map(String.init))
+    }
+
     @Test func aDelayHidesAMessage() async throws {
         let testbed = try await AWSTestbed(.ministack)
         try await testbed.makeQueue("orders")

@@ -53,6 +53,82 @@ import Testing
         #expect(try await testbed.drain("one").count == 1)
     }
 
+    /// Rights are no fault of a message: no attempt is counted.
+    @Test func rightsThatAreMissingForOneOfManyTargetsPostpone() async throws {
+        let testbed = try await AWSTestbed(.ministack)
+        try await testbed.makeQueue("one")
+        try await testbed.makeStream("one")
+        let denied = #"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"not you"}"#
+        let batch = MessageBatch([.text("x", route: "one")])
+        try await running(try testbed.queue("{route}")) { transport async throws in
+            try await testbed.answer("GetQueueUrl", status: 400, denied)
+            #expect(try await transport.deliver(batch)[0].isPostponed)
+            try await testbed.answer("SendMessageBatch", status: 403, denied)
+            #expect(try await transport.deliver(batch)[0].isPostponed)
+            try await testbed.answer("SendMessageBatch", status: 403, "<html>a proxy</html>")
+            #expect(try await transport.deliver(batch)[0].isUnavailable)
+        }
+        try await running(try testbed.stream("{route}")) { transport async throws in
+            try await testbed.answer("PutRecords", status: 400, denied)
+            #expect(try await transport.deliver(batch)[0].isPostponed)
+        }
+    }
+
+    @Test func aNameThatIsNoneIsAnOutageWhereAllMessagesHaveIt() async throws {
+        let batch = MessageBatch([NewMessage(to: "my orders", route: "x", text: "{}")])
+        var aws = AWSConfiguration(region: "eu-central-1", endpoint: "http://127.0.0.1:1")
+        aws.credentials = .fixed(AWSCredentials(accessKeyID: "a", secretAccessKey: "b"))
+        try await running(try SQSTransport(SQSConfiguration(queue: "{destination}", aws: aws))) {
+            transport async throws in
+            #expect(try await transport.deliver(batch)[0].isUnavailable)
+            #expect(transport.health.reason?.contains("is no queue") == true)
+        }
+        try await running(try KinesisTransport(KinesisConfiguration(stream: "{destination}", aws: aws))) {
+            transport async throws in
+            #expect(try await transport.deliver(batch)[0].isUnavailable)
+        }
+        let topic = SNSConfiguration(topic: "{destination}", account: "123456789012", aws: aws)
+        try await running(try SNSTransport(topic)) { transport async throws in
+            #expect(try await transport.deliver(batch)[0].isUnavailable)
+        }
+    }
+
+    @Test func aServiceThatIsDownIsNotAskedForEachQueue() async throws {
+        let testbed = try await AWSTestbed(.ministack)
+        try await testbed.answer("GetQueueUrl", status: 503, "", times: 20)
+        try await running(try testbed.queue("{route}") { $0.aws.connection.maximumConnections = 1 }) {
+            transport async throws in
+            let outcomes = try await transport.deliver(MessageBatch((0..<20).map { .text("x", route: "q\($0)") }))
+            #expect(outcomes.allSatisfy { $0.isUnavailable || $0 == .behind }, "\(outcomes)")
+            #expect(try await testbed.requests().count < 20)
+        }
+    }
+
+    /// What was confirmed would else be sent once more.
+    @Test func aDeliveryThatIsCancelledKeepsWhatEarlierRoundsDelivered() async throws {
+        let testbed = try await AWSTestbed(.ministack)
+        try await testbed.makeQueue("orders")
+        try await running(try testbed.queue("orders")) { transport async throws in
+            _ = try await transport.deliver(self.batch(1))
+            let batch = self.batch(2)
+            try await testbed.answer(
+                "SendMessageBatch", status: 200,
+                #"{"Successful":[{"Id":"0-\#(batch[0].id)","MessageId":"m"}],"#
+                    + #""Failed":[{"Id":"1-\#(batch[1].id)","Code":"RequestThrottled","SenderFault":true}]}"#)
+            try await testbed.answer(
+                "SendMessageBatch", status: 400, #"{"__type":"com.amazonaws.sqs#RequestThrottled"}"#, times: 20)
+            _ = try await testbed.requests()
+            let delivery = Task { try await transport.deliver(batch) }
+            var count = 0
+            try await eventually("there is another round") {
+                count += try await testbed.requests().count
+                return count > 1
+            }
+            delivery.cancel()
+            #expect(try await delivery.value[0] == .delivered)
+        }
+    }
+
     @Test func aMissingStreamIsAnOutageOfItsDestination() async throws {
         let testbed = try await AWSTestbed(.moto)
         try await running(try testbed.stream("nothing")) { transport async throws in
@@ -99,17 +175,23 @@ import Testing
         try await testbed.makeQueue("orders")
         try await running(try testbed.queue("orders")) { transport async throws in
             _ = try await transport.deliver(self.batch(1))
+            let batch = self.batch(4)
+            let ids = batch.map(\.id)
             try await testbed.answer(
                 "SendMessageBatch", status: 200,
-                #"{"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","Code":"InvalidMessageContents","SenderFault":true},"#
-                    + #"{"Id":"2","Code":"RequestThrottled","SenderFault":true},{"Id":"3","Code":"InternalError","SenderFault":false}]}"#
+                #"{"Successful":[{"Id":"0-\#(ids[0])","MessageId":"m"}],"#
+                    + #""Failed":[{"Id":"1-\#(ids[1])","Code":"InvalidMessageContents","SenderFault":true},"#
+                    + #"{"Id":"2-\#(ids[2])","Code":"RequestThrottled","SenderFault":true},"#
+                    + #"{"Id":"3-\#(ids[3])","Code":"InternalError","SenderFault":false}]}"#
             )
-            let outcomes = try await transport.deliver(self.batch(4))
+            let outcomes = try await transport.deliver(batch)
             #expect(outcomes[0] == .delivered && outcomes[1].isRejection)
             #expect(outcomes[2] == .delivered && outcomes[3] == .delivered, "sent again after a pause")
             try await testbed.answer(
-                "SendMessageBatch", status: 200, #"{"Failed":[{"Id":"0","Code":"InternalError","SenderFault":false}]}"#)
-            #expect(try await transport.deliver(self.batch(1))[0].isUnavailable)
+                "SendMessageBatch", status: 200,
+                #"{"Failed":[{"Id":"0-\#(ids[0])","Code":"InternalError","SenderFault":false}]}"#)
+            #expect(try await transport.deliver(MessageBatch(Array(batch.prefix(1))))[0].isUnavailable)
+            #expect(!transport.health.isUp, "it took nothing")
         }
     }
 
@@ -134,6 +216,9 @@ import Testing
 
     @Test(arguments: [
         (200, "<html>"), (200, "{}"), (503, ""), (500, #"{"__type":"InternalFailure"}"#), (301, ""), (404, "<html>"),
+        (400, "<html>"), (403, "<html>"), (405, ""), (407, "<html>"), (408, ""), (421, ""),
+        (404, #"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#),
+        (400, #"{"__type":"UnsupportedOperation"}"#), (400, #"{"__type":"KMS.DisabledException"}"#),
         (403, "<Response><Errors><Error><Code>SignatureDoesNotMatch</Code></Error></Errors></Response>"),
     ])
     func whatIsNoAnswerOfTheServiceIsNoDelivery(_ status: Int, _ body: String) async throws {
