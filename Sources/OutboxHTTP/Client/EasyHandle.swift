@@ -68,7 +68,7 @@ import Musl
     private func set(_ version: HTTPConfiguration.Version) {
         switch version {
         case .http1: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-        case .upTo2: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        case .upTo2, .http2: self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
         case .http2WithoutUpgrade:
             self.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE))
             if Self.sharesNoPlainConnection {
@@ -124,7 +124,7 @@ import Musl
         // Whether a connection that is being made can be shared is known at the end of TLS; without TLS, not before the first answer.
         let isKnownEarly =
             self.version == .http2WithoutUpgrade && !Self.sharesNoPlainConnection
-            || self.version == .upTo2 && (transfer.origin?.hasPrefix("https:") ?? false)
+            || (self.version == .upTo2 || self.version == .http2) && (transfer.origin?.hasPrefix("https:") ?? false)
         self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
         if self.version == .upTo2 {
             let isHeavy = Self.spinsWhileItIsHeldBack && request.body.count > Self.firstWindow

@@ -7,6 +7,9 @@ package struct HTTPConfiguration: Sendable {
         case http1
         /// HTTP/2 where TLS agrees on it, else HTTP/1.1.
         case upTo2
+        /// HTTP/2 where TLS agrees on it, also for large bodies, which some versions of libcurl had better send by HTTP/1.1: what speaks gRPC
+        /// takes nothing else.
+        case http2
         /// HTTP/2 from the first byte, also without TLS.
         case http2WithoutUpgrade
     }

@@ -15,7 +15,7 @@ extension HTTPConfiguration {
         self.connectionsPerHost =
             endpoint.isPlain
             ? configuration.delivery.requestsInFlight : 1 + configuration.delivery.requestsInFlight / 100
-        self.version = endpoint.isPlain ? .http2WithoutUpgrade : .upTo2
+        self.version = endpoint.isPlain ? .http2WithoutUpgrade : .http2
     }
 
     /// For those that issue tokens, whose certificates are public.
