@@ -22,7 +22,7 @@ struct ServiceEndpoint: Sendable, Hashable {
             given.map { ("endpoint", $0) }
             ?? variables.lazy.compactMap { name in surroundings[name].map { (name, $0) } }.first
             ?? (ignored ? nil : profile["endpoint_url"].map { ("endpoint_url", $0) })
-        if other == nil { try Self.refuseVariants(surroundings, profile) }
+        if other == nil { try Self.refuseVariants(surroundings, profile, service) }
         self.isGiven = other != nil
         let (name, value) = other ?? ("region", "https://\(service.name).\(region).\(Self.suffix(of: region))")
         guard let origin = HTTPRequest.origin(of: value), origin.hasPrefix("http://") || origin.hasPrefix("https://"),
@@ -34,15 +34,16 @@ struct ServiceEndpoint: Sendable, Hashable {
         self.url = origin + (path.isEmpty ? "/" : path)
     }
 
-    /// Who demands FIPS must not be sent to an address without it and told nothing.
+    /// Requests that have to go to an endpoint with FIPS do not go to another one without a word.
     private static func refuseVariants(
-        _ surroundings: Surroundings, _ profile: SharedProfile
+        _ surroundings: Surroundings, _ profile: SharedProfile, _ service: AWSService
     ) throws(CredentialError) {
         for (variable, key) in [
             ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"), ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
         ] where (surroundings[variable] ?? profile[key])?.lowercased() == "true" {
             throw CredentialError(
-                .invalid, "\(variable), or \(key) of the profile, is true: give the address, endpoint=")
+                .invalid,
+                "\(variable), or \(key) of the profile, is true: give the address, \(service.endpointVariable)")
         }
     }
 

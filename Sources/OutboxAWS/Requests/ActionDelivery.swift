@@ -127,6 +127,8 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             case .refused(let reason): .reject(reason)
             case .unclear(let reason): .retry(reason)
             case .failed(let reason) where !hasDelivered: .unavailable(reason)
+            case .forbidden(let reason) where self.action.hasFixedTarget && !hasDelivered: .unavailable(reason)
+            case .forbidden(let reason): .postpone(after: Self.pauseOfTarget, reason)
             case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause, reason)
             }
         }
@@ -136,8 +138,11 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     private func note(_ results: [EntryResult]) {
         var reason: String?
         for result in results {
-            guard case .failed(let why) = result else { return self.client.note(.up) }
-            reason = reason ?? why
+            switch result {
+            case .failed(let why): reason = reason ?? why
+            case .forbidden(let why) where self.action.hasFixedTarget: reason = reason ?? why
+            case .delivered, .refused, .unclear, .throttled, .forbidden: return self.client.note(.up)
+            }
         }
         if let reason { self.client.note(.down(reason)) }
     }

@@ -53,6 +53,8 @@ enum EntryResult: Sendable, Hashable {
     /// The service blames the message, for a reason that is not known here.
     case unclear(String)
     case throttled(String)
+    /// Rights, or the key that the target is encrypted with: no message is at fault.
+    case forbidden(String)
     /// The service did not take it now, through no fault of the message.
     case failed(String)
 
@@ -60,7 +62,8 @@ enum EntryResult: Sendable, Hashable {
     init(code: String, reason: String, isSendersFault: Bool) {
         switch ServiceFailure.meaning(ofCode: code) {
         case .throttled: self = .throttled(reason)
-        case .unavailable, .expired, .unauthorized, .forbidden, .missing: self = .failed(reason)
+        case .unavailable, .expired, .unauthorized, .missing: self = .failed(reason)
+        case .forbidden: self = .forbidden(reason)
         case .invalid: self = isSendersFault ? .refused(reason) : .failed(reason)
         case .unclear, nil: self = isSendersFault ? .unclear(reason) : .failed(reason)
         }

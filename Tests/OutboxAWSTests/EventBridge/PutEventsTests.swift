@@ -60,7 +60,9 @@ import Testing
         #expect(
             self.results(
                 #"{"Entries":[{"ErrorCode":"InternalFailure"},{"ErrorCode":"NotAuthorizedForSourceException"}]}"#)
-                == [.failed("EventBridge: InternalFailure"), .failed("EventBridge: NotAuthorizedForSourceException")])
+                == [
+                    .failed("EventBridge: InternalFailure"), .forbidden("EventBridge: NotAuthorizedForSourceException"),
+                ])
         #expect(self.results(#"{"Entries":[{},{"EventId":"2"}]}"#)?.first != .delivered)
         #expect(self.results(#"{"Entries":[{"EventId":""},{"ErrorCode":"Odd"}]}"#)?.first != .delivered)
         #expect(

@@ -47,8 +47,8 @@ import Testing
         (#""Code":"Odd","SenderFault":true"#, EntryResult.unclear("SQS: Odd")),
         (#""Code":"Odd""#, .failed("SQS: Odd")),
         (#""Code":"InvalidMessageContents""#, .failed("SQS: InvalidMessageContents")),
-        (#""Code":"KMS.DisabledException","SenderFault":true"#, .failed("SQS: KMS.DisabledException")),
-        (#""Code":"AccessDenied","SenderFault":true"#, .failed("SQS: AccessDenied")),
+        (#""Code":"KMS.DisabledException","SenderFault":true"#, .forbidden("SQS: KMS.DisabledException")),
+        (#""Code":"AccessDenied","SenderFault":true"#, .forbidden("SQS: AccessDenied")),
         (#""Code":"KmsThrottled","SenderFault":true"#, .throttled("SQS: KmsThrottled")),
     ])
     func whatIsUnknownIsNoRefusal(_ failure: String, _ result: EntryResult) {

@@ -69,6 +69,8 @@ import Testing
             #expect(try await transport.deliver(batch)[0].isUnavailable)
         }
         try await running(try testbed.stream("{route}")) { transport async throws in
+            try await testbed.answer("PutRecords", status: 200, #"{"Records":[{"ErrorCode":"KMSDisabledException"}]}"#)
+            #expect(try await transport.deliver(batch)[0].isPostponed)
             try await testbed.answer("PutRecords", status: 400, denied)
             #expect(try await transport.deliver(batch)[0].isPostponed)
         }
