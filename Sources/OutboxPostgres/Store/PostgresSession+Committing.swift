@@ -6,7 +6,9 @@ extension PostgresSession {
     /// Makes settlements durable; see ``/Outbox/RelaySession/commit(_:)``.
     func store(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
         try await self.receiveAhead()
+        // In the order of the streams' numbers: an administrator who locks several rows in that order cannot end up in a deadlock with this.
         let works = settlements.compactMap(self.work).filter { !$0.steps.isEmpty }
+            .sorted { $0.stream.value < $1.stream.value }
         if works.isEmpty { return [:] }
         guard let refusal = try await self.refusal(of: works) else { return [:] }
         if works.count == 1 { return [works[0].stream: refusal] }
