@@ -49,7 +49,7 @@ extension Message {
     fileprivate var text: String { String(decoding: self.payload, as: UTF8.self) }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct DeliveryTests {
+@Suite(.timeLimit(.minutes(10))) struct DeliveryTests {
     private static func batch(_ messages: [(key: String?, text: String)]) -> MessageBatch {
         MessageBatch(messages.map { NewMessage(to: "lines", key: $0.key, text: $0.text) })
     }
@@ -66,7 +66,7 @@ extension Message {
     @Test func requestsAreFilledAndKeysStayInOrder() async throws {
         let server = try HTTPServer { Self.answers($0) { _ in "ok" } }
         defer { server.stop() }
-        let client = try HTTPClient(HTTPConfiguration())
+        let client = try HTTPClient(.patient)
         let service = LineService(url: server.url, most: 10)
         let keyed = Self.batch((0..<300).map { (key: "k\($0 % 7)", text: "\($0)") })
         let free = Self.batch((0..<100).map { (key: nil, text: "\($0)") })
@@ -93,7 +93,7 @@ extension Message {
             Self.answers(request) { $0 == "a=2" ? "again" : $0 == "b=2" ? "never" : "ok" }
         }
         defer { server.stop() }
-        let client = try HTTPClient(HTTPConfiguration())
+        let client = try HTTPClient(.patient)
         let batch = Self.batch(
             (0..<5).flatMap { [(key: "a", text: "\($0)"), (key: "b", text: "\($0)")] } + [(nil, "refused")])
         let outcomes = try await withClient(client) {
@@ -116,7 +116,7 @@ extension Message {
             return .status(503)
         }
         defer { server.stop() }
-        var configuration = HTTPConfiguration()
+        var configuration = HTTPConfiguration.patient
         configuration.requestsPerHost = 3
         let client = try HTTPClient(configuration)
         let batch = Self.batch((0..<100).map { (key: nil, text: "\($0)") })
@@ -136,7 +136,7 @@ extension Message {
         let latch = Latch()
         let server = try HTTPServer { _ in .held(latch, status: 200) }
         defer { server.stop() }
-        let client = try HTTPClient(HTTPConfiguration())
+        let client = try HTTPClient(.patient)
         let batch = Self.batch((0..<20).map { (key: nil, text: "\($0)") })
         try await withClient(client) {
             let task = Task { try await client.deliver(batch, by: LineService(url: server.url, most: 1)) }
@@ -152,7 +152,7 @@ extension Message {
     @Test func whatComesAfterTheEndIsUnavailable() async throws {
         let server = try HTTPServer { Self.answers($0) { _ in "ok" } }
         defer { server.stop() }
-        let client = try HTTPClient(HTTPConfiguration())
+        let client = try HTTPClient(.patient)
         try await withClient(client) {}
         let outcomes = try await client.deliver(
             Self.batch([(key: nil, text: "late")]), by: LineService(url: server.url, most: 1))

@@ -14,7 +14,7 @@ import Testing
 
 /// What a server's file looks like that uses the outbox beside its own libraries. Nothing in it says of which module a name
 /// is: it compiles only while no name is ambiguous.
-@Suite(.timeLimit(.minutes(1))) struct PublicNamesTests {
+@Suite(.timeLimit(.minutes(5))) struct PublicNamesTests {
     @Test func theNamesOfOthersAreTheirs() {
         let theirs: [Any] = [
             PostgresClient(), PostgresConnection(), PostgresError(), PostgresNotification(), PostgresQuery(),

@@ -78,7 +78,8 @@ import Testing
         return complaints
     }
 
-    @Test(arguments: addresses) func noComplaintRepeatsIt(_ address: String) async {
+    // One address after the other: side by side they have all threads for a minute.
+    @Test(.serialized, arguments: addresses) func noComplaintRepeatsIt(_ address: String) async {
         var random = Lottery(seed: address.utf8.reduce(7) { ($0 &* 31) &+ UInt64($1) })
         for _ in 0..<100 {
             // Seconds in all, in which other tests want the thread.

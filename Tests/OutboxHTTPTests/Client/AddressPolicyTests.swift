@@ -11,7 +11,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite(.timeLimit(.minutes(1))) struct AddressPolicyTests {
+@Suite(.timeLimit(.minutes(5))) struct AddressPolicyTests {
     /// The first and the last of each block, and the neighbours of it that belong to nothing special.
     @Test(arguments: [
         ("8.8.8.8", AddressClass.global), ("1.1.1.1", .global), ("9.255.255.255", .global), ("11.0.0.0", .global),

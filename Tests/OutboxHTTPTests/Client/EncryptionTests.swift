@@ -3,9 +3,9 @@ import OutboxHTTP
 import Testing
 
 /// TLS and HTTP/2, with a server of another library.
-@Suite(.timeLimit(.minutes(3))) struct EncryptionTests {
+@Suite(.timeLimit(.minutes(10))) struct EncryptionTests {
     private static func client(_ change: (inout HTTPConfiguration) -> Void) throws -> HTTPClient {
-        var configuration = HTTPConfiguration()
+        var configuration = HTTPConfiguration.patient
         // The server takes 100 at a time on a connection.
         configuration.requestsPerHost = 100
         change(&configuration)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OutboxHTTP
 
-@Suite(.timeLimit(.minutes(1))) struct HostQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct HostQueueTests {
     /// A request that is not sent when it is its turn does not use the turn up: with a slow rate, all turns could go to those.
     @Test func aTurnThatIsGivenBackIsTheNextOnes() {
         var configuration = HTTPConfiguration()

@@ -2,7 +2,7 @@ import OutboxHTTP
 import OutboxRuntime
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CryptoTests {
+@Suite(.timeLimit(.minutes(5))) struct CryptoTests {
     /// RFC 4231, cases 1, 2 and 6: a key, data and their code.
     @Test(arguments: [
         (
