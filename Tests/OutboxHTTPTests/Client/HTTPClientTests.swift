@@ -87,9 +87,10 @@ import Testing
                 let response = try await client.send(HTTPRequest("POST", server.url))
                 #expect(response.status == 200)
             }
+            // Before they are cancelled one by one, of which each gives its turn to the next.
+            #expect(silent.requests.count <= 2)
             for transfer in stuck { client.cancel(transfer) }
         }
-        #expect(silent.requests.count <= 2)
     }
 
     @Test func whatGoesWrongIsToldApart() async throws {
