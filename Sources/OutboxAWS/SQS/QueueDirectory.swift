@@ -40,12 +40,20 @@ final class QueueDirectory: Sendable {
             addresses[name] = .known(url)
             return false
         }
+        // One first: what is wrong with the service is wrong for all, and none waits for its own time to run out.
+        if let first = names.popFirst() {
+            let address = await self.address(of: first)
+            addresses[first] = address
+            if case .unknown(let outcome) = address, case .unavailable = outcome.kind {
+                for name in names { addresses[name] = address }
+                names = []
+            }
+        }
         await withTaskGroup(of: (String, Address).self) { group in
             for name in names { group.addTask { (name, await self.address(of: name)) } }
             for await (name, address) in group {
                 names.remove(name)
                 addresses[name] = address
-                // What is wrong with the service is wrong for all: none waits for its own time to run out.
                 guard case .unknown(let outcome) = address, case .unavailable = outcome.kind else { continue }
                 for name in names { addresses[name] = address }
                 return group.cancelAll()
