@@ -1,1 +1,1 @@
-../../../Sources/OutboxCLI/JSON/RFC3339.swift
+../../../Sources/OutboxRuntime/Time/RFC3339.swift

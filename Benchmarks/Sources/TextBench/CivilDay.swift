@@ -1,0 +1,1 @@
+../../../Sources/OutboxRuntime/Time/CivilDay.swift
