@@ -65,9 +65,7 @@ public final class KinesisTransport: Transport {
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
         try await self.gatherer.deliver(batch) { batch in
-            try await self.client.deliver(
-                batch, by: self.action, keyOrder: .oneAtATime,
-                find: { names in Dictionary(uniqueKeysWithValues: names.map { ($0, .known($0)) }) })
+            try await self.client.deliver(batch, by: self.action, keyOrder: .oneAtATime)
         }
     }
 

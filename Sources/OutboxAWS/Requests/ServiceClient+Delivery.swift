@@ -10,11 +10,13 @@ extension ServiceClient {
     /// sent alone, to find the message whose fault it is.
     ///
     /// - Parameters:
-    ///   - find: What targets are called in requests; called for those that have messages in the batch.
+    ///   - find: What targets are called in requests; called for those that have messages in the batch. Default: what entries call them.
     ///   - forget: Called with a target that is not there any more.
     func deliver<Action: ServiceAction>(
         _ batch: MessageBatch, by action: Action, keyOrder: BatchSchedule.KeyOrder,
-        find: @Sendable (Set<String>) async throws -> [String: ActionDelivery<Action>.Address],
+        find: @Sendable (Set<String>) async throws -> [String: ActionDelivery<Action>.Address] = { targets in
+            Dictionary(uniqueKeysWithValues: targets.map { ($0, .known($0)) })
+        },
         forget: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> [Outcome] {
         await self.ready()

@@ -51,9 +51,7 @@ public final class SNSTransport: Transport {
     /// - Throws: `CancellationError`.
     public func deliver(_ batch: MessageBatch) async throws -> [Outcome] {
         try await self.gatherer.deliver(batch) { batch in
-            try await self.client.deliver(
-                batch, by: self.action, keyOrder: self.configuration.keyOrder,
-                find: { arns in Dictionary(uniqueKeysWithValues: arns.map { ($0, .known($0)) }) })
+            try await self.client.deliver(batch, by: self.action, keyOrder: self.configuration.keyOrder)
         }
     }
 

@@ -30,12 +30,11 @@ struct BenchSQSCommand: Benchmark {
         return try await self.load.benchmark(Queue(service: service, connections: self.http.connections)).measure(harness)
     }
 
-    private struct Queue: BenchBroker {
+    private struct Queue: HTTPBenchBroker {
         let service: HTTPService
         let connections: Int
 
         var name: String { "SQS" }
-        var referenceName: String { HTTPService.referenceName }
 
         func transport(window: Int) throws -> any Transport {
             let configuration = SQSConfiguration(
@@ -43,12 +42,6 @@ struct BenchSQSCommand: Benchmark {
                 aws: AWSConfiguration(self.service, connections: self.connections))
             return try SQSTransport(configuration, logger: .quiet)
         }
-
-        func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-            try await self.service.reference(messages: messages, size: size)
-        }
-
-        func empty() async throws {}
     }
 }
 
@@ -80,24 +73,17 @@ struct BenchKinesisCommand: Benchmark {
         return try await self.load.benchmark(Stream(service: service, connections: self.http.connections)).measure(harness)
     }
 
-    private struct Stream: BenchBroker {
+    private struct Stream: HTTPBenchBroker {
         let service: HTTPService
         let connections: Int
 
         var name: String { "Kinesis" }
-        var referenceName: String { HTTPService.referenceName }
 
         func transport(window: Int) throws -> any Transport {
             let configuration = KinesisConfiguration(
                 stream: "bench", aws: AWSConfiguration(self.service, connections: self.connections))
             return try KinesisTransport(configuration, logger: .quiet)
         }
-
-        func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-            try await self.service.reference(messages: messages, size: size)
-        }
-
-        func empty() async throws {}
     }
 }
 

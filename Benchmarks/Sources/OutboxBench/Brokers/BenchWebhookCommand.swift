@@ -30,12 +30,11 @@ struct BenchWebhookCommand: Benchmark {
         return try await self.load.benchmark(Receiver(service: service, connections: self.http.connections)).measure(harness)
     }
 
-    private struct Receiver: BenchBroker {
+    private struct Receiver: HTTPBenchBroker {
         let service: HTTPService
         let connections: Int
 
         var name: String { "a webhook" }
-        var referenceName: String { HTTPService.referenceName }
 
         func transport(window: Int) throws -> any Transport {
             var configuration = WebhookConfiguration(address: self.service.url + "/{route|orders}", allowedAddresses: ["127.0.0.1"])
@@ -43,11 +42,5 @@ struct BenchWebhookCommand: Benchmark {
             configuration.signing.keys = [try WebhookKey("whsec_bm90IGEgc2VjcmV0IG9mIGFueWJvZHkgaGVyZQ==")]
             return try WebhookTransport(configuration, logger: .quiet)
         }
-
-        func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-            try await self.service.reference(messages: messages, size: size)
-        }
-
-        func empty() async throws {}
     }
 }

@@ -36,6 +36,22 @@ import Outbox
     static let referenceName = "libcurl in C"
 }
 
+/// A broker that is such a service.
+protocol HTTPBenchBroker: BenchBroker {
+    var service: HTTPService { get }
+}
+
+extension HTTPBenchBroker {
+    var referenceName: String { HTTPService.referenceName }
+
+    func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
+        try await self.service.reference(messages: messages, size: size)
+    }
+
+    /// Nothing is kept.
+    func empty() async throws {}
+}
+
 /// How a service is spoken to by HTTP.
 struct HTTPOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many requests may be under way.", valueName: "count"))
