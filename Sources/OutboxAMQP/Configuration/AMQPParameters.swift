@@ -2,7 +2,7 @@ import Outbox
 import OutboxRuntime
 
 /// The parameters of an address, each of which is taken once.
-struct AMQPParameters {
+struct AMQPParameters: AddressParameters {
     private static let known = [
         "app_id", "auto_delete", "binding_key", "confirm_timeout", "connect_timeout", "connection_name", "content_type",
         "durable", "exchange", "expiration", "frame_size", "heartbeat", "host_order", "initial_delay", "key_order",
@@ -15,21 +15,13 @@ struct AMQPParameters {
     /// What an argument's name begins with, of the exchange or the queue: `exchange.alternate-exchange`, `queue.x-max-length`.
     private static let argumentPrefixes = ["exchange.", "queue."]
 
-    private var values: [String: String] = [:]
+    var values: [String: String] = [:]
 
     init(_ parameters: [BrokerURL.Parameter]) throws(TransportConfigurationError) {
         let known = Self.known + Self.knownWithTLS
         for parameter in parameters {
-            guard known.contains(parameter.name) || Self.isArgument(parameter.name) else {
-                guard let (name, nearest) = Redaction.misspelling(parameter.name, of: known) else {
-                    throw TransportConfigurationError(
-                        "there is a parameter that is not known; known are \(known.joined(separator: ", "))")
-                }
-                throw TransportConfigurationError("there is no parameter “\(name)”; did you mean “\(nearest)”?")
-            }
-            guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
-                throw TransportConfigurationError("the parameter “\(Redaction.shown(parameter.name))” is given twice")
-            }
+            try self.add(
+                parameter.name, parameter.value, known: known, isPattern: Self.isArgument(parameter.name))
         }
     }
 
@@ -51,42 +43,6 @@ struct AMQPParameters {
             arguments[String(name.dropFirst(kind.count + 1))] = argument
         }
         return arguments
-    }
-
-    mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }
-
-    mutating func flag(_ name: String) throws(TransportConfigurationError) -> Bool? {
-        try self.choice(name, ["true": true, "false": false])
-    }
-
-    mutating func choice<Value>(
-        _ name: String, _ choices: [String: Value]
-    ) throws(TransportConfigurationError) -> Value? {
-        guard let text = self.text(name) else { return nil }
-        guard let value = choices[text] else {
-            let names = choices.keys.sorted().joined(separator: ", ")
-            throw TransportConfigurationError("the parameter “\(name)” is one of \(names)")
-        }
-        return value
-    }
-
-    mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
-        guard let text = self.text(name) else { return nil }
-        guard let number = Int(text), range.contains(number) else {
-            let limits =
-                range.upperBound == .max
-                ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
-            throw TransportConfigurationError("the parameter “\(name)” is a whole number, \(limits)")
-        }
-        return number
-    }
-
-    mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
-        guard let text = self.text(name) else { return nil }
-        guard let duration = try? DurationText.duration(text) else {
-            throw TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
-        }
-        return duration
     }
 
     /// Refuses parameters that no setting has used: those of TLS without TLS.

@@ -2,65 +2,19 @@ import Outbox
 import OutboxRuntime
 
 /// The parameters of an address, each of which is taken once.
-struct AWSParameters {
+struct AWSParameters: AddressParameters {
     /// Those that every service has.
     private static let common =
         [
             "region", "endpoint", "profile", "credentials", "connect_timeout", "timeout", "connections", "proxy",
         ] + TLSSettings.Parameter.names
 
-    private var values: [String: String] = [:]
+    var values: [String: String] = [:]
 
     /// - Parameter own: The names of the service's own.
     init(_ parameters: [BrokerURL.Parameter], own: [String]) throws(TransportConfigurationError) {
         let known = own + Self.common
-        for parameter in parameters {
-            guard known.contains(parameter.name) else {
-                guard let (name, nearest) = Redaction.misspelling(parameter.name, of: known) else {
-                    throw TransportConfigurationError(
-                        "there is a parameter that is not known; known are \(known.joined(separator: ", "))")
-                }
-                throw TransportConfigurationError("there is no parameter “\(name)”; did you mean “\(nearest)”?")
-            }
-            guard self.values.updateValue(parameter.value, forKey: parameter.name) == nil else {
-                throw TransportConfigurationError("the parameter “\(Redaction.shown(parameter.name))” is given twice")
-            }
-        }
-    }
-
-    mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }
-
-    mutating func template(_ name: String) throws(TransportConfigurationError) -> MessageTemplate? {
-        guard let text = self.text(name) else { return nil }
-        return try MessageTemplate(text, of: name)
-    }
-
-    mutating func choice<Value>(
-        _ name: String, _ choices: [String: Value]
-    ) throws(TransportConfigurationError) -> Value? {
-        guard let text = self.text(name) else { return nil }
-        guard let value = choices[text] else {
-            throw TransportConfigurationError(
-                "the parameter “\(name)” is one of \(choices.keys.sorted().joined(separator: ", "))")
-        }
-        return value
-    }
-
-    mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
-        guard let text = self.text(name) else { return nil }
-        guard let number = Int(text), range.contains(number) else {
-            throw TransportConfigurationError(
-                "the parameter “\(name)” is a whole number, from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
-    }
-
-    mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
-        guard let text = self.text(name) else { return nil }
-        guard let duration = try? DurationText.duration(text) else {
-            throw TransportConfigurationError("the parameter “\(name)” is a time such as 30s, 500ms or 2m")
-        }
-        return duration
+        for parameter in parameters { try self.add(parameter.name, parameter.value, known: known) }
     }
 
     mutating func encoding() throws(TransportConfigurationError) -> SQSConfiguration.Encoding? {

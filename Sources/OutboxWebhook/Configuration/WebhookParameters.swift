@@ -2,7 +2,7 @@ import Outbox
 import OutboxRuntime
 
 /// The parameters of an address that are the transport's, each of which is taken once; the rest of the query is the receiver's.
-struct WebhookParameters {
+struct WebhookParameters: AddressParameters {
     /// What their names begin with, so that they are never taken for the receiver's.
     static let prefix = "outbox."
 
@@ -18,7 +18,7 @@ struct WebhookParameters {
     /// What the name of a header of every request begins with: `header.X-Tenant`.
     private static let headerPrefix = "header."
 
-    private var values: [String: String] = [:]
+    var values: [String: String] = [:]
     /// What the receiver gets, as it was written.
     private(set) var query = ""
 
@@ -38,25 +38,11 @@ struct WebhookParameters {
                 throw TransportConfigurationError(
                     "a parameter of the transport is \(Self.prefix)NAME=VALUE, percent-encoded in UTF-8")
             }
-            try self.add(String(name.dropFirst(Self.prefix.count)), value)
+            let own = String(name.dropFirst(Self.prefix.count))
+            let isHeader = own.hasPrefix(Self.headerPrefix) && own.utf8.count > Self.headerPrefix.utf8.count
+            try self.add(own, value, known: Self.known, isPattern: isHeader)
         }
         self.query = rest.joined(separator: "&")
-    }
-
-    private mutating func add(_ name: String, _ value: String) throws(TransportConfigurationError) {
-        let isHeader = name.hasPrefix(Self.headerPrefix) && name.utf8.count > Self.headerPrefix.utf8.count
-        guard isHeader || Self.known.contains(name) else {
-            guard let (name, nearest) = Redaction.misspelling(name, of: Self.known) else {
-                let names = Self.known.joined(separator: ", ")
-                throw TransportConfigurationError(
-                    "there is a parameter \(Self.prefix)… that is not known; known are \(names)")
-            }
-            throw TransportConfigurationError(
-                "there is no parameter “\(Self.prefix)\(name)”; did you mean “\(Self.prefix)\(nearest)”?")
-        }
-        guard self.values.updateValue(value, forKey: name) == nil else {
-            throw TransportConfigurationError("the parameter “\(Self.prefix)\(Redaction.shown(name))” is given twice")
-        }
     }
 
     /// The parts between ampersands, but for those within the braces of a template.
@@ -80,18 +66,11 @@ struct WebhookParameters {
 
     // MARK: Values
 
-    mutating func text(_ name: String) -> String? { self.values.removeValue(forKey: name) }
-
     /// Several of a kind, with commas between them.
     mutating func list(_ name: String) -> [String]? {
         self.text(name).map { text in
             text.split { $0 == "," || $0.isWhitespace }.map(String.init)
         }
-    }
-
-    mutating func template(_ name: String) throws(TransportConfigurationError) -> MessageTemplate? {
-        guard let text = self.text(name) else { return nil }
-        return try MessageTemplate(text, of: Self.prefix + name)
     }
 
     /// The headers of every request.
@@ -111,42 +90,11 @@ struct WebhookParameters {
         return headers
     }
 
-    mutating func choice<Value>(
-        _ name: String, _ choices: [String: Value]
-    ) throws(TransportConfigurationError) -> Value? {
-        guard let text = self.text(name) else { return nil }
-        guard let value = choices[text] else {
-            let names = choices.keys.sorted().joined(separator: ", ")
-            throw TransportConfigurationError("the parameter “\(Self.prefix)\(name)” is one of \(names)")
-        }
-        return value
-    }
-
-    mutating func number(_ name: String, _ range: ClosedRange<Int>) throws(TransportConfigurationError) -> Int? {
-        guard let text = self.text(name) else { return nil }
-        guard let number = Int(text), range.contains(number) else {
-            throw TransportConfigurationError(
-                "the parameter “\(Self.prefix)\(name)” is a whole number from \(range.lowerBound) to \(range.upperBound)"
-            )
-        }
-        return number
-    }
-
     mutating func rate(_ name: String) throws(TransportConfigurationError) -> Double? {
         guard let text = self.text(name) else { return nil }
         guard let number = Double(text), number > 0, number <= 1e6 else {
-            throw TransportConfigurationError(
-                "the parameter “\(Self.prefix)\(name)” is a number of requests in a second, such as 10 or 0.5")
+            throw Self.defect(of: name, "is a number of requests in a second, such as 10 or 0.5")
         }
         return number
-    }
-
-    mutating func duration(_ name: String) throws(TransportConfigurationError) -> Duration? {
-        guard let text = self.text(name) else { return nil }
-        guard let duration = try? DurationText.duration(text) else {
-            throw TransportConfigurationError(
-                "the parameter “\(Self.prefix)\(name)” is a time such as 30s, 500ms or 2m")
-        }
-        return duration
     }
 }
