@@ -70,7 +70,7 @@ let package = Package(
             name: "OutboxSQL",
             path: "sql",
             resources: [
-                "session", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment",
+                "session", "fleet", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment",
                 "doctor",
             ]
             .map { .embedInCode($0) },

@@ -18,18 +18,29 @@ package struct Statements: Sendable {
     package var version: Statement
     package var missingPrivileges: Statement
     package var announce: Statement
-    package var join: Statement
-    package var own: Statement
     package var sameLog: Statement
     package var numbers: Statement
     package var idsHaveRisen: Statement
     package var joinByHash: Statement
     package var lockHolders: Statement
-    package var lockOwner: Statement
+
+    // fleet
+    package var join: Statement
+    package var look: Statement
+    package var shareLocks: Statement
+    package var takeLocks: Statement
+    package var keep: Statement
+    package var dropLocks: Statement
+    package var leave: Statement
+    package var endSession: Statement
+    package var awaitLock: Statement
+    package var holdUp: Statement
 
     // doorbell
     package var arm: Statement
     package var release: Statement
+    package var tell: Statement
+    package var lastID: Statement
 
     // log
     package var beginRead: Statement
@@ -59,6 +70,10 @@ package struct Statements: Sendable {
     package var firstSince: Statement
     package var rewind: Statement
     package var streamExists: Statement
+    package var parts: Statement
+    package var split: Statement
+    package var countUnread: Statement
+    package var merge: Statement
 
     // segment
     package var noteSegments: Statement
@@ -98,14 +113,23 @@ package struct Statements: Sendable {
         self.version = statement("version", PackageResources.version_sql)
         self.missingPrivileges = statement("missing_privileges", PackageResources.missing_privileges_sql)
         self.announce = statement("announce", PackageResources.announce_sql)
-        self.join = statement("join", PackageResources.join_sql)
-        self.own = statement("own", PackageResources.own_sql)
         self.sameLog = statement("same_log", PackageResources.same_log_sql)
-        self.lockOwner = statement(nil, PackageResources.lock_owner_sql)
         self.lockHolders = statement(nil, PackageResources.lock_holders_sql)
         self.idsHaveRisen = statement("ids_have_risen", PackageResources.ids_have_risen_sql)
         self.joinByHash = statement("join_by_hash", PackageResources.join_by_hash_sql)
         self.numbers = statement("numbers", PackageResources.numbers_sql)
+        self.join = statement("join", PackageResources.join_sql)
+        self.look = statement("look", PackageResources.look_sql)
+        self.shareLocks = statement(nil, PackageResources.share_locks_sql)
+        self.takeLocks = statement("take_locks", PackageResources.take_locks_sql)
+        self.keep = statement("keep", PackageResources.keep_sql)
+        self.dropLocks = statement("drop_locks", PackageResources.drop_locks_sql)
+        self.leave = statement(nil, PackageResources.leave_sql)
+        self.awaitLock = statement(nil, PackageResources.await_lock_sql)
+        self.holdUp = statement(nil, PackageResources.hold_up_sql)
+        self.endSession = statement(nil, PackageResources.end_session_sql)
+        self.tell = statement("tell", PackageResources.tell_sql)
+        self.lastID = statement("last_id", PackageResources.last_id_sql)
         self.arm = statement("arm", PackageResources.arm_sql)
         self.release = statement("release", PackageResources.release_sql)
         self.beginRead = statement("begin_read", PackageResources.begin_read_sql)
@@ -133,6 +157,10 @@ package struct Statements: Sendable {
         self.holdLog = statement(nil, PackageResources.hold_log_sql)
         self.firstSince = statement(nil, PackageResources.first_since_sql)
         self.rewind = statement(nil, PackageResources.rewind_sql)
+        self.parts = statement(nil, PackageResources.parts_sql)
+        self.split = statement(nil, PackageResources.split_sql)
+        self.countUnread = statement(nil, PackageResources.count_unread_sql)
+        self.merge = statement(nil, PackageResources.merge_sql)
         self.streamExists = statement(nil, PackageResources.stream_exists_sql)
         self.noteSegments = statement(nil, PackageResources.note_segments_sql)
         self.listSegments = statement(nil, PackageResources.list_segments_sql)

@@ -1,6 +1,6 @@
 -- Advisory locks of the outbox that are held by sessions which are no relays, or in a way that relays do not hold them: the session, and
--- what it keeps from working. Any role that can connect can take any advisory lock. The keys are those of own (the highest numbers),
--- join, truncate_segment and, 0, the bell.
+-- what it keeps from working. Any role that can connect can take any advisory lock. The keys are those of streams (positive, and so the
+-- lowest here), of the keeper (-1, the highest), of routes, of join, of truncate_segment and, 0, of the bell.
 SELECT
     format(
         'server process %s%s%s holds %s', held.pid, ' of ' || activity.usename, ' (' || nullif(activity.application_name, '') || ')',
@@ -10,13 +10,17 @@ FROM (
     SELECT
         lock.pid,
         CASE
-            WHEN lock.objid::bigint >= 3221225471 AND NOT is_relay
-                THEN 'the lock by which one relay works, and is none: nothing is delivered'
+            WHEN lock.objid::bigint BETWEEN 1 AND 2147483647 AND NOT is_relay
+                THEN format('the lock of stream %s, and is no relay: nothing of the stream is delivered', lock.objid)
+            WHEN lock.objid::bigint = 4294967295 AND NOT is_relay
+                THEN 'the lock of the relay that takes the doorbell, and is no relay: relays never sleep'
+            WHEN lock.objid::bigint BETWEEN 3221225471 AND 4294967294 AND lock.mode = 'ExclusiveLock'
+                THEN 'a lock by which relays say what they have routes for, for itself: they do not share those streams'
             WHEN lock.objid::bigint BETWEEN 2684354559 AND 3221225470 AND lock.mode = 'ExclusiveLock'
                 OR lock.objid = 2147483649 AND lock.mode = 'ExclusiveLock'
                 THEN 'the lock by which relays are counted, for itself: status does not see them'
             WHEN lock.objid = 0 AND lock.mode = 'ExclusiveLock' AND NOT is_relay
-                THEN 'the doorbell, and is no relay: each commit of a producer notifies, and a relay never sleeps'
+                THEN 'the doorbell, and is no relay: each commit of a producer notifies, and relays never sleep'
             WHEN lock.objid = 2147483648 AND activity.xact_start < clock_timestamp() - interval '1 minute'
                 THEN 'the lock by which segments are emptied, for longer than that takes: none is emptied'
             WHEN lock.objid = 0 AND lock.mode = 'ShareLock' AND activity.xact_start < clock_timestamp() - interval '1 minute'

@@ -38,6 +38,9 @@ package struct ParkedMessages: Sendable {
     /// Those that must not be read from `deferred`.
     package var ids: [Int64] { self.entries.keys.sorted() }
 
+    /// Whether there are none, nor outcomes that are not durable.
+    package var isEmpty: Bool { self.entries.isEmpty }
+
     /// Whether a handler is still working on one of them.
     package var isRunning: Bool { self.entries.values.contains { !$0.hasEnded } }
 

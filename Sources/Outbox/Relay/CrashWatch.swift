@@ -43,29 +43,56 @@ package struct CrashWatch: Sendable {
 
     /// - Parameters:
     ///   - starts: What the store knows of the streams.
-    ///   - isResumed: Whether this process has delivered before, so that it was no crash that ended its last session.
+    ///   - resumed: The streams that this process has delivered before, so that it was no crash that ended its last session.
     ///   - pageCount: How many messages of each stream are delivered one at a time, if any are.
-    package init(_ starts: [StreamID: StreamStart], isResumed: Bool, pageCount: Int) {
-        self.streams = starts.mapValues { Stream($0, isResumed: isResumed) }
+    package init(_ starts: [StreamID: StreamStart], resumed: Set<StreamID>, pageCount: Int) {
+        self.streams = [:]
         self.pageCount = pageCount
-        let counts = starts.values.map { $0.count + (isResumed ? 0 : 1) }
-        self.isCareful = counts.contains { $0 >= Self.carefulStart }
+        self.isCareful = false
         self.remaining = pageCount * starts.count
+        for (id, start) in starts {
+            let isResumed = resumed.contains(id)
+            self.streams[id] = Stream(start, isResumed: isResumed)
+            if Self.isSuspicious(start, isResumed: isResumed) { self.isCareful = true }
+        }
+    }
+
+    /// Whether so many processes have ended before they had finished anything that messages are to be delivered one at a time.
+    ///
+    /// - Parameters:
+    ///   - start: What the store knows of a stream.
+    ///   - isResumed: Whether this process has delivered it before.
+    package static func isSuspicious(_ start: StreamStart, isResumed: Bool) -> Bool {
+        start.count + (isResumed ? 0 : 1) >= Self.carefulStart
     }
 
     /// Whether as many messages were delivered alone as may have been on their way at the last crash.
     package var hasSeenEnough: Bool { self.remaining <= 0 }
 
-    /// A stream has come.
+    /// A stream has come. Where it is suspicious, one message at a time is delivered from now on, of all streams: nothing may be on its
+    /// way then.
     ///
     /// - Parameters:
     ///   - start: What the store knows of it.
     ///   - isResumed: Whether this process has delivered it before.
-    /// - Returns: Whether it can be delivered as the others are; false: only by a session that begins to deliver one message at a time.
-    package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool) -> Bool {
+    package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool) {
         self.streams[stream] = Stream(start, isResumed: isResumed)
-        if self.isCareful { self.remaining += self.pageCount }
-        return self.isCareful || start.count < Self.carefulStart
+        if self.isCareful {
+            self.remaining += self.pageCount
+        } else if Self.isSuspicious(start, isResumed: isResumed) {
+            self.isCareful = true
+            self.remaining = self.pageCount * self.streams.count
+        }
+    }
+
+    /// A stream is given up with everything finished.
+    ///
+    /// - Returns: What is to be stored; nil: nothing.
+    package mutating func finish(_ stream: StreamID) -> StreamStart? {
+        guard let known = self.streams[stream], known.stored != StreamStart() else { return nil }
+        self.streams[stream]?.stored = StreamStart()
+        self.streams[stream]?.first = nil
+        return StreamStart()
     }
 
     /// A stream is gone.

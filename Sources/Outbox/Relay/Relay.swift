@@ -19,8 +19,8 @@ import Foundation
 /// ```
 ///
 /// A message is delivered at least once: again only if the relay ended without committing that it had been. Messages
-/// with one key are delivered in the order of their commits. Of several relays for one outbox and subscription one
-/// works, and the others take over when it is gone.
+/// with one key are delivered in the order of their commits. Several relays for one outbox and subscription share its streams, as
+/// many each, and take over those of one that is gone.
 public final class Relay: Service {
     private let store: any RelayStore
     private let routes: RelayRoutes
@@ -116,7 +116,7 @@ public final class Relay: Service {
             base: self.settings.reconnect.initialDelay, cap: self.settings.reconnect.maximumDelay)
         var random = SystemRandomNumberGenerator()
         var failures = 0
-        var isResumed = false
+        let history = StreamHistory()
         /// Whether a session was opened before: with what it was opened, another one can be.
         var hasWorked = false
         /// Whether nothing is delivered before a commit has been made: the last session made none.
@@ -125,11 +125,8 @@ public final class Relay: Service {
             let progress = Progress()
             let began = clock.now
             do {
-                defer {
-                    isResumed = isResumed || progress.hasBegun
-                    hasWorked = hasWorked || progress.hasOpened
-                }
-                try await self.runSession(progress, isResumed: isResumed, mustTry: mustTry)
+                defer { hasWorked = hasWorked || progress.hasOpened }
+                try await self.runSession(progress, history, mustTry: mustTry)
             } catch let error as RelayError
                 where !Task.isCancelled && Self.triesAgain(after: error, hasWorked: hasWorked)
             {
@@ -162,13 +159,13 @@ public final class Relay: Service {
     }
 
     /// Runs one session until it breaks or the relay is asked to end.
-    private func runSession(_ progress: Progress, isResumed: Bool, mustTry: Bool) async throws {
+    private func runSession(_ progress: Progress, _ history: StreamHistory, mustTry: Bool) async throws {
         guard let session = try await self.openSession() else { return }
         progress.opened()
         do {
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
-                    try await self.own(session, progress, isResumed: isResumed, mustTry: mustTry)
+                    try await self.join(session, progress, history, mustTry: mustTry)
                     return true
                 }
                 group.addTask {
@@ -216,32 +213,28 @@ public final class Relay: Service {
         await session.close()
     }
 
-    private func own(
-        _ session: isolated any RelaySession, _ progress: Progress, isResumed: Bool, mustTry: Bool
+    /// Joins the relays of the subscription, and delivers what is this one's.
+    private func join(
+        _ session: isolated any RelaySession, _ progress: Progress, _ history: StreamHistory, mustTry: Bool
     ) async throws {
-        var isStandby = false
-        while try await !session.acquire() {
-            if self.control.isStopping { return }
-            if !isStandby {
-                isStandby = true
-                self.logger.info("Another relay owns the outbox; waiting to take over")
-                self.hub.emit(.standby)
-            }
-            try await self.pause(self.settings.standbyInterval)
-            if self.control.isStopping { return }
-        }
         let streams = try await session.attach(
-            self.routes.destinations, andOthers: self.routes.others != nil)
-        self.logger.info("Delivering", metadata: [LogKey.streams: "\(streams.count)"])
-        self.hub.emit(.started)
-        progress.begun()
-
-        try await self.deliver(session, streams, progress, isResumed: isResumed, mustTry: mustTry)
+            self.routes.destinations, andOthers: self.routes.others != nil,
+            lookingEvery: self.settings.standbyInterval)
+        // Others have them all: there would be one for each destination otherwise.
+        let isStandby = streams.isEmpty && !self.routes.destinations.isEmpty
+        if isStandby {
+            self.logger.info("Other relays have all streams; waiting to take over")
+        } else {
+            self.logger.info("Delivering", metadata: [LogKey.streams: "\(streams.count)"])
+        }
+        self.hub.emit(isStandby ? .standby : .started)
+        try await self.deliver(session, streams, progress, history, isStarted: !isStandby, mustTry: mustTry)
     }
 
     /// Runs the loop, with the workers of its streams beside it.
     private func deliver(
-        _ session: any RelaySession, _ streams: [AttachedStream], _ progress: Progress, isResumed: Bool, mustTry: Bool
+        _ session: any RelaySession, _ streams: [AttachedStream], _ progress: Progress, _ history: StreamHistory,
+        isStarted: Bool, mustTry: Bool
     ) async throws {
         let workers = DeliveryWorkers()
         try await withThrowingDiscardingTaskGroup { group in
@@ -251,19 +244,21 @@ public final class Relay: Service {
                 // The outcomes of deliveries in flight cannot be stored any more.
                 group.cancelAll()
             }
-            try await self.runLoop(on: session, streams, workers, progress, isResumed: isResumed, mustTry: mustTry)
+            try await self.runLoop(
+                on: session, streams, workers, progress, history, isStarted: isStarted, mustTry: mustTry)
         }
     }
 
     /// Runs the loop on the session's executor.
     private func runLoop(
         on session: isolated any RelaySession, _ streams: [AttachedStream], _ workers: DeliveryWorkers,
-        _ progress: Progress, isResumed: Bool, mustTry: Bool
+        _ progress: Progress, _ history: StreamHistory, isStarted: Bool, mustTry: Bool
     ) async throws {
         var loop = RelayLoop(
             session: session, streams: streams, routes: self.routes, settings: self.settings,
-            isResumed: isResumed, mustTry: mustTry, workers: workers, control: self.control, progress: progress,
+            history: history, mustTry: mustTry, workers: workers, control: self.control, progress: progress,
             events: self.hub, logger: self.logger)
+        loop.isStarted = isStarted
         try await loop.run()
     }
 
@@ -280,7 +275,6 @@ public final class Relay: Service {
 
 /// What a session has achieved.
 final class Progress: Sendable {
-    private let begins = Atomic(false)
     private let commits = Atomic(false)
     private let opens = Atomic(false)
 
@@ -288,11 +282,6 @@ final class Progress: Sendable {
     var hasOpened: Bool { self.opens.load(ordering: .relaxed) }
 
     func opened() { self.opens.store(true, ordering: .relaxed) }
-
-    /// Whether it owned the outbox and began to deliver.
-    var hasBegun: Bool { self.begins.load(ordering: .relaxed) }
-
-    func begun() { self.begins.store(true, ordering: .relaxed) }
 
     /// Whether something was committed.
     var hasCommitted: Bool { self.commits.load(ordering: .relaxed) }

@@ -1,11 +1,14 @@
 import Logging
 import OutboxRuntime
+import Synchronization
 
 /// Streams that come and go while the loop runs.
 ///
 /// A stream that goes is not committed any more: its messages that are on their way are dropped, and come again with the stream that is
 /// there for them then. Handlers finish the calls that they are in. Until they have, nothing is read of another stream of the same
 /// destination, so that messages of a key are not delivered by both at the same time.
+///
+/// One that another relay is to have is finished first, so that nothing of it comes again.
 extension RelayLoop {
     /// Delivers a stream from now on.
     mutating func add(_ stream: AttachedStream) {
@@ -29,24 +32,95 @@ extension RelayLoop {
     }
 
     /// The session has got a stream.
+    mutating func attach(_ stream: AttachedStream, now: ContinuousClock.Instant) {
+        let isResumed = self.history.ids.contains(stream.id)
+        if !self.crashWatch.isCareful, CrashWatch.isSuspicious(stream.start, isResumed: isResumed) {
+            self.suspicious = (
+                (self.suspicious?.streams ?? []) + [stream],
+                self.suspicious?.deadline ?? now + self.settings.shutdownDeadline
+            )
+            return
+        }
+        self.crashWatch.add(stream.id, stream.start, isResumed: isResumed)
+        self.add(stream)
+        self.logger.info("A stream has come", metadata: [LogKey.destination: "\(stream.destination)"])
+        if self.isStarted { return }
+        self.isStarted = true
+        self.events.emit(.started)
+    }
+
+    /// Takes suspicious streams in as soon as nothing is on its way that could be what ends the process.
     ///
-    /// - Throws: Where it is to be delivered with care, which a session begins with.
-    mutating func attach(_ stream: AttachedStream) throws {
-        let isResumed = self.history.contains(stream.id)
-        guard self.crashWatch.add(stream.id, stream.start, isResumed: isResumed) else {
+    /// - Returns: Until when that may take; nil: there are none.
+    /// - Throws: Where a handler takes longer. It is cancelled with the session, and the next one begins with care.
+    mutating func beginCare(now: ContinuousClock.Instant) throws -> ContinuousClock.Instant? {
+        guard let (streams, deadline) = self.suspicious else { return nil }
+        if self.streams.values.contains(where: { $0.isDelivering || $0.parked.isRunning }) || !self.leaving.isEmpty {
+            if now < deadline { return deadline }
             throw RelayError(
                 .logChanged,
                 """
-                Several processes have ended before they had delivered anything of a stream of \(stream.destination.name) that has \
-                come: a new session begins with one message at a time.
+                Several processes have ended before they had delivered anything of a stream of \(streams[0].destination.name) that has \
+                come, and handlers of others have not ended in time: a new session cancels them.
                 """)
         }
-        self.add(stream)
-        self.logger.info("A stream has come", metadata: [LogKey.destination: "\(stream.destination)"])
+        self.suspicious = nil
+        for stream in streams {
+            self.crashWatch.add(stream.id, stream.start, isResumed: self.history.ids.contains(stream.id))
+        }
+        self.tellOfCare()
+        for stream in streams { self.attach(stream, now: now) }
+        return now
+    }
+
+    // MARK: - Handing over
+
+    /// How long a stream that another relay is to have may take to be finished. Nothing of it is read meanwhile.
+    static let longestHandover = Duration.seconds(5)
+
+    /// Releases the streams that are for other relays and are finished.
+    ///
+    /// - Returns: Until when the rest may take; nil: there is none.
+    mutating func handOver(now: ContinuousClock.Instant) async throws -> ContinuousClock.Instant? {
+        if self.handovers.isEmpty { return nil }
+        var finished: [StreamDelivery] = []
+        for (id, deadline) in self.handovers {
+            if let stream = self.streams[id], stream.isFinished, !self.waiting.contains(where: { $0.stream == id }) {
+                finished.append(stream)
+            } else if now >= deadline || self.streams[id] == nil {
+                // A handler takes long, or the destination is down. Meanwhile nothing would be delivered.
+                self.handovers[id] = nil
+            }
+        }
+        for stream in finished {
+            stream.start = self.crashWatch.finish(stream.id)
+        }
+        if finished.contains(where: { $0.start != nil }) { try await self.commit() }
+        finished.removeAll { !$0.isFinished }
+        if !finished.isEmpty {
+            try await self.session.release(finished.map(\.id))
+            for stream in finished { self.gave(stream) }
+        }
+        return self.handovers.values.min()
+    }
+
+    private mutating func gave(_ stream: StreamDelivery) {
+        self.handovers[stream.id] = nil
+        self.streams[stream.id] = nil
+        stream.leave()
+        self.workers.remove(stream.dispatcher)
+        self.calls.forget(stream.id)
+        self.crashWatch.remove(stream.id)
+        self.history.remove(stream.id)
+        self.logger.info(
+            "A stream is handed over to another relay", metadata: [LogKey.destination: "\(stream.destination)"])
     }
 
     /// The session has lost a stream.
     mutating func detach(_ id: StreamID, now: ContinuousClock.Instant) {
+        self.suspicious?.streams.removeAll { $0.id == id }
+        if self.suspicious?.streams.isEmpty == true { self.suspicious = nil }
+        self.handovers[id] = nil
         guard let stream = self.streams.removeValue(forKey: id) else { return }
         stream.leave()
         self.calls.forget(id)
@@ -62,10 +136,13 @@ extension RelayLoop {
     ///
     /// - Returns: Until when the rest may take; nil: there is none.
     /// - Throws: Where a handler takes longer. It is cancelled with the session.
-    mutating func dismissLeft(now: ContinuousClock.Instant) throws -> ContinuousClock.Instant? {
+    mutating func dismissLeft(now: ContinuousClock.Instant) async throws -> ContinuousClock.Instant? {
         if self.leaving.isEmpty { return nil }
-        for (stream, _) in self.leaving where stream.hasLeft { self.workers.remove(stream.dispatcher) }
+        let left = self.leaving.lazy.map(\.stream).filter(\.hasLeft)
+        for stream in left { self.workers.remove(stream.dispatcher) }
+        let ids = left.map(\.id)
         self.leaving.removeAll { $0.stream.hasLeft }
+        if !ids.isEmpty { try await self.session.release(Array(ids)) }
         if let late = self.leaving.first(where: { $0.deadline <= now }) {
             throw RelayError(
                 .logChanged,
@@ -82,24 +159,24 @@ extension RelayLoop {
     }
 }
 
-/// Which streams a process has delivered, and how many there were in this session.
-struct StreamHistory {
-    /// Whether it has delivered in a session before, which streams are not known.
-    let isResumed: Bool
-    private var ids: Set<StreamID> = []
-    private var count = 0
+/// Which streams a process has delivered, and how many its sessions have had.
+final class StreamHistory: Sendable {
+    private let state = Mutex<(ids: Set<StreamID>, count: Int)>(([], 0))
 
-    init(isResumed: Bool) { self.isResumed = isResumed }
-
-    /// Whether this process has delivered a stream before.
-    func contains(_ id: StreamID) -> Bool { self.isResumed || self.ids.contains(id) }
+    /// The streams that this process has begun to deliver and has not handed over.
+    var ids: Set<StreamID> { self.state.withLock(\.ids) }
 
     /// A stream is delivered from now on.
     ///
     /// - Returns: The number of its first page, with room for more pages than it will have.
-    mutating func add(_ id: StreamID) -> Int {
-        self.ids.insert(id)
-        self.count += 1
-        return self.count << 32
+    func add(_ id: StreamID) -> Int {
+        self.state.withLock { state in
+            state.ids.insert(id)
+            state.count += 1
+            return state.count << 32
+        }
     }
+
+    /// Another relay may deliver a stream before this one has it again.
+    func remove(_ id: StreamID) { self.state.withLock { _ = $0.ids.remove(id) } }
 }

@@ -21,8 +21,15 @@ struct RelayLoop: ~Copyable {
     var streams: [StreamID: StreamDelivery] = [:]
     /// Streams that are not the session's any more, while handlers are still being called; and until when that may last.
     var leaving: [(stream: StreamDelivery, deadline: ContinuousClock.Instant)] = []
-    /// The streams that this process has delivered, or all, and how many there were.
-    var history: StreamHistory
+    /// Streams that are for other relays, and until when they may take to be finished.
+    var handovers: [StreamID: ContinuousClock.Instant] = [:]
+    /// Streams that have come and are to be delivered one message at a time, from when nothing is on its way; and until when that
+    /// may take.
+    var suspicious: (streams: [AttachedStream], deadline: ContinuousClock.Instant)?
+    /// Whether it has been told that the relay delivers.
+    var isStarted = false
+    /// The streams that this process has delivered, and how many there were.
+    let history: StreamHistory
     var schedule: CommitSchedule
     var crashWatch: CrashWatch
     var mustTry: Bool
@@ -32,12 +39,12 @@ struct RelayLoop: ~Copyable {
     var waiting = Deque<any MessagePage>()
 
     /// - Parameters:
-    ///   - isResumed: Whether this process has delivered in a session before.
+    ///   - history: The streams that this process has delivered in sessions before.
     ///   - mustTry: Whether a commit is to be made before anything is delivered: the last session could make none.
     ///   - workers: Runs the streams' dispatchers.
     init(
         session: any RelaySession, streams: [AttachedStream], routes: RelayRoutes, settings: RelaySettings.Resolved,
-        isResumed: Bool, mustTry: Bool, workers: DeliveryWorkers, control: RelayControl, progress: Progress,
+        history: StreamHistory, mustTry: Bool, workers: DeliveryWorkers, control: RelayControl, progress: Progress,
         events: RelayEventHub, logger: Logger
     ) {
         self.session = session
@@ -49,21 +56,23 @@ struct RelayLoop: ~Copyable {
         self.routes = routes
         self.workers = workers
         self.events = events
-        self.history = StreamHistory(isResumed: isResumed)
+        self.history = history
         self.schedule = CommitSchedule(
             interval: settings.commit.interval, messages: settings.commit.messages,
             maximumDelay: settings.commit.maximumDelay)
         self.crashWatch = CrashWatch(
             Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
-            isResumed: isResumed,
+            resumed: history.ids,
             pageCount: settings.page.messages)
         self.calls = WatchedCalls { session.wake() }
         self.finished = FinishedWork()
         for stream in streams { self.add(stream) }
-        if self.crashWatch.isCareful {
-            logger.warning(
-                "Several processes have ended before they had delivered anything: one message at a time is delivered")
-        }
+        if self.crashWatch.isCareful { self.tellOfCare() }
+    }
+
+    func tellOfCare() {
+        self.logger.warning(
+            "Several processes have ended before they had delivered anything: one message at a time is delivered")
     }
 
     /// Works until the relay is asked to end and everything begun is settled, or the time for that is over.
@@ -73,7 +82,7 @@ struct RelayLoop: ~Copyable {
         while true {
             self.collect()
             let now = self.clock.now
-            let leaveBy = try self.dismissLeft(now: now)
+            let leaveBy = try await self.dismissLeft(now: now)
             let deadline = self.control.drainDeadline(now: now, allowed: self.settings.shutdownDeadline)
             if deadline != nil { self.abandon() }
             if let deadline, now >= deadline || !self.isWorking {
@@ -82,9 +91,11 @@ struct RelayLoop: ~Copyable {
                 return
             }
             let commitAt = try await self.commitIfDue(now: now)
+            let handOverBy = deadline == nil ? try await self.handOver(now: now) : nil
+            let careBy = deadline == nil ? try self.beginCare(now: now) : nil
             let aloneAt = deadline == nil ? try await self.deliverAlone() : nil
             var agenda = self.agenda(now: now, isEnding: deadline != nil)
-            for instant in [commitAt, aloneAt, deadline, leaveBy] { agenda.add(instant) }
+            for instant in [commitAt, aloneAt, deadline, leaveBy, handOverBy, careBy] { agenda.add(instant) }
             // The relay stops being careful when nothing is left to deliver alone, which it has to find out.
             let isLooking = self.crashWatch.isCareful && !agenda.requests.isEmpty && !agenda.isUnsettled
             if isLooking { agenda.add(now + Self.look) }
@@ -129,6 +140,7 @@ struct RelayLoop: ~Copyable {
             agenda.add(stream.dispatcher.observer.tell(now: now))
             // While it is careful, the relay reads nothing of a stream before the current delivery is finished.
             if isEnding || isCareful && stream.isDelivering { continue }
+            if self.suspicious != nil || self.handovers.index(forKey: id) != nil { continue }
             // Messages that handlers are still called with come again: the order of their keys begins when those calls have ended.
             if !left.isEmpty, left.contains(stream.destination) { continue }
             agenda.add(stream.waitingDue)
@@ -159,6 +171,7 @@ struct RelayLoop: ~Copyable {
                     : "That the relay ended in good order could not be stored; the next one takes that for a crash",
                 metadata: [LogKey.destination: "\(stream.destination)"])
         }
+        await self.session.leave()
     }
 
     // MARK: - Reading
@@ -166,7 +179,10 @@ struct RelayLoop: ~Copyable {
     mutating func take(_ result: ReadResult) async throws {
         let now = self.clock.now
         for id in result.detached { self.detach(id, now: now) }
-        for stream in result.attached { try self.attach(stream) }
+        for stream in result.attached { self.attach(stream, now: now) }
+        for id in result.surplus where self.streams.index(forKey: id) != nil && self.handovers.index(forKey: id) == nil {
+            self.handovers[id] = now + min(Self.longestHandover, self.settings.shutdownDeadline)
+        }
         // A stream that is not among these was not looked at: it is asked for again.
         for (id, due) in result.nextDue { self.streams[id]?.deferredDue = due.map { now + $0 } }
         if self.crashWatch.isCareful {

@@ -131,6 +131,11 @@ final class StreamDelivery {
     /// Whether no handler is being called any more, after ``leave()``.
     var hasLeft: Bool { self.dispatcher.hasEnded && !self.parked.isRunning }
 
+    /// Whether nothing of it is on its way, and all that was done is committed.
+    var isFinished: Bool {
+        self.ledger.isEmpty && self.parked.isEmpty && self.refused == nil && self.start == nil && self.beginning.isEmpty
+    }
+
     /// Whether a handler is being called with something that holds up the cursor.
     var isDelivering: Bool { self.ledger.isUnsettled && !self.dispatcher.isOpen }
 

@@ -19,23 +19,28 @@ public protocol RelayStore: Sendable {
 ///
 /// What its methods throw is a ``RelayError``, as from ``RelayStore/openSession(subscription:logger:)``.
 public protocol RelaySession: Actor {
-    /// Tries to become the one session that owns the subscription's streams, without waiting.
+    /// Joins the relays of the subscription, finds the destinations' streams, and creates those that do not exist, at the beginning of the log.
     ///
-    /// Ownership ends with the session. Only the owner's ``read(_:until:)`` and ``commit(_:)`` work.
+    /// Relays share the streams for which they have routes, as many each, without waiting for each other: a session takes what no other
+    /// one has and is its share, which may be nothing. Ownership ends with the session, or with ``release(_:)``. Only a stream's owner can
+    /// read it and commit what was read.
     ///
-    /// - Returns: Whether this session is the owner now.
-    func acquire() async throws -> Bool
-
-    /// Finds the destinations' streams, and creates those that do not exist, at the beginning of the log.
-    ///
-    /// Called once, after ``acquire()`` has returned true. From then on ``read(_:until:)`` tells of streams that come and go: a stream that
-    /// is changed by others so that it is not read as before, such as by being split, goes, and comes again.
+    /// Called once. From then on ``read(_:until:)`` tells of streams that come and go: when other relays join and leave, and when
+    /// a stream is changed by others so that it is not read as before, such as by being split, by which it goes, and comes again.
     ///
     /// - Parameters:
     ///   - destinations: Those that the relay has a route for.
     ///   - andOthers: Whether to attach the streams of all other destinations that there are messages for too, also of those that come
     ///     later.
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream]
+    ///   - interval: How often to look what other relays have and leave, while there are any.
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream]
+
+    /// Gives up streams: those that a read has called surplus, with nothing of them on its way and everything committed; and those that it
+    /// has called detached, when no handler is called with their messages any more. Others may take them from now on, and this
+    /// session too.
+    func release(_ streams: [StreamID]) async throws
 
     /// Returns the next pages as soon as there is one, or else when the session is woken or the deadline has come.
     ///
@@ -70,6 +75,9 @@ public protocol RelaySession: Actor {
     /// Makes the current or the next ``read(_:until:)`` return without waiting. From any thread.
     nonisolated func wake()
 
+    /// Gives up all streams, and tells other relays so. Nothing is read or committed after it.
+    func leave() async
+
     /// Gives up ownership and closes the session.
     func close() async
 }
@@ -77,8 +85,11 @@ public protocol RelaySession: Actor {
 extension RelaySession {
     /// Attaches the streams of some destinations, and of no others.
     package func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        try await self.attach(destinations, andOthers: false)
+        try await self.attach(destinations, andOthers: false, lookingEvery: .seconds(1))
     }
+
+    /// Does nothing: other relays of such a store find out by themselves.
+    public func leave() async {}
 
     /// Does nothing: such a store shows no activity.
     public func note(_ activity: [StreamID: StreamActivity]) {}
@@ -148,9 +159,12 @@ public struct ReadResult: Sendable {
     package var pages: [any MessagePage]
     /// Streams that the session has got, to be read from now on. None of them has a page in the same result.
     package var attached: [AttachedStream]
-    /// Streams that the session has lost. What was read of them and is not committed is dropped; a later result may attach a stream of
-    /// the same number again, which is read from its stored cursor.
+    /// Streams that the session has lost. What was read of them and is not committed is dropped. After ``RelaySession/release(_:)`` a later
+    /// result may attach a stream of the same number again, which is read from its stored cursor.
     package var detached: [StreamID]
+    /// Streams that are for other relays. The relay reads nothing more of them, finishes what it has begun, commits and releases them; one
+    /// that it cannot finish soon it keeps, and is told of it again later.
+    package var surplus: [StreamID]
     /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
     /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     package var nextDue: [StreamID: Duration?]
@@ -170,9 +184,10 @@ public struct ReadResult: Sendable {
     ///   - lookedAtEverything: Whether everything that was asked for was looked at, and there is nothing.
     ///   - attached: Streams that the session has got.
     ///   - detached: Streams that the session has lost.
+    ///   - surplus: Streams that are for other relays.
     public init(
         pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false,
-        lookedAtEverything: Bool = false, attached: [AttachedStream] = [], detached: [StreamID] = []
+        lookedAtEverything: Bool = false, attached: [AttachedStream] = [], detached: [StreamID] = [], surplus: [StreamID] = []
     ) {
         self.pages = pages
         self.attached = attached
@@ -180,5 +195,6 @@ public struct ReadResult: Sendable {
         self.nextDue = nextDue
         self.deferredChanged = deferredChanged
         self.lookedAtEverything = lookedAtEverything
+        self.surplus = surplus
     }
 }

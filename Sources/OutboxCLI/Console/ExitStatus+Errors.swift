@@ -20,7 +20,7 @@ extension ExitStatus {
         .privilege: .noPermission,
         .schemaMissing: .wrongSchema, .schemaOccupied: .wrongSchema, .schemaUnversioned: .wrongSchema,
         .schemaTooOld: .wrongSchema, .schemaTooNew: .wrongSchema, .drift: .wrongSchema,
-        .streamMissing: .failure,
+        .streamMissing: .failure, .streamParts: .failure, .streamBusy: .unavailable, .streamUnread: .failure,
     ]
 
     /// For errors of the client without a condition of the server, and for those whose condition is in no table.

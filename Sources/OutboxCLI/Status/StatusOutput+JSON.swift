@@ -42,11 +42,9 @@ extension StatusOutput {
             json.endObject()
         }
         json.endArray()
-        json.name("relay")
-        if let relay = status.relay { self.write(relay, &json) } else { json.null() }
-        json.name("standbys")
+        json.name("relays")
         json.beginArray()
-        for relay in status.relays where !relay.isOwner { self.write(relay, &json) }
+        for relay in status.relays { self.write(relay, &json) }
         json.endArray()
         json.endObject()
         return json.print()
@@ -70,6 +68,8 @@ extension StatusOutput {
         json.integer(stream.slots.lowerBound)
         json.integer(stream.slots.upperBound)
         json.endArray()
+        json.name("relay")
+        if let owner = stream.owner { json.integer(Int(owner)) } else { json.null() }
         json.name("position")
         json.integer(Int(stream.position))
         json.count("lag", stream.lag, exact: "lag_exact")

@@ -31,7 +31,7 @@ enum StatusOutput {
     }
 
     private static func relays(_ status: OutboxStatus, _ terminal: Terminal) -> [String] {
-        let working = status.relay == nil ? [terminal.styled("no relay is working", .yellow)] : []
+        let working = !status.relays.contains(where: \.isOwner) ? [terminal.styled("no relay is working", .yellow)] : []
         return working
             + status.relays.map { relay in
                 let name = relay.applicationName.map { " (\($0.plain(40)))" } ?? ""
@@ -41,7 +41,9 @@ enum StatusOutput {
                 }
                 let state = !relay.isOwner ? "stands by" : relay.isAsleep ? "asleep until notified" : "awake"
                 let kind = relay.isOwner ? "relay" : "standby"
-                return "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? ""), \(state)"
+                let share = relay.isOwner && relay.streamCount < status.streams.count
+                    ? ", \(relay.streamCount) of \(status.streams.count) streams" : ""
+                return "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)"
             }
     }
 

@@ -9,7 +9,9 @@ struct StreamListCommand: AsyncParsableCommand {
         commandName: "list",
         abstract: "List the streams of a subscription and how far they are.",
         discussion: """
-            POSITION is the highest id that was handled; WAITING is what has not been, late messages included.
+            POSITION is the highest id that was handled; WAITING is what has not been, late messages included. RELAY is the \
+            server process of the relay that delivers the stream. Of a destination that is split each stream has some of the \
+            slots from 0 to 1023.
 
             EXAMPLES:
               outbox stream list
@@ -37,12 +39,12 @@ struct StreamListCommand: AsyncParsableCommand {
         }
         var table = Table(
             ("DESTINATION", .left), ("POSITION", .right), ("WAITING", .right), ("OLDEST", .right), ("DEFERRED", .right),
-            ("DEAD", .right), ("STATE", .left))
+            ("DEAD", .right), ("RELAY", .right), ("STATE", .left))
         for stream in streams {
             table.add(
                 StatusOutput.name(stream), String(stream.position), stream.lag.description,
                 stream.lagTime?.short ?? "-",
-                stream.deferred.description, stream.dead.description,
+                stream.deferred.description, stream.dead.description, stream.owner.map(String.init) ?? "-",
                 stream.pausedAt.map { "paused since \(RFC3339.text($0))" } ?? "open")
         }
         table.print()

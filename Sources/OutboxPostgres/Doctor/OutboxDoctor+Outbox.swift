@@ -152,7 +152,8 @@ extension OutboxDoctor {
         func warn(_ seen: String, _ advice: String, _ remedy: DoctorFinding.Remedy? = nil) {
             findings.append(DoctorFinding("relay", .warning, seen, advice: advice, remedy: remedy))
         }
-        if status.relay == nil {
+        let owners = status.relays.filter(\.isOwner)
+        if owners.isEmpty {
             warn("none is working for the subscription “\(self.subscription)”", "Start one.", .runRelay)
         }
         for waiting in status.unregistered {
@@ -169,8 +170,8 @@ extension OutboxDoctor {
         for stream in status.streams where stream.pausedAt != nil {
             warn("the stream of “\(stream.destination)” is paused", "Resume it when it may go on.", .resumeStream)
         }
-        if let relay = status.relay {
-            for stream in status.streams where stream.pausedAt == nil && stream.isDown != true {
+        for relay in owners {
+            for stream in status.streams where stream.owner == relay.processID && stream.pausedAt == nil && stream.isDown != true {
                 guard let waits = stream.lagTime, waits > self.limits.silence else { continue }
                 let silence = stream.committedAt.map { status.takenAt.timeIntervalSince($0) }
                 if let silence, silence <= self.limits.silence.seconds { continue }
@@ -178,7 +179,7 @@ extension OutboxDoctor {
                     DoctorFinding(
                         "relay", .error,
                         """
-                        messages for “\(stream.destination)” wait for \(Int(waits.seconds)) s, and the relay that works has committed \
+                        messages for “\(stream.destination)” wait for \(Int(waits.seconds)) s, and the relay that has them has committed \
                         none of them \(silence.map { "for \(Int($0)) s" } ?? "ever")
                         """,
                         advice: """
@@ -188,15 +189,17 @@ extension OutboxDoctor {
             }
             if let silence = relay.silence, silence > self.limits.silence {
                 warn(
-                    "the session of the relay that works (server process \(relay.processID)) has been silent for \(Int(silence.seconds)) s",
+                    "the session of a relay that delivers (server process \(relay.processID)) has been silent for \(Int(silence.seconds)) s",
                     """
                     With the default fallback poll it asks something every 30 s: its process may be frozen or its network gone. Unless \
                     it is set not to poll: SELECT pg_terminate_backend(\(relay.processID)), and another one takes over.
                     """, .endSilentRelay(process: relay.processID))
             }
         }
-        let standbys = status.relays.filter { !$0.isOwner }.count
-        let seen = "one is working" + (standbys == 0 ? ", none stands by" : ", \(standbys) stand by")
+        let standbys = status.relays.count - owners.count
+        let seen =
+            (owners.count == 1 ? "one is working" : "\(owners.count) share the streams")
+            + (standbys == 0 ? ", none stands by" : ", \(standbys) stand by")
         return findings.isEmpty ? [DoctorFinding("relay", .ok, seen)] : findings
     }
 }

@@ -12,6 +12,11 @@
 /// from interrupts to polling (NAPI). Where they come one by one, far apart, polls between them would find nothing: the bell is taken
 /// with the first that could.
 ///
+/// Of several relays one is the *keeper*, which alone takes the bell; a ring wakes them all. When the keeper sleeps, it says so, after it was
+/// granted the bell and has looked once more. Whichever relay hears that looks once more too, and sleeps whenever it finds nothing,
+/// until something rings. Where the keeper frees the bell without a ring, or another becomes keeper, that is said as well: what comes
+/// then may not ring.
+///
 /// A value type without I/O or clock.
 struct Doorbell: Sendable, Hashable {
     /// What to do next.
@@ -40,7 +45,7 @@ struct Doorbell: Sendable, Hashable {
         case due
         /// To pause, then poll.
         case pausing
-        /// The bell is held and nothing was there after it was taken.
+        /// The bell is held, and nothing was there after it was taken.
         case asleep
     }
 
@@ -79,9 +84,21 @@ struct Doorbell: Sendable, Hashable {
     private(set) var isFarApart = false
     /// Whether this session holds the bell.
     private(set) var isHeld = false
+    /// Whether this session takes the bell.
+    private(set) var isKeeper: Bool
+    /// Whether another session has said that it holds the bell and sleeps, and nothing has rung since.
+    private(set) var isKeeperAsleep = false
+    /// How often it was heard that the keeper sleeps.
+    private(set) var hearings = 0
+    /// Whether it was said that this session sleeps, and nothing was heard after that that wakes all.
+    private(set) var mustRecall = false
+    /// How often that was said, and how often it was heard back.
+    private var announcementsSaid = 0
+    private var announcementsHeard = 0
 
-    init(policy: Policy = Policy()) {
+    init(policy: Policy = Policy(), isKeeper: Bool = true) {
         self.policy = policy
+        self.isKeeper = isKeeper
         self.pause = policy.shortestPause
     }
 
@@ -91,7 +108,8 @@ struct Doorbell: Sendable, Hashable {
         case .due:
             // A look that began after the bell was taken is finished while the bell is held.
             if self.isLookingOn { return .poll(release: false, arm: false) }
-            let arm = self.emptyPolls >= self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
+            let arm =
+                self.isKeeper && self.emptyPolls >= self.policy.pollsBeforeArming && self.policy.pollingInterval == nil
             return .poll(release: self.isHeld, arm: arm && !self.isHeld)
         case .pausing:
             return .pause(self.pause)
@@ -112,11 +130,13 @@ struct Doorbell: Sendable, Hashable {
     ///   - messages: How many.
     ///   - released: Whether the bell was released with it.
     ///   - granted: Whether the bell was taken before; nil: not tried.
+    ///   - isAfterAsleep: Whether it was sent after it was heard that the keeper sleeps.
     ///   - distance: How long ago the last poll was that found something; nil: it is not known.
     mutating func polled(
-        _ found: Found, messages: Int = 0, released: Bool, granted: Bool?, distance: Duration? = nil
+        _ found: Found, messages: Int = 0, released: Bool, granted: Bool?, isAfterAsleep: Bool = false,
+        distance: Duration? = nil
     ) {
-        if released { self.isHeld = false }
+        if released { (self.isHeld, self.mustRecall) = (false, false) }
         if granted == true { self.isHeld = true }
         if found >= .some, let distance { self.cameApart(by: distance) }
         self.isLookingOn = found == .partial
@@ -131,9 +151,9 @@ struct Doorbell: Sendable, Hashable {
             let isBusy = messages >= self.policy.manyMessages && self.emptyPolls == 0
             self.pause = isBusy ? min(self.pause * 2, self.policy.longestBusyPause) : self.policy.shortestPause
             self.emptyPolls = self.isFarApart && !self.isHeld ? self.policy.pollsBeforeArming : 0
-            self.state = self.isHeld || self.isFarApart ? .due : .pausing
+            self.state = self.isHeld || self.isFarApart && self.isKeeper ? .due : .pausing
         case .nothing:
-            if self.isHeld {
+            if self.isHeld || isAfterAsleep {
                 self.state = .asleep
                 return
             }
@@ -147,7 +167,7 @@ struct Doorbell: Sendable, Hashable {
             if self.emptyPolls < self.policy.pollsBeforeArming {
                 self.emptyPolls = self.isFarApart ? self.policy.pollsBeforeArming : self.emptyPolls + 1
                 // The last poll before the bell is taken needs no pause: taking it comes with another look.
-                if self.emptyPolls == self.policy.pollsBeforeArming { self.state = .due }
+                if self.isKeeper, self.emptyPolls == self.policy.pollsBeforeArming { self.state = .due }
             }
         }
     }
@@ -162,8 +182,58 @@ struct Doorbell: Sendable, Hashable {
 
     /// The bell was released on its own.
     mutating func released() {
-        self.isHeld = false
+        (self.isHeld, self.mustRecall) = (false, false)
         self.rang()
+    }
+
+    // MARK: - With other relays
+
+    /// A producer has rung, or what all relays hear in the same way has happened.
+    mutating func heardRing() {
+        self.isKeeperAsleep = false
+        // What rang before the announcement was heard by others before it, and they sleep again.
+        if self.announcementsSaid == self.announcementsHeard { self.mustRecall = false }
+        self.rang()
+    }
+
+    /// The keeper sleeps. Something may have come without ringing that is visible by now.
+    mutating func heardAsleep() {
+        if self.isKeeper { return }
+        self.isKeeperAsleep = true
+        self.hearings += 1
+        self.state = .due
+        self.isLookingOn = false
+    }
+
+    /// Whether to say that this session sleeps, so that others may.
+    var mustAnnounce: Bool { self.state == .asleep && self.isHeld && !self.mustRecall }
+
+    /// It is said that this session sleeps.
+    mutating func announced() {
+        self.mustRecall = true
+        self.announcementsSaid += 1
+    }
+
+    /// What was said is where all hear it.
+    mutating func heardOwnAsleep() { self.announcementsHeard += 1 }
+
+    /// The bell is taken later: messages are coming in, for other relays perhaps.
+    mutating func postponed() {
+        self.state = .pausing
+        self.pause = min(self.pause * 2, self.policy.longestPause)
+    }
+
+    /// This session takes the bell from now on.
+    mutating func becameKeeper() {
+        self.isKeeper = true
+        self.isKeeperAsleep = false
+        self.rang()
+    }
+
+    /// Another session is to take the bell from now on.
+    mutating func resigned() {
+        self.isKeeper = false
+        self.released()
     }
 
     private mutating func cameApart(by distance: Duration) {

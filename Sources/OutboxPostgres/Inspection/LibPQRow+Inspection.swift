@@ -45,7 +45,9 @@ extension OutboxStatus.RelayProcess {
     /// Reads a row of the statement relays, but for what is in the session's name.
     init(_ row: LibPQRow) throws(LibPQError) {
         self.init(
-            processID: try row.decode("pid"), isOwner: try row.decode("is_owner"), host: try row.decode("host"),
+            processID: try row.decode("pid"),
+            streams: try row.decode("streams", as: String.self).split(separator: ",").compactMap { Int32($0) },
+            host: try row.decode("host"),
             connectedAt: try row.decode("backend_start"),
             silence: try row.decode("silent_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) }, isAsleep: try row.decode("is_asleep"))
     }
@@ -59,9 +61,10 @@ extension OutboxStatus {
         relay.applicationName = said?.name
         relay.inFlight = relay.isOwner ? said?.report?.inFlight : nil
         self.relays.append(relay)
-        guard relay.isOwner, let report = said?.report else { return }
-        for index in self.streams.indices {
-            let activity = report.activity(of: self.streams[index].id)
+        let owned = Set(relay.streams)
+        for index in self.streams.indices where owned.contains(self.streams[index].id) {
+            self.streams[index].owner = relay.processID
+            let activity = said?.report?.activity(of: self.streams[index].id)
             self.streams[index].inFlight = activity?.inFlight
             self.streams[index].isDown = activity?.isDown
         }

@@ -18,11 +18,8 @@ public struct OutboxStatus: Sendable, Hashable {
     public var unregistered: [UnregisteredDestination]
     /// The partitions of the log, by number.
     package var segments: [Segment]
-    /// The sessions of the subscription's relays, the one that is working first.
+    /// The sessions of the subscription's relays, those that deliver first.
     public var relays: [RelayProcess]
-
-    /// The relay that is working; nil: there is none.
-    public var relay: RelayProcess? { self.relays.first { $0.isOwner } }
 
     /// A number that was counted up to a limit, so that counting takes little time.
     public struct Count: Sendable, Hashable, CustomStringConvertible {
@@ -71,6 +68,8 @@ public struct OutboxStatus: Sendable, Hashable {
         public var pausedAt: Date?
         /// When a relay last moved the stream's cursor; nil: never.
         public var committedAt: Date?
+        /// The server process of the relay's session that delivers the stream; nil: none does.
+        public var owner: Int32?
     }
 
     /// A destination that no relay delivers to.
@@ -93,12 +92,12 @@ public struct OutboxStatus: Sendable, Hashable {
         package var isCurrent: Bool
     }
 
-    /// The session of a relay: the one that reads and delivers, or one that waits to take over.
+    /// The session of a relay, which has its share of the streams, or waits to take over.
     public struct RelayProcess: Sendable, Hashable {
         /// The number of the server process of its session.
         public var processID: Int32
-        /// Whether it is the one that delivers.
-        public var isOwner: Bool
+        /// The numbers of the streams that it delivers.
+        package var streams: [Int32]
         /// What it calls itself; nil: unknown.
         public var applicationName: String?
         /// The host that it connects from, "local" for a socket of the server's own; nil: this role may not know.
@@ -113,5 +112,10 @@ public struct OutboxStatus: Sendable, Hashable {
         /// Messages that it has read and not yet committed, of all streams, as it said it a second ago or sooner; nil: it says
         /// nothing.
         public var inFlight: Int?
+
+        /// How many streams it delivers.
+        public var streamCount: Int { self.streams.count }
+        /// Whether it delivers any.
+        public var isOwner: Bool { !self.streams.isEmpty }
     }
 }

@@ -9,7 +9,7 @@ public struct OutboxError: Error, Sendable {
             case schemaName, schemaMissing, schemaOccupied, schemaUnversioned, schemaTooOld, schemaTooNew
             case drift, unknownVersion
             case privilege
-            case streamMissing
+            case streamMissing, streamParts, streamBusy, streamUnread
         }
 
         private let kind: Kind
@@ -35,6 +35,12 @@ public struct OutboxError: Error, Sendable {
         public static let privilege = Code(kind: .privilege)
         /// The subscription has no stream of the destination.
         public static let streamMissing = Code(kind: .streamMissing)
+        /// A destination's streams cannot be divided so.
+        public static let streamParts = Code(kind: .streamParts)
+        /// A relay did not hand a stream over in time.
+        public static let streamBusy = Code(kind: .streamBusy)
+        /// Too many messages have not been read for streams to be merged.
+        public static let streamUnread = Code(kind: .streamUnread)
 
         /// The kind's name.
         public var description: String { self.kind.rawValue }

@@ -4,12 +4,15 @@ import OutboxSQL
 
 /// Taking streams in, when the session begins and later, and letting them go.
 extension PostgresSession {
-    func begin(with destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
+    func begin(
+        with destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream] {
         if self.wakeup.pollingInterval == nil {
             try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
         }
         let numbers = try await self.checkNumbers()
         self.numbers.began(lastID: numbers.lastID, filenode: numbers.filenode)
+        try await self.join(destinations, andOthers: andOthers, lookingEvery: interval)
         self.watch = StreamWatch(destinations, andOthers: andOthers)
         try await self.lookForDestinations()
         _ = try await self.takeIn(numbers)
@@ -32,7 +35,8 @@ extension PostgresSession {
         return try await self.described(streams)
     }
 
-    /// Makes streams of the destinations that have none, mends the cursors of those that the session does not have yet, and takes them in.
+    /// Makes streams of the destinations that have none, takes those that are the session's share, mends the cursors of those that it does not
+    /// have yet, and takes them in.
     ///
     /// - Returns: The new ones.
     private func takeIn(_ numbers: Numbers) async throws -> [StreamState] {
@@ -42,7 +46,10 @@ extension PostgresSession {
         let present = try await self.connection.pipeline([
             self.sameLog, self.bound(self.statements.register, [subscription, names]), load,
         ])[2]
-        let new = Set(try present.map { row in try StreamState(row) }.filter(self.isNew).map(\.id))
+        let stored = try present.map { row in try StreamState(row) }
+        self.fleet.loaded(stored, now: self.clock.now)
+        if let due = self.fleet.lookDue, self.clock.now >= due { try await self.lookAtFleet() }
+        let new = Set(stored.filter(self.isNew).map(\.id))
         self.watch.mustAttach = false
         if new.isEmpty { return [] }
         let results = try await self.connection.pipeline([
@@ -75,7 +82,7 @@ extension PostgresSession {
     }
 
     private func isNew(_ stream: StreamState) -> Bool {
-        self.streams[stream.id] == nil && self.ownership.owns(stream)
+        self.streams[stream.id] == nil && self.fleet.owns(stream.id)
     }
 
     private func described(_ streams: [StreamState]) async throws -> [AttachedStream] {
@@ -87,15 +94,21 @@ extension PostgresSession {
         }
     }
 
-    /// Lets a stream go. What was read of it and is not committed is void.
+    /// Lets a stream go. What was read of it and is not committed is void. The relay gives it up when it calls no handler any more.
     func letGo(_ stream: StreamID) {
+        self.forget(stream)
+        self.fleet.lost(stream)
+        self.watch.lost(stream)
+    }
+
+    /// Reads a stream no more.
+    func forget(_ stream: StreamID) {
         self.streams.remove(stream)
         self.knowledge.forget(stream)
         self.ahead.forget(stream)
         self.lookBack?.streams.removeAll { $0.id == stream }
         self.deferredNews.dueStreams.remove(stream)
         self.watched.remove(stream)
-        self.watch.lost(stream)
     }
 
     // MARK: - Looking for streams
@@ -103,13 +116,13 @@ extension PostgresSession {
     /// When to look for streams that nothing tells of; nil: not before something else happens.
     var lookDue: ContinuousClock.Instant? {
         self.watch.due(
-            isWanted: self.streams.isIncomplete, isWoken: self.doorbell.isHeld, pollingInterval: self.wakeup.pollingInterval)
+            isWanted: self.fleet.isIncomplete, isWoken: self.doorbell.isHeld || self.doorbell.isKeeperAsleep, pollingInterval: self.wakeup.pollingInterval)
     }
 
     /// Looks for destinations that have come, and for streams of slots that had none.
     func lookForStreams() async throws {
         try await self.lookForDestinations()
-        if self.streams.isIncomplete { _ = try await self.reloadStreams() }
+        if self.fleet.isIncomplete { _ = try await self.reloadStreams() }
     }
 
     private func lookForDestinations() async throws {
@@ -125,6 +138,8 @@ extension PostgresSession {
     /// What has become of streams since the relay was told last; nil: nothing.
     func takeStreamNews() async throws -> ReadResult? {
         if let news = self.watch.takeNews() { return news }
+        let surplus = self.fleet.takeSurplus().filter { self.streams[$0] != nil }
+        if !surplus.isEmpty { return ReadResult(surplus: surplus) }
         guard self.watch.mustAttach else { return nil }
         let attached = try await self.attachOthers()
         return attached.isEmpty ? nil : ReadResult(attached: attached)

@@ -27,6 +27,8 @@ extension PostgresSession {
         let isPartial: Bool
         let answers: [Answer]
         let pipeline: SentPipeline
+        /// What had been heard of the keeper when it was sent.
+        let hearings: Int
     }
 
     /// A poll that was thought out before it is sent.
@@ -35,27 +37,29 @@ extension PostgresSession {
         let isReleasing: Bool
         let plan: PollPlan
         let statements: [LibPQStatement]
+        let hearings: Int
 
         func sent(_ pipeline: SentPipeline) -> SentPoll {
             SentPoll(
                 requests: self.requests, isReleasing: self.isReleasing, isPartial: self.plan.isPartial,
-                answers: [.new(self.plan)], pipeline: pipeline)
+                answers: [.new(self.plan)], pipeline: pipeline, hearings: self.hearings)
         }
     }
 
     /// The poll that follows a ring; nil: it is more than one statement.
     func pollOfRing(_ requests: [ReadRequest]) -> ReadyPoll? {
         var doorbell = self.doorbell
-        doorbell.rang()
+        doorbell.heardRing()
         guard requests.contains(where: { $0.messages > 0 }), !requests.contains(where: \.deferred),
-            case .poll(let release, arm: false) = doorbell.step
+            case .poll(let release, arm: false) = doorbell.step, !(release && doorbell.mustRecall)
         else { return nil }
         // What the plan leaves to another poll is still to be known then.
         var knowledge = self.knowledge
         let plan = PollPlan(requests, of: self.streams, &knowledge)
         if !plan.isOfNewAlone { return nil }
         return ReadyPoll(
-            requests: requests, isReleasing: release, plan: plan, statements: [self.readNew(plan, release: release)])
+            requests: requests, isReleasing: release, plan: plan, statements: [self.readNew(plan, release: release)],
+            hearings: doorbell.hearings)
     }
 
     /// Releases or takes the bell and reads everything asked for, in one pipeline.
@@ -70,6 +74,8 @@ extension PostgresSession {
             // Of what was looked at before, it is not known that nothing has come since.
             self.knowledge.looked.removeAll()
         }
+        // Others sleep because of what was said before, and what comes when the bell is free does not ring.
+        if release, self.doorbell.mustRecall { plan.append((self.telling(Word.awake), .none)) }
         // The snapshot must be taken after the bell, so it is another transaction's.
         let ends = plan.indices.map { $0 }
         var isPartial = false
@@ -78,7 +84,8 @@ extension PostgresSession {
         }
         let pipeline = try await self.connection.begin(plan.map(\.0), endingTransactionsAfter: ends)
         return SentPoll(
-            requests: requests, isReleasing: release, isPartial: isPartial, answers: plan.map(\.1), pipeline: pipeline)
+            requests: requests, isReleasing: release, isPartial: isPartial, answers: plan.map(\.1), pipeline: pipeline,
+            hearings: self.doorbell.hearings)
     }
 
     /// - Returns: Whether something that is wanted is left for the next poll.
@@ -145,7 +152,10 @@ extension PostgresSession {
         }
         if poll.isPartial { found = found == .nothing ? .partial : .full }
         if found == .nothing { self.hasLookedAtAll = true }
-        if granted == true { self.watched = Set(poll.requests.filter { $0.messages > 0 }.map(\.stream)) }
+        let asked = poll.requests.lazy.filter { $0.messages > 0 }.map(\.stream)
+        if granted == true { self.watched = Set(asked) }
+        let isAfterAsleep = self.doorbell.isKeeperAsleep && poll.hearings == self.doorbell.hearings
+        if isAfterAsleep { self.watched.formUnion(asked) }
         self.watch.polled()
         self.sleepTimer.polled(ofLog: poll.requests.contains { $0.messages > 0 })
         if found >= .some { self.janitorSchedule?.messagesWereRead() }
@@ -153,7 +163,7 @@ extension PostgresSession {
         let messages = result.pages.reduce(0) { $0 + $1.count }
         let now = self.clock.now
         self.doorbell.polled(
-            found, messages: messages, released: poll.isReleasing, granted: granted,
+            found, messages: messages, released: poll.isReleasing, granted: granted, isAfterAsleep: isAfterAsleep,
             distance: self.lastFound.map { now - $0 })
         if messages > 0 { self.lastFound = now }
         return result

@@ -44,18 +44,28 @@ extension PostgresSession {
     private func poll(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
     ) async throws -> ReadResult {
+        if self.unpaused(requests).contains(where: { $0.messages > 0 }) { self.fleet.reads(now: self.clock.now) }
         if let result = try await self.takeNews() { return result }
         // Once it is known which are paused.
         var requests = self.unpaused(requests)
         if !requests.contains(where: { $0.messages > 0 }) || self.isNewlyRequested(requests) {
             // Awake for another reason than an empty log: producers need not ring.
-            if self.doorbell.isHeld { try await self.releaseBell() }
+            if self.doorbell.isHeld {
+                try await self.releaseBell()
+            } else if self.doorbell.isKeeperAsleep {
+                self.doorbell.rang()
+            }
         }
         while true {
-            if let result = try await self.takeNews() { return result }
             let reads = requests.contains { $0.messages > 0 }
+            if reads { self.fleet.reads(now: self.clock.now) }
+            if let result = try await self.takeNews() { return result }
             switch reads ? self.doorbell.step : .sleep {
             case .poll(let release, let arm):
+                if arm, try await self.isLogBusy() {
+                    self.doorbell.postponed()
+                    continue
+                }
                 let result = try await self.exchange(requests, release: release, arm: arm)
                 if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced {
                     try await self.readAhead(requests, after: result)
@@ -74,17 +84,23 @@ extension PostgresSession {
                     continue
                 }
                 let end = self.sleepTimer.pauseEnd(after: duration, now: self.clock.now)
-                if let result = try await self.wait(until: [end, deadline, self.deferredNews.due, self.lookDue]) {
-                    return result
-                }
+                let due = [end, deadline, self.deferredNews.due, self.lookDue, self.fleet.lookDue]
+                if let result = try await self.wait(until: due) { return result }
                 if self.clock.now >= end {
                     self.sleepTimer.endPause()
                     self.doorbell.pauseEnded()
                     if let janitorDue, self.clock.now >= janitorDue { return ReadResult() }
+                } else if let due = self.fleet.lookDue, self.clock.now >= due {
+                    continue
                 } else {
                     return ReadResult()
                 }
             case .sleep:
+                if reads, self.doorbell.mustAnnounce, self.fleet.hasOthers {
+                    self.doorbell.announced()
+                    try await self.tell(Word.asleep)
+                    continue
+                }
                 let fallback = reads ? self.fallbackPoll : nil
                 if let fallback, self.clock.now >= fallback {
                     self.doorbell.rang()
@@ -94,7 +110,7 @@ extension PostgresSession {
                 if try await self.lookBackOnce() { continue }
                 let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due, self.lookDue]
                     .compactMap { $0 }.min()
-                if let result = try await self.sleep(until: [other, fallback], requests) { return result }
+                if let result = try await self.sleep(until: [other, fallback, self.fleet.lookDue], requests) { return result }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
         }
@@ -143,8 +159,9 @@ extension PostgresSession {
             until: instants.compactMap { $0 }.min(), sending: poll.statements
         ) { notifications in
             let own = notifications.filter { $0.channel == channel }
-            // Streams that were changed are loaded first: one may be paused, or read from elsewhere.
-            return own.contains(where: Self.isRing) && !own.contains { $0.payload == Self.streamChange }
+            // Streams that were changed are loaded first: one may be paused, or read from elsewhere. So is what relays tell each other.
+            let others = [Self.streamChange, Word.asleep, Word.awake, Word.fleet]
+            return own.contains(where: Self.isRing) && !own.contains { others.contains($0.payload) }
         }
         guard let sent else { return try await self.take(activity) }
         self.hearRing()
@@ -166,6 +183,8 @@ extension PostgresSession {
     }
 
     private func releaseBell() async throws(LibPQError) {
+        // Others sleep because of what was said before, and what comes then does not ring.
+        if self.doorbell.mustRecall { try await self.tell(Word.awake) }
         _ = try await self.connection.query(self.bound(self.statements.release, [self.lockKey]))
         self.doorbell.released()
     }

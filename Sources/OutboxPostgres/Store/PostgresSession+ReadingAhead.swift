@@ -52,8 +52,10 @@ extension PostgresSession {
             if self.deferredNews.isUncertain { return true }
             if await self.connection.hasArrivedNotifications { return true }
             if self.watch.mustAttach { return true }
-            let due = [self.janitorDue, self.announcer.due, self.reloadDue, self.deferredNews.due, self.lookDue]
-                .compactMap { $0 }.min()
+            let due = [
+                self.janitorDue, self.announcer.due, self.reloadDue, self.deferredNews.due, self.lookDue,
+                self.fleet.lookDue,
+            ].compactMap { $0 }.min()
             return due.map { $0 <= self.clock.now } ?? false
         }
     }

@@ -18,6 +18,10 @@ extension PostgresSession {
             self.reloadDue = self.clock.now + interval
             if try await self.reloadStreams() { return self.watch.takeNews() ?? ReadResult() }
         }
+        if let due = self.fleet.lookDue, self.clock.now >= due {
+            try await self.lookAtFleet()
+            if let result = try await self.takeStreamNews() { return result }
+        }
         if let due = self.lookDue, self.clock.now >= due {
             try await self.lookForStreams()
             if let result = try await self.takeStreamNews() { return result }
@@ -26,21 +30,44 @@ extension PostgresSession {
         return try await self.take(notifications)
     }
 
-    /// Whether a notification of this session's channel is a reason to look at the log.
+    /// Whether a notification of this session's channel is a reason to look at the log, for all relays alike. What is not known is.
     static func isRing(_ notification: LibPQNotification) -> Bool {
-        notification.payload != "deferred" && !notification.payload.hasPrefix(Self.probe)
+        !["deferred", Word.asleep].contains(notification.payload) && !notification.payload.hasPrefix(Self.probe)
+    }
+
+    /// Takes notice of what notifications say to all relays, in their order.
+    func hear(_ notifications: [LibPQNotification]) {
+        for notification in notifications where notification.channel == self.channel {
+            if [Word.fleet, Word.awake].contains(notification.payload) { self.fleet.heard(now: self.clock.now) }
+            if notification.payload == Word.asleep {
+                self.hearAsleep(isOwn: self.fleet.isOwn(notification.processID))
+            } else if notification.payload == Word.awake, self.fleet.isOwn(notification.processID) {
+                continue
+            } else if Self.isRing(notification) {
+                self.hearRing()
+            }
+        }
+    }
+
+    /// The keeper sleeps: what was not looked at since may have something in it that did not ring.
+    private func hearAsleep(isOwn: Bool) {
+        if isOwn { return self.doorbell.heardOwnAsleep() }
+        self.doorbell.heardAsleep()
+        self.knowledge.looked.removeAll()
+        self.watched.removeAll()
+        self.sleepTimer.endPause()
     }
 
     /// - Returns: What to return to the relay, if it is to be told at once.
     func take(_ notifications: [LibPQNotification]) async throws -> ReadResult? {
         // Both may have come at once: the ring is noted either way.
-        if notifications.contains(where: { $0.channel == self.channel && Self.isRing($0) }) { self.hearRing() }
+        self.hear(notifications)
         return try await self.takeOther(notifications)
     }
 
-    /// There is a reason to look at the log.
+    /// There is a reason to look at the log, which all relays hear.
     func hearRing() {
-        self.doorbell.rang()
+        self.doorbell.heardRing()
         self.sleepTimer.endPause()
     }
 
@@ -71,10 +98,12 @@ extension PostgresSession {
             self.bound(self.statements.load, [.text(self.subscription), names]))
         var gone = Set(self.streams.all.map(\.id))
         var hasChanged = false
+        var all: [StreamState] = []
         for row in result {
             let stored = try StreamState(row)
+            all.append(stored)
             guard let known = self.streams[stored.id] else {
-                if self.ownership.owns(stored) { self.watch.mustAttach = true }
+                if self.fleet.owns(stored.id) { self.watch.mustAttach = true }
                 continue
             }
             if stored.slots != known.slots || stored.destination != known.destination { continue }
@@ -82,6 +111,7 @@ extension PostgresSession {
             if self.take(stored, over: known) { hasChanged = true }
         }
         for stream in gone { self.letGo(stream) }
+        self.fleet.loaded(all, now: self.clock.now)
         if !hasChanged, gone.isEmpty, !self.watch.mustAttach { return false }
         self.numbers.isDue = true
         self.doorbell.rang()

@@ -46,7 +46,9 @@ actor PostgresSession: RelaySession {
     var numbers = NumberWatch()
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
-    var ownership = Ownership()
+    var fleet: Fleet
+    /// The last id that the log had when the bell was to be taken last, while there are other relays.
+    var lastEnqueued: Int64 = 0
     var watch = StreamWatch()
     var announcer = Announcer(name: "")
     let clock = ContinuousClock()
@@ -63,7 +65,8 @@ actor PostgresSession: RelaySession {
         self.segments = segments
         self.janitorSchedule = segments.map { JanitorSchedule(interval: $0.interval) }
         self.reloadDue = wakeup.pollingInterval.map { ContinuousClock.now + $0 }
-        self.doorbell = Doorbell(policy: policy)
+        self.doorbell = Doorbell(policy: policy, isKeeper: false)
+        self.fleet = Fleet(subscription: subscription)
         self.logger = logger
     }
 
@@ -83,12 +86,20 @@ actor PostgresSession: RelaySession {
 
     // A relay understands its own kind of error and ends with any other: the type of each of these says that none leaves.
 
-    func acquire() async throws(RelayError) -> Bool {
-        do { return try await self.takeOwnership() } catch { throw self.explained(error) }
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws(RelayError) -> [AttachedStream] {
+        do {
+            return try await self.begin(with: destinations, andOthers: andOthers, lookingEvery: interval)
+        } catch { throw self.explained(error) }
     }
 
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws(RelayError) -> [AttachedStream] {
-        do { return try await self.begin(with: destinations, andOthers: andOthers) } catch { throw self.explained(error) }
+    func release(_ streams: [StreamID]) async throws(RelayError) {
+        do { try await self.giveUp(streams) } catch { throw self.explained(error) }
+    }
+
+    func leave() async {
+        await self.leaveFleet()
     }
 
     func read(

@@ -52,9 +52,6 @@ struct StreamTable {
         }
     }
 
-    /// Whether there is a destination of which the session has no stream for some slots.
-    var isIncomplete: Bool { !self.incomplete.isEmpty }
-
     private func low(_ id: StreamID) -> Int { Int(self.states[id]?.slots.lowerBound ?? 0) }
 
     /// Whether a stream may be read with others: every message of its destination is for a stream of this session, and no payload was

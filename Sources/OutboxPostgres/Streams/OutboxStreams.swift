@@ -1,14 +1,14 @@
 public import Outbox
 import OutboxSQL
 
-/// Pauses, resumes and rewinds streams, with or without a relay at work on them.
+/// Pauses, resumes, rewinds, splits and merges streams, with or without a relay at work on them.
 ///
-/// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
+/// Each call is a transaction of its own, or some, on the connection it is given, whose role has the grants of a relay; see
 /// ``OutboxSchema/grants(producer:relay:monitor:)``. How far streams are is in ``OutboxInspector/status(subscription:since:countLimit:on:)``.
 /// What is thrown beside ``OutboxError`` is the client's: ``LibPQError`` or ``LibPQTransactionError``.
 public struct OutboxStreams: Sendable {
-    private let schema: OutboxSchema
-    private let statements: Statements
+    let schema: OutboxSchema
+    let statements: Statements
 
     /// The streams of an outbox. Default: of the schema "outbox".
     public init(schema: OutboxSchema = OutboxSchema()) {
@@ -96,7 +96,7 @@ public struct OutboxStreams: Sendable {
         }
     }
 
-    private func missing(_ destination: Destination, _ subscription: String) -> OutboxError {
+    func missing(_ destination: Destination, _ subscription: String) -> OutboxError {
         OutboxError(
             .streamMissing,
             """

@@ -14,17 +14,28 @@ actor InMemorySession: RelaySession {
     }
 
     deinit {
-        self.outbox.withState { state, _ in state.closeSession(self.number) }
+        self.end()
     }
 
-    func acquire() async throws -> Bool {
-        try self.outbox.withState { state, _ throws(RelayError) in try state.acquire(self.number) }
+    private nonisolated func end() {
+        for signal in self.outbox.withState({ state, _ in state.closeSession(self.number) }) { signal.raise() }
     }
 
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
-        try self.outbox.withState { state, now throws(RelayError) in
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream] {
+        let (attached, signals) = try self.outbox.withState { state, now throws(RelayError) in
             try state.attach(destinations, andOthers: andOthers, session: self.number, now: now)
         }
+        for signal in signals { signal.raise() }
+        return attached
+    }
+
+    func release(_ streams: [StreamID]) async throws {
+        let signals = try self.outbox.withState { state, _ throws(RelayError) in
+            try state.release(streams, session: self.number)
+        }
+        for signal in signals { signal.raise() }
     }
 
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
@@ -59,7 +70,7 @@ actor InMemorySession: RelaySession {
     }
 
     func close() async {
-        self.outbox.withState { state, _ in state.closeSession(self.number) }
+        self.end()
         // A call that still reads is told that the session is closed.
         self.signal.raise()
     }

@@ -8,13 +8,19 @@ struct InMemoryState {
         let subscription: String
         let signal: Signal
         var isCut = false
-        var isOwner = false
-        /// The destinations whose streams are the session's, and whether all others' are too.
+        /// Whether it shares the subscription's streams.
+        var hasJoined = false
+        /// The destinations that it has routes for, and whether it has one for all others too.
         var destinations: [Destination] = []
         var includesOthers = false
+        /// The streams that it owns.
         var streams: Set<StreamID> = []
         /// Streams that it has lost, which it was not told yet.
         var lost: [StreamID] = []
+        /// Streams that it has lost and not released.
+        var leaving: Set<StreamID> = []
+        /// Streams that it was asked to give up, and when.
+        var asked: [StreamID: Timestamp] = [:]
         /// Whether there are streams that it has not been told of.
         var mustAttach = false
         var deferredChanged = false
@@ -78,7 +84,7 @@ struct InMemoryState {
             if self.committed[message.content.destination] == nil { self.attachNext { $0.includesOthers } }
             self.committed[message.content.destination, default: []].append(message)
         }
-        return messages.isEmpty ? [] : self.sessions.values.filter(\.isOwner).map(\.signal)
+        return messages.isEmpty ? [] : self.sessions.values.filter(\.hasJoined).map(\.signal)
     }
 
     // MARK: - Sessions
@@ -89,8 +95,16 @@ struct InMemoryState {
         return self.lastSession
     }
 
-    mutating func closeSession(_ number: Int) {
+    /// - Returns: Whom to tell.
+    mutating func closeSession(_ number: Int) -> [Signal] {
         self.sessions[number] = nil
+        return self.shareAgain()
+    }
+
+    /// All relays look what is theirs.
+    private mutating func shareAgain() -> [Signal] {
+        self.attachNext { _ in true }
+        return self.sessions.values.filter(\.hasJoined).map(\.signal)
     }
 
     /// Breaks every session.
@@ -99,53 +113,97 @@ struct InMemoryState {
     mutating func cutSessions() -> [Signal] {
         for number in self.sessions.keys {
             self.sessions[number]?.isCut = true
-            self.sessions[number]?.isOwner = false
+            self.sessions[number]?.hasJoined = false
+            self.sessions[number]?.streams = []
+            self.sessions[number]?.leaving = []
         }
         return self.sessions.values.map(\.signal)
     }
 
-    mutating func acquire(_ number: Int) throws(RelayError) -> Bool {
-        let session = try self.session(number)
-        if session.isOwner { return true }
-        if self.sessions.values.contains(where: { $0.isOwner && $0.subscription == session.subscription }) {
-            return false
-        }
-        self.sessions[number]?.isOwner = true
-        for id in self.streams(of: session.subscription) { self.streams[id]?.rewind() }
-        return true
-    }
-
+    /// - Returns: What is the session's, and whom to tell.
     mutating func attach(
         _ destinations: [Destination], andOthers: Bool, session number: Int, now: Timestamp
-    ) throws(RelayError) -> [AttachedStream] {
-        _ = try self.owner(number)
+    ) throws(RelayError) -> (attached: [AttachedStream], signals: [Signal]) {
+        _ = try self.session(number)
+        self.sessions[number]?.hasJoined = true
         self.sessions[number]?.deferredChanged = false
         self.sessions[number]?.destinations += destinations
         if andOthers { self.sessions[number]?.includesOthers = true }
-        return self.attachMissing(to: number, now: now)
+        let attached = self.attachMissing(to: number, now: now)
+        return (attached, self.shareAgain())
     }
 
-    /// Attaches the streams that a session does not have yet.
+    /// Gives up streams.
+    ///
+    /// - Returns: Whom to tell.
+    mutating func release(_ streams: [StreamID], session number: Int) throws(RelayError) -> [Signal] {
+        let session = try self.member(number)
+        for id in streams {
+            if session.streams.contains(id), self.streams[id]?.hasInFlight == true {
+                throw RelayError(.misuse, "The stream \(id) was released with pages on their way.")
+            }
+            self.sessions[number]?.streams.remove(id)
+            self.sessions[number]?.leaving.remove(id)
+            self.sessions[number]?.asked[id] = nil
+        }
+        return self.shareAgain()
+    }
+
+    /// What all relays of a subscription have and could have, as a plan for one of them.
+    private mutating func plan(for number: Int, _ session: Session) -> SharePlan<Int> {
+        let members = self.sessions.filter { $0.value.hasJoined && $0.value.subscription == session.subscription }
+        for destination in session.destinations { _ = self.streams(of: destination, subscription: session.subscription) }
+        if session.includesOthers {
+            for destination in self.committed.keys {
+                _ = self.streams(of: destination, subscription: session.subscription)
+            }
+        }
+        var streams: [SharePlan<Int>.Stream] = []
+        for id in self.streams(of: session.subscription) {
+            guard let destination = self.streams[id]?.destination else { continue }
+            let candidates = members.filter { $0.value.includesOthers || $0.value.destinations.contains(destination) }
+            if candidates[number] == nil { continue }
+            let owner = members.first { $0.value.streams.contains(id) || $0.value.leaving.contains(id) }
+            streams.append(SharePlan.Stream(id, owner: owner?.key, candidates: Set(candidates.keys)))
+        }
+        let planned = Set(streams.map(\.id))
+        let beside = members.mapValues { $0.streams.union($0.leaving).subtracting(planned).count }
+        return SharePlan(
+            streams, beside: beside, fixed: Set(session.asked.keys).union(session.leaving), for: number)
+    }
+
+    /// Attaches the streams that are a session's share and have no owner.
     private mutating func attachMissing(to number: Int, now: Timestamp) -> [AttachedStream] {
         guard let session = self.sessions[number] else { return [] }
         self.sessions[number]?.mustAttach = false
         var attached: [AttachedStream] = []
-        let others = session.includesOthers ? Set(self.committed.keys).subtracting(session.destinations) : []
-        for destination in session.destinations + others {
-            for id in self.streams(of: destination, subscription: session.subscription) {
-                guard self.sessions[number]?.streams.insert(id).inserted == true else { continue }
-                self.streams[id]?.deferred.promote(nil, now: now)
-                attached.append(
-                    AttachedStream(
-                        id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:],
-                        start: self.streams[id]?.start ?? StreamStart()))
-            }
+        for id in self.plan(for: number, session).taken {
+            guard let destination = self.streams[id]?.destination else { continue }
+            self.sessions[number]?.streams.insert(id)
+            self.streams[id]?.rewind()
+            self.streams[id]?.deferred.promote(nil, now: now)
+            attached.append(
+                AttachedStream(
+                    id: id, destination: destination, deferredKeys: self.streams[id]?.deferred.keys ?? [:],
+                    start: self.streams[id]?.start ?? StreamStart()))
         }
         return attached
     }
 
+    /// The streams of a session that are for others, which it was not asked for within a minute.
+    private mutating func surplus(of number: Int, now: Timestamp) -> [StreamID] {
+        guard var session = self.sessions[number] else { return [] }
+        session.asked = session.asked.filter { now < $0.value + .seconds(60) }
+        self.sessions[number] = session
+        // What is being handed over counts as its own.
+        if session.asked.keys.contains(where: session.streams.contains) { return [] }
+        let given = self.plan(for: number, session).given
+        for id in given { self.sessions[number]?.asked[id] = now }
+        return given
+    }
+
     private mutating func attachNext(_ isTold: (Session) -> Bool) {
-        for (number, session) in self.sessions where session.isOwner && isTold(session) {
+        for (number, session) in self.sessions where session.hasJoined && isTold(session) {
             self.sessions[number]?.mustAttach = true
         }
     }
@@ -154,14 +212,15 @@ struct InMemoryState {
     mutating func read(
         _ requests: [ReadRequest], session number: Int, now: Timestamp
     ) throws(RelayError) -> ReadResult? {
-        let session = try self.owner(number)
+        let session = try self.member(number)
         if !session.lost.isEmpty {
             self.sessions[number]?.lost = []
             return ReadResult(detached: session.lost)
         }
         if session.mustAttach {
+            let surplus = self.surplus(of: number, now: now)
             let attached = self.attachMissing(to: number, now: now)
-            if !attached.isEmpty { return ReadResult(attached: attached) }
+            if !attached.isEmpty || !surplus.isEmpty { return ReadResult(attached: attached, surplus: surplus) }
         }
         var result = ReadResult(deferredChanged: session.deferredChanged)
         for request in requests {
@@ -194,7 +253,7 @@ struct InMemoryState {
     mutating func settle(
         _ settlements: [Settlement], session number: Int, now: Timestamp
     ) throws(RelayError) {
-        let session = try self.owner(number)
+        let session = try self.member(number)
         // What was read of a stream that is lost comes again.
         let settlements = settlements.filter { !session.lost.contains($0.stream) }
         for settlement in settlements { try self.check(settlement, session) }
@@ -204,7 +263,7 @@ struct InMemoryState {
     }
 
     func deferredKeys(session number: Int) throws(RelayError) -> [StreamID: [UInt64: Int]] {
-        let session = try self.owner(number)
+        let session = try self.member(number)
         return self.streams.filter { session.streams.contains($0.key) }.mapValues(\.deferred.keys)
     }
 
@@ -216,10 +275,10 @@ struct InMemoryState {
         return session
     }
 
-    private func owner(_ number: Int) throws(RelayError) -> Session {
+    private func member(_ number: Int) throws(RelayError) -> Session {
         let session = try self.session(number)
-        guard session.isOwner else {
-            throw RelayError(.misuse, "The session does not own its subscription: acquire it first.")
+        guard session.hasJoined else {
+            throw RelayError(.misuse, "The session has attached nothing.")
         }
         return session
     }
@@ -274,6 +333,7 @@ struct InMemoryState {
         for (session, known) in self.sessions where known.streams.contains(widest) {
             self.sessions[session]?.streams.remove(widest)
             self.sessions[session]?.lost.append(widest)
+            self.sessions[session]?.leaving.insert(widest)
             self.sessions[session]?.mustAttach = true
             signals.append(known.signal)
         }
@@ -316,7 +376,7 @@ struct InMemoryState {
         guard isChanged else { return (false, []) }
         var signals: [Signal] = []
         for (number, session) in self.sessions
-        where session.isOwner && subscription.map({ $0 == session.subscription }) ?? true {
+        where session.hasJoined && subscription.map({ $0 == session.subscription }) ?? true {
             self.sessions[number]?.deferredChanged = true
             signals.append(session.signal)
         }

@@ -102,6 +102,9 @@ struct InMemoryStream {
         self.inFlight.contains { $0 === page }
     }
 
+    /// Whether something of it was read and is not settled.
+    var hasInFlight: Bool { !self.inFlight.isEmpty }
+
     /// Moves the cursor behind a page.
     mutating func pass(_ page: any MessagePage) {
         guard let index = self.inFlight.firstIndex(where: { $0 === page }) else { return }

@@ -26,8 +26,8 @@ import Testing
         let owner = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
         try await owner.query(
             """
-            SELECT pg_advisory_lock(log, -1), pg_advisory_lock_shared(log, -2147483647)
-            FROM (SELECT to_regclass(\("\(outbox.schema).message"))::oid::integer AS log) AS logs
+            SELECT pg_advisory_lock(log, -1), pg_advisory_lock_shared(log, -2147483647), pg_advisory_lock(log, stream.id)
+            FROM \(outbox.schema).stream, (SELECT to_regclass(\("\(outbox.schema).message"))::oid::integer AS log) AS logs
             """)
         #expect(try await doctor(status: 0)["warnings"].int == 0)
         await owner.close()

@@ -109,8 +109,10 @@ import Testing
 
     /// A role that may do nothing but connect takes a lock that is a relay's.
     @Test(arguments: [
-        ("pg_advisory_lock(log, -1)", "nothing is delivered"),
-        ("pg_advisory_lock(log, 0)", "a relay never sleeps"),
+        ("pg_advisory_lock(log, 1)", "nothing of the stream is delivered"),
+        ("pg_advisory_lock(log, -1)", "relays never sleep"),
+        ("pg_advisory_lock(log, -2)", "they do not share"),
+        ("pg_advisory_lock(log, 0)", "relays never sleep"),
         ("pg_advisory_lock(log, -2147483647)", "status does not see"),
     ])
     func locksThatOthersHold(lock: String, seen: String) async throws {
@@ -136,7 +138,7 @@ import Testing
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await relay.run() }
                     _ = try await test.value("SELECT \(test.name).enqueue('d', 'x')", as: Int64.self)
-                    if !lock.contains("-1)") {
+                    if !lock.contains(", 1)") {
                         try await eventually("it delivers beside that") { deliveries.count == 1 }
                     }
                     await other.close()

@@ -105,7 +105,6 @@ import Testing
         let session = try #require(
             try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
-        #expect(try await session.acquire())
         let streams = try await session.attach(["a", "b"])
         let a = try #require(streams.first { $0.destination == "a" }).id
         try await bench.script(

@@ -158,7 +158,6 @@ import Testing
         let session = try #require(
             try await store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
-        #expect(try await session.acquire())
         let stream = try #require(try await session.attach(["d"]).first)
         try await self.enqueue(bench, 100)
         var page: (any MessagePage)?
@@ -177,6 +176,8 @@ import Testing
         settlement.start = StreamStart(count: 7)
         #expect(try await session.commit([settlement]).isEmpty)
         #expect(try await bench.count("SELECT starts::bigint FROM $outbox.stream") == 0, "nothing of it is stored any more")
+        #expect(try await session.read([], until: .now).attached.isEmpty, "its relay may still be calling handlers")
+        try await session.release([stream.id])
         let again = try await session.read([], until: .now).attached
         #expect(again.map(\.id) == [stream.id])
         var count = 0
@@ -195,7 +196,6 @@ import Testing
         let session = try #require(
             try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
-        #expect(try await session.acquire())
         let whole = try #require(try await session.attach(["d"]).first)
         let request = ReadRequest(stream: whole.id, messages: 10, bytes: 1 << 20, deferred: false, hasRoomForMore: true)
         #expect(try await session.read([request], until: .now).pages.map(\.count) == [10])
@@ -204,6 +204,7 @@ import Testing
         var (detached, attached): ([StreamID], [AttachedStream]) = ([], [])
         try await eventually("both parts are there") {
             let result = try await session.read([], until: .now)
+            if !result.detached.isEmpty { try await session.release(result.detached) }
             detached += result.detached
             attached += result.attached
             return attached.count == 2
@@ -277,9 +278,8 @@ import Testing
         let session = try #require(
             try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
-        #expect(try await session.acquire())
         try await bench.sql("SELECT $outbox.enqueue('d', 'x'::text)")
-        let stream = try #require(try await session.attach([], andOthers: true).first)
+        let stream = try #require(try await session.attach([], andOthers: true, lookingEvery: .seconds(1)).first)
         let request = ReadRequest(stream: stream.id, messages: 10, bytes: 1 << 20, deferred: false)
         try await eventually("it sleeps, and has looked") {
             _ = try await session.read([request], until: .now + .milliseconds(50))

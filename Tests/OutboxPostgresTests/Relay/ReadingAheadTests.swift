@@ -24,7 +24,6 @@ import Testing
             let session = try await self.bench.store.openSession(
                 subscription: "main", logger: Logger(label: "outbox.test"))
             self.session = try #require(session as? PostgresSession)
-            #expect(try await self.session.acquire())
             self.stream = try #require(try await self.session.attach(["d"]).first).id
             let result = try await self.session.read([Self.request(self.stream)], until: nil)
             #expect(await self.session.hasAskedAhead)

@@ -108,22 +108,19 @@ struct RelayBench: Sendable {
             """) == 1
     }
 
-    /// How many sessions own the outbox: never more than one.
+    /// Which locks are streams', for a condition on `pg_locks`.
+    static let ownsStream =
+        "locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid::bigint BETWEEN 1 AND 2147483647 AND granted"
+
+    /// How many sessions own streams.
     func ownerCount() async throws -> Int {
-        try await self.count(
-            """
-            SELECT count(*) FROM pg_locks
-            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
-            """)
+        try await self.count("SELECT count(DISTINCT pid) FROM pg_locks WHERE \(Self.ownsStream)")
     }
 
-    /// Ends the owner's session from the server's side.
+    /// Ends the sessions that own streams from the server's side.
     func terminateOwner() async throws {
         try await self.sql(
-            """
-            SELECT pg_terminate_backend(pid) FROM pg_locks
-            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
-            """)
+            "SELECT pg_terminate_backend(pid) FROM (SELECT DISTINCT pid FROM pg_locks WHERE \(Self.ownsStream)) AS owners")
     }
 }
 
@@ -155,4 +152,9 @@ final class Deliveries: Sendable {
             zip(items, items.dropFirst()).allSatisfy { $0.id < $1.id }
         }
     }
+}
+
+extension OutboxStatus {
+    /// The first relay that delivers.
+    var relay: RelayProcess? { self.relays.first(where: \.isOwner) }
 }

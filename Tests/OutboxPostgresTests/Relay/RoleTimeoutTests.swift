@@ -52,7 +52,6 @@ import Testing
             let connection = try #require(session as? PostgresSession).connection
             #expect(try await self.show(bench.limits, connection) == bench.limits.reduce(into: [:]) { $0[$1] = "0" })
             // It stays so for what the session does later.
-            #expect(try await session.acquire())
             _ = try await session.attach(["d"])
             _ = try await session.read([], until: .now)
             #expect(try await self.show(bench.limits, connection) == bench.limits.reduce(into: [:]) { $0[$1] = "0" })

@@ -18,7 +18,6 @@ import Testing
             bench = try await RelayBench.make()
             let opened = try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
             let session = try #require(opened as? PostgresSession)
-            try await eventually("it owns the streams") { try await session.acquire() }
             self.session = session
             requests = try await session.attach(["d", "e"]).map { stream in
                 ReadRequest(stream: stream.id, messages: 100, bytes: 1 << 20, deferred: false)

@@ -17,7 +17,6 @@ import Testing
             let session = try #require(opened as? PostgresSession)
             await session.bringForward(every: forwardInterval)
             self.session = session
-            try await eventually("it owns the streams") { try await session.acquire() }
             let attached = try await session.attach(destinations)
             self.streams = Dictionary(uniqueKeysWithValues: attached.map { ($0.destination, $0.id) })
         }

@@ -257,7 +257,6 @@ import Testing
         var logger = Logger(label: "outbox.test")
         logger.logLevel = .critical
         let session = try await bench.store.openSession(subscription: "main", logger: logger)
-        #expect(try await session.acquire())
         let stream = try #require(try await session.attach(["d"]).first)
         for page in 1...2 {
             let result = try await session.read(

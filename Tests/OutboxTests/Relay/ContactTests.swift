@@ -321,11 +321,13 @@ private actor StartsSession: RelaySession {
         self.store = store
     }
 
-    func acquire() async throws -> Bool { try await self.session.acquire() }
-
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
-        try await self.session.attach(destinations, andOthers: andOthers)
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream] {
+        try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
     }
+
+    func release(_ streams: [StreamID]) async throws { try await self.session.release(streams) }
 
     func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
         try await self.session.read(requests, until: deadline)

@@ -287,20 +287,20 @@ import Testing
 
     @Test func aStreamThatComesIsAStartOfItsOwn() {
         let (first, second) = (StreamID(1), StreamID(2))
-        var watch = CrashWatch([first: StreamStart()], isResumed: false, pageCount: 10)
+        var watch = CrashWatch([first: StreamStart()], resumed: [], pageCount: 10)
         _ = watch.begin(first, pages: [0])
-        let isUsual = watch.add(second, StreamStart(count: 2), isResumed: false)
-        #expect(isUsual)
-        #expect(watch.start(of: second) == StreamStart(count: 3))
-        #expect(watch.begin(second, pages: [7]) == StreamStart(count: 3))
+        watch.add(second, StreamStart(count: 1), isResumed: false)
+        #expect(!watch.isCareful)
+        #expect(watch.start(of: second) == StreamStart(count: 2))
+        #expect(watch.begin(second, pages: [7]) == StreamStart(count: 2))
         #expect(watch.commit(second, pages: [7]) == StreamStart())
         watch.remove(first)
         #expect(watch.commit(first, pages: [0]) == nil && watch.stored(first) == nil)
         // The process has delivered it before, so that what was noted is no crash.
-        let isKnown = watch.add(first, StreamStart(count: 1), isResumed: true)
-        #expect(isKnown && watch.start(of: first) == nil)
-        let isCareless = watch.add(second, StreamStart(count: 3), isResumed: false)
-        #expect(!isCareless, "with care, which a session begins with")
+        watch.add(first, StreamStart(count: 1), isResumed: true)
+        #expect(!watch.isCareful && watch.start(of: first) == nil)
+        watch.add(second, StreamStart(count: 2), isResumed: false)
+        #expect(watch.isCareful)
     }
 
     @Test func aPageOfAnotherStreamSettlesNothing() {

@@ -228,10 +228,12 @@ private actor RefusingSession: RelaySession {
         self.number = number
     }
 
-    func acquire() async throws -> Bool { try await self.session.acquire() }
+    func release(_ streams: [StreamID]) async throws { try await self.session.release(streams) }
 
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
-        let streams = try await self.session.attach(destinations, andOthers: andOthers)
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream] {
+        let streams = try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
         for stream in streams { self.destinations[stream.id] = stream.destination }
         return streams
     }

@@ -4,7 +4,7 @@ enum Fault: String, CaseIterable, Sendable {
     case ignoresSchedules, ignoresMessageLimit, ignoresByteLimit, ignoresDeferredLimits
     case losesLate, deliversLateLast, forgetsCursor, commitsWhileReading, startsAtTheEnd, mixesSubscriptions
     case hidesNewStreams, hidesLostStreams, attachesUnasked
-    case sharesOwnership, keepsOwnership, hidesCut, commitsAfterCut
+    case sharesOwnership, keepsOwnership, keepsSurplus, releasesNothing, takesNothing, hidesCut, commitsAfterCut
     case returnsEarly, missesDeadline, readsUnasked, dropsWake, keepsWake, ignoresCancellation, losesWakeups
     case defersForNoTime, defersForEver, ignoresScheduledTime, hidesNextDue
     case hidesChanges, reportsOwnChanges
@@ -35,25 +35,35 @@ enum Fault: String, CaseIterable, Sendable {
             [
                 "a new session reads again exactly what was not committed",
                 "a late transaction of many pages is resumed where it was committed",
+                "relays that come and go lose nothing, repeat nothing and keep the order of keys",
                 "one commit settles several streams",
             ]
         case .commitsWhileReading:
             [
                 "what nothing was committed of is read again as it was",
+                "a session that is cut off while it hands over leaves what it had not committed",
                 "a late transaction of many pages is resumed where it was committed",
             ]
         case .startsAtTheEnd:
             ["messages of a destination that was never registered stay, and are read from the beginning"]
         case .mixesSubscriptions: ["every subscription gets every message"]
-        case .hidesNewStreams: ["a destination that comes later is attached where all are wanted"]
+        case .hidesNewStreams:
+            [
+                "a destination that comes later is attached where all are wanted",
+                "two sessions that both want everything have each stream once, also of destinations that come",
+            ]
         case .hidesLostStreams:
             [
                 "a stream that is split is lost, and its parts are read from where it was committed",
                 "a split while a relay works loses nothing, repeats what was in flight at most, and keeps the order of keys",
             ]
         case .attachesUnasked: ["a destination that comes later is not attached where it is not wanted"]
-        case .sharesOwnership: ["one session owns a subscription"]
-        case .keepsOwnership: ["ownership is handed over when a session is closed"]
+        case .sharesOwnership: ["one session owns a stream", "sessions with the same routes end with as many streams each"]
+        case .keepsOwnership: ["what a session has is taken over when it is closed", "what a session has is taken over when it leaves"]
+        case .takesNothing:
+            ["sessions with different routes work side by side", "a stream that only some sessions have a route for goes to them"]
+        case .keepsSurplus, .releasesNothing:
+            ["sessions with the same routes end with as many streams each", "a stream that is handed over is read on from where it was committed"]
         case .hidesCut:
             [
                 "what a session is asked after it was cut off fails and can be tried again with another",

@@ -59,6 +59,15 @@ final class FaultyStore: RelayStore {
     /// The highest id read so far, of each destination.
     let highest = Mutex<[Destination: Int64]>([:])
     private let kept = Mutex<[any RelaySession]>([])
+    private let streams = Mutex<[AttachedStream]>([])
+
+    /// Streams were attached by a session.
+    func note(_ streams: [AttachedStream]) { self.streams.withLock { $0 += streams } }
+
+    /// The streams of some destinations that sessions have attached.
+    func known(_ destinations: [Destination]) -> [AttachedStream] {
+        self.streams.withLock { $0 }.filter { destinations.contains($0.destination) }
+    }
 
     init(store: any RelayStore, fault: Fault?) {
         self.store = store

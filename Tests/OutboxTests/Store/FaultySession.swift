@@ -18,14 +18,18 @@ actor FaultySession: RelaySession {
         self.fault = store.fault
     }
 
-    func acquire() async throws -> Bool {
-        try await self.session.acquire() || self.fault == .sharesOwnership
-    }
-
-    func attach(_ destinations: [Destination], andOthers: Bool) async throws -> [AttachedStream] {
+    func attach(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+    ) async throws -> [AttachedStream] {
         self.streams = try await self.session.attach(
-            destinations, andOthers: andOthers || self.fault == .attachesUnasked)
+            destinations, andOthers: andOthers || self.fault == .attachesUnasked, lookingEvery: interval)
+        self.store.note(self.streams)
         switch self.fault {
+        case .sharesOwnership:
+            let others = self.store.known(destinations).filter { other in !self.streams.contains { $0.id == other.id } }
+            return self.streams + others
+        case .takesNothing:
+            return []
         case .mixesDestinations:
             let ids = self.streams.map(\.id).reversed()
             return zip(self.streams, ids).map { stream, id in
@@ -53,7 +57,8 @@ actor FaultySession: RelaySession {
             return ReadResult()
         }
         if self.fault == .hidesChanges { result.deferredChanged = false }
-        if self.fault == .hidesNewStreams { result.attached = [] }
+        if self.fault == .hidesNewStreams || self.fault == .takesNothing { result.attached = [] }
+        if self.fault == .keepsSurplus { result.surplus = [] }
         if self.fault == .hidesLostStreams { result.detached = [] }
         if self.fault == .hidesNextDue { result.nextDue = result.nextDue.mapValues { _ in nil } }
         if self.fault == .reportsOwnChanges && self.hasChanged { result.deferredChanged = true }
@@ -188,7 +193,6 @@ actor FaultySession: RelaySession {
 
     private func commitElsewhere(_ settlements: [Settlement]) async throws {
         let other = try await self.store.store.openSession(subscription: "main", logger: Logger(label: "test"))
-        _ = try await other.acquire()
         _ = try await other.attach(self.streams.map(\.destination))
         let withoutCursor = settlements.map { settlement in
             var settlement = settlement
@@ -203,6 +207,11 @@ actor FaultySession: RelaySession {
         var settlement = Settlement(stream: page.stream)
         settlement.through = page
         try await self.session.commit([settlement])
+    }
+
+    func release(_ streams: [StreamID]) async throws {
+        if self.fault == .releasesNothing { return }
+        try await self.session.release(streams)
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {

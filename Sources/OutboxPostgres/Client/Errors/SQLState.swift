@@ -6,6 +6,7 @@ enum SQLState {
     static let invalidStatementName = "26000"
     static let lockNotAvailable = "55P03"
     static let readOnlyTransaction = "25006"
+    static let insufficientPrivilege = "42501"
 
     static func isRetriable(_ state: String) -> Bool {
         switch state {

@@ -10,7 +10,7 @@ struct CheckedSession: Sendable {
 
     // MARK: - Opening
 
-    /// Runs a closure with a session that owns the subscription and has the destinations' streams.
+    /// Runs a closure with a session that has the destinations' streams.
     static func with<Result>(
         _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main",
         _ body: (CheckedSession) async throws -> Result
@@ -26,7 +26,7 @@ struct CheckedSession: Sendable {
         }
     }
 
-    /// Opens a session, and waits for the one before to have lost its ownership.
+    /// Opens a session, and waits until it has the destinations' streams: the one before may not have lost them yet.
     static func open(
         _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main"
     ) async throws -> CheckedSession {
@@ -34,13 +34,11 @@ struct CheckedSession: Sendable {
             subscription: subscription, logger: Logger(label: "outbox.conformance"))
         do {
             let deadline = ContinuousClock.now + fixture.patience
-            while try await !session.acquire() {
-                try require(deadline > .now, "the subscription has no owner, but a session could not acquire it")
-                try await Task.sleep(for: .milliseconds(5))
+            var attached = try await session.attach(destinations, andOthers: false, lookingEvery: .milliseconds(5))
+            while Set(attached.map(\.destination)) != Set(destinations) {
+                try require(deadline > .now, "no other session has the streams, but a session has not got them")
+                attached += try await session.read([], until: deadline).attached
             }
-            let attached = try await session.attach(destinations)
-            try require(
-                Set(attached.map(\.destination)), equals: Set(destinations), "the destinations of the attached streams")
             try require(Set(attached.map(\.id)).count, equals: attached.count, "how many ids the attached streams have")
             return CheckedSession(session: session, attached: attached, patience: fixture.patience)
         } catch {

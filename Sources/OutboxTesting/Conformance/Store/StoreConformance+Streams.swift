@@ -66,8 +66,8 @@ private final class OpenSession: Sendable {
             subscription: "main", logger: Logger(label: "outbox.conformance"))
         self.session = session
         self.patience = fixture.patience
-        try require(try await session.acquire(), "a subscription that no session owns could not be acquired")
-        let attached = try await session.attach(destinations, andOthers: andOthers)
+        let attached = try await session.attach(
+            destinations, andOthers: andOthers, lookingEvery: .milliseconds(20))
         self.state = Mutex((Set(attached.map(\.id)), [], []))
     }
 
@@ -94,6 +94,7 @@ private final class OpenSession: Sendable {
             state.attached += result.attached
             state.streams.formUnion(result.attached.map(\.id))
         }
+        if !result.detached.isEmpty { try await self.session.release(result.detached) }
         return result.pages.filter { !result.detached.contains($0.stream) }
     }
 

@@ -1,0 +1,271 @@
+import Outbox
+
+/// The relays of a log, as a session sees them in the server's locks, and what it has itself.
+///
+/// A lock in the session that commits the cursor is ownership, a shared one says which destinations a relay has routes for, and what there
+/// is of both is all that relays know of each other: see ``/Outbox/SharePlan``. A value type without I/O or clock.
+struct Fleet {
+    /// A session that holds locks of the log.
+    struct Holder {
+        let process: Int32
+        /// Whether it is this session.
+        let isOwn: Bool
+        /// The streams that it owns; and, as -1, that it is the keeper.
+        let owned: Set<Int32>
+        /// The streams that it waits for.
+        let waits: Set<Int32>
+        /// What it has routes for.
+        let routes: Set<Int32>
+        /// Whether it is a relay of the same subscription.
+        let isMember: Bool
+        /// Whether it is a relay.
+        let isRelay: Bool
+        /// Whether it has been silent for too long.
+        let isSilent: Bool
+        let role: String
+        let application: String
+    }
+
+    /// What to do after a look.
+    struct Decision {
+        /// Streams' locks to try.
+        var take: [Int32] = []
+        /// Whether to try to be the keeper.
+        var keep = false
+        /// Whether to let another one be the keeper.
+        var resigns = false
+        /// Streams' locks to give up.
+        var drop: [Int32] = []
+        /// Sessions to end.
+        var end: [Holder] = []
+        /// Sessions that own streams and are no relays.
+        var foreign: [(holder: Holder, stream: StreamID)] = []
+    }
+
+    private let subscription: String
+    /// How often to look while there are other relays.
+    private var interval = Duration.seconds(1)
+    private var process: Int32 = 0
+    private var joinedAt: ContinuousClock.Instant?
+    /// All streams that the relay has a route for, by their numbers.
+    private var known: [StreamID: (destination: Destination, slots: ClosedRange<Int16>)] = [:]
+    /// Those whose locks this session has.
+    private var locked: Set<StreamID> = []
+    /// Those that it has lost, while its relay may still be calling handlers.
+    private var leaving: Set<StreamID> = []
+    /// Since when streams are seen without an owner that are for others.
+    private var freeSince: [StreamID: ContinuousClock.Instant] = [:]
+    /// Until when streams stay: nobody else has taken them, or they could not be given.
+    private var fixedUntil: [StreamID: ContinuousClock.Instant] = [:]
+    /// Whether to look once more: what was told of may come a moment later.
+    private var looksAgain = false
+    /// Whether a session waits for a stream.
+    private var isAwaited = false
+    /// Streams that are being handed over, and since when.
+    private var givenAt: [StreamID: ContinuousClock.Instant] = [:]
+    private var told: (process: Int32, at: ContinuousClock.Instant)?
+
+    /// Whether there is another relay at the log, of whatever subscription.
+    private(set) var hasOthers = false
+    /// Whether this session is the one that takes the bell.
+    private(set) var isKeeper = false
+    /// Whether it reads, which a keeper does.
+    private(set) var readAt: ContinuousClock.Instant?
+    /// Streams that are for others, which the relay is to be told of.
+    private(set) var surplus: [StreamID] = []
+    /// When to look next; nil: not before something happens.
+    private(set) var lookDue: ContinuousClock.Instant?
+    /// Whether some slots of a destination have no stream, so that one may come of which nothing tells.
+    private(set) var isIncomplete = false
+
+    /// A stream that no relay takes for which it is meant stays for that long with the one that has taken it. So does one that was to be
+    /// given, before that is asked for again.
+    static let rest = Duration.seconds(60)
+    /// By then a relay has handed a stream over, or keeps it.
+    static let longestHandover = Duration.seconds(10)
+    /// How long a relay's session may be silent before another relay ends it.
+    static let longestSilence = Duration.seconds(30)
+
+    init(subscription: String) { self.subscription = subscription }
+
+    // MARK: - What the session has
+
+    /// The session joins the relays of its subscription.
+    ///
+    /// - Returns: The locks by which it says what it has routes for.
+    mutating func join(
+        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration, now: ContinuousClock.Instant
+    ) -> [Int32] {
+        self.interval = max(interval, .milliseconds(1))
+        self.joinedAt = now
+        self.lookDue = now
+        let names: [String?] = destinations.map(\.name) + (andOthers ? [nil] : [])
+        return Set(names.map { FleetLock.route($0, subscription: self.subscription) }).sorted()
+    }
+
+    /// All streams that the relay has a route for were read from the database.
+    mutating func loaded(_ streams: [StreamState], now: ContinuousClock.Instant) {
+        let before = Set(self.known.keys)
+        self.known = [:]
+        var next: [Destination: Int] = [:]
+        for stream in streams.sorted(by: { $0.slots.lowerBound < $1.slots.lowerBound }) {
+            self.known[stream.id] = (stream.destination, stream.slots)
+            let end = next[stream.destination] ?? 0
+            if Int(stream.slots.lowerBound) <= end {
+                next[stream.destination] = max(end, Int(stream.slots.upperBound) + 1)
+            } else {
+                next[stream.destination] = end
+            }
+        }
+        self.isIncomplete = next.values.contains { $0 <= StreamState.allSlots.upperBound }
+        if before != Set(self.known.keys) { self.lookDue = now }
+    }
+
+    /// Whether a stream is the session's, to be read.
+    func owns(_ stream: StreamID) -> Bool { self.locked.contains(stream) && !self.leaving.contains(stream) }
+
+    /// A stream is to be read no more, while the relay may still be calling handlers.
+    mutating func lost(_ stream: StreamID) { if self.locked.contains(stream) { self.leaving.insert(stream) } }
+
+    /// A stream's lock was granted.
+    mutating func took(_ stream: StreamID) {
+        self.locked.insert(stream)
+        self.freeSince[stream] = nil
+    }
+
+    /// The keeper's lock was granted.
+    mutating func keeps() { self.isKeeper = true }
+
+    /// The relay gives up streams.
+    ///
+    /// - Returns: The locks to give up.
+    mutating func release(_ streams: [StreamID], now: ContinuousClock.Instant) -> [Int32] {
+        let released = Set(streams).intersection(self.locked)
+        self.locked.subtract(released)
+        self.leaving.subtract(released)
+        self.lookDue = now
+        return released.map(\.value).sorted()
+    }
+
+    /// Reading is asked for.
+    mutating func reads(now: ContinuousClock.Instant) {
+        if self.readAt == nil, !self.isKeeper { self.lookDue = now }
+        self.readAt = now
+    }
+
+    mutating func takeSurplus() -> [StreamID] {
+        defer { self.surplus = [] }
+        return self.surplus
+    }
+
+    /// Whether a server process is this session's.
+    func isOwn(_ process: Int32) -> Bool { process == self.process }
+
+    // MARK: - What it sees
+
+    /// Something has changed among the relays.
+    mutating func heard(now: ContinuousClock.Instant) {
+        self.lookDue = now
+        self.looksAgain = true
+    }
+
+    /// A look was made.
+    ///
+    /// - Parameter listens: Whether the session hears what others tell, and may be the keeper.
+    mutating func saw(_ holders: [Holder], listens: Bool, now: ContinuousClock.Instant) -> Decision {
+        var decision = Decision()
+        if let own = holders.first(where: \.isOwn) { self.process = own.process }
+        let others = holders.filter { !$0.isOwn && $0.isRelay }
+        self.hasOthers = !others.isEmpty
+        self.share(holders, now: now, &decision)
+        self.keep(holders, listens: listens, now: now, &decision)
+        let isPatient = self.joinedAt.map { now - $0 >= Self.longestSilence } ?? false
+        if isPatient { decision.end = others.filter { $0.isSilent && !$0.owned.isEmpty } }
+        // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
+        let lacks = self.known.keys.contains { !self.locked.contains($0) }
+        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited || self.looksAgain ? now + self.interval : nil
+        self.looksAgain = false
+        return decision
+    }
+
+    private mutating func keep(
+        _ holders: [Holder], listens: Bool, now: ContinuousClock.Instant, _ decision: inout Decision
+    ) {
+        let reads = self.readAt.map { now - $0 <= max(self.interval * 2, .seconds(2)) } ?? false
+        if !reads { self.readAt = nil }
+        if self.isKeeper {
+            // Others would wait for what it says.
+            if !reads, self.hasOthers {
+                self.isKeeper = false
+                decision.resigns = true
+            }
+        } else if listens, reads, !holders.contains(where: { $0.owned.contains(FleetLock.keeper) }) {
+            decision.keep = true
+        }
+    }
+
+    private mutating func share(_ holders: [Holder], now: ContinuousClock.Instant, _ decision: inout Decision) {
+        var owners: [StreamID: Holder] = [:]
+        for holder in holders { for number in holder.owned where number > 0 { owners[StreamID(number)] = holder } }
+        // What is silent takes nothing.
+        let members = holders.filter { $0.isMember && !$0.isSilent || $0.isOwn }
+        let everything = FleetLock.route(nil, subscription: self.subscription)
+        let general = Set(members.filter { $0.isOwn || $0.routes.contains(everything) }.map(\.process))
+        var candidates: [Destination: Set<Int32>] = [:]
+        var streams: [SharePlan<Int32>.Stream] = []
+        for (id, known) in self.known {
+            let route = FleetLock.route(known.destination.name, subscription: self.subscription)
+            let those =
+                candidates[known.destination]
+                ?? general.union(members.lazy.filter { $0.routes.contains(route) }.map(\.process))
+            candidates[known.destination] = those
+            streams.append(SharePlan.Stream(id, owner: owners[id]?.process, candidates: those))
+            if let owner = owners[id] {
+                self.freeSince[id] = nil
+                if !owner.isMember, !owner.isOwn, self.tells(of: owner, now: now) { decision.foreign.append((owner, id)) }
+            }
+        }
+        self.fixedUntil = self.fixedUntil.filter { $0.value > now }
+        var beside = Dictionary(
+            members.map { ($0.process, $0.owned.count { $0 > 0 }) }, uniquingKeysWith: { first, _ in first })
+        for stream in streams {
+            if let owner = stream.owner, let count = beside[owner] { beside[owner] = count - 1 }
+        }
+        let plan = SharePlan(streams, beside: beside, fixed: Set(self.fixedUntil.keys).union(self.leaving), for: self.process)
+        // Who waits for a stream gets it.
+        let awaited = holders.reduce(into: Set<StreamID>()) { all, holder in all.formUnion(holder.waits.map(StreamID.init)) }
+        let taken = Set(plan.taken).subtracting(awaited)
+        decision.take = plan.taken.filter(taken.contains).map(\.value)
+        // Those who are to take the others may not be able to: a stream is not left lying for that.
+        for stream in streams where stream.owner == nil && !taken.contains(stream.id) && !awaited.contains(stream.id) {
+            let since = self.freeSince[stream.id] ?? now
+            self.freeSince[stream.id] = since
+            if now - since < max(self.interval, .milliseconds(100)) { continue }
+            decision.take.append(stream.id.value)
+            self.fixedUntil[stream.id] = now + Self.rest
+        }
+        // As long as something is being handed over, it counts as this session's: others would be given in its place.
+        self.givenAt = self.givenAt.filter { self.owns($0.key) && now - $0.value < Self.longestHandover }
+        if self.givenAt.isEmpty {
+            for stream in plan.given where self.owns(stream) {
+                self.surplus.append(stream)
+                self.givenAt[stream] = now
+                self.fixedUntil[stream] = now + Self.rest
+            }
+        }
+        for stream in awaited where self.owns(stream) && !self.surplus.contains(stream) { self.surplus.append(stream) }
+        self.isAwaited = !awaited.isEmpty
+        // Rows that are gone.
+        let gone = self.locked.filter { self.known[$0] == nil && !self.leaving.contains($0) }
+        for stream in gone { self.locked.remove(stream) }
+        decision.drop += gone.map(\.value)
+        self.freeSince = self.freeSince.filter { self.known[$0.key] != nil }
+    }
+
+    /// Whether to tell of a session that is no relay and owns a stream: every minute.
+    private mutating func tells(of holder: Holder, now: ContinuousClock.Instant) -> Bool {
+        if let told = self.told, told.process == holder.process, now - told.at < .seconds(60) { return false }
+        self.told = (holder.process, now)
+        return true
+    }
+}

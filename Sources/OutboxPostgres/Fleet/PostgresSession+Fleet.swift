@@ -1,0 +1,170 @@
+import Logging
+import Outbox
+import OutboxRuntime
+import OutboxSQL
+
+/// What a session does for its part of the fleet: it looks who has what, takes its share, gives up the rest, and sees to it that the bell has
+/// a keeper.
+extension PostgresSession {
+    /// What relays tell each other, beside what producers and administrators do.
+    enum Word {
+        /// The keeper sleeps: whatever did not ring is visible by now, and whatever comes rings.
+        static let asleep = "asleep"
+        /// The bell is free, or another one's: what comes may not ring.
+        static let awake = "awake"
+        /// A relay has come, has gone, or has given something up.
+        static let fleet = "fleet"
+    }
+
+    /// Tells other relays what this one has routes for.
+    func join(_ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration) async throws(LibPQError) {
+        let routes = self.fleet.join(destinations, andOthers: andOthers, lookingEvery: interval, now: self.clock.now)
+        _ = try await self.connection.pipeline([
+            self.sameLog, self.bound(self.statements.shareLocks, [self.lockKey, .int4Array(routes)]),
+        ])
+        try await self.tell(Word.fleet)
+    }
+
+    func tell(_ word: String) async throws(LibPQError) {
+        _ = try await self.connection.query(self.telling(word))
+    }
+
+    func telling(_ word: String) -> LibPQStatement {
+        self.bound(self.statements.tell, [.text(self.channel), .text(word)])
+    }
+
+    /// Looks what other relays have, takes what is this one's share, and notes what is not.
+    func lookAtFleet() async throws {
+        try await self.receiveAhead()
+        let rows = try await self.connection.query(
+            self.bound(
+                self.statements.look,
+                [.int8(Int64(self.logID)), .text(self.subscription), .int4(Int32(Fleet.longestSilence.seconds))]))
+        let holders = try rows.map { row in try Fleet.Holder(row) }
+        let decision = self.fleet.saw(
+            holders, listens: self.wakeup.pollingInterval == nil, now: self.clock.now)
+        for holder in decision.end { try await self.end(holder) }
+        for (holder, stream) in decision.foreign { self.tell(of: holder, stream) }
+        if decision.resigns { try await self.resign() }
+        if !decision.drop.isEmpty { try await self.drop(decision.drop) }
+        if !decision.take.isEmpty { try await self.take(decision.take) }
+        if decision.keep { try await self.keep() }
+    }
+
+    private func take(_ numbers: [Int32]) async throws(LibPQError) {
+        let results = try await self.connection.pipeline([
+            self.sameLog, self.bound(self.statements.takeLocks, [self.lockKey, .int4Array(numbers)]),
+        ])
+        for row in results[1] where try row.decode(1, as: Bool.self) {
+            self.fleet.took(StreamID(try row.decode(0, as: Int32.self)))
+            self.watch.mustAttach = true
+        }
+    }
+
+    /// Tries to be the keeper. The last one may have died with the bell, so that producers have not rung since.
+    private func keep() async throws(LibPQError) {
+        let results = try await self.connection.pipeline([
+            self.sameLog, self.bound(self.statements.keep, [self.lockKey, .text(self.channel), .text(Word.awake)]),
+        ])
+        guard try results[1][0].decode(0, as: Bool.self) else { return }
+        self.fleet.keeps()
+        self.doorbell.becameKeeper()
+        self.sleepTimer.endPause()
+    }
+
+    /// Whether the bell is to be taken later, because other relays' messages are coming in: their producers would ring each time.
+    func isLogBusy() async throws(LibPQError) -> Bool {
+        guard self.fleet.hasOthers else { return false }
+        let last = try await self.connection.query(self.bound(self.statements.lastID))[0].decode(0, as: Int64.self)
+        defer { self.lastEnqueued = last }
+        return last != self.lastEnqueued
+    }
+
+    private func drop(_ numbers: [Int32]) async throws(LibPQError) {
+        _ = try await self.connection.pipeline([
+            self.bound(self.statements.dropLocks, [self.lockKey, .int4Array(numbers)]), self.telling(Word.fleet),
+        ])
+    }
+
+    /// Lets another relay take the bell.
+    private func resign() async throws(LibPQError) {
+        // First: what comes when it is free does not ring.
+        try await self.tell(Word.awake)
+        try await self.drop([FleetLock.keeper] + (self.doorbell.isHeld ? [0] : []))
+        self.doorbell.resigned()
+    }
+
+    /// Gives up streams; see ``/Outbox/RelaySession/release(_:)``.
+    func giveUp(_ streams: [StreamID]) async throws {
+        try await self.receiveAhead()
+        for stream in streams where self.fleet.owns(stream) { self.forget(stream) }
+        let numbers = self.fleet.release(streams, now: self.clock.now)
+        if numbers.isEmpty { return }
+        var statements = [self.bound(self.statements.dropLocks, [self.lockKey, .int4Array(numbers)])]
+        if self.fleet.hasOthers { statements.append(self.telling(Word.fleet)) }
+        _ = try await self.connection.pipeline(statements)
+    }
+
+    /// Gives up everything; see ``/Outbox/RelaySession/leave()``.
+    func leaveFleet() async {
+        if !self.fleet.hasOthers { return }
+        // First: what comes when the bell is free does not ring.
+        try? await self.tell(Word.awake)
+        _ = try? await self.connection.query(
+            self.bound(self.statements.leave, [.text(self.channel), .text(Word.fleet)]))
+    }
+
+    // MARK: - Sessions that are in the way
+
+    private func end(_ holder: Fleet.Holder) async throws(LibPQError) {
+        let metadata: Logger.Metadata = [
+            "outbox.process": "\(holder.process)", "outbox.role": "\(holder.role)",
+            "outbox.application": "\(ActivityReport.reading(holder.application).name)",
+        ]
+        do throws(LibPQError) {
+            _ = try await self.connection.query(self.bound(self.statements.endSession, [.int4(holder.process)]))
+            self.logger.error(
+                "A relay that owns streams has been silent for too long, stopped or out of reach: its session is ended, and its streams are taken over",
+                metadata: metadata)
+        } catch {
+            guard error.sqlState == SQLState.insufficientPrivilege else { throw error }
+            self.logger.error(
+                """
+                A relay that owns streams has been silent for too long, stopped or out of reach, and this one's role may not end its \
+                session: nothing of its streams is delivered until it goes on or SELECT pg_terminate_backend(\(holder.process)) ends it
+                """, metadata: metadata)
+        }
+    }
+
+    private func tell(of holder: Fleet.Holder, _ stream: StreamID) {
+        self.logger.error(
+            """
+            A session that is no relay holds the lock of a stream, so nothing of the stream is delivered; SELECT \
+            pg_terminate_backend(\(holder.process)) ends it
+            """,
+            metadata: [
+                "outbox.process": "\(holder.process)", "outbox.role": "\(holder.role)",
+                "outbox.application": "\(ActivityReport.reading(holder.application).name)", "outbox.stream": "\(stream)",
+            ])
+    }
+}
+
+extension Fleet.Holder {
+    /// Reads a row of the statement `look`.
+    init(_ row: LibPQRow) throws(LibPQError) {
+        self.process = try row.decode(0)
+        self.isOwn = try row.decode(1)
+        self.owned = Self.numbers(try row.decode(2))
+        self.waits = Self.numbers(try row.decode(3))
+        self.routes = Self.numbers(try row.decode(4))
+        self.isMember = try row.decode(5)
+        self.isRelay = try row.decode(6)
+        self.isSilent = try row.decode(7)
+        self.role = try row.decode(8)
+        self.application = try row.decode(9)
+    }
+
+    private static func numbers(_ text: String) -> Set<Int32> {
+        Set(text.split(separator: ",").compactMap { Int32($0) })
+    }
+}

@@ -1,0 +1,206 @@
+public import Outbox
+import OutboxRuntime
+import OutboxSQL
+
+/// Divides a destination's streams, and makes one of them again, with or without relays at work on them.
+///
+/// Who does that waits for the streams' locks, as their relays see, which finish what they have begun of them and hand them over. So nothing is on
+/// its way when the rows change, nothing is repeated for it, and the order of keys holds.
+extension OutboxStreams {
+    /// How many messages a merge puts aside at most, unless it is told otherwise.
+    public static let mostUnread = 10_000
+
+    /// Divides a destination into streams with as many slots each, which relays share, and each of which is read by one relay at a time.
+    /// Messages with one key are of one stream.
+    ///
+    /// Deferred messages, dead letters, a pause and what was rewound stay as they are.
+    ///
+    /// - Parameters:
+    ///   - destination: The destination.
+    ///   - count: How many streams, 1 to 1024. Each that there is must be divided evenly by that: 2 into 4, not into 3.
+    ///   - subscription: Whose streams. Default "main".
+    ///   - limit: How long relays may take to finish what they have begun. Default 30 s.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Returns: How many streams there were.
+    /// - Throws: ``OutboxError/Code/streamParts`` where these streams cannot be divided so, ``OutboxError/Code/streamBusy`` where a relay did not
+    ///   hand one over in time; and as ``pause(_:subscription:on:)``.
+    @discardableResult
+    public func split(
+        _ destination: Destination, into count: Int, subscription: String = "main", waitingFor limit: Duration = .seconds(30),
+        on connection: LibPQConnection
+    ) async throws -> Int {
+        guard (1...1024).contains(count) else {
+            throw self.parts("A destination can be divided into 1 to 1024 streams, not into \(count).")
+        }
+        let lows = (0..<count).map { Int16($0 * 1024 / count) }
+        let highs = lows.dropFirst().map { $0 - 1 } + [1023]
+        return try await self.holding(destination, subscription, limit, connection) { transaction, present, lastID in
+            for part in present where !lows.contains(part.lowerBound) {
+                throw self.parts(
+                    """
+                    “\(destination)” has \(present.count) streams, whose ranges of slots cannot be divided so that there are \(count): a \
+                    multiple of \(present.count) can be had, and any number after a merge.
+                    """)
+            }
+            if present.count == count { return present.count }
+            try await transaction.query(
+                LibPQStatement(
+                    self.statements.split.text,
+                    [
+                        .text(subscription), .text(destination.name), .int4Array(lows.map(Int32.init)),
+                        .int4Array(highs.map(Int32.init)),
+                    ]))
+            return present.count
+        }
+    }
+
+    /// Makes one stream of all of a destination. What some of them have read and others have not is put aside: it is delivered from among the
+    /// deferred messages, at once and in the order of its keys.
+    ///
+    /// - Parameters:
+    ///   - destination: The destination.
+    ///   - mostUnread: How many messages to put aside at most; each is a row that is written. Default ``mostUnread``.
+    ///   - subscription: Whose streams. Default "main".
+    ///   - limit: How long relays may take to finish what they have begun. Default 30 s.
+    ///   - connection: A connection that is not in a transaction, whose role may also delete rows of `stream`.
+    /// - Returns: How many streams there were, and how many messages were put aside.
+    /// - Throws: ``OutboxError/Code/streamUnread`` where more than that have not been read, and as ``split(_:into:subscription:waitingFor:on:)``.
+    @discardableResult
+    public func merge(
+        _ destination: Destination, mostUnread: Int = OutboxStreams.mostUnread, subscription: String = "main",
+        waitingFor limit: Duration = .seconds(30), on connection: LibPQConnection
+    ) async throws -> (streams: Int, messages: Int) {
+        try await self.holding(destination, subscription, limit, connection) { transaction, present, lastID in
+            if present.count == 1 { return (1, 0) }
+            guard present.first?.lowerBound == 0 else {
+                throw self.parts("The slots of “\(destination)” from 0 on have no stream.")
+            }
+            let name = LibPQValue.text(destination.name)
+            let unread = try await transaction.query(
+                LibPQStatement(self.statements.countUnread.text, [.text(subscription), name, .int8(Int64(mostUnread) + 1)]))[0]
+                .decode(0, as: Int64.self)
+            if unread > mostUnread {
+                throw OutboxError(
+                    .streamUnread,
+                    """
+                    More than \(mostUnread) messages for “\(destination)” have not been read, which would all be written again: merge when \
+                    the relays have caught up, or allow more.
+                    """, schema: self.schema)
+            }
+            let merged = try await transaction.query(
+                LibPQStatement(self.statements.merge.text, [.text(subscription), name, .int8(lastID)]))[0]
+            return (present.count, Int(try merged.decode(0, as: Int64.self)))
+        }
+    }
+
+    /// Runs a closure in a transaction in which nobody else has the streams of a destination.
+    ///
+    /// - Parameter body: Is given the streams' slots, in the order of these, and the log's last id before the transaction had a number.
+    private func holding<Result>(
+        _ destination: Destination, _ subscription: String, _ limit: Duration, _ connection: LibPQConnection,
+        _ body: (borrowing LibPQTransaction, _ present: [ClosedRange<Int16>], _ lastID: Int64) async throws -> Result
+    ) async throws -> Result {
+        let (log, streams) = try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+            transaction in
+            let log: String = "SELECT '\(self.schema.identifierText).message'::regclass::oid::bigint"
+            return (
+                try await transaction.query(LibPQStatement(log, []))[0].decode(0, as: Int64.self),
+                try await self.present(destination, subscription, transaction)
+            )
+        }
+        let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
+        var taken: [Int32] = []
+        do {
+            let deadline = ContinuousClock.now + limit
+            for stream in streams {
+                try await self.take(stream.id, of: destination, log, until: deadline, limit, connection)
+                taken.append(stream.id)
+            }
+            let result = try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+                transaction in
+                // Before the transaction has a number.
+                let lastID = try await transaction.query(LibPQStatement(self.statements.lastID.text))[0].decode(0, as: Int64.self)
+                let present = try await self.present(destination, subscription, transaction)
+                if present.map(\.id) != streams.map(\.id) {
+                    throw self.parts("The streams of “\(destination)” were divided by another session meanwhile: look, and try again.")
+                }
+                return try await body(transaction, present.map(\.slots), lastID)
+            }
+            try await self.give(taken, key, log, connection)
+            return result
+        } catch {
+            // What fails here ends with the connection.
+            try? await self.give(taken, key, log, connection)
+            throw error
+        }
+    }
+
+    private func present(
+        _ destination: Destination, _ subscription: String, _ transaction: borrowing LibPQTransaction
+    ) async throws -> [(id: Int32, slots: ClosedRange<Int16>)] {
+        let rows = try await transaction.query(
+            LibPQStatement(self.statements.parts.text, [.text(subscription), .text(destination.name)]))
+        if rows.isEmpty { throw self.missing(destination, subscription) }
+        return try rows.map { row in
+            let low = try row.decode(1, as: Int16.self)
+            return (try row.decode(0, as: Int32.self), low...max(low, try row.decode(2, as: Int16.self)))
+        }.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
+    }
+
+    /// Waits for a stream's lock, some seconds at a time: who waits holds a snapshot.
+    private func take(
+        _ stream: Int32, of destination: Destination, _ log: Int64, until deadline: ContinuousClock.Instant, _ limit: Duration,
+        _ connection: LibPQConnection
+    ) async throws {
+        let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
+        while true {
+            do {
+                // A relay that sleeps looks who waits for what, and looks again a second later.
+                try await self.tell(log, connection)
+                return try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+                    transaction in
+                    try await transaction.query(
+                        LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '3s', true)", []))
+                    try await transaction.query(LibPQStatement(self.statements.awaitLock.text, [key, .int4(stream)]))
+                }
+            } catch {
+                guard Self.isTimeout(error) else { throw error }
+                if ContinuousClock.now < deadline { continue }
+                throw try await self.busy(stream, of: destination, log, limit, connection)
+            }
+        }
+    }
+
+    private func parts(_ message: String) -> OutboxError { OutboxError(.streamParts, message, schema: self.schema) }
+
+    private static func isTimeout(_ error: any Error) -> Bool {
+        (error as? LibPQError)?.sqlState == SQLState.lockNotAvailable
+    }
+
+    private func busy(
+        _ stream: Int32, of destination: Destination, _ log: Int64, _ limit: Duration, _ connection: LibPQConnection
+    ) async throws -> OutboxError {
+        let holders = try await connection.query(
+            LibPQStatement(self.statements.holdUp.text, [.int8(log), .int4(stream)]))
+        let seen = try holders.map { row in
+            "server process \(try row.decode(0, as: Int32.self)) (\(ActivityReport.reading(try row.decode(1)).name))"
+        }
+        return OutboxError(
+            .streamBusy,
+            """
+            A stream of “\(destination)” was not handed over within \(Int(limit.seconds)) s by \(seen.joined(separator: ", ")): a handler \
+            takes that long, its destination is down, or its process is stopped. Nothing has changed; try again, or end that relay first.
+            """, schema: self.schema)
+    }
+
+    private func tell(_ log: Int64, _ connection: LibPQConnection) async throws {
+        try await connection.query(
+            LibPQStatement(self.statements.tell.text, [.text("outbox_\(log)"), .text(PostgresSession.Word.fleet)]))
+    }
+
+    /// Gives the streams' locks up, and lets relays look.
+    private func give(_ streams: [Int32], _ key: LibPQValue, _ log: Int64, _ connection: LibPQConnection) async throws {
+        try await connection.query(LibPQStatement(self.statements.dropLocks.text, [key, .int4Array(streams)]))
+        try await self.tell(log, connection)
+    }
+}
