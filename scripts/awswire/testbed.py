@@ -10,6 +10,7 @@ Prints a line of JSON with its ports and an access key, then takes commands, a J
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import random
@@ -20,6 +21,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import partial
 
 REGION = "eu-central-1"
 os.environ.update(AWS_EC2_METADATA_DISABLED="true", MOTO_ACCOUNT_ID="123456789012")
@@ -223,6 +226,8 @@ class Proxy:
         self.turn = asyncio.Semaphore(1 if backend.kind in ("moto", "open") else 1000)
 
     async def start(self):
+        if self.server and self.server.is_serving():
+            return
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port or 0, limit=1 << 26)
         self.port = self.server.sockets[0].getsockname()[1]
 
@@ -233,6 +238,9 @@ class Proxy:
     async def stop(self):
         self.server.close()
         self.cut()
+        # A connection that asyncio has accepted and not begun with is forgotten now, and open until it is collected.
+        await asyncio.sleep(0)
+        gc.collect()
 
     async def serve(self, reader, writer):
         self.writers.add(writer)
@@ -255,7 +263,7 @@ class Proxy:
         if "expect" in headers:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        operation = headers.get("x-amz-target", "").split(".")[-1]
+        operation = self.operation(headers, body)
         self.requests.append({"operation": operation, "headers": headers, "bytes": len(body), "count": self.count(operation, body)})
         answer = await self.answer(lines, headers, body, operation)
         if answer is None:
@@ -268,7 +276,17 @@ class Proxy:
         return True
 
     @staticmethod
+    def operation(headers, body):
+        target = headers.get("x-amz-target")
+        if target:
+            return target.split(".")[-1]
+        # The protocol of SNS has it in a form.
+        return body.partition(b"&")[0].decode("latin-1").removeprefix("Action=")
+
+    @staticmethod
     def count(operation, body):
+        if operation == "PublishBatch":
+            return body.count(b".Message=")
         try:
             content = json.loads(body)
             return len(content.get("Entries") or content.get("Records") or [])
@@ -299,16 +317,27 @@ class Proxy:
         if self.happens("drop_before"):
             return None
         if self.happens("throttle"):
-            sqs = "AmazonSQS" in headers.get("x-amz-target", "")
-            kind = "com.amazonaws.sqs#RequestThrottled" if sqs else "ProvisionedThroughputExceededException"
-            return 400, {}, json.dumps({"__type": kind, "message": "Rate exceeded"}).encode()
+            return self.throttling(headers.get("x-amz-target", ""))
         if self.happens("error"):
             return 503, {}, b"<html>Service Unavailable</html>"
-        if self.happens("partial") and operation in ("SendMessageBatch", "PutRecords"):
-            answer = await self.partially(lines, body, operation)
+        if self.happens("partial") and operation in partial.PARTIALLY:
+            answer = await partial.PARTIALLY[operation](self.random, body, lambda body: self.forward(lines, body))
         else:
             answer = await self.forward(lines, body)
         return None if self.happens("drop_after") else answer
+
+    @staticmethod
+    def throttling(target):
+        """Each service has its own words."""
+        if not target:
+            error = "<Error><Type>Sender</Type><Code>Throttled</Code><Message>Rate exceeded</Message></Error>"
+            return 429, {}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
+        kind = "ProvisionedThroughputExceededException"
+        if "AmazonSQS" in target:
+            kind = "com.amazonaws.sqs#RequestThrottled"
+        elif "AWSEvents" in target:
+            kind = "ThrottlingException"
+        return 400, {}, json.dumps({"__type": kind, "message": "Rate exceeded"}).encode()
 
     def refusal_for_time(self, headers):
         """As AWS refuses a signature that is off by more than five minutes of the service's time."""
@@ -321,36 +350,6 @@ class Proxy:
             return None
         content = {"__type": "com.amazon.coral.service#InvalidSignatureException", "message": "Signature expired: …"}
         return 403, {"date": date}, json.dumps(content).encode()
-
-    async def partially(self, lines, body, operation):
-        """Hands some of the messages on, and refuses the others as the service does under load."""
-        content = json.loads(body)
-        member = "Entries" if operation == "SendMessageBatch" else "Records"
-        entries = content[member]
-        chosen = [self.random.random() < 0.6 for _ in entries]
-        kept = [entry for entry, is_chosen in zip(entries, chosen) if is_chosen]
-        if not kept:
-            chosen[0], kept = True, entries[:1]
-        content[member] = kept
-        status, headers, answer = await self.forward(lines, json.dumps(content).encode())
-        if status != 200:
-            return status, headers, answer
-        answer = json.loads(answer)
-        if operation == "SendMessageBatch":
-            failed = answer.setdefault("Failed", [])
-            for entry, is_chosen in zip(entries, chosen):
-                if not is_chosen:
-                    code = self.random.choice(["RequestThrottled", "InternalError"])
-                    failed.append({"Id": entry["Id"], "Code": code, "Message": "later", "SenderFault": False})
-        else:
-            results = iter(answer["Records"])
-            codes = ["ProvisionedThroughputExceededException", "InternalFailure"]
-            answer["Records"] = [
-                next(results) if is_chosen else {"ErrorCode": self.random.choice(codes), "ErrorMessage": "later"}
-                for is_chosen in chosen
-            ]
-            answer["FailedRecordCount"] = len([1 for record in answer["Records"] if "ErrorCode" in record])
-        return 200, headers, json.dumps(answer).encode()
 
     async def forward(self, lines, body):
         async with self.turn:

@@ -5,8 +5,10 @@ import Testing
 
 @testable import OutboxAWS
 
-// One server at a time: each check has its own.
+// Each check has a stream of its own.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct KinesisConformanceTests {
+    private static let server = SharedTestbed(.ministack)
+
     @Test(.timeLimit(.minutes(5)), arguments: TransportConformance.checks)
     func conforms(_ check: TransportConformance.Check) async throws {
         try await check.run(try await Fixture())
@@ -14,19 +16,20 @@ import Testing
 
     private final class Fixture: TransportFixture {
         private let testbed: AWSTestbed
+        private let name: String
         private let arrived = Mutex<[ReceivedMessage]>([])
 
         init() async throws {
-            self.testbed = try await AWSTestbed(.ministack)
-            try await self.testbed.makeStream("orders", shards: 3)
+            (self.testbed, self.name) = try await KinesisConformanceTests.server.next()
+            try await self.testbed.makeStream(self.name, shards: 3)
         }
 
         func makeTransport() throws -> any Transport {
-            try self.testbed.stream("orders") { $0.content = .envelope }
+            try self.testbed.stream(try MessageTemplate(self.name)) { $0.content = .envelope }
         }
 
         func received() async throws -> [ReceivedMessage] {
-            let new = try await self.testbed.records("orders").map { try EnvelopeReader($0.data).received }
+            let new = try await self.testbed.records(self.name).map { try EnvelopeReader($0.data).received }
             return self.arrived.withLock { arrived in
                 arrived += new
                 return arrived

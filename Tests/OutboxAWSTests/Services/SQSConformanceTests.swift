@@ -5,17 +5,19 @@ import Testing
 
 @testable import OutboxAWS
 
-// One server at a time: each check has its own.
+// Each check has a queue of its own.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct SQSConformanceTests {
+    private static let server = SharedTestbed(.ministack)
+
     @Test(.timeLimit(.minutes(5)), arguments: TransportConformance.checks)
     func conforms(_ check: TransportConformance.Check) async throws {
-        try await check.run(try await Fixture("orders.fifo"))
+        try await check.run(try await Fixture(isFIFO: true))
     }
 
     /// A queue that keeps no order has none broken either while messages of a key are sent one at a time.
     @Test(.timeLimit(.minutes(5)), arguments: TransportConformance.checks)
     func conformsWithAStandardQueue(_ check: TransportConformance.Check) async throws {
-        try await check.run(try await Fixture("orders"))
+        try await check.run(try await Fixture(isFIFO: false))
     }
 
     private final class Fixture: TransportFixture {
@@ -23,10 +25,11 @@ import Testing
         private let name: String
         private let arrived = Mutex<[ReceivedMessage]>([])
 
-        init(_ name: String) async throws {
-            self.name = name
-            self.testbed = try await AWSTestbed(.ministack)
-            try await self.testbed.makeQueue(name, ["MaximumMessageSize": "600000"])
+        init(isFIFO: Bool) async throws {
+            let (testbed, name) = try await SQSConformanceTests.server.next()
+            self.testbed = testbed
+            self.name = isFIFO ? "\(name).fifo" : name
+            try await self.testbed.makeQueue(self.name, ["MaximumMessageSize": "600000"])
         }
 
         func makeTransport() throws -> any Transport {

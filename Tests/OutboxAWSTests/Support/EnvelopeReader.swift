@@ -22,3 +22,13 @@ struct EnvelopeReader: Decodable {
         ReceivedMessage(payload: self.bytes, key: self.key, headers: self.headers)
     }
 }
+
+/// What a consumer makes of an event whose detail is an envelope.
+struct EventReader: Decodable {
+    let detail: EnvelopeReader
+
+    init(_ data: Data) throws { self = try JSONDecoder().decode(EventReader.self, from: data) }
+
+    var bytes: [UInt8] { self.detail.bytes }
+    var received: ReceivedMessage { self.detail.received }
+}

@@ -9,7 +9,9 @@ extension TransportConformance {
                     NewMessage(to: .orders, route: "orders", key: "a", headers: ["b": "ö", "c": ""], text: "zwölf"),
                     NewMessage(to: .orders, route: "orders", payload: []),
                     NewMessage(to: .orders, route: "orders", payload: Array(0...255)),
-                    NewMessage(to: .orders, route: "orders", key: "ключ", payload: Array(repeating: 7, count: 300_000)),
+                    NewMessage(
+                        to: .orders, route: "orders", key: "ключ",
+                        payload: Array(repeating: 7, count: fixture.longPayloadLength)),
                 ]
                 let outcomes = try await transport.deliver(MessageBatch(messages))
                 try require(outcomes, equals: messages.map { _ in .delivered }, "outcomes")

@@ -17,6 +17,9 @@ public protocol TransportFixture: Sendable {
     /// limit below what an outbox takes.
     var oversizedPayload: [UInt8]? { get }
 
+    /// How many bytes a payload has that is long for the other side, and that it takes. Default 300,000.
+    var longPayloadLength: Int { get }
+
     /// Breaks the transport's connections without its help. New ones can be made at once. Returns when they are broken.
     func cutConnections() async throws
 
@@ -34,6 +37,9 @@ public protocol TransportFixture: Sendable {
 }
 
 extension TransportFixture {
+    /// 300,000.
+    public var longPayloadLength: Int { 300_000 }
+
     /// 30 s.
     public var patience: Duration { .seconds(30) }
 
