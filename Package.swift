@@ -312,7 +312,7 @@ let package = Package(
         .executableTarget(
             name: "WebhookWireProducer",
             dependencies: [
-                "Outbox", "OutboxTesting", "OutboxWebhook",
+                "Outbox", "OutboxHTTP", "OutboxTesting", "OutboxWebhook",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/WebhookWireProducer",

@@ -6,6 +6,7 @@ import OutboxWebhook
 //     WebhookWireProducer contents URL
 //     WebhookWireProducer numbered URL COUNT KEYS LANES BATCH
 //     WebhookWireProducer one URL [HOST]
+//     WebhookWireProducer lookups URL COUNT
 //
 // Secrets come from the environment, as the program takes them.
 
@@ -16,5 +17,6 @@ switch mode {
 case "contents": try await Contents.deliver(to: WireRelay.transport(url))
 case "numbered": try await NumberedMessages(rest.compactMap(Int.init)).deliver(to: WireRelay.transport(url))
 case "one": try await OneMessage.deliver(to: url, host: rest.first)
+case "lookups": try await Lookups.send(to: url, count: rest.first.flatMap { Int($0) } ?? 1)
 default: fatalError("there is no mode \(mode)")
 }

@@ -61,6 +61,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def get_request(self):
         connection, address = super().get_request()
         self.receiver.connections += 1
+        self.receiver.addresses.append(connection.getsockname()[0].removeprefix("::ffff:"))
         with self.receiver.lock:
             self.receiver.open.add(connection)
         return connection, address
@@ -78,12 +79,14 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Receiver:
     """Can be stopped and started again on its port. `behave` answers each request, and says whether it has accepted it."""
 
-    def __init__(self, behave=None, host="127.0.0.1", port=0, tls=None):
+    def __init__(self, behave=None, host="127.0.0.1", port=0, tls=None, server=Server):
         self.behave = behave or self.accept
-        self.host, self.port, self.tls = host, port, tls
+        self.host, self.port, self.tls, self.kind = host, port, tls, server
         self.lock = threading.Lock()
         self.open = set()
         self.connections = 0
+        # Which of its own were connected to.
+        self.addresses = []
         self.requests, self.accepted = [], []
         self.start()
 
@@ -93,7 +96,7 @@ class Receiver:
         return True
 
     def start(self):
-        self.server = Server((self.host, self.port), Handler)
+        self.server = self.kind((self.host, self.port), Handler)
         self.server.receiver, self.server.tls = self, self.tls
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -1,9 +1,13 @@
 """TLS, right and wrong, and addresses that must not be connected to: each with one message, and what is said of it."""
 
+import datetime
 import os
 import pathlib
 import ssl
 import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "kafkawire"))
 from certificates import authority, certificate  # noqa: E402
@@ -19,6 +23,23 @@ def context(server, demands=None):
         result.verify_mode = ssl.CERT_REQUIRED
         result.load_verify_locations(f"{demands}.pem")
     return result
+
+
+def dated(name, model, authority, begins, ends):
+    """A certificate like another, with its key, for some days that are counted from now."""
+
+    def load(file):
+        return pathlib.Path(file).read_bytes()
+
+    like = x509.load_pem_x509_certificate(load(f"{model}.pem"))
+    key = serialization.load_pem_private_key(load(f"{authority}-key.pem"), None)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(
+        like.issuer, like.subject, like.public_key(), x509.random_serial_number(), now + datetime.timedelta(days=begins),
+        now + datetime.timedelta(days=ends), list(like.extensions),
+    )
+    pathlib.Path(f"{name}.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pathlib.Path(f"{name}-key.pem").write_bytes(load(f"{model}-key.pem"))
 
 
 def case(name, expected, parameters="", scheme="https", host="localhost", allow="localhost", arrives=None, **receiver):
@@ -51,13 +72,19 @@ authority("another")
 for name in ("localhost", "elsewhere", "client"):
     certificate(name, "authority")
 certificate("stranger", "another")
+dated("past", "localhost", "authority", -3, -1)
+dated("future", "localhost", "authority", 1, 3)
 
 trust = "&outbox.ca_file=authority.pem"
 right = {"tls": context("localhost")}
 case("the right certificate", "delivered", trust, **right)
-case("an authority that is not trusted", "unavailable: no connection: ", **right)
-case("another authority", "unavailable: no connection: ", "&outbox.ca_file=another.pem", **right)
-case("a certificate for another host", "unavailable: no connection: ", trust, tls=context("elsewhere"))
+problem = "unavailable: no connection: SSL certificate problem: "
+case("an authority that is not trusted", problem, **right)
+case("another authority", problem, "&outbox.ca_file=another.pem", **right)
+case("an expired certificate", problem + "certificate has expired", trust, tls=context("past"))
+case("a certificate that is not valid yet", problem + "certificate is not yet valid", trust, tls=context("future"))
+other = "unavailable: no connection: SSL: no alternative certificate subject name matches target host name 'localhost'"
+case("a certificate for another host", other, trust, tls=context("elsewhere"))
 case("verify_host=false", "delivered", trust + "&outbox.verify_host=false", tls=context("elsewhere"))
 case("verify_peer=false", "delivered", "&outbox.verify_peer=false&outbox.verify_host=false", tls=context("elsewhere"))
 case("no TLS at all", "unavailable: no connection: ", trust)

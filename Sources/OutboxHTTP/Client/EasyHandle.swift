@@ -40,6 +40,7 @@ import Musl
         self.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         self.set(CURLOPT_TCP_KEEPALIVE, 1)
         self.set(CURLOPT_CONNECTTIMEOUT_MS, Int(configuration.connectTimeout.wholeMilliseconds))
+        self.set(CURLOPT_DNS_CACHE_TIMEOUT, Int(configuration.addressLifetime.seconds.rounded(.up)))
         self.set(CURLOPT_LOW_SPEED_LIMIT, 1)
         self.set(CURLOPT_LOW_SPEED_TIME, max(1, Int(configuration.idleTimeout.seconds.rounded(.up))))
         self.set(CURLOPT_USERAGENT, configuration.userAgent)
@@ -204,8 +205,9 @@ import Musl
             kind = .noResources
             reason = "no file descriptor is left"
         } else if !wasSent, let refusal = transfer.refusal {
-            kind = .refusedAddress
-            reason = refusal
+            // A host of which one address is down and another is not connected to is down.
+            if !transfer.hasTriedAddress { kind = .refusedAddress }
+            reason = transfer.hasTriedAddress ? "\(reason); \(refusal)" : refusal
         } else if wasSent, kind == .invalidRequest {
             // What came is taken for a protocol that is not spoken here.
             kind = .notHTTP
@@ -310,6 +312,7 @@ private func openSocket(
     #endif
     if number >= 0 {
         transfer.loop?.know(number)
+        transfer.hasTriedAddress = true
     } else {
         transfer.isOutOfDescriptors = errno == EMFILE || errno == ENFILE
     }

@@ -20,6 +20,9 @@ package struct HTTPConfiguration: Sendable {
     package var timeout: Duration = .seconds(30)
     /// The longest time in which nothing is sent nor received, in whole seconds; the other side thinks in it.
     package var idleTimeout: Duration = .seconds(30)
+    /// How long the addresses of a host's name are used for further connections before they are looked up again, in whole seconds, whatever the
+    /// name's own lifetime is.
+    package var addressLifetime: Duration = .seconds(60)
     package var tls = TLSSettings()
     /// The address of a proxy, for all hosts, whatever the environment says. Empty: none. nil: that of the environment (`https_proxy`, `http_proxy`,
     /// `no_proxy`) where all addresses may be connected to, else none: a proxy would look up the host itself.

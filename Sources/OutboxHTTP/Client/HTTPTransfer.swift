@@ -35,6 +35,8 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     var isOutOfDescriptors = false
     /// Why an address was not connected to.
     var refusal: String?
+    /// Whether there was another, which might have been.
+    var hasTriedAddress = false
 
     init(_ request: HTTPRequest, _ completion: @escaping @Sendable (Result<HTTPResponse, HTTPFailure>) -> Void) {
         self.request = request
