@@ -45,9 +45,13 @@ let package = Package(
             name: "ReferenceCurl", path: "Libraries/Curl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
         ),
+        .systemLibrary(
+            name: "ReferenceTLS", path: "Libraries/TLS", pkgConfig: "libssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
         .target(
             name: "BenchmarkReferences",
-            dependencies: ["ReferenceCurl", "ReferenceLibPQ", "ReferenceRabbitMQ", "ReferenceRdKafka"],
+            dependencies: ["ReferenceCurl", "ReferenceLibPQ", "ReferenceTLS", "ReferenceRabbitMQ", "ReferenceRdKafka"],
             path: "References"
         ),
         .target(
@@ -70,6 +74,7 @@ let package = Package(
                 .product(name: "OutboxAWS", package: "swift-outbox"),
                 .product(name: "OutboxKafka", package: "swift-outbox"),
                 .product(name: "OutboxPostgres", package: "swift-outbox"),
+                .product(name: "OutboxPubSub", package: "swift-outbox"),
                 .product(name: "OutboxTestServers", package: "swift-outbox"),
                 .product(name: "OutboxWebhook", package: "swift-outbox"),
             ],

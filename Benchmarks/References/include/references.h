@@ -138,4 +138,28 @@ void reference_http_server_stop(reference_http_server *server);
 reference_result reference_http(
     const char *url, reference_http_service service, int64_t messages, int size, int batch, int window);
 
+/* A server of gRPC on this machine, by HTTP/2 with TLS, a thread for each connection, that publishes everything and keeps nothing: the least that
+   Pub/Sub does. */
+typedef struct reference_grpc_server reference_grpc_server;
+/*
+ * Null: it does not start.
+ *
+ * certificate: a file that is written: whose certificate is to be trusted, for localhost.
+ */
+reference_grpc_server *reference_grpc_server_start(const char *certificate);
+int reference_grpc_server_port(const reference_grpc_server *server);
+void reference_grpc_server_stop(reference_grpc_server *server);
+
+/*
+ * Publishes messages of one length with libcurl, driven by epoll, until all are answered with an id. Each has its number and its time as attributes, as
+ * the transport sends them.
+ *
+ * certificate: a file with what is trusted.
+ * is_ordered: whether a message has an ordering key.
+ * batch: how many messages a request has.
+ * window: how many requests are under way, on one connection where it takes them.
+ */
+reference_result reference_publish(
+    const char *url, const char *certificate, int64_t messages, int size, int is_ordered, int batch, int window);
+
 #endif

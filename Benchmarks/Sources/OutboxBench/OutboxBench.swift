@@ -25,6 +25,7 @@ struct OutboxBench: AsyncParsableCommand {
             BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
             BenchWritesCommand.self, BenchScaleCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
-            BenchSQSCommand.self, BenchKinesisCommand.self, BenchWebhookCommand.self, BenchSoakCommand.self, BenchAllCommand.self,
+            BenchSQSCommand.self, BenchKinesisCommand.self, BenchPubSubCommand.self, BenchWebhookCommand.self,
+            BenchSoakCommand.self, BenchAllCommand.self,
         ])
 }

@@ -85,7 +85,7 @@ import Testing
         #expect(try ending.document().comparisons.count == 4)
     }
 
-    @Test(arguments: ["sqs", "kinesis", "webhook"]) func sendsByHTTP(command: String) async throws {
+    @Test(arguments: ["sqs", "kinesis", "webhook", "pubsub", "pubsub --ordered"]) func sendsByHTTP(command: String) async throws {
         let ending = try await Program.bench(
             "\(command) --messages 300 --singles 3 --runs 1 --connections 4 --json - --postgres", try await TestServer.url)
         #expect(try ending.document().comparisons.count == 4)
