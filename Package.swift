@@ -194,7 +194,7 @@ let package = Package(
         // What tests of several targets share and that needs the test library.
         .target(
             name: "TestSupport",
-            dependencies: [.product(name: "Logging", package: "swift-log")],
+            dependencies: ["OutboxRuntime", .product(name: "Logging", package: "swift-log")],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),

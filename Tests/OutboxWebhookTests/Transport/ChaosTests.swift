@@ -21,7 +21,7 @@ import Testing
 
         init(_ fault: Fault) { self.fault = fault }
 
-        func answer(_ request: WebhookReceiver.Request) -> WebhookReceiver.Answer {
+        func answer(_ request: HTTPServer.Request) -> HTTPServer.Answer {
             // A multiplicative hash of a count: as good as random, and the same in every run.
             let number = self.state.wrappingAdd(1, ordering: .relaxed).newValue
             let dice = Int((number &* 0x9E37_79B9_7F4A_7C15) >> 40) % 100
@@ -83,12 +83,12 @@ import Testing
         }
     }
 
-    private static func number(_ request: WebhookReceiver.Request) -> Int? {
+    private static func number(_ request: HTTPServer.Request) -> Int? {
         Int(request.text.dropFirst("{\"number\":".count).dropLast())
     }
 
     /// Everything has arrived, each key in its order.
-    private static func check(_ requests: [WebhookReceiver.Request], numbers: Set<Int>, repetitions: Int) {
+    private static func check(_ requests: [HTTPServer.Request], numbers: Set<Int>, repetitions: Int) {
         let arrived = requests.compactMap(Self.number)
         let missing = numbers.subtracting(arrived)
         #expect(missing.isEmpty, "\(missing.count) are lost, such as \(missing.min() ?? -1)")
@@ -107,7 +107,7 @@ import Testing
         let moods = Moods(fault)
         let gate = Latch()
         let isSlow = Atomic(false)
-        let receiver = try WebhookReceiver { request in
+        let receiver = try HTTPServer { request in
             if fault == .slow, isSlow.load(ordering: .relaxed) { return .held(gate) }
             return moods.answer(request)
         }
@@ -145,9 +145,9 @@ import Testing
 
     /// Three receivers of one destination. One is dead until the others have everything.
     @Test func oneDeadHostOfThreeDelaysNoOther() async throws {
-        let first = try WebhookReceiver()
-        let second = try WebhookReceiver(number: 2, port: first.port)
-        let dead = try WebhookReceiver(number: 3, port: first.port)
+        let first = try HTTPServer()
+        let second = try HTTPServer(number: 2, port: first.port)
+        let dead = try HTTPServer(number: 3, port: first.port)
         dead.stop()
         let outbox = InMemoryOutbox()
         let count = 3000

@@ -2,16 +2,17 @@ import Foundation
 import Outbox
 import OutboxTesting
 import OutboxWebhook
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct WebhookConformanceTests {
     private final class Fixture: TransportFixture {
         private static let largest = 1_000_000
 
-        private let receiver: WebhookReceiver
+        private let receiver: HTTPServer
 
         init() throws {
-            self.receiver = try WebhookReceiver { request in
+            self.receiver = try HTTPServer { request in
                 request.headers["refuse"] == nil ? .accepted : .status(422)
             }
         }

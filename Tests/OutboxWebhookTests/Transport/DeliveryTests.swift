@@ -10,10 +10,10 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct WebhookDeliveryTests {
     /// What becomes of one message, by the receiver's answer.
     private func outcome(
-        _ answer: WebhookReceiver.Answer, _ path: String = "/x",
+        _ answer: HTTPServer.Answer, _ path: String = "/x",
         _ change: @Sendable (inout WebhookConfiguration) -> Void = { _ in }
     ) async throws -> Outcome {
-        let receiver = try WebhookReceiver { _ in answer }
+        let receiver = try HTTPServer { _ in answer }
         let transport = try TransportUnderTest.make(receiver.url + path, change)
         return try await TransportUnderTest.run(transport) { try await $0.deliver([.numbered(1)])[0] }
     }
@@ -45,7 +45,7 @@ import Testing
 
     @Test func whatIsNoAnswer() async throws {
         for answer in [
-            WebhookReceiver.Answer.bytes(""), .bytes("", reset: true), .bytes("HTTP/1.1 2"),
+            HTTPServer.Answer.bytes(""), .bytes("", reset: true), .bytes("HTTP/1.1 2"),
             .bytes("SSH-2.0-x\r\n\r\n"),
             .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
             .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", reset: true),
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func redirectsAreNotFollowed() async throws {
-        let target = try WebhookReceiver()
+        let target = try HTTPServer()
         for status in [301, 302, 303, 307, 308] {
             let outcome = try await self.outcome(.status(status, headers: ["Location: \(target.url)/admin?secret=1"]))
             #expect(
@@ -77,7 +77,7 @@ import Testing
         "[::ffff:127.0.0.1]", "[::1]",
     ])
     func privateAddressesAreRefusedBeforeAnythingIsSent(_ host: String) async throws {
-        let receiver = try WebhookReceiver()
+        let receiver = try HTTPServer()
         let log = LogLines()
         let constant = try TransportUnderTest.make("http://\(host):\(receiver.port)/x", logger: log.logger) {
             $0.allowedAddresses = []
@@ -102,7 +102,7 @@ import Testing
 
     @Test func exceptionsAreByNameAddressOrBlock() async throws {
         for exception in ["localhost", "127.0.0.1", "127.0.0.0/8"] {
-            let receiver = try WebhookReceiver()
+            let receiver = try HTTPServer()
             let transport = try TransportUnderTest.make("http://localhost:\(receiver.port)/x") {
                 $0.allowedAddresses = [exception, "::1"]
             }
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func everyAttemptHasTheSameIdAndItsOwnTime() async throws {
-        let receiver = try WebhookReceiver { _ in .status(500) }
+        let receiver = try HTTPServer { _ in .status(500) }
         let transport = try TransportUnderTest.make(receiver.url)
         let batch = MessageBatch([NewMessage.numbered(1)])
         try await TransportUnderTest.run(transport) { transport in
@@ -126,10 +126,10 @@ import Testing
 
     /// A receiver that cannot be connected to, and one whose certificate is wrong, takes nothing of a message: no attempt is counted.
     @Test func noConnectionIsAnOutage() async throws {
-        let receiver = try WebhookReceiver()
+        let receiver = try HTTPServer()
         receiver.stop()
         let transport = try TransportUnderTest.make(receiver.url)
-        let tls = try WebhookReceiver()
+        let tls = try HTTPServer()
         let encrypted = try TransportUnderTest.make("https://127.0.0.1:\(tls.port)")
         let unknown = try TransportUnderTest.make("http://nothing.invalid/x")
         for (transport, text) in [
@@ -145,7 +145,7 @@ import Testing
 
     @Test func whatIsWrongWithEveryMessageStopsAfterSome() async throws {
         // 20 messages of different keys to a receiver that was given a wrong secret.
-        let receiver = try WebhookReceiver { _ in .status(403) }
+        let receiver = try HTTPServer { _ in .status(403) }
         let log = LogLines()
         let transport = try TransportUnderTest.make(receiver.url, logger: log.logger) { $0.limits.requestsPerHost = 1 }
         let outcomes = try await TransportUnderTest.run(transport) { transport in
@@ -158,7 +158,7 @@ import Testing
 
     /// Until the time is over that it has asked for, nothing is sent.
     @Test func oneReceiverThatThrottlesIsLeftAlone() async throws {
-        let receiver = try WebhookReceiver { _ in .status(429, headers: ["Retry-After: 60"]) }
+        let receiver = try HTTPServer { _ in .status(429, headers: ["Retry-After: 60"]) }
         let transport = try TransportUnderTest.make(receiver.url) { $0.limits.requestsPerHost = 1 }
         try await TransportUnderTest.run(transport) { transport in
             for _ in 0..<3 {
@@ -171,7 +171,7 @@ import Testing
 
     /// What waits for its turn is signed when it has it.
     @Test func aLimitOfRateIsKept() async throws {
-        let receiver = try WebhookReceiver()
+        let receiver = try HTTPServer()
         let transport = try TransportUnderTest.make(receiver.url) { $0.limits.requestsPerSecond = 20 }
         let outcomes = try await TransportUnderTest.run(transport) { transport in
             try await transport.deliver((0..<21).map { .numbered($0, key: "k\($0)") })
@@ -188,7 +188,7 @@ import Testing
             "t0ken-of-bearer", "t0ken-of-query", "t0ken-of-header", String(TransportUnderTest.secret.dropFirst(6)),
         ]
         for status in [200, 302, 400, 401, 404, 408, 410, 429, 500, 503, 0] {
-            let receiver = try WebhookReceiver { request in
+            let receiver = try HTTPServer { request in
                 // It says all that it was told.
                 let body = Array("\(request.target) \(request.headers)".utf8)
                 return .status(
@@ -213,8 +213,8 @@ import Testing
     }
 
     @Test func contactIsAConnection() async throws {
-        for answer in [WebhookReceiver.Answer.status(500), .status(404), .held(Latch()), .bytes("")] {
-            let receiver = try WebhookReceiver { _ in answer }
+        for answer in [HTTPServer.Answer.status(500), .status(404), .held(Latch()), .bytes("")] {
+            let receiver = try HTTPServer { _ in answer }
             let transport = try TransportUnderTest.make(receiver.url) { $0.limits.connectTimeout = .milliseconds(300) }
             #expect(try await TransportUnderTest.run(transport) { await $0.contact() } == .up)
             #expect(receiver.requests.allSatisfy { $0.method == "OPTIONS" })
@@ -230,7 +230,7 @@ import Testing
         for (status, isUp) in [
             (204, true), (405, true), (500, true), (401, false), (403, false), (404, false), (410, false), (301, false),
         ] {
-            let receiver = try WebhookReceiver { request in request.method == "OPTIONS" ? .status(status) : .accepted }
+            let receiver = try HTTPServer { request in request.method == "OPTIONS" ? .status(status) : .accepted }
             let transport = try TransportUnderTest.make(receiver.url + "/x?y=1")
             let health = try await TransportUnderTest.run(transport) { await $0.check() }
             #expect(health.isUp == isUp, "\(status)")
@@ -242,7 +242,7 @@ import Testing
             #expect(host.isUp && receiver.requests.last?.target == "/")
         }
         // Who asks is said, so that a receiver that wants to know answers as it would to a message.
-        let receiver = try WebhookReceiver { $0.headers["authorization"] == "Bearer t" ? .accepted : .status(401) }
+        let receiver = try HTTPServer { $0.headers["authorization"] == "Bearer t" ? .accepted : .status(401) }
         let known = try TransportUnderTest.make(receiver.url) { $0.credentials = .bearer("t") }
         let (isKnown, isUnknown) = (
             try await TransportUnderTest.run(known) { await $0.check().isUp },

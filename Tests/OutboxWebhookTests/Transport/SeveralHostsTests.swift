@@ -11,10 +11,10 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct SeveralHostsTests {
     /// Two receivers on one port.
     private func receivers(
-        _ second: @escaping @Sendable (WebhookReceiver.Request) -> WebhookReceiver.Answer
-    ) throws -> (healthy: WebhookReceiver, other: WebhookReceiver) {
-        let healthy = try WebhookReceiver()
-        return (healthy, try WebhookReceiver(number: 2, port: healthy.port, second))
+        _ second: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Answer
+    ) throws -> (healthy: HTTPServer, other: HTTPServer) {
+        let healthy = try HTTPServer()
+        return (healthy, try HTTPServer(number: 2, port: healthy.port, second))
     }
 
     private func transport(

@@ -1,4 +1,4 @@
-import OutboxRuntime
+package import OutboxRuntime
 import Synchronization
 
 #if canImport(Darwin)
@@ -7,31 +7,32 @@ import Darwin
 import Glibc
 #endif
 
-/// A receiver of webhooks on this machine, over HTTP/1.1, that answers as a closure says, well or badly. It keeps what it has accepted,
-/// can be stopped and started again on its port, and its connections can be cut. A thread a connection.
-final class WebhookReceiver: Sendable {
-    struct Request: Sendable {
-        let method: String
-        let target: String
+/// A server of HTTP/1.1 on this machine that answers as a closure says, well or badly. It keeps what it was sent, can be stopped and started again on
+/// its port, and its connections can be cut. A thread a connection.
+package final class HTTPServer: Sendable {
+    package struct Request: Sendable {
+        package let method: String
+        package let target: String
         /// By name in small letters.
-        let headers: [String: String]
-        let body: [UInt8]
+        package let headers: [String: String]
+        package let body: [UInt8]
 
-        var text: String { String(decoding: self.body, as: UTF8.self) }
-        var id: String { self.headers["webhook-id"] ?? "" }
+        package var text: String { String(decoding: self.body, as: UTF8.self) }
     }
 
-    enum Answer: Sendable {
+    package enum Answer: Sendable {
         case status(Int, headers: [String] = [], body: [UInt8] = [])
         /// These bytes, then the end of the connection, in good order or by a reset.
         case bytes(String, reset: Bool = false)
         /// Nothing before the latch is open.
         case held(Latch, status: Int = 204)
+        /// Nothing, and the connection stays.
+        case silence
 
-        static let accepted = Answer.status(204)
+        package static let accepted = Answer.status(204)
     }
 
-    struct Failure: Error {}
+    package struct Failure: Error {}
 
     private struct State {
         var listener: CInt = -1
@@ -39,19 +40,21 @@ final class WebhookReceiver: Sendable {
         var requests: [Request] = []
         var accepted: [Request] = []
         var connections = 0
+        var underWay = 0
+        var mostUnderWay = 0
     }
 
     private let state = Mutex(State())
     private let answer: @Sendable (Request) -> Answer
     private let number: UInt32
-    /// Keeps the port while the receiver is stopped.
+    /// Keeps the port while the server is stopped.
     private let holder: CInt
-    let port: UInt16
+    package let port: UInt16
 
     /// - Parameters:
     ///   - number: The last part of its address, 127.0.0.1 and so on.
     ///   - port: nil: any that is free.
-    init(
+    package init(
         number: UInt32 = 1, port: UInt16? = nil, _ answer: @escaping @Sendable (Request) -> Answer = { _ in .accepted }
     ) throws {
         self.answer = answer
@@ -65,16 +68,18 @@ final class WebhookReceiver: Sendable {
         close(self.holder)
     }
 
-    var host: String { "127.0.0.\(self.number)" }
-    var url: String { "http://\(self.host):\(self.port)" }
+    package var host: String { "127.0.0.\(self.number)" }
+    package var url: String { "http://\(self.host):\(self.port)" }
     /// All that have come, whatever they were answered.
-    var requests: [Request] { self.state.withLock(\.requests) }
+    package var requests: [Request] { self.state.withLock(\.requests) }
     /// Those that were answered with a status from 200 to 299, in the order of arrival.
-    var accepted: [Request] { self.state.withLock(\.accepted) }
-    var connections: Int { self.state.withLock(\.connections) }
+    package var accepted: [Request] { self.state.withLock(\.accepted) }
+    package var connections: Int { self.state.withLock(\.connections) }
+    /// The most requests that it had at the same time.
+    package var mostUnderWay: Int { self.state.withLock(\.mostUnderWay) }
 
     /// Accepts connections again, on the same port.
-    func start() throws {
+    package func start() throws {
         let listener = try self.openListener()
         let isRunning = DedicatedThread.start { [weak self] in
             while true {
@@ -92,7 +97,7 @@ final class WebhookReceiver: Sendable {
     }
 
     /// Ends all connections, and accepts no further one.
-    func stop() {
+    package func stop() {
         self.cut()
         let listener = self.state.withLock { state in
             defer { state.listener = -1 }
@@ -102,7 +107,7 @@ final class WebhookReceiver: Sendable {
     }
 
     /// Ends all connections.
-    func cut() {
+    package func cut() {
         self.state.withLock { state in
             for socket in state.sockets { shutdown(socket, CInt(SHUT_RDWR)) }
         }
@@ -161,77 +166,55 @@ final class WebhookReceiver: Sendable {
 
     private func serve(_ socket: CInt) {
         defer { self.remove(socket) }
-        var input = RequestReader(socket)
+        var input = HTTPRequestReader(socket)
         while let request = input.next() {
-            self.state.withLock { $0.requests.append(request) }
-            let answer = self.answer(request)
-            switch answer {
-            case .status(let status, let headers, let body):
-                if (200..<300).contains(status) { self.state.withLock { $0.accepted.append(request) } }
-                let lines = ["HTTP/1.1 \(status) Text", "Content-Length: \(body.count)"] + headers
-                let head = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
-                if !RequestReader.write(head + body, to: socket) { return }
-            case .held(let latch, let status):
-                while !latch.isOpen { usleep(200) }
-                if (200..<300).contains(status) { self.state.withLock { $0.accepted.append(request) } }
-                if !RequestReader.write(Array("HTTP/1.1 \(status) Text\r\nContent-Length: 0\r\n\r\n".utf8), to: socket)
-                {
-                    return
-                }
-            case .bytes(let text, let isReset):
-                _ = RequestReader.write(Array(text.utf8), to: socket)
-                if isReset {
-                    var now = linger(l_onoff: 1, l_linger: 0)
-                    unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-                }
-                return
+            self.state.withLock { state in
+                state.requests.append(request)
+                state.underWay += 1
+                state.mostUnderWay = max(state.mostUnderWay, state.underWay)
             }
+            let answer = self.answer(request)
+            // A thread of its own may wait.
+            if case .held(let latch, _) = answer { while !latch.isOpen { usleep(200) } }
+            self.state.withLock { state in
+                state.underWay -= 1
+                if answer.isAcceptance { state.accepted.append(request) }
+            }
+            if !answer.give(to: socket) { return }
         }
     }
 }
 
-/// Reads requests from a connection.
-private struct RequestReader {
-    private let socket: CInt
-    private var buffer: [UInt8] = []
-
-    init(_ socket: CInt) { self.socket = socket }
-
-    /// - Returns: nil: no further one comes.
-    mutating func next() -> WebhookReceiver.Request? {
-        var end = self.endOfHead
-        while end == nil {
-            guard self.readMore() else { return nil }
-            end = self.endOfHead
+extension HTTPServer.Answer {
+    /// Whether it is a status from 200 to 299.
+    fileprivate var isAcceptance: Bool {
+        switch self {
+        case .status(let status, _, _), .held(_, let status): (200..<300).contains(status)
+        case .bytes, .silence: false
         }
-        guard let end else { return nil }
-        let lines = String(decoding: self.buffer[..<end], as: UTF8.self).split(separator: "\r\n").map(String.init)
-        let words = lines[0].split(separator: " ").map(String.init)
-        var headers: [String: String] = [:]
-        for line in lines.dropFirst() {
-            let halves = line.split(separator: ":", maxSplits: 1).map(String.init)
-            headers[halves[0].lowercased()] = halves.count == 2 ? String(halves[1].drop { $0 == " " }) : ""
-        }
-        let length = headers["content-length"].flatMap(Int.init) ?? 0
-        while self.buffer.count < end + 4 + length {
-            guard self.readMore() else { return nil }
-        }
-        let body = Array(self.buffer[(end + 4)..<(end + 4 + length)])
-        self.buffer.removeFirst(end + 4 + length)
-        return WebhookReceiver.Request(method: words[0], target: words[1], headers: headers, body: body)
     }
 
-    private var endOfHead: Int? { self.buffer.firstRange(of: Array("\r\n\r\n".utf8))?.lowerBound }
-
-    private mutating func readMore() -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = unsafe recv(self.socket, &bytes, bytes.count, 0)
-        if count <= 0 { return false }
-        self.buffer.append(contentsOf: bytes.prefix(count))
-        return true
+    /// - Returns: Whether the connection goes on.
+    fileprivate func give(to socket: CInt) -> Bool {
+        switch self {
+        case .status(let status, let headers, let body):
+            let lines = ["HTTP/1.1 \(status) Text", "Content-Length: \(body.count)"] + headers
+            return Self.write(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body, to: socket)
+        case .held(_, let status):
+            return Self.status(status).give(to: socket)
+        case .bytes(let text, let isReset):
+            _ = Self.write(Array(text.utf8), to: socket)
+            if isReset {
+                var now = linger(l_onoff: 1, l_linger: 0)
+                unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+            }
+            return false
+        case .silence:
+            return true
+        }
     }
 
-    static func write(_ bytes: [UInt8], to socket: CInt) -> Bool {
+    private static func write(_ bytes: [UInt8], to socket: CInt) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes {
