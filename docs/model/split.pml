@@ -1,0 +1,337 @@
+/* A stream that is split and merged again. README.md says what stands for what.
+ *
+ * Transaction i inserts message i, a bit, as in cursor.pml. Messages 0 and 1 have one key and so one slot, message 2 has another slot. There
+ * are two rows: row 0 has all slots, or the first one while row 1 has the other.
+ */
+#ifndef MESSAGES
+#define MESSAGES 3
+#endif
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+#ifndef WISHES
+#define WISHES 1
+#endif
+#ifndef BY_HAND
+#define BY_HAND 0
+#endif
+#define RELAYS 2
+#define ROWS 2
+#define NONE RELAYS
+#define ALL 7                 /* the messages of all slots, of the first, of the second */
+#define FIRST 3
+#define SECOND 4
+
+mtype:state = { absent, running, inserted, committed, aborted };
+mtype:state is[MESSAGES] = absent;
+byte xid[MESSAGES];
+byte id[MESSAGES];
+byte nextXid = 1;
+byte nextID = 1;
+byte nowMax = 1;
+byte nowXip = 0;
+
+/* The rows: their slots (0: there is no such row), their cursors, who has their locks, and what an operator wishes. */
+byte slots[ROWS];
+byte storedMax[ROWS] = 1;
+byte storedXip[ROWS];
+byte storedPosition[ROWS];
+byte owner[ROWS] = NONE;
+mtype:wish = { nothing, toSplit, toMerge };
+mtype:wish wish = nothing;
+byte wishes = WISHES;
+byte hands = BY_HAND;
+
+/* What a relay knows of each row: one page of it may be in flight. */
+bool owns[RELAYS * ROWS];
+byte knows[RELAYS * ROWS];    /* the slots that it reads with; 0: it has not loaded the row */
+byte readMax[RELAYS * ROWS];
+byte readXip[RELAYS * ROWS];
+byte readPosition[RELAYS * ROWS];
+bool isComplete[RELAYS * ROWS];
+byte page[RELAYS * ROWS];
+bool settled[RELAYS * ROWS];
+
+byte crashes = CRASHES;
+byte delivered = 0;
+byte excused = 0;
+
+#define at(row) (me * ROWS + (row))
+#define seenBy(m, xmax, xip) (xid[m] < xmax && !(xip & (1 << xid[m])))
+#define isOf(m, k) (is[m] == committed && (knows[k] & (1 << (m))))
+#define isLate(m, k) (isOf(m, k) && id[m] <= readPosition[k] && !seenBy(m, readMax[k], readXip[k]))
+#define isFresh(m, k) (isOf(m, k) && id[m] > readPosition[k])
+#define isNew(k) (readMax[k] != nowMax || readXip[k] != nowXip || isFresh(0, k) || isFresh(1, k) || isFresh(2, k) || !isComplete[k])
+
+inline finish(how) {
+    d_step {
+        is[me] = how;
+        nowMax = (xid[me] >= nowMax -> xid[me] + 1 : nowMax);
+        nowXip = 0;
+        n = 0;
+        do
+        :: n < MESSAGES ->
+            if
+            :: (is[n] == running || is[n] == inserted) && xid[n] < nowMax -> nowXip = nowXip | (1 << xid[n])
+            :: else
+            fi;
+            n++
+        :: else -> break
+        od;
+        n = 0
+    }
+}
+
+proctype Transaction(byte me) {
+    byte n = 0;
+    d_step { xid[me] = nextXid; nextXid++; is[me] = running };
+#ifdef TWO_KEYS
+    d_step { id[me] = nextID; nextID++; is[me] = inserted };
+#else
+    d_step { (me != 1 || is[0] == committed || is[0] == aborted) -> id[me] = nextID; nextID++; is[me] = inserted };
+#endif
+    finish(committed)
+}
+
+/* What cursors pass was delivered. */
+inline check() {
+    n = 0;
+    do
+    :: n < MESSAGES ->
+        assert(is[n] != committed || (delivered & (1 << n)) || !(slots[0] & (1 << n)) || id[n] > storedPosition[0] || !seenBy(n, storedMax[0], storedXip[0]));
+        assert(is[n] != committed || (delivered & (1 << n)) || !(slots[1] & (1 << n)) || id[n] > storedPosition[1] || !seenBy(n, storedMax[1], storedXip[1]));
+        n++
+    :: else -> break
+    od;
+    n = 0
+}
+
+inline forget(k) {
+    owns[k] = false; knows[k] = 0; readMax[k] = 0; readXip[k] = 0; readPosition[k] = 0; isComplete[k] = false; page[k] = 0; settled[k] = false
+}
+
+inline load(k, row) {
+    knows[k] = slots[row]; readMax[k] = storedMax[row]; readXip[k] = storedXip[row]; readPosition[k] = storedPosition[row]; isComplete[k] = false
+}
+
+/* Late, and the next that is fresh. Only a look that finds nothing fresh has read to the end. */
+inline read(k) {
+    found = 0;
+    lowest = 255;
+    n = 0;
+    do
+    :: n < MESSAGES ->
+        if
+        :: isLate(n, k) -> found = found | (1 << n)
+        :: else
+        fi;
+        if
+        :: isFresh(n, k) && (lowest == 255 || id[n] < id[lowest]) -> lowest = n
+        :: else
+        fi;
+        n++
+    :: else -> break
+    od;
+    readMax[k] = nowMax;
+    readXip[k] = nowXip;
+    isComplete[k] = lowest == 255;
+    if
+    :: lowest != 255 -> found = found | (1 << lowest); readPosition[k] = id[lowest]
+    :: else
+    fi;
+    page[k] = found;
+    n = 0; lowest = 0; found = 0
+}
+
+/* Nothing is delivered twice but what was in flight when a session ended, or a row was changed by hand; and a key's messages are in order. */
+inline settle(k, row) {
+    excused = (knows[k] == slots[row] -> excused : excused | page[k]);
+    assert((delivered & page[k] & ~excused) == 0);
+    delivered = delivered | page[k];
+    settled[k] = true;
+#ifndef TWO_KEYS
+    assert(!(page[k] & 2) || is[0] != committed || (delivered & 1))
+#endif
+}
+
+/* Moves the cursor of a row, if it has the slots still that it was read with. */
+#ifdef NO_SLOTS_CHECK
+#define mayMove(k, row) (slots[row])
+#else
+#define mayMove(k, row) (slots[row] && slots[row] == knows[k])
+#endif
+inline commit(k, row) {
+    storedMax[row] = readMax[k];
+    storedXip[row] = readXip[k];
+    storedPosition[row] = readPosition[k];
+    page[k] = 0;
+    settled[k] = false;
+    check()
+}
+
+inline remove(row) { slots[row] = 0; storedMax[row] = 1; storedXip[row] = 0; storedPosition[row] = 0 }
+
+inline copy() { slots[0] = FIRST; slots[1] = SECOND; storedMax[1] = storedMax[0]; storedXip[1] = storedXip[0]; storedPosition[1] = storedPosition[0] }
+
+/* A row of the relay's. */
+#define reads(row) (owns[at(row)] && knows[at(row)] && !page[at(row)])
+/* While a row is to be split, it is not read; parts that are to be merged are read on, but not by different relays. */
+#define isWanted(row) (!(wish == toSplit && row == 0) && !(wish == toMerge && row == 1 && !owns[at(0)]))
+
+#ifdef SPLIT_IN_FLIGHT
+#define maySplit (owns[at(0)] && knows[at(0)])
+#else
+#define maySplit reads(0)
+#endif
+#ifdef SPLIT_UNCHECKED
+#define splitChecks true
+#else
+#define splitChecks (knows[at(0)] == ALL)
+#endif
+#ifdef ANY_SNAPSHOT
+#define oneSnapshot true
+#else
+#define oneSnapshot (readMax[at(0)] == readMax[at(1)] && readXip[at(0)] == readXip[at(1)])
+#endif
+#ifdef INCOMPLETE
+#define toTheEnd true
+#else
+#define toTheEnd (isComplete[at(0)] && isComplete[at(1)])
+#endif
+#ifdef MERGE_IN_FLIGHT
+#define nothingPending true
+#else
+#define nothingPending (!page[at(0)] && !page[at(1)])
+#endif
+
+proctype Relay(byte me) {
+    byte n = 0;
+    byte lowest = 0;
+    byte found = 0;
+end:
+    do
+#ifdef LOAD_BEFORE_LOCK
+    :: d_step { !owns[at(0)] && !knows[at(0)] && owner[0] == NONE && !page[at(0)] -> load(at(0), 0) }
+    :: d_step { !owns[at(0)] && knows[at(0)] && owner[0] == NONE -> owner[0] = me; owns[at(0)] = true }
+#else
+    :: d_step { !owns[at(0)] && owner[0] == NONE && !page[at(0)] -> owner[0] = me; owns[at(0)] = true }
+    :: d_step { owns[at(0)] && !knows[at(0)] -> load(at(0), 0) }
+#endif
+    :: d_step { !owns[at(1)] && slots[1] && owner[1] == NONE && !page[at(1)] && isWanted(1) -> owner[1] = me; owns[at(1)] = true }
+    :: d_step { owns[at(1)] && !knows[at(1)] && slots[1] -> load(at(1), 1) }
+    :: d_step { reads(0) && isWanted(0) && isNew(at(0)) -> read(at(0)) }
+    :: d_step { reads(1) && isWanted(1) && isNew(at(1)) -> read(at(1)) }
+    :: d_step { page[at(0)] && !settled[at(0)] -> settle(at(0), 0) }
+    :: d_step { page[at(1)] && !settled[at(1)] -> settle(at(1), 1) }
+    :: d_step { settled[at(0)] && mayMove(at(0), 0) -> commit(at(0), 0) }
+    :: d_step { settled[at(1)] && mayMove(at(1), 1) -> commit(at(1), 1) }
+    /* A row that has other slots now, or is gone, is let go, and loaded again. */
+    :: d_step { owns[at(0)] && knows[at(0)] && knows[at(0)] != slots[0] -> forget(at(0)); owns[at(0)] = true }
+    :: d_step { owns[at(1)] && knows[at(1)] != slots[1] && !slots[1] -> forget(at(1)); owner[1] = NONE }
+    /* Splits: one transaction, of the session that has the row's lock. What it reads on with has been stored. */
+    :: d_step {
+        wish == toSplit && maySplit && slots[0] == ALL && splitChecks ->
+        wish = nothing;
+#ifdef SPLIT_IN_FLIGHT
+        copy();
+        knows[at(0)] = FIRST;
+        page[at(0)] = page[at(0)] & FIRST;
+#else
+        storedMax[0] = readMax[at(0)]; storedXip[0] = readXip[at(0)]; storedPosition[0] = readPosition[at(0)];
+        copy();
+        knows[at(0)] = FIRST;
+#endif
+        check()
+    }
+    /* Merges: one transaction, of the session that has both rows' locks. */
+    :: d_step {
+        wish == toMerge && owns[at(0)] && owns[at(1)] && knows[at(0)] == FIRST && knows[at(1)] == SECOND &&
+            slots[0] == FIRST && slots[1] == SECOND && oneSnapshot && toTheEnd && nothingPending ->
+        wish = nothing;
+        n = (readMax[at(0)] >= readMax[at(1)] -> 0 : 1);
+        storedMax[0] = readMax[at(n)];
+        storedXip[0] = readXip[at(n)];
+        readMax[at(0)] = storedMax[0];
+        readXip[at(0)] = storedXip[0];
+        storedPosition[0] = (readPosition[at(0)] >= readPosition[at(1)] -> readPosition[at(0)] : readPosition[at(1)]);
+        readPosition[at(0)] = storedPosition[0];
+        slots[0] = ALL;
+        knows[at(0)] = ALL;
+        remove(1);
+        forget(at(1));
+        owner[1] = NONE;
+        check()
+    }
+    /* A part that is to be merged is handed to the owner of the first. */
+    :: d_step { reads(1) && wish == toMerge && !owns[at(0)] -> owner[1] = NONE; forget(at(1)) }
+    /* A session ends. What its relay does afterwards is in cursor.pml. */
+    :: d_step {
+        (owner[0] == me || owner[1] == me) && crashes > 0 ->
+        crashes--;
+        owner[0] = (owner[0] == me -> NONE : owner[0]);
+        owner[1] = (owner[1] == me -> NONE : owner[1]);
+        excused = excused | page[at(0)] | page[at(1)];
+        forget(at(0));
+        forget(at(1))
+    }
+    od
+}
+
+active proctype Operator() {
+end:
+    do
+    :: d_step { wishes > 0 && wish == nothing && slots[0] == ALL -> wishes--; wish = toSplit }
+    :: d_step { wishes > 0 && wish == nothing && slots[0] == FIRST -> wishes--; wish = toMerge }
+    /* By hand, without any lock: what is in flight comes again. After a merge by hand everything does. */
+    :: d_step {
+        hands > 0 && wish == nothing && slots[0] == ALL ->
+        hands--;
+        copy();
+        excused = excused | page[0] | page[2]
+    }
+    :: d_step {
+        hands > 0 && wish == nothing && slots[0] == FIRST ->
+        hands--;
+        slots[0] = ALL;
+        storedMax[0] = 1; storedXip[0] = 0; storedPosition[0] = 0;
+        remove(1);
+        excused = ALL
+    }
+    od
+}
+
+/* When nothing more happens, everything that was committed is delivered, and what was wished is done. */
+active proctype Quiet() {
+    byte n = 0;
+    timeout ->
+    d_step {
+        assert(wish == nothing);
+        do
+        :: n < MESSAGES -> assert(is[n] != committed || (delivered & (1 << n))); n++
+        :: else -> break
+        od;
+        n = 0
+    }
+}
+
+init {
+    byte p = 0;
+    atomic {
+        /* It begins as a whole, or in parts. */
+        if
+        :: slots[0] = ALL
+        :: slots[0] = FIRST; slots[1] = SECOND
+        fi;
+        owner[0] = 0;
+        owns[0] = true;
+        knows[0] = slots[0];
+        readMax[0] = 1;
+        do
+        :: p < MESSAGES -> run Transaction(p); p++
+        :: else -> break
+        od;
+        run Relay(0);
+        run Relay(1);
+        p = 0
+    }
+}
