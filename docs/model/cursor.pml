@@ -46,8 +46,8 @@ byte pageXip[RELAYS * PAGES];
 byte pagePosition[RELAYS * PAGES];
 bool settled[RELAYS * PAGES];
 
-byte crashes = CRASHES;
-byte handovers = HANDOVERS;
+byte crashes = 0;
+byte handovers = 0;
 byte delivered = 0;
 byte repeated = 0;
 byte excused = 0;             /* what was in flight when a session ended */
@@ -55,7 +55,7 @@ byte excused = 0;             /* what was in flight when a session ended */
 #define first(r) ((r) * PAGES)
 #define last(r) ((r) * PAGES + 1)
 #define seenBy(m, xmax, xip) (xid[m] < xmax && !(xip & (1 << xid[m])))
-#ifdef RUNNING_ALONE
+#ifdef XIP_ALONE
 #define isLate(m, r) (is[m] == committed && id[m] <= readPosition[r] && (readXip[r] & (1 << xid[m])))
 #else
 #define isLate(m, r) (is[m] == committed && id[m] <= readPosition[r] && !seenBy(m, readMax[r], readXip[r]))
@@ -238,6 +238,15 @@ active proctype Quiet() {
 init {
     byte p = 0;
     atomic {
+        /* Or none: then all is to be well in the end too. */
+        if
+        :: crashes = CRASHES
+        :: CRASHES > 0
+        fi;
+        if
+        :: handovers = HANDOVERS
+        :: HANDOVERS > 0
+        fi;
         do
         :: p < MESSAGES -> run Transaction(p); p++
         :: else -> break

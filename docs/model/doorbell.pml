@@ -7,19 +7,19 @@
 #define RELAYS 3
 #endif
 #ifndef PRODUCERS
-#define PRODUCERS 3
+#define PRODUCERS 2
 #endif
 #ifndef CRASHES
 #define CRASHES 1
 #endif
 #define NONE RELAYS
 
-mtype = { ring, asleep, awake, join };
+mtype = { ring, asleep, awake };
 mtype:phase = { idle, armed, settled, releasing, took, joining, ending };
 
 /* The channel: what each session has still to hear, in the order of commits, and who sent it. No session lags more than this behind. */
 #ifndef LAG
-#define LAG 4
+#define LAG 2
 #endif
 chan inbox[RELAYS] = [LAG] of { mtype, byte };
 #define room (nfull(inbox[0]) && nfull(inbox[1]) && nfull(inbox[2]))
@@ -28,20 +28,21 @@ byte bell = NONE;             /* the session that holds the bell exclusively */
 byte sharing = 0;             /* transactions that hold it shared */
 byte keeper = 0;              /* the session that holds the keeper's lock */
 byte committed = 0;           /* messages */
-byte crashes = CRASHES;
+byte crashes = 0;
 
 mtype:phase at[RELAYS] = idle;
 byte serves[RELAYS];          /* the messages of the session's streams */
 byte seen[RELAYS];            /* those that it has read */
-bool due[RELAYS] = true;             /* it has to poll */
+bool due[RELAYS] = true;      /* it has to poll */
 bool told[RELAYS];            /* the last that it heard says that it may sleep */
 bool resting[RELAYS];         /* the keeper has nothing to do before a ring */
 byte outstanding[RELAYS];     /* how often the keeper has sent `asleep` and not heard it yet */
 bool mustRelease[RELAYS];     /* the next poll releases the bell */
-bool mustAnswer[RELAYS];      /* a session has begun that does not know that the keeper sleeps */
-#ifdef OWN_REASON
-byte reasons = 1;
+bool mustRecall[RELAYS];      /* others may sleep because of what the keeper said: before it releases the bell, it says `awake` */
+#ifndef REASONS
+#define REASONS 1
 #endif
+byte reasons = 0;             /* for which a keeper wakes beside a ring */
 
 #define unread(r) (committed & serves[r] & ~seen[r])
 #define lives(r) (at[r] != ending)
@@ -108,6 +109,16 @@ proctype Producer(byte me) {
     }
 }
 
+#ifdef NO_RECALL
+#define canPoll true
+#else
+#ifdef RECALL_LAST
+#define canPoll true
+#else
+#define canPoll (!mustRelease[me] || !mustRecall[me])
+#endif
+#endif
+
 proctype Relay(byte me) {
     byte n = 0;
     mtype kind;
@@ -122,42 +133,35 @@ end:
         :: kind == ring ->
             due[me] = true;
             told[me] = false;
-            if
+            mustRelease[me] = mustRelease[me] || (keeper == me && resting[me]);
+            /* All that could sleep because of `asleep` hear this ring after it. */
 #ifdef ANY_RING
-            :: keeper == me && resting[me] -> mustRelease[me] = true; mustAnswer[me] = false
+            mustRecall[me] = false
 #else
-            :: keeper == me && resting[me] && outstanding[me] == 0 -> mustRelease[me] = true; mustAnswer[me] = false
+            mustRecall[me] = mustRecall[me] && outstanding[me] > 0
 #endif
-            :: else
-            fi
-        :: kind == awake -> due[me] = true; told[me] = false
-        :: kind == asleep ->
+        :: kind == awake && from != me -> due[me] = true; told[me] = false
+        :: kind == asleep && from == me -> outstanding[me]--
+        :: kind == asleep && from != me ->
             told[me] = true;
-            if
-            :: from == me -> outstanding[me]--
 #ifndef NO_PEER_POLL
-            :: else -> due[me] = true
-#else
-            :: else
+            due[me] = true
 #endif
-            fi
-        :: kind == join ->
-            if
-#ifndef NO_ANSWER
-            :: keeper == me && resting[me] && from != me && !mustRelease[me] -> mustAnswer[me] = true
-#endif
-            :: keeper == me && !resting[me] && from != me -> others = true  /* It counted before. */
-            :: else
-            fi
+        :: else
         fi;
         kind = 0;
         from = 0
     }
-    /* Answers one that has come. The bell is held all the time, so this is as right as the first time. */
-    :: d_step { mustAnswer[me] && room -> notify(asleep); outstanding[me]++; mustAnswer[me] = false }
+    /* Is awake for another reason. */
+    :: d_step { at[me] == idle && keeper == me && resting[me] && reasons > 0 -> reasons--; due[me] = true; mustRelease[me] = true }
+#ifndef NO_RECALL
+#ifndef RECALL_LAST
+    :: d_step { at[me] == idle && mustRelease[me] && mustRecall[me] && room -> notify(awake); mustRecall[me] = false }
+#endif
+#endif
     /* Polls, because it has to, or because it is awake and there is something. */
     :: d_step {
-        at[me] == idle && (due[me] || (unread(me) && (keeper == me -> !resting[me] : !told[me]))) ->
+        at[me] == idle && canPoll && (due[me] || (unread(me) && (keeper == me -> !resting[me] : !told[me]))) ->
         poll();
         if
         :: mustRelease[me] -> at[me] = releasing; mustRelease[me] = false; resting[me] = false
@@ -165,10 +169,11 @@ end:
         fi
     }
     /* After the snapshot of the poll, in the same statement. */
-    :: d_step { at[me] == releasing -> bell = NONE; at[me] = idle }
-#ifdef OWN_REASON
-    /* Awake for another reason than a ring, it lets the bell go. */
-    :: d_step { at[me] == idle && keeper == me && resting[me] && reasons > 0 -> reasons--; due[me] = true; mustRelease[me] = true }
+#ifdef RECALL_LAST
+    :: d_step { at[me] == releasing && bell == me -> bell = NONE; at[me] = (mustRecall[me] -> releasing : idle) }
+    :: d_step { at[me] == releasing && bell != me && room -> notify(awake); mustRecall[me] = false; at[me] = idle }
+#else
+    :: d_step { at[me] == releasing -> bell = NONE; mustRecall[me] = false; at[me] = idle }
 #endif
 #ifdef TWO_STEPS
     :: d_step { at[me] == idle && keeper == NONE -> keeper = me; at[me] = took }
@@ -184,7 +189,7 @@ end:
     }
 #endif
 #ifdef BEFORE_GRANT
-    :: d_step { at[me] == idle && !due[me] && keeper == me && !resting[me] && room -> notify(asleep); outstanding[me]++; at[me] = took }
+    :: d_step { at[me] == idle && !due[me] && keeper == me && !resting[me] && room -> notify(asleep); outstanding[me]++; mustRecall[me] = true; at[me] = took }
     :: d_step { at[me] == took && bell == NONE && sharing == 0 -> bell = me; at[me] = armed }
 #else
     /* Takes the bell, without waiting. */
@@ -217,15 +222,19 @@ end:
         at[me] == settled && room ->
 #ifndef BEFORE_GRANT
         if
-        :: others -> notify(asleep); outstanding[me]++
+        :: others -> notify(asleep); outstanding[me]++; mustRecall[me] = true
         :: else
         fi;
 #endif
         resting[me] = true;
         at[me] = idle
     }
-    /* A session that begins LISTENs, then says so. */
-    :: d_step { at[me] == joining && room -> notify(join); due[me] = true; at[me] = idle }
+    /* A session that begins LISTENs, and then says so, which wakes all as a ring does: one that sleeps says `asleep` once more. */
+#ifdef NO_NEWS
+    :: d_step { at[me] == joining -> due[me] = true; at[me] = idle }
+#else
+    :: d_step { at[me] == joining && room -> notify(ring); due[me] = true; at[me] = idle }
+#endif
     /* A session ends. */
     :: d_step {
         lives(me) && crashes > 0 ->
@@ -236,7 +245,7 @@ end:
         :: empty(inbox[me]) -> break
         od;
         kind = 0; from = 0; others = false;
-        due[me] = false; told[me] = false; resting[me] = false; outstanding[me] = 0; mustRelease[me] = false; mustAnswer[me] = false
+        due[me] = false; told[me] = false; resting[me] = false; outstanding[me] = 0; mustRelease[me] = false; mustRecall[me] = false
     }
     :: d_step { at[me] == ending && bell == me -> bell = NONE }
     :: d_step { at[me] == ending && keeper == me -> keeper = NONE }
@@ -270,6 +279,15 @@ active proctype Quiet() {
 init {
     byte p = 0;
     atomic {
+        /* Or none: then all is to be well in the end too. */
+        if
+        :: crashes = CRASHES
+        :: CRASHES > 0
+        fi;
+        if
+        :: reasons = REASONS
+        :: REASONS > 0
+        fi;
         do
         :: p < PRODUCERS ->
             serves[p % 2] = serves[p % 2] | (1 << p);

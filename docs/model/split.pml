@@ -39,8 +39,8 @@ byte storedPosition[ROWS];
 byte owner[ROWS] = NONE;
 mtype:wish = { nothing, toSplit, toMerge };
 mtype:wish wish = nothing;
-byte wishes = WISHES;
-byte hands = BY_HAND;
+byte wishes = 0;
+byte hands = 0;
 
 /* What a relay knows of each row: one page of it may be in flight. */
 bool owns[RELAYS * ROWS];
@@ -52,7 +52,7 @@ bool isComplete[RELAYS * ROWS];
 byte page[RELAYS * ROWS];
 bool settled[RELAYS * ROWS];
 
-byte crashes = CRASHES;
+byte crashes = 0;
 byte delivered = 0;
 byte excused = 0;
 
@@ -317,6 +317,19 @@ active proctype Quiet() {
 init {
     byte p = 0;
     atomic {
+        /* Or none: then all is to be well in the end too. */
+        if
+        :: crashes = CRASHES
+        :: CRASHES > 0
+        fi;
+        if
+        :: wishes = WISHES
+        :: WISHES > 0
+        fi;
+        if
+        :: hands = BY_HAND
+        :: BY_HAND > 0
+        fi;
         /* It begins as a whole, or in parts. */
         if
         :: slots[0] = ALL
