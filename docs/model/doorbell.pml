@@ -133,6 +133,8 @@ end:
         :: kind == ring ->
             due[me] = true;
             told[me] = false;
+            /* It may be a relay that has come since the others were counted. */
+            others = others || at[me] == settled;
             mustRelease[me] = mustRelease[me] || (keeper == me && resting[me]);
             /* All that could sleep because of `asleep` hear this ring after it. */
 #ifdef ANY_RING
