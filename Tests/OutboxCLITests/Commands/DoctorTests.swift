@@ -24,11 +24,11 @@ import Testing
             "INSERT INTO {{schema}}.stream (destination, snapshot, position, horizon) VALUES ('d', pg_current_snapshot(), 0, pg_current_xact_id())"
         )
         let owner = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
-        try await owner.query(
-            """
+        let locks: String = """
             SELECT pg_advisory_lock(log, -1), pg_advisory_lock_shared(log, -2147483647), pg_advisory_lock(log, stream.id)
-            FROM \(outbox.schema).stream, (SELECT to_regclass(\("\(outbox.schema).message"))::oid::integer AS log) AS logs
-            """)
+            FROM \(outbox.schema).stream, (SELECT to_regclass('\(outbox.schema).message')::oid::integer AS log) AS logs
+            """
+        try await owner.query(LibPQStatement(locks, []))
         #expect(try await doctor(status: 0)["warnings"].int == 0)
         await owner.close()
         try await outbox.sql("ALTER TABLE {{schema}}.message DISABLE TRIGGER doorbell")

@@ -67,6 +67,11 @@ import Testing
                     try await test.connection.query(
                         "SELECT query_start FROM pg_stat_activity WHERE pid = \(relayProcess)")[0].decode(0)
                 }
+                // A while after it has come it looks for other relays once more.
+                try await eventually("it has looked again") {
+                    try await test.connection.query("SELECT query FROM pg_stat_activity WHERE pid = \(relayProcess)")[0]
+                        .decode(0, as: String.self).contains("holder.pid")
+                }
                 let before = try await lastStatement()
                 for _ in 0..<5 {
                     #expect(self.troubles("doorbell", try await self.findings(test)).isEmpty)
