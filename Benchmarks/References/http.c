@@ -1,7 +1,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "references.h"
+#include "http_requests.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -13,24 +13,40 @@
 /* One request at a time on one handle. */
 typedef struct {
     CURL *easy;
-    char *body;
-    size_t body_count;
+    request request;
+    int64_t first;
     int messages;
+    char *answer;
+    size_t answer_count, answer_room;
 } slot;
 
 typedef struct {
     CURLM *multi;
     int poll;
     long timeout;
-    reference_http_service service;
-    int size, batch;
-    const char *payload;
-    int64_t begun, done, goal, answered_bytes;
+    request_maker maker;
+    reference_http_work work;
+    int batch;
+    int64_t begun, done, goal;
+    /* What is sent again and again, where nothing is made for each request: full, and with what is left for the last. */
+    request full, last;
 } client;
 
 static size_t receive(char *bytes, size_t size, size_t count, void *context) {
-    (void)bytes;
-    ((client *)context)->answered_bytes += (int64_t)(size * count);
+    slot *slot = context;
+    count *= size;
+    if (slot->answer_count + count + 1 > slot->answer_room) {
+        slot->answer_room = 2 * (slot->answer_count + count + 1);
+        slot->answer = realloc(slot->answer, slot->answer_room);
+    }
+    memcpy(slot->answer + slot->answer_count, bytes, count);
+    slot->answer_count += count;
+    slot->answer[slot->answer_count] = 0;
+    return count;
+}
+
+static size_t ignore(char *bytes, size_t size, size_t count, void *context) {
+    (void)bytes, (void)context;
     return size * count;
 }
 
@@ -52,39 +68,23 @@ static int set_timer(CURLM *multi, long milliseconds, void *context) {
     return 0;
 }
 
-/* Writes a request's body. Its payload needs no escape. */
-static void write_body(client *client, slot *slot) {
+/* Writes the body, signs, and begins the request; or begins one that was made before. */
+static void begin(client *client, slot *slot) {
     int64_t left = client->goal - client->begun;
     slot->messages = left < client->batch ? (int)left : client->batch;
-    char *end = slot->body;
-    switch (client->service) {
-    case REFERENCE_HTTP_WEBHOOK:
-        memcpy(end, client->payload, (size_t)client->size);
-        end += client->size;
-        break;
-    case REFERENCE_HTTP_SQS:
-        end += sprintf(end, "{\"QueueUrl\":\"http://127.0.0.1/000000000000/bench\",\"Entries\":[");
-        for (int index = 0; index < slot->messages; index++)
-            end += sprintf(end, "%s{\"Id\":\"%d\",\"MessageBody\":\"%s\"}", index ? "," : "", index, client->payload);
-        end += sprintf(end, "]}");
-        break;
-    case REFERENCE_HTTP_KINESIS:
-        end += sprintf(end, "{\"StreamName\":\"bench\",\"Records\":[");
-        for (int index = 0; index < slot->messages; index++)
-            end += sprintf(
-                end, "%s{\"Data\":\"%s\",\"PartitionKey\":\"key-%lld\"}", index ? "," : "", client->payload,
-                (long long)(client->begun + index));
-        end += sprintf(end, "]}");
-        break;
-    }
-    slot->body_count = (size_t)(end - slot->body);
-}
-
-static void begin(client *client, slot *slot) {
-    write_body(client, slot);
+    slot->first = client->begun;
+    slot->answer_count = 0;
     client->begun += slot->messages;
-    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, slot->body);
-    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)slot->body_count);
+    request *request = &slot->request;
+    if (client->work == REFERENCE_HTTP_SENDS) {
+        request = slot->messages == client->batch ? &client->full : &client->last;
+    } else {
+        request_write_body(&client->maker, request, slot->first, slot->messages);
+        request_sign(&client->maker, request, slot->first);
+        curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, request->headers);
+    }
+    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, request->body);
+    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_count);
     curl_multi_add_handle(client->multi, slot->easy);
 }
 
@@ -105,39 +105,63 @@ static int collect(client *client, reference_result *result) {
             snprintf(result->error, sizeof result->error, "status %ld: %s", status, curl_easy_strerror(code));
             return 0;
         }
+        if (client->work == REFERENCE_HTTP_DOES_ALL &&
+            answer_successes(client->maker.service, slot->answer, slot->answer_count, slot->first, slot->messages) !=
+                slot->messages) {
+            snprintf(result->error, sizeof result->error, "an answer does not say that all is delivered");
+            return 0;
+        }
         client->done += slot->messages;
         if (client->begun < client->goal) begin(client, slot);
     }
     return 1;
 }
 
+static request prepared(client *client, int messages) {
+    request request = {.body = malloc(request_body_room(&client->maker, messages))};
+    request_write_body(&client->maker, &request, 0, messages);
+    return request;
+}
+
+/* The beginning of lines of JSON, as the messages of the benchmark have it, in which a quote comes all few bytes. */
+static char *make_payloads(int64_t count, int size) {
+    char *payloads = malloc((size_t)(count * size) + 1);
+    static const char line[] = "{\"id\":\"0123456789abcdef\",\"sku\":\"0123456789abcdef\"}\n";
+    for (int64_t number = 0; number < count; number++)
+        for (int index = 0; index < size; index++)
+            payloads[number * size + index] = line[(size_t)index % (sizeof line - 1)];
+    return payloads;
+}
+
 reference_result reference_http(
-    const char *url, reference_http_service service, int64_t messages, int size, int batch, int window) {
+    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int batch,
+    int window) {
     reference_result result = {0};
-    /* In base 64 where it is in JSON, as a transport sends any bytes. */
-    size_t payload_size = service != REFERENCE_HTTP_WEBHOOK ? ((size_t)size + 2) / 3 * 4 : (size_t)size;
-    char *payload = malloc(payload_size + 1);
-    memset(payload, 'x', payload_size);
-    payload[payload_size] = 0;
-    client client = {.multi = curl_multi_init(), .poll = epoll_create1(EPOLL_CLOEXEC), .timeout = -1, .service = service,
-                     .size = size, .batch = batch, .payload = payload, .goal = messages};
+    /* Each message has a payload of its own in memory, as a transport's messages have, as far as 64 MiB go. */
+    int64_t count = (64 << 20) / (size > 0 ? size : 1);
+    count = count < 1 ? 1 : count < messages ? count : messages;
+    char *payloads = make_payloads(count, size);
+    client client = {.multi = curl_multi_init(), .poll = epoll_create1(EPOLL_CLOEXEC), .timeout = -1, .work = work,
+                     .batch = batch, .goal = messages};
+    request_maker_begin(&client.maker, service, url, payloads, (size_t)size, count);
     curl_multi_setopt(client.multi, CURLMOPT_SOCKETFUNCTION, watch);
     curl_multi_setopt(client.multi, CURLMOPT_SOCKETDATA, &client);
     curl_multi_setopt(client.multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(client.multi, CURLMOPT_TIMERDATA, &client);
-    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-    headers = curl_slist_append(headers, "Content-Type: application/x-amz-json-1.0");
+    client.full = prepared(&client, batch);
+    client.last = prepared(&client, (int)(messages % batch));
+    request_set_plain_headers(&client.maker, &client.full);
     slot *slots = calloc((size_t)window, sizeof *slots);
     double began = reference_now();
     for (int index = 0; index < window && client.begun < messages; index++) {
         slot *slot = &slots[index];
         slot->easy = curl_easy_init();
-        slot->body = malloc(256 + (size_t)batch * (payload_size + 96));
+        if (work == REFERENCE_HTTP_DOES_ALL) slot->request.body = malloc(request_body_room(&client.maker, batch));
         curl_easy_setopt(slot->easy, CURLOPT_URL, url);
         curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, receive);
-        curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, &client);
+        curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, client.full.headers);
+        curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, work == REFERENCE_HTTP_DOES_ALL ? receive : ignore);
+        curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot);
         curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot);
         curl_easy_setopt(slot->easy, CURLOPT_NOSIGNAL, 1L);
         begin(&client, slot);
@@ -169,12 +193,15 @@ reference_result reference_http(
         if (!slots[index].easy) continue;
         curl_multi_remove_handle(client.multi, slots[index].easy);
         curl_easy_cleanup(slots[index].easy);
-        free(slots[index].body);
+        free(slots[index].request.body);
+        free(slots[index].answer);
     }
     curl_multi_cleanup(client.multi);
-    curl_slist_free_all(headers);
+    request_maker_end(&client.maker);
     close(client.poll);
+    free(client.full.body);
+    free(client.last.body);
     free(slots);
-    free(payload);
+    free(payloads);
     return result;
 }

@@ -129,14 +129,23 @@ int reference_http_server_port(const reference_http_server *server);
 int64_t reference_http_server_requests(const reference_http_server *server);
 void reference_http_server_stop(reference_http_server *server);
 
+/* What a program does for each request. */
+typedef enum {
+    /* Nothing: it sends bytes that were made before the time begins, signed by nothing, and does not read what an answer says. */
+    REFERENCE_HTTP_SENDS,
+    /* What a transport does: it makes the body from the payloads, signs, and reads which messages the answer says are delivered. */
+    REFERENCE_HTTP_DOES_ALL,
+} reference_http_work;
+
 /*
- * Posts messages of one length with libcurl, driven by epoll, until all are answered with 200. Nothing is signed.
+ * Posts messages of one length with libcurl, driven by epoll, until all are answered with 200.
  *
  * batch: how many messages a request has.
  * window: how many requests are under way, on a connection each.
  */
 reference_result reference_http(
-    const char *url, reference_http_service service, int64_t messages, int size, int batch, int window);
+    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int batch,
+    int window);
 
 /* A server of gRPC on this machine, by HTTP/2 with TLS, a thread for each connection, that publishes everything and keeps nothing: the least that
    Pub/Sub does. */

@@ -15,8 +15,8 @@ import DequeModule
 ///
 /// When a message has failed, later messages of its key are not sent any more: they are ``Outcome/behind``.
 ///
-/// A value type without I/O. One at a time, each message costs a look-up in a hash table when it is sent and one when it is
-/// settled; pipelined, only once something has failed.
+/// A value type without I/O. One at a time, each message costs a look-up in a hash table at the beginning; pipelined, only once
+/// something has failed.
 public struct BatchSchedule: Sendable {
     /// How many messages of one key may be on their way.
     public struct KeyOrder: Sendable, Hashable {
@@ -38,8 +38,8 @@ public struct BatchSchedule: Sendable {
     private var places: [UInt64: [Int]] = [:]
     private let isPipelined: Bool
     private var settled: [Outcome?]
-    /// One at a time: the keys that have a message on its way or ready, and what waits for it.
-    private var waiting: [UInt64: Deque<Int>] = [:]
+    /// One at a time, for each message the ones of its key before and after it, -1: none. Empty where no key has two.
+    private var neighbours: [(before: Int, after: Int)] = []
     /// By key the first message that failed.
     private var failures: [UInt64: Int] = [:]
     /// What is ready to be sent again.
@@ -64,7 +64,20 @@ public struct BatchSchedule: Sendable {
         self.isPipelined = keyOrder.isPipelined
         self.settled = Array(repeating: nil, count: count)
         self.unsettled = count
-        if !self.isPipelined { self.findKeys() }
+        if !self.isPipelined {
+            self.findKeys()
+            self.findNeighbours()
+        }
+    }
+
+    private mutating func findNeighbours() {
+        var lastOfKey = [UInt64: Int](minimumCapacity: self.keys.count)
+        for (index, key) in self.keys.enumerated() {
+            guard let key, let before = lastOfKey.updateValue(index, forKey: key) else { continue }
+            if self.neighbours.isEmpty { self.neighbours = Array(repeating: (-1, -1), count: self.keys.count) }
+            self.neighbours[index].before = before
+            self.neighbours[before].after = index
+        }
     }
 
     private mutating func findKeys() {
@@ -101,12 +114,10 @@ public struct BatchSchedule: Sendable {
             self.close(index, .behind)
             return false
         }
-        if !self.isPipelined, let key = self.keys[index] {
-            if self.waiting[key] != nil {
-                self.waiting[key]?.append(index)
-                return false
-            }
-            self.waiting[key] = []
+        // The one before it is on its way, or ready: this one is ready when that is settled.
+        if !self.neighbours.isEmpty {
+            let before = self.neighbours[index].before
+            if before >= 0, self.settled[before] == nil { return false }
         }
         self.inFlight += 1
         return true
@@ -134,16 +145,12 @@ public struct BatchSchedule: Sendable {
             self.findKeys()
             if let key = self.keys[index] { self.fail(key, at: index) }
         }
-        if !self.isPipelined, let key = self.keys[index] { self.release(key) }
+        if !self.neighbours.isEmpty { self.release(self.neighbours[index].after) }
     }
 
-    /// The key has no message on its way any more.
-    private mutating func release(_ key: UInt64) {
-        if let next = self.waiting[key]?.popFirst() {
-            self.ready.append(next)
-        } else {
-            self.waiting[key] = nil
-        }
+    /// A message is the next one of its key, if it was asked for already.
+    private mutating func release(_ index: Int) {
+        if index >= 0, index < self.cursor, self.settled[index] == nil { self.ready.append(index) }
     }
 
     /// Nothing more of the key is sent.
@@ -152,8 +159,6 @@ public struct BatchSchedule: Sendable {
         // What is after the first failure was dealt with then: each message of a key is looked at once.
         if end < index { return }
         self.failures[key] = index
-        for later in self.waiting[key] ?? [] { self.close(later, .behind) }
-        self.waiting[key]?.removeAll()
         if self.places.isEmpty {
             for (place, key) in self.keys.enumerated() {
                 if let key { self.places[key, default: []].append(place) }
@@ -167,6 +172,9 @@ public struct BatchSchedule: Sendable {
                 // What has overtaken it comes again after it.
                 self.settled[later] = .behind
             } else if self.readyAgain.remove(later) != nil {
+                self.close(later, .behind)
+            } else if !self.isPipelined, later < self.cursor, self.settled[later] == nil {
+                // It waits for the one that has failed.
                 self.close(later, .behind)
             }
         }
@@ -198,7 +206,6 @@ public struct BatchSchedule: Sendable {
         self.cursor = self.settled.count
         self.inFlight = 0
         self.ready.removeAll()
-        self.waiting.removeAll()
     }
 
     private mutating func close(_ index: Int, _ outcome: Outcome) {

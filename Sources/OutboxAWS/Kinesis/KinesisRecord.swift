@@ -2,15 +2,44 @@ import Outbox
 import OutboxHTTP
 
 /// A message as Kinesis takes it.
-struct KinesisRecord: ServiceEntry, Hashable {
+//
+// A class: what has many parts costs much each time that it is copied.
+final class KinesisRecord: ServiceEntry {
+    /// What it carries.
+    private enum Content: Sendable {
+        case payload(Message)
+        case envelope([UInt8])
+    }
+
     let stream: String
+    /// What a message becomes.
+    final class Form: Sendable {
+        let partitionKey: MessageTemplate?
+        let explicitHashKey: MessageTemplate?
+        let isEnvelope: Bool
+
+        init(_ configuration: KinesisConfiguration) {
+            self.partitionKey = configuration.partitionKey
+            self.explicitHashKey = configuration.explicitHashKey
+            self.isEnvelope = configuration.content.isEnvelope
+        }
+    }
+
     let partitionKey: String
     let explicitHashKey: String?
-    let data: [UInt8]
+    private let content: Content
+    let byteCount: Int
 
     var target: String { self.stream }
     var isFIFO: Bool { false }
-    var byteCount: Int { self.data.count + self.partitionKey.utf8.count }
+
+    /// Lends what it carries.
+    func withData<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        switch self.content {
+        case .payload(let message): unsafe message.withPayload(body)
+        case .envelope(let bytes): unsafe bytes.withUnsafeBytes(body)
+        }
+    }
 
     /// What a request may have in all, and a record of a stream whose limit was raised (since October 2025). Of another stream it is 1 MiB.
     static let maximumBytes = 10_485_760
@@ -18,25 +47,36 @@ struct KinesisRecord: ServiceEntry, Hashable {
     static let packedBytes = maximumBytes - 65_536
 
     /// - Throws: Why Kinesis would never take it.
-    init(_ message: Message, _ configuration: KinesisConfiguration) throws(MessageRefusal) {
-        let stream = try configuration.stream.part(of: message, "stream")
-        guard Self.isStream(stream) else {
-            throw MessageRefusal("“\(stream.prefix(150))” is no stream: \(Self.rule)", isOfTarget: true)
-        }
+    init(_ message: Message, to stream: String, _ form: Form) throws(MessageRefusal) {
         self.stream = stream
         let key =
-            try configuration.partitionKey?.part(of: message, "partition key") ?? message.key ?? String(message.id)
+            try form.partitionKey?.part(of: message, "partition key") ?? message.key ?? String(message.id)
         // As Java counts characters, which the service is written in.
         let isTaken = (1...256).contains(key.utf16.count)
         self.partitionKey = isTaken ? key : "sha256-" + Hexadecimal.encoded(Digest.sha256(Array(key.utf8)))
-        self.explicitHashKey = try configuration.explicitHashKey?.part(of: message, "explicit hash key")
+        self.explicitHashKey = try form.explicitHashKey?.part(of: message, "explicit hash key")
         if let number = self.explicitHashKey, !Self.isHashKey(number) {
             throw MessageRefusal("the explicit hash key “\(number.prefix(60))” is no number from 0 to 2^128 - 1")
         }
-        self.data = configuration.content.isEnvelope ? MessageEnvelope.json(of: message) : message.payload
+        self.content =
+            form.isEnvelope ? .envelope(MessageEnvelope.json(of: message)) : .payload(message)
+        let count =
+            switch self.content {
+            case .payload(let message): unsafe message.withPayload { $0.count }
+            case .envelope(let bytes): bytes.count
+            }
+        self.byteCount = count + self.partitionKey.utf8.count
         guard self.byteCount <= Self.maximumBytes else {
             throw MessageRefusal("\(self.byteCount) bytes with its partition key; Kinesis takes \(Self.maximumBytes)")
         }
+    }
+
+    /// The text, as the name of a stream.
+    ///
+    /// - Throws: Why it can be none.
+    static func checkedStream(_ text: String) throws(MessageRefusal) -> String {
+        if self.isStream(text) { return text }
+        throw MessageRefusal("“\(text.prefix(150))” is no stream: \(self.rule)", isOfTarget: true)
     }
 
     /// What a name is.

@@ -12,19 +12,29 @@ import Foundation
 ///
 /// https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 struct PutRecords: ServiceAction {
-    let configuration: KinesisConfiguration
+    private let form: KinesisRecord.Form
+    let hasFixedTarget: Bool
+    private let streams: CheckedNames<String>
+
+    init(configuration: KinesisConfiguration) {
+        self.form = KinesisRecord.Form(configuration)
+        self.hasFixedTarget = !configuration.stream.variesWithinDestination
+        self.streams = CheckedNames(configuration.stream, "stream") { text throws(MessageRefusal) in
+            try KinesisRecord.checkedStream(text)
+        }
+    }
 
     var operation: String { "PutRecords" }
     var targetKind: String { "stream" }
     var packer: RequestPacker { RequestPacker(maximumCount: 500, maximumBytes: KinesisRecord.packedBytes) }
-    var hasFixedTarget: Bool { !self.configuration.stream.variesWithinDestination }
 
     func entry(for message: Message) throws(MessageRefusal) -> KinesisRecord {
-        try KinesisRecord(message, self.configuration)
+        try KinesisRecord(message, to: try self.streams.name(for: message), self.form)
     }
 
     func body(of entries: [KinesisRecord], address: String) -> [UInt8] {
-        var writer = JSONWriter()
+        var writer = JSONWriter(
+            capacity: entries.reduce(address.utf8.count + 64) { $0 + Base64.encodedCount($1.byteCount) + 96 })
         writer.beginObject()
         writer.name("StreamName")
         writer.string(address)
@@ -39,7 +49,11 @@ struct PutRecords: ServiceAction {
                 writer.string(key)
             }
             writer.name("Data")
-            writer.string(Base64.encoded(record.data))
+            unsafe record.withData { data in
+                unsafe writer.string(plainCount: Base64.encodedCount(data.count)) { text in
+                    unsafe Base64.write(data, to: text)
+                }
+            }
             writer.endObject()
         }
         writer.endArray()
@@ -63,8 +77,43 @@ struct PutRecords: ServiceAction {
     }
 
     func results(in body: [UInt8], of entries: [KinesisRecord]) -> [EntryResult]? {
+        Self.plainResults(in: body, count: entries.count) ?? Self.decodedResults(in: body, count: entries.count)
+    }
+
+    /// The results of an answer in which nothing failed; nil: that is not known of it.
+    static func plainResults(in body: [UInt8], count: Int) -> [EntryResult]? {
+        PlainAnswer.read(body) { answer in
+            var records: Int?
+            let isRead = answer.object { name, answer in
+                guard name == "Records" else { return answer.skipValue() }
+                if records != nil { return false }
+                var delivered = 0
+                defer { records = delivered }
+                return answer.array { answer in
+                    delivered += 1
+                    return self.readSuccess(&answer)
+                }
+            }
+            return isRead && records == count ? [EntryResult](repeating: .delivered, count: count) : nil
+        }
+    }
+
+    private static func readSuccess(_ answer: inout PlainAnswer) -> Bool {
+        var isNumbered: Bool?
+        let isRead = answer.object { name, answer in
+            guard let value = answer.text(), !(name == "ErrorCode"), !(name == "ErrorMessage") else { return false }
+            if name == "SequenceNumber" {
+                if isNumbered != nil { return false }
+                isNumbered = !value.isEmpty
+            }
+            return true
+        }
+        return isRead && isNumbered == true
+    }
+
+    static func decodedResults(in body: [UInt8], count: Int) -> [EntryResult]? {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)),
-            answer.records.count == entries.count
+            answer.records.count == count
         else {
             return nil
         }

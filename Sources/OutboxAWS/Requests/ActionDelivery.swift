@@ -61,6 +61,8 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         for indexes: [Int], of batch: MessageBatch, settle: (Int, Outcome) -> Void
     ) -> [MessageRequest] {
         var items: [RequestPacker.Item] = []
+        items.reserveCapacity(indexes.count)
+        var last: (target: String, address: Address?)?
         for index in indexes {
             switch self.entries[index] {
             case .failure(let refusal) where refusal.isOfTarget && self.action.hasFixedTarget:
@@ -68,7 +70,8 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
                 self.client.note(.down(refusal.reason))
             case .failure(let refusal): settle(index, .reject(refusal.reason))
             case .success(let entry):
-                switch self.addresses[entry.target] {
+                if last?.target != entry.target { last = (entry.target, self.addresses[entry.target]) }
+                switch last?.address {
                 case .unknown(let outcome): settle(index, outcome)
                 case .known:
                     items.append(RequestPacker.Item(index: index, target: entry.target, byteCount: entry.byteCount))
@@ -90,8 +93,18 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
 
     private func request(_ load: RequestPacker.Load) -> HTTPRequest? {
         guard case .known(let address)? = self.addresses[load.target] else { return nil }
-        let entries = load.indexes.compactMap { try? self.entries[$0].get() }
-        return self.client.request(self.action.operation, self.action.body(of: entries, address: address))
+        let body = self.action.body(of: self.entries(at: load.indexes), address: address)
+        return self.client.request(self.action.operation, body)
+    }
+
+    /// Those of a request, which all can be delivered.
+    private func entries(at indexes: [Int]) -> [Action.Entry] {
+        var entries: [Action.Entry] = []
+        entries.reserveCapacity(indexes.count)
+        for index in indexes {
+            if case .success(let entry) = self.entries[index] { entries.append(entry) }
+        }
+        return entries
     }
 
     func outcomes(
@@ -103,7 +116,7 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             self.client.note(.down(reason))
             return request.indexes.map { _ in .unavailable(reason) }
         case .success(let response) where response.status == 200:
-            let entries = request.indexes.compactMap { try? self.entries[$0].get() }
+            let entries = self.entries(at: request.indexes)
             guard !response.isCut, let results = self.action.results(in: response.body, of: entries) else {
                 let reason = "what answers is not \(self.client.service.title)"
                 self.client.note(.down(reason))
@@ -120,7 +133,12 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         let hasDelivered = results.contains(.delivered)
         // Where others of the request got through, the service as a whole is not down.
         self.note(results)
-        let pause = ThrottlePause.pause(self.earlierRounds)
+        var drawn: Duration?
+        func pause() -> Duration {
+            let pause = drawn ?? ThrottlePause.pause(self.earlierRounds)
+            drawn = pause
+            return pause
+        }
         return zip(request.indexes, results).map { index, result in
             switch result {
             case .delivered: .delivered
@@ -129,7 +147,7 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             case .failed(let reason) where !hasDelivered: .unavailable(reason)
             case .forbidden(let reason) where self.action.hasFixedTarget && !hasDelivered: .unavailable(reason)
             case .forbidden(let reason): .postpone(after: Self.pauseOfTarget, reason)
-            case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause, reason)
+            case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause(), reason)
             }
         }
     }

@@ -21,15 +21,19 @@ struct RequestPacker: Sendable, Hashable {
     /// is too large for any has a request of its own.
     func loads(of items: [Item]) -> [Load] {
         var loads: [Load] = []
+        // But for that of the last of all.
         var lastOfTarget: [String: Int] = [:]
         for item in items {
-            if let last = lastOfTarget[item.target], loads[last].indexes.count < self.maximumCount,
+            // What follows is for the same target most of the time.
+            let isForLast = loads.last?.target == item.target
+            if let last = isForLast ? loads.count - 1 : lastOfTarget[item.target],
+                loads[last].indexes.count < self.maximumCount,
                 loads[last].byteCount + item.byteCount <= self.maximumBytes
             {
                 loads[last].indexes.append(item.index)
                 loads[last].byteCount += item.byteCount
             } else {
-                lastOfTarget[item.target] = loads.count
+                if let last = loads.last, !isForLast { lastOfTarget[last.target] = loads.count - 1 }
                 loads.append(Load(target: item.target, indexes: [item.index], byteCount: item.byteCount))
             }
         }

@@ -24,8 +24,11 @@ extension ServiceClient {
         let entries = batch.map { message in
             Result { () throws(MessageRefusal) in try action.entry(for: message) }
         }
-        let targets = entries.reduce(into: Set<String>()) { targets, entry in
-            if case .success(let entry) = entry { targets.insert(entry.target) }
+        var targets: Set<String> = []
+        var last: String?
+        for case .success(let entry) in entries where entry.target != last {
+            last = entry.target
+            targets.insert(entry.target)
         }
         let addresses = try await find(targets)
         var outcomes = [Outcome](repeating: .behind, count: batch.count)
@@ -35,7 +38,7 @@ extension ServiceClient {
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
-                action, self, entries: places.map { entries[$0] }, addresses: addresses, isAlone: isAlone,
+                action, self, entries: round == 1 ? entries : places.map { entries[$0] }, addresses: addresses, isAlone: isAlone,
                 earlierRounds: round - 1, forget: forget)
             let part =
                 round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)

@@ -9,7 +9,9 @@ import Foundation
 #endif
 
 /// A message as SQS takes it.
-struct SQSEntry: ServiceEntry, Hashable {
+//
+// A class: what has many parts costs much each time that it is copied.
+final class SQSEntry: ServiceEntry {
     let queue: SQSQueue
     let body: String
     let attributes: [SQSAttribute]
@@ -21,23 +23,23 @@ struct SQSEntry: ServiceEntry, Hashable {
     let messageID: Int64
 
     var isFIFO: Bool { self.queue.isFIFO }
-    var target: String { self.queue.url ?? self.queue.name }
-    var byteCount: Int { self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount } }
+    var target: String { self.queue.target }
+    let byteCount: Int
 
     /// What a request may have in all, and so a message (since August 2025).
     static let maximumBytes = 1_048_576
 
     /// - Throws: Why SQS would never take it.
     init(
-        _ message: Message, queue template: MessageTemplate, _ content: SQSConfiguration.Content
+        _ message: Message, to queue: SQSQueue, _ content: SQSConfiguration.Content
     ) throws(MessageRefusal) {
         self.messageID = message.id
-        self.queue = try SQSQueue(try template.part(of: message, "queue"))
+        self.queue = queue
         self.body = try Self.body(of: message, content.encoding)
         var headers = message.headers
         let ownDelay = headers.removeValue(forKey: "sqs-delay")
         var own: [SQSAttribute] = []
-        if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
+        if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(self.messageID))) }
         if let name = content.enqueuedAtAttribute {
             own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds)))
         }
@@ -46,9 +48,9 @@ struct SQSEntry: ServiceEntry, Hashable {
         self.group = try Self.group(of: message, isFIFO: self.queue.isFIFO, content.group)
         self.deduplicationID = self.queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
         self.delay = try Self.delay(of: message, ownDelay, isFIFO: self.queue.isFIFO, content.delay)
-        let count = self.byteCount
-        guard count <= Self.maximumBytes else {
-            throw MessageRefusal("\(count) bytes with its attributes; SQS takes \(Self.maximumBytes)")
+        self.byteCount = self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount }
+        guard self.byteCount <= Self.maximumBytes else {
+            throw MessageRefusal("\(self.byteCount) bytes with its attributes; SQS takes \(Self.maximumBytes)")
         }
     }
 

@@ -3,8 +3,10 @@ struct SQSQueue: Sendable, Hashable {
     let name: String
     /// Nil: it has to be looked up.
     let url: String?
+    let isFIFO: Bool
 
-    var isFIFO: Bool { self.name.hasSuffix(".fifo") }
+    /// What messages for it are kept together by.
+    var target: String { self.url ?? self.name }
 
     /// - Throws: Why it can be none.
     init(_ text: String) throws(MessageRefusal) {
@@ -12,6 +14,7 @@ struct SQSQueue: Sendable, Hashable {
         self.url = isURL ? text : nil
         self.name =
             isURL ? text.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? "" : text
+        self.isFIFO = self.name.hasSuffix(".fifo")
         var stem = self.name[...]
         if self.isFIFO { stem = stem.dropLast(".fifo".count) }
         guard !stem.isEmpty, self.name.utf8.count <= 80, stem.utf8.allSatisfy(Self.isNameByte) else {

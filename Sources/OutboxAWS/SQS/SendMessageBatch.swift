@@ -11,20 +11,27 @@ import Foundation
 ///
 /// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 struct SendMessageBatch: ServiceAction {
-    let queue: MessageTemplate
     let content: SQSConfiguration.Content
+    let hasFixedTarget: Bool
+    private let queues: CheckedNames<SQSQueue>
+
+    init(queue: MessageTemplate, content: SQSConfiguration.Content) {
+        self.content = content
+        self.hasFixedTarget = !queue.variesWithinDestination
+        self.queues = CheckedNames(queue, "queue") { text throws(MessageRefusal) in try SQSQueue(text) }
+    }
 
     var operation: String { "SendMessageBatch" }
     var targetKind: String { "queue" }
     var packer: RequestPacker { RequestPacker(maximumCount: 10, maximumBytes: SQSEntry.maximumBytes) }
-    var hasFixedTarget: Bool { !self.queue.variesWithinDestination }
 
     func entry(for message: Message) throws(MessageRefusal) -> SQSEntry {
-        try SQSEntry(message, queue: self.queue, self.content)
+        try SQSEntry(message, to: try self.queues.name(for: message), self.content)
     }
 
     func body(of entries: [SQSEntry], address: String) -> [UInt8] {
-        var writer = JSONWriter()
+        // Without what is escaped, which is seldom much.
+        var writer = JSONWriter(capacity: entries.reduce(address.utf8.count + 64) { $0 + $1.byteCount + 320 })
         writer.beginObject()
         writer.name("QueueUrl")
         writer.string(address)
@@ -96,9 +103,57 @@ struct SendMessageBatch: ServiceAction {
     }
 
     func results(in body: [UInt8], of entries: [SQSEntry]) -> [EntryResult]? {
+        Self.plainResults(in: body, of: entries) ?? Self.decodedResults(in: body, of: entries)
+    }
+
+    private static let unmentioned = EntryResult.failed("SQS did not say what became of the message")
+
+    /// The results of an answer in which nothing failed; nil: that is not known of it.
+    static func plainResults(in body: [UInt8], of entries: [SQSEntry]) -> [EntryResult]? {
+        PlainAnswer.read(body) { answer in
+            var results = [EntryResult](repeating: self.unmentioned, count: entries.count)
+            var (hasSuccesses, hasFailures) = (false, false)
+            let isRead = answer.object { name, answer in
+                if name == "Successful", !hasSuccesses {
+                    hasSuccesses = true
+                    return answer.array { self.readSuccess(&$0, entries, &results) }
+                }
+                if name == "Failed", !hasFailures {
+                    hasFailures = true
+                    return answer.array { _ in false }
+                }
+                return false
+            }
+            return isRead && hasSuccesses ? results : nil
+        }
+    }
+
+    private static func readSuccess(
+        _ answer: inout PlainAnswer, _ entries: [SQSEntry], _ results: inout [EntryResult]
+    ) -> Bool {
+        var number: Int?
+        var isNamed: Bool?
+        let isRead = answer.object { name, answer in
+            guard let value = answer.text() else { return false }
+            if name == "Id" {
+                guard number == nil, let place = value.leadingNumber, place < entries.count,
+                    value == entries[place].id(place)
+                else { return false }
+                number = place
+            } else if name == "MessageId" {
+                if isNamed != nil { return false }
+                isNamed = !value.isEmpty
+            }
+            return true
+        }
+        guard isRead, let number, let isNamed else { return false }
+        if isNamed { results[number] = .delivered }
+        return true
+    }
+
+    static func decodedResults(in body: [UInt8], of entries: [SQSEntry]) -> [EntryResult]? {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else { return nil }
-        var results = [EntryResult](
-            repeating: .failed("SQS did not say what became of the message"), count: entries.count)
+        var results = [EntryResult](repeating: self.unmentioned, count: entries.count)
         let ids = entries.enumerated().map { $1.id($0) }
         for success in answer.successful ?? [] {
             guard let number = ids.firstIndex(of: success.id) else { return nil }
@@ -121,5 +176,5 @@ struct SendMessageBatch: ServiceAction {
 
 extension SQSEntry {
     /// What it is called in a request. With the message's id, so that an answer to another request is none.
-    func id(_ number: Int) -> String { "\(number)-\(self.messageID)" }
+    func id(_ number: Int) -> String { String(number) + "-" + String(self.messageID) }
 }

@@ -21,11 +21,13 @@ import Musl
     /// When libcurl wants to be called, though nothing has become ready.
     private var alarm: ContinuousClock.Instant?
     private var queues: [String: HostQueue] = [:]
-    /// Those under way.
-    private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
+    /// Those under way, in no order.
+    private var transfers: [HTTPTransfer] = []
+    /// Those that the mailbox need not keep any more.
+    private var finished: [HTTPTransfer] = []
     private var idleHandles: [EasyHandle] = []
-    /// When something last came from a socket.
-    private var lastHeard: [CInt: ContinuousClock.Instant] = [:]
+    /// When something last came from a socket, by its number.
+    private var lastHeard: [ContinuousClock.Instant?] = []
     private var arrivals: [HTTPTransfer] = []
 
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
@@ -54,7 +56,7 @@ import Musl
         unsafe _ = outbox_curl_multi_set_long(
             multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
         unsafe self.work(multi)
-        for transfer in self.transfers.values { self.drop(transfer) }
+        for transfer in self.transfers { self.drop(transfer) }
         self.idleHandles = []
         unsafe _ = curl_multi_cleanup(multi)
         self.mailbox.end()
@@ -67,12 +69,14 @@ import Musl
             let order = self.mailbox.take(into: &self.arrivals)
             if order == .cancel { return }
             self.admitArrivals()
+            // Before it is asked whether the mailbox is idle.
+            self.forgetFinished()
             if order == .close, self.mailbox.isIdle { return }
             let isWoken = self.wait(after: order, into: &events)
             var running: CInt = 0
             let now = ContinuousClock.now
             for event in events where event.socket != isWoken {
-                if event.isReadable { self.lastHeard[event.socket] = now }
+                if event.isReadable { self.noteHeard(event.socket, now) }
                 unsafe _ = curl_multi_socket_action(multi, event.socket, event.mask, &running)
             }
             if let alarm, alarm <= .now {
@@ -81,6 +85,21 @@ import Musl
             }
             unsafe self.collect(multi)
         }
+    }
+
+    private func noteHeard(_ socket: CInt, _ now: ContinuousClock.Instant) {
+        let index = Int(socket)
+        if index >= self.lastHeard.count {
+            self.lastHeard += Array(repeating: nil, count: index + 1 - self.lastHeard.count)
+        }
+        self.lastHeard[index] = now
+    }
+
+    /// Once for all that came in a turn of the loop, because it takes a lock.
+    private func forgetFinished() {
+        if self.finished.isEmpty { return }
+        self.mailbox.remove(self.finished)
+        self.finished.removeAll(keepingCapacity: true)
     }
 
     /// - Returns: The descriptor that wakes the thread; what is ready besides is for libcurl.
@@ -115,48 +134,64 @@ import Musl
     // MARK: Beginning
 
     private func admitArrivals() {
-        var touched: Set<String> = []
+        var touched: [HostQueue] = []
         for transfer in self.arrivals {
             if transfer.recalled != .none {
                 self.takeBack(transfer)
             } else if !transfer.isBegun, let origin = transfer.origin {
-                self.queues[origin, default: HostQueue(self.configuration)].append(transfer)
-                touched.insert(origin)
+                // The same host's follow each other most of the time.
+                let queue = touched.last?.origin == origin ? touched[touched.count - 1] : self.queue(of: origin)
+                queue.append(transfer)
+                transfer.queue = queue
+                if !queue.isTouched { touched.append(queue) }
+                queue.isTouched = true
             }
         }
         self.arrivals.removeAll(keepingCapacity: true)
-        for origin in touched { self.beginNext(origin) }
+        for queue in touched {
+            queue.isTouched = false
+            self.beginNext(queue)
+        }
         if self.configuration.requestsPerSecondAndHost != nil {
-            for origin in self.queues.keys { self.beginNext(origin) }
+            for queue in Array(self.queues.values) { self.beginNext(queue) }
         }
     }
 
+    private func queue(of origin: String) -> HostQueue {
+        if let queue = self.queues[origin] { return queue }
+        let queue = HostQueue(origin, self.configuration)
+        self.queues[origin] = queue
+        return queue
+    }
+
     private func takeBack(_ transfer: HTTPTransfer) {
-        if self.transfers[ObjectIdentifier(transfer)] != nil {
+        if transfer.easy != nil {
             if transfer.recalled == .unlessBegun { return }
             self.drop(transfer)
             self.finish(transfer, .failure(HTTPFailure(.cancelled, "the request was cancelled", mayHaveArrived: true)))
         } else {
             // It waits for its turn, which it will not have; or it is finished, and only has to be forgotten again.
             let kind = transfer.recalled == .whole ? HTTPFailure.Kind.cancelled : .withdrawn
-            self.mailbox.remove(transfer)
+            self.finished.append(transfer)
             transfer.finish(.failure(HTTPFailure(kind, "the request was taken back before it was sent")))
         }
     }
 
-    private func beginNext(_ origin: String) {
-        while let transfer = self.queues[origin]?.next() {
+    private func beginNext(_ queue: HostQueue) {
+        while let transfer = queue.next() {
             transfer.isBegun = true
             if let reason = transfer.request.admission?() {
                 // Whose turn it is then, this loop asks.
-                self.queues[origin]?.giveBack()
-                self.mailbox.remove(transfer)
+                queue.giveBack()
+                transfer.queue = nil
+                self.finished.append(transfer)
                 transfer.finish(.failure(HTTPFailure(.withdrawn, reason)))
             } else {
                 self.begin(transfer)
             }
         }
-        if self.queues[origin]?.isIdle == true { self.queues[origin] = nil }
+        // One that was touched is asked again; and what waits in one that is not kept would not be thought of.
+        if queue.isIdle, !queue.isTouched { self.queues[queue.origin] = nil }
     }
 
     private func begin(_ transfer: HTTPTransfer) {
@@ -167,7 +202,8 @@ import Musl
         transfer.loop = self
         transfer.easy = easy
         easy.prepare(transfer)
-        self.transfers[ObjectIdentifier(transfer)] = transfer
+        transfer.place = self.transfers.count
+        self.transfers.append(transfer)
         // The first call on it is asked for by an alarm.
         if unsafe curl_multi_add_handle(self.multi, easy.pointer) != CURLM_OK {
             self.drop(transfer)
@@ -191,8 +227,8 @@ import Musl
             var context: UnsafeMutableRawPointer?
             unsafe _ = outbox_curl_pointer(handle, CURLINFO_PRIVATE, &context)
             guard let context = unsafe context else { continue }
-            let transfer = unsafe Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
-            guard let easy = transfer.easy else { continue }
+            let easy = unsafe Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
+            guard let transfer = easy.transfer else { continue }
             let isAnswered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && transfer.isCut)
             let result: Result<HTTPResponse, HTTPFailure> =
                 isAnswered
@@ -211,7 +247,9 @@ import Musl
     /// its path is dead; one on which nothing came since the request began is ended.
     private func endConnectionIfSilent(_ easy: EasyHandle) {
         guard let (socket, duration) = easy.openConnection else { return }
-        if let heard = self.lastHeard[socket], heard > .now - duration { return }
+        if Int(socket) < self.lastHeard.count, let heard = self.lastHeard[Int(socket)], heard > .now - duration {
+            return
+        }
         shutdown(socket, CInt(SHUT_RDWR))
     }
 
@@ -222,18 +260,21 @@ import Musl
         easy.release()
         transfer.easy = nil
         transfer.loop = nil
-        self.transfers[ObjectIdentifier(transfer)] = nil
+        let last = self.transfers[self.transfers.count - 1]
+        last.place = transfer.place
+        self.transfers[transfer.place] = last
+        self.transfers.removeLast()
         if self.idleHandles.count < 256 { self.idleHandles.append(easy) }
     }
 
     /// Gives the result of what has had its turn, and the turn to the next.
     private func finish(_ transfer: HTTPTransfer, _ result: Result<HTTPResponse, HTTPFailure>) {
-        if let origin = transfer.origin {
-            self.queues[origin]?.finish()
-        }
-        self.mailbox.remove(transfer)
+        let queue = transfer.queue
+        transfer.queue = nil
+        queue?.finish()
+        self.finished.append(transfer)
         transfer.finish(result)
-        if let origin = transfer.origin { self.beginNext(origin) }
+        if let queue { self.beginNext(queue) }
     }
 
     // MARK: What libcurl asks for

@@ -2,25 +2,33 @@ import CCurl
 import Outbox
 import OutboxRuntime
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// A handle of libcurl for one request at a time, which is used for one after the other.
 ///
 /// What is the same for all requests of a client is set once.
 @safe final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
-    private var headers: UnsafeMutablePointer<curl_slist>?
+    private let headers = HeaderList()
     /// What is sent, in memory that does not move.
     private var body = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private let timeout: Duration
     private let version: HTTPConfiguration.Version
+    /// What it is used for now.
+    private(set) var transfer: HTTPTransfer?
+    /// What libcurl was told last, which it need not be told again.
+    private var told = Told()
+
+    private struct Told {
+        var url: String?
+        var timeout: Duration?
+        var waitsForOthers: Bool?
+        var isHeavy: Bool?
+        var method: String?
+        var hasBody: Bool?
+    }
+
+    /// A body of up to so many bytes leaves its memory to the next one.
+    private static let keptBytes = 64 << 10
 
     /// - Parameters:
     ///   - closer: Closes a socket.
@@ -58,11 +66,15 @@ import Musl
         unsafe _ = outbox_curl_set_opener(pointer, openSocket)
         unsafe _ = outbox_curl_set_closer(pointer, closer)
         unsafe self.set(CURLOPT_CLOSESOCKETDATA, UnsafeRawPointer(context))
+        let own = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA] {
+            unsafe self.set(option, own)
+        }
     }
 
     deinit {
         unsafe curl_easy_cleanup(self.pointer)
-        self.release()
+        unsafe self.body.deallocate()
         unsafe self.errorText.deallocate()
     }
 
@@ -112,23 +124,31 @@ import Musl
 
     // MARK: One request
 
-    /// Prepares the handle for a transfer, which has to stay alive until ``release()``.
+    /// Prepares the handle for a transfer, until ``release()``.
     func prepare(_ transfer: HTTPTransfer) {
         let request = transfer.request
-        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(transfer).toOpaque())
-        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA] {
-            unsafe self.set(option, context)
-        }
+        self.transfer = transfer
         unsafe self.errorText.pointee = 0
-        self.set(CURLOPT_URL, request.url)
-        self.set(CURLOPT_TIMEOUT_MS, Int((request.timeout ?? self.timeout).wholeMilliseconds))
+        if self.told.url != request.url {
+            self.told.url = request.url
+            self.set(CURLOPT_URL, request.url)
+        }
+        let timeout = request.timeout ?? self.timeout
+        if self.told.timeout != timeout {
+            self.told.timeout = timeout
+            self.set(CURLOPT_TIMEOUT_MS, Int(timeout.wholeMilliseconds))
+        }
         // Whether a connection that is being made can be shared is known at the end of TLS; without TLS, not before the first answer.
         let isKnownEarly =
             self.version == .http2WithoutUpgrade && !Self.sharesNoPlainConnection
             || (self.version == .upTo2 || self.version == .http2) && (transfer.origin?.hasPrefix("https:") ?? false)
-        self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
-        if self.version == .upTo2 {
-            let isHeavy = Self.spinsWhileItIsHeldBack && request.body.count > Self.firstWindow
+        if self.told.waitsForOthers != isKnownEarly {
+            self.told.waitsForOthers = isKnownEarly
+            self.set(CURLOPT_PIPEWAIT, isKnownEarly ? 1 : 0)
+        }
+        let isHeavy = Self.spinsWhileItIsHeldBack && request.body.count > Self.firstWindow
+        if self.version == .upTo2, self.told.isHeavy != isHeavy {
+            self.told.isHeavy = isHeavy
             self.set(CURLOPT_HTTP_VERSION, Int(isHeavy ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS))
         }
         self.setMethod(request)
@@ -136,41 +156,43 @@ import Musl
     }
 
     private func setMethod(_ request: HTTPRequest) {
-        // Takes back what the request before has set.
-        self.set(CURLOPT_HTTPGET, 1)
-        self.set(CURLOPT_CUSTOMREQUEST, ["GET", "POST", "HEAD"].contains(request.method) ? nil : request.method)
-        switch request.method {
-        case "HEAD": self.set(CURLOPT_NOBODY, 1)
-        case "GET" where request.body.isEmpty: break
-        case "DELETE" where request.body.isEmpty: break
-        default:
-            unsafe self.body = .allocate(byteCount: max(1, request.body.count), alignment: 1)
-            unsafe self.body.copyBytes(from: request.body)
-            self.set(CURLOPT_POST, 1)
-            unsafe self.set(CURLOPT_POSTFIELDS, UnsafeRawPointer(self.body.baseAddress))
-            unsafe _ = outbox_curl_set_size(self.pointer, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
+        let hasBody = !request.body.isEmpty || !["GET", "HEAD", "DELETE"].contains(request.method)
+        if self.told.method != request.method || self.told.hasBody != hasBody {
+            self.told.method = request.method
+            self.told.hasBody = hasBody
+            // Takes back what the request before has set.
+            self.set(CURLOPT_HTTPGET, 1)
+            self.set(CURLOPT_CUSTOMREQUEST, ["GET", "POST", "HEAD"].contains(request.method) ? nil : request.method)
+            if request.method == "HEAD" {
+                self.set(CURLOPT_NOBODY, 1)
+            } else if hasBody {
+                self.set(CURLOPT_POST, 1)
+            }
         }
+        if hasBody, request.method != "HEAD" { self.setBody(request.body) }
+    }
+
+    private func setBody(_ body: [UInt8]) {
+        if unsafe self.body.count < max(1, body.count) {
+            unsafe self.body.deallocate()
+            unsafe self.body = .allocate(byteCount: max(256, body.count), alignment: 1)
+        }
+        unsafe self.body.copyBytes(from: body)
+        unsafe self.set(CURLOPT_POSTFIELDS, UnsafeRawPointer(self.body.baseAddress))
+        unsafe _ = outbox_curl_set_size(self.pointer, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
     }
 
     private func setHeaders(_ request: HTTPRequest) {
-        // What libcurl adds by itself and a server need not get; an answer to the first would be waited for.
-        var lines = ["Expect:"]
-        var hasContentType = false
-        for header in request.headers + (request.headersOfItsTurn?() ?? []) {
-            if header.name.utf8.count == 12, header.name.lowercased() == "content-type" { hasContentType = true }
-            lines.append(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
-        }
-        if !hasContentType { lines.append("Content-Type:") }
-        for line in lines { unsafe self.headers = curl_slist_append(self.headers, line) }
-        unsafe self.set(CURLOPT_HTTPHEADER, UnsafeRawPointer(self.headers))
+        unsafe self.set(CURLOPT_HTTPHEADER, UnsafeRawPointer(self.headers.list(of: request)))
     }
 
     /// Gives back what was lent for a request.
     func release() {
-        if let headers = unsafe self.headers { unsafe curl_slist_free_all(headers) }
-        unsafe self.headers = nil
-        unsafe self.body.deallocate()
-        unsafe self.body = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        self.transfer = nil
+        if unsafe self.body.count > Self.keptBytes {
+            unsafe self.body.deallocate()
+            unsafe self.body = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
     }
 
     // MARK: What became of it
@@ -265,56 +287,4 @@ extension HTTPFailure.Kind {
             default: .connectionLost
             }
     }
-}
-
-// libcurl calls these while it works on a handle; the context is the transfer.
-
-private func transfer(_ context: UnsafeMutableRawPointer?) -> HTTPTransfer {
-    unsafe Unmanaged<HTTPTransfer>.fromOpaque(context!).takeUnretainedValue()
-}
-
-private func receiveHeader(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
-) -> Int {
-    unsafe transfer(context).receive(header: UnsafeRawBufferPointer(start: bytes, count: size * count))
-    return size * count
-}
-
-private func receiveBody(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
-) -> Int {
-    let isMoreWanted = unsafe transfer(context).receive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
-    return isMoreWanted ? size * count : outbox_curl_refuse
-}
-
-/// Makes a socket for an address, unless the address is one that is not connected to.
-private func openSocket(
-    _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
-) -> curl_socket_t {
-    guard let pointer = unsafe address else { return outbox_curl_no_socket }
-    let transfer = unsafe transfer(context)
-    let policy = transfer.loop?.configuration.addresses ?? .any
-    if policy != .any {
-        // The structure is longer than its type says where the address is.
-        let place = unsafe UnsafeRawPointer(pointer) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
-        let address = unsafe SocketAddress(UnsafeRawBufferPointer(start: place, count: Int(pointer.pointee.addrlen)))
-        if let refusal = policy.refusal(of: address, host: transfer.request.host ?? "") {
-            transfer.refusal = refusal
-            return outbox_curl_no_socket
-        }
-    }
-    let address = unsafe pointer.pointee
-    #if canImport(Darwin)
-    let number = socket(address.family, address.socktype, address.protocol)
-    if number >= 0 { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
-    #else
-    let number = socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
-    #endif
-    if number >= 0 {
-        transfer.loop?.know(number)
-        transfer.hasTriedAddress = true
-    } else {
-        transfer.isOutOfDescriptors = errno == EMFILE || errno == ENFILE
-    }
-    return number
 }

@@ -41,14 +41,26 @@ package final class HTTPClient: Sendable {
     }
 
     func submit(_ transfer: HTTPTransfer) {
+        if !Self.refuses(transfer), let end = self.mailbox.post(transfer) { transfer.end(end) }
+    }
+
+    /// Sends requests, for which the client's thread is woken once.
+    func submit(_ transfers: [HTTPTransfer]) {
+        if transfers.count < 2 { return transfers.forEach(self.submit) }
+        let sound = transfers.filter { !Self.refuses($0) }
+        if let end = self.mailbox.post(sound) {
+            for transfer in sound { transfer.end(end) }
+        }
+    }
+
+    private static func refuses(_ transfer: HTTPTransfer) -> Bool {
         let defect =
             transfer.origin == nil
             ? "the address has no host, a user’s name, or begins with neither http:// nor https://"
             : transfer.request.defect
-        if let defect {
-            return transfer.finish(.failure(HTTPFailure(.invalidRequest, defect)))
-        }
-        if let end = self.mailbox.post(transfer) { transfer.end(end) }
+        guard let defect else { return false }
+        transfer.finish(.failure(HTTPFailure(.invalidRequest, defect)))
+        return true
     }
 
     /// Ends a request. Its connection is closed, if the request is being sent and shares it with no other.

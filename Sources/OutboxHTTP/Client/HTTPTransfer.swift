@@ -24,6 +24,10 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
 
     /// While it is under way.
     var easy: EasyHandle?
+    /// Where it is among those under way.
+    var place = 0
+    /// The requests to its host, from when it was taken until it is finished.
+    var queue: HostQueue?
     /// Whether it has had its turn.
     var isBegun = false
     var headerLines: [UInt8] = []
@@ -72,7 +76,7 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     // MARK: What libcurl has received
 
     func receive(header bytes: UnsafeRawBufferPointer) {
-        if unsafe bytes.starts(with: "HTTP/".utf8) {
+        if unsafe bytes.first == UInt8(ascii: "H") && bytes.starts(with: "HTTP/".utf8) {
             // Another answer: the one before was for information only.
             self.headerLines.removeAll(keepingCapacity: true)
         } else if self.headerLines.count + bytes.count <= Self.longestHeaders {
@@ -83,8 +87,8 @@ package final class HTTPTransfer: MailboxJob, @unchecked Sendable {
     /// - Returns: Whether more is wanted.
     func receive(body bytes: UnsafeRawBufferPointer) -> Bool {
         let room = self.longestBody - self.body.count
-        unsafe self.body.append(contentsOf: bytes.prefix(room))
         self.isCut = bytes.count > room
+        unsafe self.body.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes.prefix(room)))
         return !self.isCut
     }
 

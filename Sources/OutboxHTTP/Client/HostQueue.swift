@@ -1,7 +1,10 @@
 import DequeModule
 
 /// The requests to one host: how many are under way, and those that wait for their turn.
-struct HostQueue {
+//
+// A class, so that a request leads to it without its host being looked up again. Used by the client's thread only.
+final class HostQueue {
+    let origin: String
     let limit: Int
     /// The time from one request to the next; nil: none.
     let spacing: Duration?
@@ -12,7 +15,11 @@ struct HostQueue {
     /// What it was before the last request had its turn.
     private var lastTurn: ContinuousClock.Instant?
 
-    init(_ configuration: HTTPConfiguration) {
+    /// Whether a request was added, or is finished, and the next was not asked for since.
+    var isTouched = false
+
+    init(_ origin: String, _ configuration: HTTPConfiguration) {
+        self.origin = origin
         self.limit = configuration.requestsPerHost
         self.spacing = configuration.requestsPerSecondAndHost.map { .seconds(1 / $0) }
     }
@@ -22,10 +29,10 @@ struct HostQueue {
         self.underWay == 0 && self.waiting.isEmpty && self.nextTurn.map { $0 <= .now } ?? true
     }
 
-    mutating func append(_ transfer: HTTPTransfer) { self.waiting.append(transfer) }
+    func append(_ transfer: HTTPTransfer) { self.waiting.append(transfer) }
 
     /// The next request whose turn it is. It is under way from now on.
-    mutating func next() -> HTTPTransfer? {
+    func next() -> HTTPTransfer? {
         if self.underWay >= self.limit { return nil }
         if let turn = self.nextTurn, turn > .now { return nil }
         while let transfer = self.waiting.popFirst() {
@@ -44,10 +51,10 @@ struct HostQueue {
     }
 
     /// A request is not under way any more.
-    mutating func finish() { self.underWay -= 1 }
+    func finish() { self.underWay -= 1 }
 
     /// The request that ``next()`` has just returned is not sent: the turn is the next one's.
-    mutating func giveBack() {
+    func giveBack() {
         self.underWay -= 1
         self.nextTurn = self.lastTurn
     }

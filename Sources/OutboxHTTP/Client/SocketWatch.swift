@@ -28,17 +28,22 @@ struct SocketWatch: ~Copyable {
 
     #if os(Linux)
     private struct Interest: Equatable {
-        let isForReading: Bool
-        let isForWriting: Bool
+        var isForReading = false
+        var isForWriting = false
         var isNone: Bool { !self.isForReading && !self.isForWriting }
     }
 
+    private struct Watched {
+        var wanted = Interest()
+        /// What the system was told last; nil: nothing that still counts.
+        var told: Interest?
+        /// Whether it is one of those of which it is told when they are closed; others are libcurl's own.
+        var isKnown = false
+    }
+
     private let poll: CInt
-    private var wanted: [CInt: Interest] = [:]
-    /// What the system was told last.
-    private var told: [CInt: Interest] = [:]
-    /// Those of which it is told when they are closed; others are libcurl's own.
-    private var known: Set<CInt> = []
+    /// By the number of the socket, which is always one of the lowest that are free.
+    private var sockets: [Watched] = []
     private var ready = [outbox_ready_socket](repeating: outbox_ready_socket(), count: 64)
 
     init?() {
@@ -48,41 +53,47 @@ struct SocketWatch: ~Copyable {
 
     deinit { close(self.poll) }
 
+    private mutating func place(of socket: CInt) -> Int {
+        let place = Int(socket)
+        if place >= self.sockets.count {
+            self.sockets += Array(repeating: Watched(), count: place + 1 - self.sockets.count)
+        }
+        return place
+    }
+
     /// Watches a socket; neither: no more.
     //
     // libcurl says so at the end of each request, and the next one on the connection begins with the same: the system is told only
     // if something comes in between.
     mutating func watch(_ socket: CInt, forReading: Bool, forWriting: Bool) {
+        if socket < 0 { return }
+        let place = self.place(of: socket)
         let interest = Interest(isForReading: forReading, isForWriting: forWriting)
-        let told = self.told[socket]
-        self.wanted[socket] = interest.isNone ? nil : interest
-        if interest == told || interest.isNone && (told == nil || self.known.contains(socket)) { return }
+        let told = self.sockets[place].told
+        self.sockets[place].wanted = interest
+        if interest == told || interest.isNone && (told == nil || self.sockets[place].isKnown) { return }
         outbox_epoll_watch(self.poll, socket, forReading ? 1 : 0, forWriting ? 1 : 0, told == nil ? 0 : 1)
-        self.told[socket] = interest.isNone ? nil : interest
+        self.sockets[place].told = interest.isNone ? nil : interest
     }
 
     /// There is a socket of which ``forget(_:)`` will tell that it is closed.
     mutating func know(_ socket: CInt) {
         // Whatever had its number is closed.
-        self.forget(socket)
-        self.known.insert(socket)
+        self.sockets[self.place(of: socket)] = Watched(isKnown: true)
     }
 
     /// A socket is closed, of which the system knows.
-    mutating func forget(_ socket: CInt) {
-        self.wanted[socket] = nil
-        self.told[socket] = nil
-        self.known.remove(socket)
-    }
+    mutating func forget(_ socket: CInt) { self.sockets[self.place(of: socket)] = Watched() }
 
     /// Waits until something is ready, that many milliseconds at most; less than 0: without an end.
     mutating func wait(_ milliseconds: CInt, into events: inout [Event]) {
         let count = unsafe outbox_epoll_wait(self.poll, &self.ready, CInt(self.ready.count), milliseconds)
         events.removeAll(keepingCapacity: true)
         for socket in self.ready.prefix(max(0, Int(count))) {
-            if self.wanted[socket.socket] == nil {
+            let place = self.place(of: socket.socket)
+            if self.sockets[place].wanted.isNone {
                 outbox_epoll_watch(self.poll, socket.socket, 0, 0, 1)
-                self.told[socket.socket] = nil
+                self.sockets[place].told = nil
                 continue
             }
             events.append(

@@ -7,7 +7,49 @@ import Foundation
 /// Bytes as text (RFC 4648).
 package enum Base64 {
     /// The usual alphabet, with padding.
-    package static func encoded(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+    package static func encoded(_ bytes: [UInt8]) -> String {
+        unsafe String(unsafeUninitializedCapacity: self.encodedCount(bytes.count)) { text in
+            unsafe bytes.withUnsafeBytes { unsafe self.write($0, to: UnsafeMutableRawBufferPointer(text)) }
+            return text.count
+        }
+    }
+
+    /// How long the text of so many bytes is, with padding.
+    package static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+    /// Two letters for each number of twelve bits, in memory one after the other.
+    private static let pairs: [UInt16] = {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        return (0..<4096).map { UInt16(littleEndian: UInt16(letters[$0 >> 6]) | UInt16(letters[$0 & 63]) << 8) }
+    }()
+
+    /// Writes the usual alphabet, with padding.
+    ///
+    /// - Parameter text: As long as ``encodedCount(_:)`` says.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to text: UnsafeMutableRawBufferPointer) {
+        precondition(text.count == self.encodedCount(bytes.count))
+        let pairs = self.pairs
+        var (from, to) = (0, 0)
+        // Six bytes at a time, out of the eight that one load has.
+        while from + 8 <= bytes.count {
+            let bits = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: from, as: UInt64.self))
+            for part in 0..<4 {
+                let pair = pairs[Int(truncatingIfNeeded: bits >> (52 - 12 * part)) & 4095]
+                unsafe text.storeBytes(of: pair, toByteOffset: to + 2 * part, as: UInt16.self)
+            }
+            from += 6
+            to += 8
+        }
+        while from < bytes.count {
+            let rest = min(3, bytes.count - from)
+            let bits = (0..<rest).reduce(0) { unsafe $0 | Int(bytes[from + $1]) << (16 - 8 * $1) }
+            unsafe text.storeBytes(of: pairs[bits >> 12], toByteOffset: to, as: UInt16.self)
+            unsafe text.storeBytes(of: pairs[bits & 4095], toByteOffset: to + 2, as: UInt16.self)
+            for place in rest..<3 { unsafe text[to + 1 + place] = UInt8(ascii: "=") }
+            from += 3
+            to += 4
+        }
+    }
 
     /// The alphabet for addresses and tokens, without padding.
     package static func encodedForURL(_ bytes: [UInt8]) -> String {
@@ -34,13 +76,21 @@ package enum Base64 {
 package enum Hexadecimal {
     /// Small letters, two a byte.
     package static func encoded(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(2 * bytes.count)
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+        String(decoding: self.bytes(bytes), as: UTF8.self)
+    }
+
+    /// The same as bytes.
+    package static func bytes(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 2 * bytes.count) { text, count in
+            for (place, byte) in bytes.enumerated() {
+                unsafe text[2 * place] = self.digit(byte >> 4)
+                unsafe text[2 * place + 1] = self.digit(byte & 15)
+            }
+            count = 2 * bytes.count
         }
-        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
     }
 }

@@ -77,7 +77,7 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
                     return transfer
                 }
             }
-            for transfer in transfers { self.client.submit(transfer) }
+            self.client.submit(transfers)
         }
         self.endIfOver()
     }

@@ -80,18 +80,30 @@ extension HTTPRequest {
 
     /// What keeps it from being sent; nil: nothing.
     var defect: String? {
-        let isText: (String) -> Bool = { !$0.utf8.contains { $0 == 0 || $0 == 0x0A || $0 == 0x0D } }
         if self.method.isEmpty || !self.method.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) {
             return "the method is none"
         }
-        if !isText(self.url) { return "the address has a line break or a NUL" }
+        if !Self.isText(self.url) { return "the address has a line break or a NUL" }
         for header in self.headers {
             if header.name.isEmpty || !header.name.utf8.allSatisfy({ HTTPHeader.isTokenByte($0) }) {
                 return "“\(header.name)” cannot be the name of a header"
             }
-            if !isText(header.value) { return "the header “\(header.name)” has a line break or a NUL" }
+            if !Self.isText(header.value) { return "the header “\(header.name)” has a line break or a NUL" }
         }
         return nil
+    }
+
+    private static func isText(_ text: String) -> Bool {
+        let isText = unsafe text.utf8.withContiguousStorageIfAvailable { bytes in
+            // All of it, without a way out of the loop: several bytes at a time are looked at so.
+            var others = 0
+            for index in 0..<bytes.count {
+                let byte = unsafe bytes[index]
+                others |= byte == 0 || byte == 0x0A || byte == 0x0D ? 1 : 0
+            }
+            return others == 0
+        }
+        return isText ?? !text.utf8.contains { $0 == 0 || $0 == 0x0A || $0 == 0x0D }
     }
 }
 
@@ -100,9 +112,9 @@ extension HTTPHeader {
     package static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
             true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        default: "!#$%&'*+.^_`|~".utf8.contains(byte)
         }
     }
 }

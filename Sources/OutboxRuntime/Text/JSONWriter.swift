@@ -5,6 +5,9 @@ package struct JSONWriter {
 
     package init() {}
 
+    /// - Parameter capacity: How many bytes there will be, about.
+    package init(capacity: Int) { self.bytes.reserveCapacity(capacity) }
+
     /// Takes what has been written, and starts with an empty text.
     package mutating func take() -> [UInt8] {
         defer { self.bytes = [] }
@@ -67,6 +70,22 @@ package struct JSONWriter {
         self.needsComma = true
     }
 
+    /// Writes a string of so many bytes, of which none is escaped.
+    ///
+    /// - Parameter fill: Writes all of the bytes.
+    package mutating func string(plainCount count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        self.separate()
+        self.bytes.append(UInt8(ascii: "\""))
+        let start = self.bytes.count
+        // Cleared first: an array has no other way to grow in place.
+        self.bytes.append(contentsOf: repeatElement(0, count: count))
+        unsafe self.bytes.withUnsafeMutableBytes { bytes in
+            unsafe fill(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+        }
+        self.bytes.append(UInt8(ascii: "\""))
+        self.needsComma = true
+    }
+
     /// Writes a text that is JSON already.
     package mutating func raw(_ text: String) {
         self.separate()
@@ -94,23 +113,48 @@ package struct JSONWriter {
     /// Runs of plain bytes are copied at once.
     private mutating func escape(_ text: UnsafeRawBufferPointer) {
         var start = 0
-        for index in 0..<text.count {
-            let byte = unsafe text[index]
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-            unsafe self.bytes.append(contentsOf: text[start..<index])
-            start = index + 1
-            switch byte {
-            case UInt8(ascii: "\""): self.bytes.append(contentsOf: #"\""#.utf8)
-            case UInt8(ascii: "\\"): self.bytes.append(contentsOf: #"\\"#.utf8)
-            case UInt8(ascii: "\n"): self.bytes.append(contentsOf: #"\n"#.utf8)
-            case UInt8(ascii: "\r"): self.bytes.append(contentsOf: #"\r"#.utf8)
-            case UInt8(ascii: "\t"): self.bytes.append(contentsOf: #"\t"#.utf8)
-            default:
-                let digits = String(byte, radix: 16)
-                self.bytes.append(contentsOf: (digits.count == 1 ? #"\u000"# : #"\u00"#).utf8)
-                self.bytes.append(contentsOf: digits.utf8)
-            }
+        while true {
+            let end = unsafe Self.firstEscaped(in: text, from: start)
+            if end > start { unsafe self.bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[start..<end])) }
+            if end == text.count { return }
+            unsafe self.appendEscape(of: text[end])
+            start = end + 1
         }
-        unsafe self.bytes.append(contentsOf: text[start...])
+    }
+
+    /// Where the first byte is that is not written as it is; the end of the text, where there is none.
+    private static func firstEscaped(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var index = start
+        // Eight bytes at a time. In each term the lowest byte that is marked is one that it looks for; those behind may be marked by a carry.
+        let (ones, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+        while index + 8 <= text.count {
+            let word = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            let quotes = word ^ (ones &* 0x22)
+            let slashes = word ^ (ones &* 0x5C)
+            let controls = (word &- (ones &* 0x20)) & ~word
+            let marked = (controls | (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & high
+            if marked != 0 { return index + marked.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        while index < text.count, unsafe !Self.isEscaped(text[index]) { index += 1 }
+        return index
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private mutating func appendEscape(of byte: UInt8) {
+        self.bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\n"): self.bytes.append(UInt8(ascii: "n"))
+        case UInt8(ascii: "\r"): self.bytes.append(UInt8(ascii: "r"))
+        case UInt8(ascii: "\t"): self.bytes.append(UInt8(ascii: "t"))
+        case ..<0x20:
+            let digits = String(byte, radix: 16)
+            self.bytes.append(contentsOf: (digits.utf8.count == 1 ? "u000" : "u00").utf8)
+            self.bytes.append(contentsOf: digits.utf8)
+        default: self.bytes.append(byte)
+        }
     }
 }

@@ -187,9 +187,32 @@ package final class ThreadMailbox<Job: MailboxJob, Status: Sendable>: Sendable {
         return end
     }
 
+    /// Keeps jobs, and hands them over to the thread, which is woken once for all of them.
+    ///
+    /// - Returns: nil: they are handed over; else why none is.
+    package func post(_ jobs: [Job]) -> MailboxEnd? {
+        let (end, wake) = self.state.withLock { state -> (MailboxEnd?, (@Sendable () -> Void)?) in
+            if let end = Self.end(state) { return (end, nil) }
+            for job in jobs { state.jobs[ObjectIdentifier(job)] = job }
+            state.arrivals.append(contentsOf: jobs)
+            return (nil, self.wake(&state))
+        }
+        wake?()
+        return end
+    }
+
     private static func end(_ state: State) -> MailboxEnd? {
         if state.order == .cancel { return .cancelled }
         return state.hasEnded ? .closed : nil
+    }
+
+    /// Keeps jobs no more. A thread that is to close looks again.
+    package func remove(_ jobs: [Job]) {
+        let wake = self.state.withLock { state in
+            for job in jobs { state.jobs[ObjectIdentifier(job)] = nil }
+            return state.order == .close ? self.wake(&state) : nil
+        }
+        wake?()
     }
 
     /// Keeps a job no more. A thread that is to close looks again.

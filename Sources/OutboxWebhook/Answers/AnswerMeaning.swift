@@ -22,11 +22,14 @@ enum AnswerMeaning: Sendable, Hashable {
     ///   - now: In seconds since 1970.
     ///   - longest: The longest `Retry-After` that is obeyed.
     init(_ response: HTTPResponse, now: Int64, longestRetryAfter longest: Duration) {
+        if Self.isSuccess(response.status) {
+            self = .delivered
+            return
+        }
         let reason = "the receiver has answered \(Self.name(of: response.status))"
         let retryAfter = RetryAfter.duration(of: response, now: now, longest: longest)
         self =
             switch response.status {
-            case 200..<300: .delivered
             case 300..<400: .misconfigured("\(reason), and redirects are not followed\(Self.target(of: response))")
             case 401, 403, 404, 405, 407: .misconfigured(reason)
             // 409: the same `Idempotency-Key` is still being worked on; 421: another connection may do; 423: it is locked for now.
@@ -53,6 +56,9 @@ enum AnswerMeaning: Sendable, Hashable {
                     : .unreached("no connection: \(failure.reason)")
             }
     }
+
+    /// Whether a status says that the receiver has accepted a message.
+    static func isSuccess(_ status: Int) -> Bool { (200..<300).contains(status) }
 
     /// Where a redirect leads to, without path and query.
     private static func target(of response: HTTPResponse) -> String {

@@ -116,8 +116,15 @@ struct WebhookService: RequestService {
     func outcomes(
         of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest, of batch: MessageBatch
     ) -> [Outcome] {
-        request.indexes.map { index in
-            self.outcome(of: result, url: request.request.url, origin: request.request.origin ?? "", batch[index])
+        let origin = request.request.origin ?? ""
+        // What happens with nearly every message, without all that an answer can mean.
+        if case .success(let response) = result, AnswerMeaning.isSuccess(response.status),
+            self.receivers.noteDelivery(to: origin)
+        {
+            return request.indexes.map { _ in .delivered }
+        }
+        return request.indexes.map { index in
+            self.outcome(of: result, url: request.request.url, origin: origin, batch[index])
         }
     }
 
@@ -134,7 +141,7 @@ struct WebhookService: RequestService {
         case .failure(let failure):
             meaning = AnswerMeaning(failure)
         }
-        let endpoint = String(url.prefix { $0 != "?" })
+        let endpoint = String(Substring(url.utf8.prefix { $0 != UInt8(ascii: "?") }))
         // An error of a server says nothing of whether it will ever accept messages again.
         if case .delivered = meaning, self.receivers.withGone({ $0.remove(endpoint) }) {
             self.logger.notice(

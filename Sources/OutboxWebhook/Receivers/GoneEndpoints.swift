@@ -13,6 +13,9 @@ struct GoneEndpoints: Sendable {
     /// How many are kept at most. Those beyond are asked with every message.
     static let capacity = 10_000
 
+    /// Whether none is gone.
+    var isEmpty: Bool { self.asked.isEmpty }
+
     /// Whether a message for an address is not to be sent.
     func holds(_ endpoint: String, at now: ContinuousClock.Instant) -> Bool {
         self.asked[endpoint].map { now - $0 < Self.interval } ?? false

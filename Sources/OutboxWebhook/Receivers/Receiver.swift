@@ -61,6 +61,12 @@ struct Receiver: Sendable {
 
     var isDown: Bool { self.state != .closed }
 
+    /// Whether its success changes nothing.
+    var isSound: Bool {
+        self.state == .closed && self.failures == 0 && self.lastFailed == nil && self.openings == 0
+            && self.throttlings == 0
+    }
+
     /// Whether nothing is known of it that a new one would not know, or that matters any more: messages may never name it again.
     func isForgettable(at now: ContinuousClock.Instant) -> Bool {
         if self.outstanding > 0 { return false }

@@ -71,6 +71,18 @@ final class ReceiverTable: Sendable {
     /// The addresses that are gone.
     func withGone<Value>(_ body: (inout GoneEndpoints) -> Value) -> Value { self.state.withLock { body(&$0.gone) } }
 
+    /// A message was delivered, to a receiver that was not down, while no address was gone: there is nothing else to be done.
+    ///
+    /// - Returns: Whether it was so; if not, nothing has changed.
+    func noteDelivery(to origin: String) -> Bool {
+        self.state.withLock { state in
+            guard state.gone.isEmpty, let receiver = state.receivers[origin], !receiver.isDown else { return false }
+            // Of most receivers there is nothing to be forgotten.
+            if !receiver.isSound { _ = state.receivers[origin]?.succeed() }
+            return true
+        }
+    }
+
     /// Whether a receiver is down, and why.
     func outage(of origin: String) -> String? {
         self.state.withLock { state in

@@ -48,3 +48,30 @@ import Testing
         }
     }
 }
+
+extension RequestPackerTests {
+    /// Targets in any order, beside the plain way to do it.
+    @Test func aMessageGoesIntoTheLastRequestOfItsTarget() {
+        var random = SystemRandomNumberGenerator()
+        let packer = RequestPacker(maximumCount: 3, maximumBytes: 20)
+        for _ in 0..<200 {
+            let items = (0..<30).map { index in
+                RequestPacker.Item(
+                    index: index, target: ["a", "b", "c"].randomElement(using: &random)!,
+                    byteCount: Int.random(in: 1...12, using: &random))
+            }
+            var expected: [RequestPacker.Load] = []
+            for item in items {
+                if let last = expected.lastIndex(where: { $0.target == item.target }), expected[last].indexes.count < 3,
+                    expected[last].byteCount + item.byteCount <= 20
+                {
+                    expected[last].indexes.append(item.index)
+                    expected[last].byteCount += item.byteCount
+                } else {
+                    expected.append(.init(target: item.target, indexes: [item.index], byteCount: item.byteCount))
+                }
+            }
+            #expect(packer.loads(of: items) == expected)
+        }
+    }
+}

@@ -8,7 +8,7 @@ import Testing
     private func entry(
         _ new: NewMessage, queue: MessageTemplate = "orders", _ content: SQSConfiguration.Content = .init()
     ) throws -> SQSEntry {
-        try SQSEntry(message(new), queue: queue, content)
+        try SendMessageBatch(queue: queue, content: content).entry(for: message(new))
     }
 
     private func refusal(
@@ -37,6 +37,26 @@ import Testing
         #expect(self.refusal(.text(text)).contains("encoding=base64"))
         #expect(try self.entry(.text(text), .init(encoding: .base64)).body.isEmpty == false)
         #expect(SQSText.isText(try self.entry(.text(text), .init(encoding: .envelope)).body))
+    }
+
+    /// The quick look at bytes and the one at characters agree.
+    @Test func plainBytesAreText() {
+        var random = SystemRandomNumberGenerator()
+        let usual: [UInt8] = [0x09, 0x0A, 0x0D, 0x20, 0x22, 0x41, 0x5C, 0x7E, 0x7F]
+        var plain = 0
+        for round in 0..<4000 {
+            var bytes = (0..<round % 40).map { _ in usual.randomElement(using: &random)! }
+            if round % 2 == 1, let place = bytes.indices.randomElement(using: &random) {
+                bytes[place] = UInt8.random(in: 0...255, using: &random)
+            }
+            let text = String(validating: bytes, as: UTF8.self)
+            let isPlain = unsafe bytes.withUnsafeBytes { unsafe SQSText.isPlain($0) }
+            #expect(isPlain == (text.map { $0.utf8.allSatisfy { $0 < 0x80 } && SQSText.isText($0) } ?? false), "\(bytes)")
+            let taken = unsafe bytes.withUnsafeBytes { unsafe SQSText.text($0) }
+            #expect(taken == text.flatMap { SQSText.isText($0) ? $0 : nil })
+            plain += isPlain ? 1 : 0
+        }
+        #expect(plain > 1000)
     }
 
     @Test func refusesWhatIsNoText() throws {

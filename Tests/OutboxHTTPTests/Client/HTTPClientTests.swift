@@ -48,6 +48,64 @@ import Testing
         #expect(server.connections == 1)
     }
 
+    /// One handle of libcurl for one request after the other: nothing of a request is left for the next.
+    @Test func nothingOfARequestIsLeftForTheNext() async throws {
+        let server = try HTTPServer { .status(200, body: $0.method == "HEAD" ? [] : $0.body) }
+        defer { server.stop() }
+        let client = try Self.client { $0.requestsPerHost = 1 }
+        try await withClient(client) {
+            for round in 0..<60 {
+                let method = ["POST", "GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "POST"][round % 8]
+                let size = ["GET", "HEAD"].contains(method) ? 0 : [5, 0, 100_000, 300, 70_000][round % 5]
+                let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &+ round) }
+                let headers = (0..<round % 11).map {
+                    HTTPHeader("X-\($0)", String(repeating: "v", count: round * $0 % 200))
+                }
+                var request = HTTPRequest(method, server.url + "/\(round / 3)", headers: headers, body: body)
+                if round % 2 == 0 { request.headers.append(HTTPHeader("Content-Type", "a/b")) }
+                if round % 3 == 0 { request.headersOfItsTurn = { [HTTPHeader("X-Late", "\(round)")] } }
+                let response = try await client.send(request)
+                let arrived = try #require(server.requests.last)
+                #expect(response.status == 200 && response.body == body && arrived.body == body)
+                #expect(arrived.method == method && arrived.target == "/\(round / 3)")
+                for (number, header) in headers.enumerated() {
+                    #expect(arrived.headers["x-\(number)"] == header.value)
+                }
+                #expect(arrived.headers.keys.count { $0.hasPrefix("x-") } == headers.count + (round % 3 == 0 ? 1 : 0))
+                #expect(arrived.headers["content-type"] == (round % 2 == 0 ? "a/b" : nil))
+                #expect(arrived.headers["x-late"] == (round % 3 == 0 ? "\(round)" : nil))
+            }
+        }
+        #expect(server.connections == 1)
+    }
+
+    /// All of them come at once. A host of which nothing is sent for a while is still the same, with its limits.
+    @Test(arguments: [nil, 200.0])
+    func whatIsNotAdmittedHoldsUpNothing(_ rate: Double?) async throws {
+        let server = try HTTPServer { _ in .status(200) }
+        defer { server.stop() }
+        let client = try Self.client {
+            $0.requestsPerHost = 1
+            $0.requestsPerSecondAndHost = rate
+        }
+        let statuses = Mutex<[Int]>([])
+        let recalled = (0..<60).map { number in
+            var request = HTTPRequest("POST", server.url)
+            if number % 3 != 0 { request.admission = { "not now" } }
+            let transfer = client.submit(request) { result in
+                statuses.withLock { $0.append((try? result.get().status) ?? 0) }
+            }
+            if number % 7 == 0 { client.cancel(transfer) }
+            return number % 7 == 0
+        }
+        _ = try await withClient(client) {
+            try await eventually("all are finished") { statuses.withLock(\.count) == 60 }
+        }
+        let sent = (0..<60).count { $0 % 3 == 0 && !recalled[$0] }
+        #expect(statuses.withLock { $0.count { $0 == 200 } } == sent)
+        #expect(server.requests.count == sent && server.mostUnderWay == 1)
+    }
+
     @Test func aMegabyteArrivesWhole() async throws {
         let server = try HTTPServer { .status(200, body: Digest.sha256($0.body)) }
         defer { server.stop() }

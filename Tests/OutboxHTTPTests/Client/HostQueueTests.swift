@@ -8,7 +8,7 @@ import Testing
         var configuration = HTTPConfiguration()
         configuration.requestsPerSecondAndHost = 0.0001
         configuration.requestsPerHost = 1
-        var queue = HostQueue(configuration)
+        let queue = HostQueue("http://a.example", configuration)
         let transfers = (0..<3).map { HTTPTransfer(HTTPRequest("GET", "http://a.example/\($0)"), { _ in }) }
         for transfer in transfers { queue.append(transfer) }
         let first = queue.next()

@@ -1,3 +1,4 @@
+import Foundation
 import OutboxHTTP
 import OutboxRuntime
 import Testing
@@ -33,6 +34,31 @@ import Testing
         #expect(
             Hexadecimal.encoded(Digest.hmacSHA256([], key: []))
                 == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")
+    }
+
+    @Test func aHashOfPartsIsThatOfTheWhole() {
+        let hash = SHA256Hash()
+        for count in [0, 1, 63, 64, 65, 1000] {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            hash.add(bytes.prefix(count / 3))
+            hash.add(Array(bytes.dropFirst(count / 3)).lazy.map { $0 })
+            #expect(hash.finish() == Digest.sha256(bytes))
+        }
+        let key = HMACKey(Array("Jefe".utf8))
+        #expect(
+            key.code(of: Array("what do ya want ".utf8), Array("for nothing?".utf8), by: hash)
+                == Digest.hmacSHA256(Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8)))
+        #expect("\(key)" == "a key for HMAC")
+    }
+
+    /// Beside Foundation's.
+    @Test func base64IsThatOfTheStandard() {
+        var random = SystemRandomNumberGenerator()
+        for count in 0..<300 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            #expect(Base64.encoded(bytes) == Data(bytes).base64EncodedString())
+        }
+        #expect(Hexadecimal.encoded([0, 0x0F, 0xA0, 0xFF]) == "000fa0ff" && Hexadecimal.bytes([0x9A]) == Array("9a".utf8))
     }
 
     /// RFC 8032, 7.1, test 2.

@@ -51,6 +51,16 @@ import Testing
             }
         }
 
+        /// Hands several over at once.
+        func deliver(_ numbers: [Int]) async throws -> [Job.Ending] {
+            let jobs = numbers.map { Job($0) }
+            if let end = self.mailbox.post(jobs) { return jobs.map { _ in .dropped(end) } }
+            defer { self.mailbox.remove(jobs) }
+            var endings: [Job.Ending] = []
+            for job in jobs { endings.append(try await job.answer.wait()) }
+            return endings
+        }
+
         func deliver(_ number: Int) async throws -> Job.Ending {
             let job = Job(number)
             if let end = self.mailbox.post(job) { return .dropped(end) }
@@ -71,6 +81,21 @@ import Testing
         try await running
         #expect(worker.mailbox.status == "ended")
         #expect(try await worker.deliver(101) == .dropped(.closed))
+    }
+
+    @Test func severalAreHandedOverAtOnce() async throws {
+        let worker = Worker()
+        async let early = worker.deliver([1, 2, 3])
+        async let running: Void = worker.run()
+        #expect(try await early == [.done(1), .done(2), .done(3)])
+        for number in 1...50 {
+            let numbers = Array(number..<number + 5)
+            #expect(try await worker.deliver(numbers) == numbers.map { .done($0) })
+        }
+        #expect(worker.mailbox.isIdle)
+        await worker.mailbox.close()
+        try await running
+        #expect(try await worker.deliver([1, 2]) == [.dropped(.closed), .dropped(.closed)])
     }
 
     @Test func closingWaitsForWhatIsUnderWay() async throws {

@@ -7,9 +7,11 @@ import OutboxAWS
 struct BenchSQSCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "sqs",
-        abstract: "To SQS, signed, beside a program in C with libcurl that signs nothing; and all the way from Postgres.",
+        abstract: "To SQS, beside two programs in C with libcurl; and all the way from Postgres.",
         discussion: """
-            In place of SQS, a server in this process answers that it has everything. Both send 10 messages a request.
+            In place of SQS, a server in this process answers that it has everything. All send 10 messages a request. One program in C does \
+            all of what the transport does: it writes the payloads as JSON, signs, and reads what became of each message. The other sends \
+            bytes that were made before, without a signature, and reads nothing.
 
             EXAMPLES:
               outbox-bench sqs
@@ -36,9 +38,12 @@ struct BenchSQSCommand: Benchmark {
 
         var name: String { "SQS" }
 
-        func transport(window: Int) throws -> any Transport {
+        func transport(window: Int) throws -> any Transport { try self.transport(.text) }
+        func transportOfBytes(window: Int) throws -> any Transport { try self.transport(.base64) }
+
+        private func transport(_ encoding: SQSConfiguration.Encoding) throws -> any Transport {
             let configuration = SQSConfiguration(
-                queue: try MessageTemplate(self.service.url + "/000000000000/bench"), content: .init(encoding: .base64),
+                queue: try MessageTemplate(self.service.url + "/000000000000/bench"), content: .init(encoding: encoding),
                 aws: AWSConfiguration(self.service, connections: self.connections))
             return try SQSTransport(configuration, logger: .quiet)
         }
@@ -49,10 +54,12 @@ struct BenchSQSCommand: Benchmark {
 struct BenchKinesisCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "kinesis",
-        abstract: "To Kinesis, signed, beside a program in C with libcurl that signs nothing; and all the way from Postgres.",
+        abstract: "To Kinesis, beside two programs in C with libcurl; and all the way from Postgres.",
         discussion: """
-            In place of Kinesis, a server in this process answers that it has everything. The program in C sends 500 messages a request; the \
-            transport as many as a relay has given it for one.
+            In place of Kinesis, a server in this process answers that it has everything. One program in C does all of what the transport \
+            does: it writes the payloads in base 64, signs, and reads what became of each message; its requests have as many messages as a \
+            relay has given the transport for one. The other sends bytes that were made before, 500 messages a request, without a signature, \
+            and reads nothing.
 
             EXAMPLES:
               outbox-bench kinesis

@@ -7,9 +7,10 @@ import OutboxWebhook
 struct BenchWebhookCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "webhook",
-        abstract: "To a webhook, signed, beside a program in C with libcurl that signs nothing; and all the way from Postgres.",
+        abstract: "To a webhook, beside two programs in C with libcurl; and all the way from Postgres.",
         discussion: """
-            The receiver is a server of HTTP/1.1 in this process that answers 200 to everything.
+            The receiver is a server of HTTP/1.1 in this process that answers 200 to everything. One program in C signs each message as the \
+            transport does; the other signs nothing.
 
             EXAMPLES:
               outbox-bench webhook

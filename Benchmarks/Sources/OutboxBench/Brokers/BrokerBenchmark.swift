@@ -16,6 +16,9 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
     private var page: Int { 2 * self.window }
 
+    /// How many messages a lane's batch has.
+    static func share(ofWindow window: Int) -> Int { max(2 * window / Self.lanes, 1) }
+
     private var settings: RelaySettings {
         var settings = RelaySettings()
         settings.page.messages = self.page
@@ -25,16 +28,9 @@ struct BrokerBenchmark<Broker: BenchBroker> {
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
         try await harness.server.withOutbox { outbox in
-            try await outbox.fill(self.messages, size: self.size)
+            try await outbox.fill(self.messages, size: self.size, content: self.broker.content)
             let batches = try await self.waiting(in: outbox)
-            let alone = try await harness.compare(
-                "\(self.broker.name), a transport", reference: self.broker.referenceName, unit: "messages/s",
-                goal: .ratioAtLeast(0.8)
-            ) {
-                try await self.emptied { try await self.rate(of: batches) }
-            } with: {
-                try await self.emptied { try await self.reference() }
-            }
+            let alone = try await self.alone(harness, batches)
             var run = 0
             let whole = try await harness.compare(
                 "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
@@ -49,8 +45,31 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             } with: {
                 try await self.emptied { try await self.reference() }
             }
-            return [alone, whole] + (try await self.latency(harness, outbox))
+            return alone + [whole] + (try await self.latency(harness, outbox))
         }
+    }
+
+    /// The transport beside the programs in C, in the same rounds.
+    private func alone(_ harness: Harness, _ batches: [[MessageBatch]]) async throws -> [Comparison] {
+        let name = "\(self.broker.name), a transport"
+        var subjects: [() async throws -> Double] = [
+            { try await self.emptied { try await self.rate(of: batches) } },
+            { try await self.emptied { try await self.reference() } },
+        ]
+        let bare = self.broker.bareReferenceName
+        if bare != nil { subjects.append({ try await self.emptied { try await self.bareReference() } }) }
+        let samples = try await harness.rounds(name, subjects)
+        let comparisons = [self.broker.referenceName, bare].enumerated().compactMap { number, reference in
+            reference.map {
+                Comparison(
+                    name, reference: $0, unit: "messages/s", goal: number == 0 ? .ratioAtLeast(0.8) : .none,
+                    values: samples[0], referenceValues: samples[number + 1])
+            }
+        }
+        for comparison in comparisons {
+            Harness.say("\(name): \(Figure.text(comparison.ratio)) × \(comparison.reference)")
+        }
+        return comparisons
     }
 
     /// What waits, in memory, divided among lanes by key as a relay does, and within a lane into batches of a page's share.
@@ -64,7 +83,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             let hash = message.key.map { key in key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } } ?? Int(message.id)
             lanes[hash % Self.lanes].append(message)
         }
-        let share = max(self.page / Self.lanes, 1)
+        let share = Self.share(ofWindow: self.window)
         return lanes.map { lane in
             stride(from: 0, to: lane.count, by: share).map { start in
                 MessageBatch(Array(lane[start..<min(start + share, lane.count)]))
@@ -79,7 +98,16 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     }
 
     private func reference() async throws -> Double {
-        let outcome = try await self.broker.reference(messages: self.messages, size: self.size, window: self.window)
+        try self.checked(
+            try await self.broker.reference(messages: self.messages, size: self.size, window: self.window))
+    }
+
+    private func bareReference() async throws -> Double {
+        try self.checked(
+            try await self.broker.bareReference(messages: self.messages, size: self.size, window: self.window))
+    }
+
+    private func checked(_ outcome: Reference.Outcome) throws -> Double {
         if outcome.messages != self.messages {
             throw BenchFailure("the reference has sent \(outcome.messages) of \(self.messages) messages")
         }
@@ -87,7 +115,10 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     }
 
     private func route() throws -> BenchOutbox.Route {
-        let transport = try self.broker.transport(window: self.window)
+        self.route(try self.broker.transport(window: self.window))
+    }
+
+    private func route(_ transport: any Transport) -> BenchOutbox.Route {
         let settings = DeliverySettings(concurrency: Self.lanes)
         return { delivered in .transport(CountingTransport(transport, delivered), settings: settings) }
     }
@@ -127,7 +158,8 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             [
                 {
                     try await outbox.empty()
-                    let sample = try await benchmark.relay(outbox, route: self.route())
+                    let sample = try await benchmark.relay(
+                        outbox, route: self.route(try self.broker.transportOfBytes(window: self.window)))
                     try await self.broker.empty()
                     return sample
                 },

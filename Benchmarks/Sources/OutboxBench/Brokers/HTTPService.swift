@@ -25,15 +25,18 @@ import Outbox
     /// Where it listens.
     var url: String { unsafe "http://127.0.0.1:\(reference_http_server_port(self.server))" }
 
-    /// What the program in C does: full requests, as many at the same time as the transport has at most.
-    func reference(messages: Int, size: Int) async throws -> Reference.Outcome {
-        try await Reference.run(HTTPService.referenceName) {
+    /// What the program in C does: as many requests at the same time as the transport has at most.
+    ///
+    /// - Parameter most: How many messages a request has at most.
+    func reference(
+        _ work: reference_http_work, messages: Int, size: Int, most: Int = .max
+    ) async throws -> Reference.Outcome {
+        try await Reference.run("libcurl in C") {
             unsafe reference_http(
-                self.url + "/", self.service, Int64(messages), Int32(size), Int32(self.batch), Int32(self.connections))
+                self.url + "/", self.service, work, Int64(messages), Int32(size), Int32(min(most, self.batch)),
+                Int32(self.connections))
         }
     }
-
-    static let referenceName = "libcurl in C"
 }
 
 /// A broker that is such a service.
@@ -42,10 +45,23 @@ protocol HTTPBenchBroker: BenchBroker {
 }
 
 extension HTTPBenchBroker {
-    var referenceName: String { HTTPService.referenceName }
+    var content: BenchOutbox.Content { .lines }
+
+    /// It makes the bodies out of the payloads, signs them, and reads the answers, as a transport does. Its requests have as many messages as
+    /// those of the transport, whose batches a relay limits.
+    var referenceName: String { "libcurl in C, all of it" }
 
     func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-        try await self.service.reference(messages: messages, size: size)
+        try await self.service.reference(
+            REFERENCE_HTTP_DOES_ALL, messages: messages, size: size,
+            most: BrokerBenchmark<Self>.share(ofWindow: window))
+    }
+
+    var bareReferenceName: String? { "libcurl in C, sends" }
+
+    /// Its requests are full, and were made before the time begins.
+    func bareReference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
+        try await self.service.reference(REFERENCE_HTTP_SENDS, messages: messages, size: size)
     }
 
     /// Nothing is kept.

@@ -46,8 +46,10 @@ struct BenchOutbox: Sendable {
     }
 
     /// Adds messages of one length, with 10,000 keys, to the log or to another table with such columns.
-    func fill(_ messages: Int, size: Int, table: String = "message") async throws {
-        try await self.insertMany(messages, size: size, table: table)
+    func fill(
+        _ messages: Int, size: Int, table: String = "message", content: Content = .digests
+    ) async throws {
+        try await self.insertMany(messages, size: size, table: table, content)
         try await self.execute("VACUUM ANALYZE {{schema}}.\(table)")
     }
 
@@ -57,7 +59,7 @@ struct BenchOutbox: Sendable {
         let other = try await self.server.connect()
         try await withCleanUp {
             try await self.execute("BEGIN")
-            try await self.insertMany(messages, size: size, table: "message")
+            try await self.insertMany(messages, size: size, table: "message", .digests)
             try await other.execute(script: self.render("SELECT {{schema}}.enqueue('bench', 'after them')"))
             try await pass()
             try await self.execute("COMMIT")
@@ -67,7 +69,26 @@ struct BenchOutbox: Sendable {
         try await self.execute("VACUUM ANALYZE {{schema}}.message")
     }
 
-    private func insertMany(_ messages: Int, size: Int, table: String) async throws {
+    /// What payloads are made of.
+    enum Content: Sendable {
+        /// Bytes, which are no text.
+        case digests
+        /// Lines of JSON, in which a quote comes all few bytes.
+        case lines
+
+        /// For a number `i`, at least 16 bytes.
+        fileprivate var part: String {
+            switch self {
+            case .digests: "decode(md5(i::text), 'hex')"
+            case .lines:
+                #"""
+                convert_to('{"id":"' || left(md5(i::text), 16) || '","sku":"' || right(md5(i::text), 16) || E'"}\n', 'UTF8')
+                """#
+            }
+        }
+    }
+
+    private func insertMany(_ messages: Int, size: Int, table: String, _ content: Content) async throws {
         Harness.say("\(messages.grouped) messages of \(size.grouped) bytes are enqueued")
         // Of digests, because a long payload that compresses well would be stored as a short one.
         try await self.execute(
@@ -75,7 +96,7 @@ struct BenchOutbox: Sendable {
             INSERT INTO {{schema}}.\(table) (destination, payload, key)
             SELECT 'bench', content.payload, 'key-' || i % 10000
             FROM generate_series(1, \(messages)) AS i, (
-                SELECT substr(coalesce(string_agg(decode(md5(i::text), 'hex'), ''), ''), 1, \(size)) AS payload
+                SELECT substr(coalesce(string_agg(\(content.part), ''), ''), 1, \(size)) AS payload
                 FROM generate_series(1, \((size + 15) / 16)) AS i
             ) AS content
             """)
