@@ -8,7 +8,7 @@ import OutboxRuntime
 /// get the public one.
 public struct WebhookKey: Sendable {
     private enum Kind: Sendable {
-        case shared([UInt8])
+        case shared(HMACKey)
         case pair(Ed25519Key)
     }
 
@@ -25,7 +25,7 @@ public struct WebhookKey: Sendable {
             else {
                 throw TransportConfigurationError("a secret is whsec_ and 24 to 64 bytes in base64")
             }
-            self.kind = .shared(bytes)
+            self.kind = .shared(HMACKey(bytes))
         } else if text.hasPrefix(Self.privatePrefix) {
             self.kind = .pair(try Self.pair(String(text.dropFirst(Self.privatePrefix.count))))
         } else if text.hasPrefix(Self.publicPrefix) {
@@ -67,7 +67,7 @@ public struct WebhookKey: Sendable {
     /// A signature with its version: `v1,…` or `v1a,…`.
     func signature(of content: [UInt8]) -> String {
         switch self.kind {
-        case .shared(let secret): "v1," + Base64.encoded(Digest.hmacSHA256(content, key: secret))
+        case .shared(let key): "v1," + Base64.encoded(key.code(of: content, by: SHA256Hash()))
         case .pair(let key): "v1a," + Base64.encoded(key.signature(of: content))
         }
     }
