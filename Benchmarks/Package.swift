@@ -49,15 +49,9 @@ let package = Package(
             name: "ReferenceTLS", path: "Libraries/TLS", pkgConfig: "libssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
-        .systemLibrary(
-            name: "ReferenceCrypto", path: "Libraries/Crypto", pkgConfig: "libcrypto",
-            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
-        ),
         .target(
             name: "BenchmarkReferences",
-            dependencies: [
-                "ReferenceCrypto", "ReferenceCurl", "ReferenceLibPQ", "ReferenceTLS", "ReferenceRabbitMQ", "ReferenceRdKafka",
-            ],
+            dependencies: ["ReferenceCurl", "ReferenceLibPQ", "ReferenceTLS", "ReferenceRabbitMQ", "ReferenceRdKafka"],
             path: "References"
         ),
         .target(
