@@ -1,6 +1,6 @@
 /// Which streams a relay takes and which it gives up, of those that several relays share.
 ///
-/// Each stream has the relays that have a route for its destination. One that nobody has goes to the one of them that has the fewest; then,
+/// Each stream has the relays that have a route for its destination. One without an owner goes to the one of them that has the fewest; then,
 /// as long as a relay has at least two more than another one that could have one of its streams, that one moves. So what does not have
 /// to move stays where it is, a plan that is carried out is followed by one that moves nothing, and relays with the same routes end
 /// with as many streams each, give or take one.
@@ -29,8 +29,8 @@ package struct SharePlan<Member: Hashable & Comparable & Sendable>: Sendable {
 
     /// - Parameters:
     ///   - streams: All streams that the relay has a route for.
-    ///   - loads: How many streams each relay has beside these. Whoever counted those alone that it has routes for would plan otherwise than
-    ///     others.
+    ///   - loads: How many streams each relay has beside these. A relay that counted only those that it has routes for would plan
+    ///     otherwise than others.
     ///   - fixed: Streams that stay where they are.
     ///   - member: The relay that the plan is for.
     package init(

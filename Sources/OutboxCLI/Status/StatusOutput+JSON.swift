@@ -99,6 +99,8 @@ extension StatusOutput {
         json.string(relay.host)
         json.name("connected_at")
         json.string(relay.connectedAt.map(RFC3339.text))
+        json.name("streams")
+        json.integer(relay.streamCount)
         json.name("asleep")
         json.bool(relay.isAsleep)
         json.name("in_flight")

@@ -208,7 +208,7 @@ struct Doorbell: Sendable, Hashable {
     /// Whether to say that this session sleeps, so that others may.
     var mustAnnounce: Bool { self.state == .asleep && self.isHeld && !self.mustRecall }
 
-    /// It is said that this session sleeps.
+    /// This session says that it sleeps.
     mutating func announced() {
         self.mustRecall = true
         self.announcementsSaid += 1

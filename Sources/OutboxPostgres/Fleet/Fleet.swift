@@ -55,7 +55,7 @@ struct Fleet {
     private var leaving: Set<StreamID> = []
     /// Since when streams are seen without an owner that are for others.
     private var freeSince: [StreamID: ContinuousClock.Instant] = [:]
-    /// Until when streams stay: nobody else has taken them, or they could not be given.
+    /// Until when streams stay: no other relay has taken them, or they could not be given.
     private var fixedUntil: [StreamID: ContinuousClock.Instant] = [:]
     /// Whether to look once more: what was told of may come a moment later.
     private var looksAgain = false

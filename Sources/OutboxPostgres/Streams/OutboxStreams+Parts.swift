@@ -93,7 +93,7 @@ extension OutboxStreams {
         }
     }
 
-    /// Runs a closure in a transaction in which nobody else has the streams of a destination.
+    /// Runs a closure in a transaction in which no relay has the streams of a destination.
     ///
     /// - Parameter body: Is given the streams' slots, in the order of these, and the log's last id before the transaction had a number.
     private func holding<Result>(

@@ -34,6 +34,26 @@ import Testing
         #expect(none.error.contains("fax"))
     }
 
+    @Test func splitsAndMerges() async throws {
+        let outbox = try await self.delivered()
+        #expect(try await outbox("stream", "split", "mail", "--into", "4").output == "split mail into 4 streams, of 1 before\n")
+        #expect(try await outbox("stream", "split", "mail", "--into", "4").output == "mail has 4 streams already\n")
+        let list = try await outbox("stream", "list", "--json").json()
+        #expect(list.array.map { $0["slots"].array.map(\.int) } == [[0, 255], [256, 511], [512, 767], [768, 1023]])
+        let refused = try await outbox("stream", "split", "mail", "--into", "5", status: 1)
+        #expect(refused.error.contains("a multiple of 4"))
+        for text in ["four", "five", "six"] { try await outbox("enqueue", "mail", text) }
+        let full = try await outbox("stream", "merge", "mail", "--max-unread", "2", status: 1)
+        #expect(full.error.contains("More than 2 messages"))
+        #expect(
+            try await outbox("stream", "merge", "mail").output
+                == "merged 4 streams of mail; 3 messages are delivered from among the deferred ones\n")
+        #expect(try await outbox("stream", "merge", "mail").output == "mail has one stream already\n")
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").lines.count == 3)
+        try await outbox("stream", "split", "fax", "--into", "2", status: 1)
+        try await outbox("stream", "split", "mail", status: 64)
+    }
+
     @Test func rewinds() async throws {
         let outbox = try await self.delivered()
         #expect(try await outbox("stream", "rewind", "mail", "--to-id", "2", "--json").json()["first_id"].int == 2)

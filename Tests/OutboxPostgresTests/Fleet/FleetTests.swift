@@ -69,7 +69,7 @@ import Testing
         #expect(fleet.takeSurplus() == [StreamID(3)])
     }
 
-    @Test func aStreamThatNobodyTakesIsNotLeft() {
+    @Test func aStreamThatNoneTakesIsNotLeft() {
         var fleet = self.fleet(1...2, locked: [1])
         let others = self.holder(2)
         #expect(self.look(&fleet, self.holder(1, owns: [1], isOwn: true), others).take == [])

@@ -229,8 +229,8 @@ import Testing
         let relay = bench.relay(["d": .handler { deliveries.add($0) }, "paused": .handler { _ in }])
         try await bench.run(relay) {
             let owner = """
-                pg_locks JOIN pg_stat_activity USING (pid)
-                WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
+                (SELECT DISTINCT pid FROM pg_locks WHERE \(RelayBench.ownsStream)) AS owner JOIN pg_stat_activity USING (pid)
+                WHERE true
                 """
             let beginning = String(bench.schema.statements.lookBack.text.prefix(200))
             var ended = 0
