@@ -41,7 +41,7 @@ struct BenchPubSubCommand: Benchmark {
         let isOrdered: Bool
 
         var name: String { self.isOrdered ? "Pub/Sub, with ordering keys" : "Pub/Sub" }
-        var referenceName: String { HTTPService.referenceName }
+        var referenceName: String { GRPCService.referenceName }
 
         func transport(window: Int) throws -> any Transport {
             var configuration = PubSubConfiguration(
@@ -69,6 +69,9 @@ struct BenchPubSubCommand: Benchmark {
 /// Pub/Sub, in place of which a server in this process publishes everything and keeps nothing.
 @safe final class GRPCService: Sendable {
     private nonisolated(unsafe) let server: OpaquePointer
+    /// What the program in C is called.
+    static let referenceName = "libcurl in C, all of it"
+
     /// The file of the certificate that is to be trusted.
     let certificate: String
 
@@ -94,7 +97,7 @@ struct BenchPubSubCommand: Benchmark {
         messages: Int, size: Int, isOrdered: Bool, batch: Int, requests: Int
     ) async throws -> Reference.Outcome {
         let url = "https://\(self.endpoint)/google.pubsub.v1.Publisher/Publish"
-        return try await Reference.run(HTTPService.referenceName) {
+        return try await Reference.run(Self.referenceName) {
             unsafe reference_publish(
                 url, self.certificate, Int64(messages), Int32(size), isOrdered ? 1 : 0, Int32(batch), Int32(requests))
         }

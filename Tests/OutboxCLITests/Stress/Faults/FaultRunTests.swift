@@ -23,6 +23,7 @@ import Testing
     private static let actions: [any Disturbance] =
         [
             StreamPause(), StreamPause(), StreamRewind(), StreamRewind(), StreamRewind(), Outage(), OpenTransaction(),
+            StreamDivision(), StreamDivision(), StreamDivision(), StreamDivision(),
         ] + NewNumbers.Variant.allCases.map(NewNumbers.init)
 
     @Test func nothingIsLostWhateverGoesWrong() async throws {

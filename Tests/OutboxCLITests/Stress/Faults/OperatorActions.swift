@@ -30,6 +30,21 @@ struct StreamPause: Disturbance {
     }
 }
 
+/// A destination is divided, or made one stream again, while its relays are at work.
+struct StreamDivision: Disturbance {
+    let name = "splits and merges"
+
+    func strike(_ run: FaultRun, _ random: inout SeededGenerator) async throws {
+        guard let destination = run.destinations.randomElement(using: &random) else { return }
+        let isSplit = random.chance(1, in: 2)
+        let count = random.chance(1, in: 2) ? 2 : 4
+        // A relay may not hand a stream over in time, the server be away, or the streams not be divisible so.
+        let ending = try await run.operate(
+            isSplit ? "stream split \(destination) --into \(count) --wait 5s" : "stream merge \(destination) --wait 5s")
+        if ending.status == 0 { run.tally.note(self.name, windows: 0) }
+    }
+}
+
 /// A stream is put back to one of its last messages.
 struct StreamRewind: Disturbance {
     let name = "rewinds"
