@@ -138,7 +138,8 @@ struct RelayCommand: AsyncParsableCommand {
         let relay = Relay(
             store: PostgresStore(
                 postgres: try self.server.configuration(application: "relay"), schema: schema,
-                wakeup: self.options.wakeup ?? .notify(), segments: self.segments.policy),
+                wakeup: self.options.wakeup ?? .notify(), segments: self.segments.policy,
+                streamsPerDestination: self.options.streams),
             routes: routes, settings: self.options.settings, logger: self.logger)
         var watch: BacklogWatch?
         if self.untilEmpty {

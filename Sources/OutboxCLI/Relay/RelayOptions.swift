@@ -61,6 +61,11 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How many streams, which relays share, a destination gets that has none yet: 1 to 1024.", valueName: "count"))
+    var streams = 1
+
+    @Option(
+        help: ArgumentHelp(
             "How many messages may be read and not yet committed. (default: \(RelaySettings.defaults.window.messages))",
             valueName: "count"))
     var window: Int?
@@ -93,6 +98,7 @@ struct RelayOptions: ParsableArguments {
         if self.poll != nil, self.noFallbackPoll {
             throw ValidationError("--poll and --no-fallback-poll exclude each other.")
         }
+        guard (1...1024).contains(self.streams) else { throw ValidationError("--streams is 1 to 1024.") }
         if let poll, poll.duration < .milliseconds(1) { throw ValidationError("--poll is at least 1ms.") }
     }
 

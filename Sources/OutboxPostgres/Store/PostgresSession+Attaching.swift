@@ -44,7 +44,7 @@ extension PostgresSession {
         let subscription = LibPQValue.text(self.subscription)
         let load = self.bound(self.statements.load, [subscription, names])
         let present = try await self.connection.pipeline([
-            self.sameLog, self.bound(self.statements.register, [subscription, names]), load,
+            self.sameLog, self.bound(self.statements.register, [subscription, names, .int4(Int32(self.streamsPerDestination))]), load,
         ])[2]
         let stored = try present.map { row in try StreamState(row) }
         self.fleet.loaded(stored, now: self.clock.now)

@@ -15,6 +15,8 @@ actor PostgresSession: RelaySession {
     let wakeup: PostgresStore.Wakeup
     /// Nil: this session does not look after the segments.
     let segments: SegmentPolicy?
+    /// How many streams a destination gets that has none.
+    let streamsPerDestination: Int
     let logger: Logger
 
     /// The log's oid: the first half of every lock's key and part of the channel's name.
@@ -55,7 +57,8 @@ actor PostgresSession: RelaySession {
 
     init(
         connection: LibPQConnection, subscription: String, schema: OutboxSchema, statements: Statements,
-        wakeup: PostgresStore.Wakeup, segments: SegmentPolicy?, policy: Doorbell.Policy, logger: Logger
+        wakeup: PostgresStore.Wakeup, segments: SegmentPolicy?, streamsPerDestination: Int = 1,
+        policy: Doorbell.Policy, logger: Logger
     ) {
         self.connection = connection
         self.subscription = subscription
@@ -63,6 +66,7 @@ actor PostgresSession: RelaySession {
         self.statements = statements
         self.wakeup = wakeup
         self.segments = segments
+        self.streamsPerDestination = streamsPerDestination
         self.janitorSchedule = segments.map { JanitorSchedule(interval: $0.interval) }
         self.reloadDue = wakeup.pollingInterval.map { ContinuousClock.now + $0 }
         self.doorbell = Doorbell(policy: policy, isKeeper: false)

@@ -30,6 +30,7 @@ public struct PostgresStore: RelayStore {
     private let schema: OutboxSchema
     private let wakeup: Wakeup
     private let segments: SegmentPolicy?
+    private let streamsPerDestination: Int
     private let statements: Statements
     private let policy: Doorbell.Policy
     /// A thread of its own: nothing that an application's connections do delays a wake-up.
@@ -43,20 +44,25 @@ public struct PostgresStore: RelayStore {
     ///   - wakeup: How the relay learns that there is something to read. Default: by NOTIFY.
     ///   - segments: How long the relay that owns the streams keeps what was delivered. Default: 24 h. Nil: it leaves that
     ///     to others, see ``OutboxJanitor``.
+    ///   - streamsPerDestination: How many streams a destination gets for which the subscription has none, 1 to 1024. Default: 1. Relays share
+    ///     streams; those that there are stay as they are, see ``OutboxStreams/split(_:into:subscription:waitingFor:on:)``.
     public init(
         postgres: LibPQConfiguration, schema: OutboxSchema = OutboxSchema(), wakeup: Wakeup = .notify(),
-        segments: SegmentPolicy? = SegmentPolicy()
+        segments: SegmentPolicy? = SegmentPolicy(), streamsPerDestination: Int = 1
     ) {
         self.init(
-            postgres: postgres, schema: schema, wakeup: wakeup, segments: segments, statements: schema.statements,
-            policy: nil)
+            postgres: postgres, schema: schema, wakeup: wakeup, segments: segments,
+            streamsPerDestination: streamsPerDestination, statements: schema.statements, policy: nil)
     }
 
     /// The same with other statements and another policy, for tests that break the design on purpose.
     init(
         postgres: LibPQConfiguration, schema: OutboxSchema, wakeup: Wakeup,
-        segments: SegmentPolicy? = SegmentPolicy(), statements: Statements, policy: Doorbell.Policy?
+        segments: SegmentPolicy? = SegmentPolicy(), streamsPerDestination: Int = 1, statements: Statements,
+        policy: Doorbell.Policy?
     ) {
+        precondition((1...1024).contains(streamsPerDestination), "A destination has 1 to 1024 streams.")
+        self.streamsPerDestination = streamsPerDestination
         self.postgres = postgres
         self.schema = schema
         self.wakeup = wakeup
@@ -92,7 +98,8 @@ public struct PostgresStore: RelayStore {
         }
         let session = PostgresSession(
             connection: connection, subscription: subscription, schema: self.schema, statements: self.statements,
-            wakeup: self.wakeup, segments: self.segments, policy: self.policy, logger: logger)
+            wakeup: self.wakeup, segments: self.segments,
+            streamsPerDestination: self.streamsPerDestination, policy: self.policy, logger: logger)
         return try await session.prepared()
     }
 }

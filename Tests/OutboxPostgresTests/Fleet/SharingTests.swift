@@ -129,6 +129,36 @@ import Testing
 
     private struct Unready: Error {}
 
+    /// Relays that begin at the same time do not make streams beside each other's.
+    @Test func aDestinationGetsItsStreamsOnce() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        for round in 1...10 {
+            let names = (1...4).map { Destination("r\(round).\($0)") }
+            let relays = [1, 8, 3].map { count in
+                bench.relay(
+                    self.routes(deliveries, names),
+                    store: PostgresStore(
+                        postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil),
+                        streamsPerDestination: count))
+            }
+            try await self.running(relays[...], bench) {
+                try await eventually("all are there") {
+                    try await bench.count("SELECT count(DISTINCT destination) FROM $outbox.stream") == 4 * round
+                }
+            }
+        }
+        let shapes = try await bench.sql(
+            "SELECT count(*), sum(slot_high - slot_low + 1), range_agg(int4range(slot_low, slot_high + 1)) = '{[0,1024)}' FROM $outbox.stream GROUP BY destination")
+        #expect(shapes.rowCount == 40)
+        for row in shapes {
+            let count = try row.decode(0, as: Int64.self)
+            let slots = try row.decode(1, as: Int64.self)
+            let isWhole = try row.decode(2, as: Bool.self)
+            #expect([1, 3, 8].contains(count) && slots == 1024 && isWhole)
+        }
+    }
+
     @Test func whatCannotBeDividedIsRefused() async throws {
         let bench = try await RelayBench.make()
         let streams = OutboxStreams(schema: bench.schema)

@@ -76,6 +76,14 @@ final class RelayProcess: Sendable {
         if let killed { try await until("the relay is dead") { !killed.isRunning } }
     }
 
+    /// SIGSTOP, or SIGCONT.
+    func freeze(_ isFrozen: Bool) {
+        self.guarded.withLock { state in
+            guard let process = state.process else { return }
+            Foundation.kill(process.processIdentifier, isFrozen ? SIGSTOP : SIGCONT)
+        }
+    }
+
     /// Kills it, and keeps it from being started until ``release()``.
     func hold() async throws {
         self.guarded.withLock { $0.isHeld = true }

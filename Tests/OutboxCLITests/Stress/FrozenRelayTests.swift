@@ -1,0 +1,59 @@
+import Foundation
+import OutboxPostgres
+import TestSupport
+import Testing
+
+/// A relay that is stopped keeps its session, and with it its streams: the kernel answers for it.
+@Suite(.timeLimit(.minutes(10))) struct FrozenRelayTests {
+    @Test func whatAStoppedRelayHasIsTakenOverAndItCommitsNothingMore() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
+        func count(_ text: String) async throws -> Int64 {
+            try await admin.query(LibPQStatement(text, []))[0].decode(0, as: Int64.self)
+        }
+        let owned: String = """
+            FROM pg_locks WHERE locktype = 'advisory' AND classid = '\(outbox.schema).message'::regclass::oid
+                AND objid::bigint BETWEEN 1 AND 2147483647 AND granted
+            """
+        try await withTemporaryFolder { folder in
+            func arguments(_ name: String) -> [String] {
+                ["relay", "--postgres", outbox.url, "--schema", outbox.schema, "--log-level", "critical", "--no-fallback-poll"]
+                    + (1...4).flatMap { ["--route", "d\($0)=file:\(folder)/\(name)"] }
+            }
+            func delivered() -> [Substring] {
+                ["a", "b"].flatMap { name in
+                    ((try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? "").split(separator: "\n")
+                }
+            }
+            var enqueued = 0
+            func enqueue() async throws {
+                for number in 1...4 {
+                    let text: String = "SELECT \(outbox.schema).enqueue('d\(number)', '\(enqueued)')"
+                    try await admin.query(LibPQStatement(text, []))
+                    enqueued += 1
+                }
+            }
+            try await RelayProcess.with(arguments("a")) { first in
+                try await RelayProcess.with(arguments("b")) { second in
+                    try await until("they share") {
+                        let (all, relays) = (try await count("SELECT count(*) \(owned)"), try await count("SELECT count(DISTINCT pid) \(owned)"))
+                        return all == 4 && relays == 2
+                    }
+                    try await enqueue()
+                    try await until("both deliver") { delivered().count == enqueued }
+                    second.freeze(true)
+                    try await enqueue()
+                    try await until("the other one has taken over") { delivered().count == enqueued }
+                    #expect(try await count("SELECT count(DISTINCT pid) \(owned)") == 1)
+                    second.freeze(false)
+                    try await until("they share again") { try await count("SELECT count(DISTINCT pid) \(owned)") == 2 }
+                    try await enqueue()
+                    try await until("both deliver again") { delivered().count == enqueued }
+                    #expect(try await second.stop() == 0)
+                }
+                #expect(try await first.stop() == 0)
+            }
+            #expect(Set(delivered()).count == enqueued && delivered().count == enqueued, "nothing is repeated")
+        }
+    }
+}
