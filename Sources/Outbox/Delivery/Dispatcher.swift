@@ -27,6 +27,8 @@ package final class Dispatcher: Sendable {
     private let onParkedEnd: @Sendable ([ParkedEnding]) -> Void
     private let onChange: @Sendable () -> Void
     private let breaker: BreakerGate?
+    /// What the destination's streams share; nil: this is the only one.
+    private let seats: CallSeats?
     /// What each lane holds while the destination is down.
     private let heldMessages = Mutex<[Int: HeldMessages]>([:])
     private let heldCount = Atomic(0)
@@ -38,14 +40,15 @@ package final class Dispatcher: Sendable {
     ///   - onParkedEnd: Called, from any thread, when the handler of parked messages has finished.
     ///   - onChange: Called, from any thread, when ``wantsMessages``, ``hasEnded`` or what ``probe(now:)`` returns may
     ///     have changed.
-    package init(
-        handler: DestinationHandler, deferredKeys: [UInt64: Int],
+    init(
+        handler: DestinationHandler, deferredKeys: [UInt64: Int], seats: CallSeats? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void,
         onParkedEnd: @escaping @Sendable ([ParkedEnding]) -> Void,
         onChange: @escaping @Sendable () -> Void
     ) {
         self.handler = handler
+        self.seats = seats
         let settings = handler.settings
         self.policy = DeliveryPolicy(retry: settings.retry)
         self.observer = observer
@@ -97,7 +100,9 @@ package final class Dispatcher: Sendable {
         self.scheduler.begin()
         var finished: Int?
         while let assignment = await self.scheduler.next(finished: finished) {
+            let isSeated = await self.seats?.take(for: self) ?? false
             finished = await self.deliver(assignment) ? assignment.lane : nil
+            if isSeated { self.seats?.give() }
         }
         self.onChange()
     }
@@ -180,7 +185,9 @@ extension Dispatcher {
 
     /// Drops the messages whose delivery has not begun. Another session reads them again.
     package func abandon() {
-        if self.abandoned.exchange(true, ordering: .relaxed) == false { self.close() }
+        if self.abandoned.exchange(true, ordering: .relaxed) { return }
+        self.close()
+        self.seats?.dismiss(self)
     }
 
     /// Whether it was given up, and no handler is being called any more.

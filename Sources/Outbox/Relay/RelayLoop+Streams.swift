@@ -17,8 +17,10 @@ extension RelayLoop {
         let observer = DeliveryObserver(
             destination: stream.destination, subscription: self.settings.subscription, events: self.events,
             logger: self.logger)
+        let seats = self.seats[stream.destination] ?? CallSeats(handler.settings.concurrency)
+        self.seats[stream.destination] = seats
         let dispatcher = Dispatcher(
-            handler: handler, deferredKeys: stream.deferredKeys, observer: observer
+            handler: handler, deferredKeys: stream.deferredKeys, seats: seats, observer: observer
         ) { ticket in
             if finished.add(ticket) { session.wake() }
         } onParkedEnd: { endings in

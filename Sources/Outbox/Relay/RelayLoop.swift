@@ -26,6 +26,8 @@ struct RelayLoop: ~Copyable {
     /// Streams that have come and are to be delivered one message at a time, from when nothing is on its way; and until when that
     /// may take.
     var suspicious: (streams: [AttachedStream], deadline: ContinuousClock.Instant)?
+    /// What the streams of a destination share.
+    var seats: [Destination: CallSeats] = [:]
     /// Whether it has been told that the relay delivers.
     var isStarted = false
     /// The streams that this process has delivered, and how many there were.

@@ -23,6 +23,32 @@ import Testing
         }
     }
 
+    /// A relay calls the handler of a destination so often at a time, however many streams it has of it.
+    @Test func theStreamsOfADestinationShareItsConcurrency() async throws {
+        let outbox = InMemoryOutbox()
+        for number in 1...400 { try outbox.enqueue(NewMessage(to: "d", key: "k\(number)", text: "")) }
+        let state = Mutex((calls: 0, running: 0, most: 0))
+        let relay = RelayUnderTest.make(
+            outbox,
+            [
+                "d": .handler(concurrency: 4) { _ in
+                    let isFirst = state.withLock { state in
+                        state.calls += 1
+                        state.running += 1
+                        state.most = max(state.most, state.running)
+                        return state.calls == 1
+                    }
+                    if isFirst { for _ in 1...3 { outbox.split("d") } }
+                    for _ in 1...20 { await Task.yield() }
+                    state.withLock { $0.running -= 1 }
+                }
+            ])
+        let isDone = self.isDone(400)
+        _ = try await RelayUnderTest.run(relay) { isDone($0) ? .gracefully : nil }
+        let most = state.withLock(\.most)
+        #expect(most == 4, "\(most) at a time")
+    }
+
     /// What was read of a stream that is lost is not committed, and comes again when the handlers that have it have ended. Other
     /// destinations do not wait.
     @Test(arguments: [BreakerPolicy.opening(), .off]) func whatHandlersHaveIsDeliveredAgainAfterThem(breaker: BreakerPolicy) async throws {
