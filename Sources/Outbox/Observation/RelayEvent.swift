@@ -2,9 +2,9 @@
 ///
 /// New kinds may be added in a minor version: keep a `default` when you switch.
 public enum RelayEvent: Sendable, Hashable {
-    /// Another relay owns the outbox; this one waits to take over.
+    /// Other relays have all streams; this one waits for its share, or to take over.
     case standby
-    /// The relay owns the outbox and delivers.
+    /// The relay has streams and delivers.
     case started
     /// The connection was lost or could not be made; the relay tries again after the delay.
     case disconnected(reason: String, retryAfter: Duration)

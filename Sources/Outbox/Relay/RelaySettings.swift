@@ -18,7 +18,7 @@ public struct RelaySettings: Sendable, Hashable {
     public var shutdown = Shutdown()
     /// How long the relay waits before it connects again.
     public var reconnect = Reconnect()
-    /// How often a relay that waits tries to take over. Default 1 s.
+    /// How often a relay that is not alone looks which streams others have, and which have no owner. Default 1 s.
     public var standbyInterval: Duration?
 
     /// Creates settings of which none is given.

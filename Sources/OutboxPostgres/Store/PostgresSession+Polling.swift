@@ -29,6 +29,7 @@ extension PostgresSession {
         let pipeline: SentPipeline
         /// What had been heard of the keeper when it was sent.
         let hearings: Int
+        let sentAt = ContinuousClock.now
     }
 
     /// A poll that was thought out before it is sent.
@@ -61,6 +62,9 @@ extension PostgresSession {
             requests: requests, isReleasing: release, plan: plan, statements: [self.readNew(plan, release: release)],
             hearings: doorbell.hearings)
     }
+
+    /// How long after a poll its answer is taken for that of a session that is not over.
+    private static let longestAnswer = Duration.seconds(10)
 
     /// Releases or takes the bell and reads everything asked for, in one pipeline.
     func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(LibPQError) -> ReadResult {
@@ -119,6 +123,11 @@ extension PostgresSession {
 
     func receive(_ poll: SentPoll) async throws(LibPQError) -> ReadResult {
         let results = try await self.connection.finish(poll.pipeline)
+        // This process may have been stopped, and its session ended by another relay, which delivers these messages: an answer that had come before
+        // would still be read. A session that is over answers nothing more.
+        if self.fleet.hasOthers, self.clock.now - poll.sentAt > Self.longestAnswer {
+            _ = try await self.connection.query(self.bound(self.statements.lastID))
+        }
         var result = ReadResult()
         var granted: Bool?
         var snapshot: Cursor.Snapshot = []

@@ -42,7 +42,7 @@ public struct PostgresStore: RelayStore {
     ///   - postgres: The server. Default: what the PG* environment says.
     ///   - schema: The outbox's schema. Default: "outbox".
     ///   - wakeup: How the relay learns that there is something to read. Default: by NOTIFY.
-    ///   - segments: How long the relay that owns the streams keeps what was delivered. Default: 24 h. Nil: it leaves that
+    ///   - segments: How long relays keep what was delivered. Default: 24 h. Nil: it leaves that
     ///     to others, see ``OutboxJanitor``.
     ///   - streamsPerDestination: How many streams a destination gets for which the subscription has none, 1 to 1024. Default: 1. Relays share
     ///     streams; those that there are stay as they are, see ``OutboxStreams/split(_:into:subscription:waitingFor:on:)``.

