@@ -54,6 +54,9 @@ import Testing
         var oversizedPayload: [UInt8]? { Array(repeating: 0x61, count: 1_048_577) }
         var reconnects: Int { 200 }
 
+        /// The service is a program in Python, which other tests may keep from running.
+        var patience: Duration { .seconds(120) }
+
         func cutConnections() async throws { try await self.testbed.cut() }
         func stop() async throws { try await self.testbed.stop() }
         func start() async throws { try await self.testbed.start() }
