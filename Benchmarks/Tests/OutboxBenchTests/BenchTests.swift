@@ -85,10 +85,12 @@ import Testing
         #expect(try ending.document().comparisons.count == 4)
     }
 
-    @Test(arguments: ["sqs", "kinesis", "webhook", "pubsub", "pubsub --ordered"]) func sendsByHTTP(command: String) async throws {
+    /// Beside a program in C that does the same work, and, but for Pub/Sub, beside one that only sends.
+    @Test(arguments: [("sqs", 5), ("kinesis", 5), ("webhook", 5), ("pubsub", 4), ("pubsub --ordered", 4)])
+    func sendsByHTTP(command: String, comparisons: Int) async throws {
         let ending = try await Program.bench(
             "\(command) --messages 300 --singles 3 --runs 1 --connections 4 --json - --postgres", try await TestServer.url)
-        #expect(try ending.document().comparisons.count == 4)
+        #expect(try ending.document().comparisons.count == comparisons)
     }
 
     @Test(arguments: [("250ms", 0.25), ("2s", 2), ("1.5h", 5400), ("3", 3), ("1min", 60)])
