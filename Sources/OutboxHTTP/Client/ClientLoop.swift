@@ -57,6 +57,7 @@ import Musl
             multi, CURLMOPT_MAX_CONCURRENT_STREAMS, self.configuration.requestsPerHost)
         unsafe self.work(multi)
         for transfer in self.transfers { self.drop(transfer) }
+        for queue in self.queues.values { queue.letGo() }
         self.idleHandles = []
         unsafe _ = curl_multi_cleanup(multi)
         self.mailbox.end()

@@ -50,6 +50,9 @@ final class HostQueue {
         return nil
     }
 
+    /// Lets those go that wait, which lead to it themselves: the client has ended.
+    func letGo() { self.waiting.removeAll() }
+
     /// A request is not under way any more.
     func finish() { self.underWay -= 1 }
 
