@@ -317,7 +317,9 @@ package final class ThreadMailbox<Job: MailboxJob, Status: Sendable>: Sendable {
     private func endAll() {
         // The thread may obey a cancellation before that has let the jobs go.
         let (jobs, reason) = self.state.withLock { state -> ([Job], MailboxEnd) in
-            (Array(state.jobs.values), state.order == .cancel ? .cancelled : .closed)
+            // Kept, each would keep what has made it, and that this.
+            defer { state.jobs = [:] }
+            return (Array(state.jobs.values), state.order == .cancel ? .cancelled : .closed)
         }
         for job in jobs { job.end(reason) }
         self.known.open()
