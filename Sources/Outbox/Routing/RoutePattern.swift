@@ -21,29 +21,34 @@ public struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cust
     public var description: String { self.text }
 
     /// Whether the pattern is a route as it stands.
-    package var isExact: Bool { !self.text.contains("*") && self.text != ">" && !self.text.hasSuffix(".>") }
+    package var isExact: Bool {
+        !self.text.utf8.contains(Self.asterisk) && self.text != ">" && !self.text.utf8.suffix(2).elementsEqual(".>".utf8)
+    }
+
+    private static let asterisk = UInt8(ascii: "*")
 
     /// Whether a route matches.
     package func matches(_ route: String) -> Bool {
         if self.isExact { return self.text == route }
-        let patterns = self.text.split(separator: ".", omittingEmptySubsequences: false)
-        let segments = route.split(separator: ".", omittingEmptySubsequences: false)
+        // Not by characters, of which a dot and an accent after it are one.
+        let dot = UInt8(ascii: ".")
+        let patterns = self.text.utf8.split(separator: dot, omittingEmptySubsequences: false)
+        let segments = route.utf8.split(separator: dot, omittingEmptySubsequences: false)
         for (index, pattern) in patterns.enumerated() {
-            if pattern == ">", index == patterns.count - 1 { return segments.count > index }
+            if pattern.elementsEqual(">".utf8), index == patterns.count - 1 { return segments.count > index }
             guard index < segments.count, Self.matches(segment: segments[index], pattern: pattern) else { return false }
         }
         return segments.count == patterns.count
     }
 
     /// Wildcard match of one segment: greedy with one place to return to.
-    private static func matches(segment: Substring, pattern: Substring) -> Bool {
-        let text = Array(segment.utf8)
-        let pattern = Array(pattern.utf8)
-        let asterisk = UInt8(ascii: "*")
+    private static func matches(segment: Substring.UTF8View, pattern: Substring.UTF8View) -> Bool {
+        let text = Array(segment)
+        let pattern = Array(pattern)
         var (t, p) = (0, 0)
         var retry: (t: Int, p: Int)?
         while t < text.count {
-            if p < pattern.count, pattern[p] == asterisk {
+            if p < pattern.count, pattern[p] == Self.asterisk {
                 retry = (t, p + 1)
                 p += 1
             } else if p < pattern.count, pattern[p] == text[t] {
@@ -56,6 +61,6 @@ public struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cust
                 return false
             }
         }
-        return pattern[p...].allSatisfy { $0 == asterisk }
+        return pattern[p...].allSatisfy { $0 == Self.asterisk }
     }
 }
