@@ -18,6 +18,7 @@
 #define RELAYS 2
 #define ROWS 2
 #define NONE RELAYS
+#define OPERATOR (RELAYS + 1) /* who splits or merges has the locks of both rows */
 #define ALL 7                 /* the messages of all slots, of the first, of the second */
 #define FIRST 3
 #define SECOND 4
@@ -31,7 +32,7 @@ byte nextID = 1;
 byte nowMax = 1;
 byte nowXip = 0;
 
-/* The rows: their slots (0: there is no such row), their cursors, who has their locks, and what an operator wishes. */
+/* The rows: their slots (0: there is no such row), their cursors, who has their locks, and which an operator waits for. */
 byte slots[ROWS];
 byte storedMax[ROWS] = 1;
 byte storedXip[ROWS];
@@ -52,6 +53,7 @@ bool isComplete[RELAYS * ROWS];
 byte page[RELAYS * ROWS];
 bool settled[RELAYS * ROWS];
 
+byte aside = 0;               /* messages in deferred, all due */
 byte crashes = 0;
 byte delivered = 0;
 byte excused = 0;
@@ -93,13 +95,13 @@ proctype Transaction(byte me) {
     finish(committed)
 }
 
-/* What cursors pass was delivered. */
+/* What cursors pass was delivered, or is aside. */
 inline check() {
     n = 0;
     do
     :: n < MESSAGES ->
-        assert(is[n] != committed || (delivered & (1 << n)) || !(slots[0] & (1 << n)) || id[n] > storedPosition[0] || !seenBy(n, storedMax[0], storedXip[0]));
-        assert(is[n] != committed || (delivered & (1 << n)) || !(slots[1] & (1 << n)) || id[n] > storedPosition[1] || !seenBy(n, storedMax[1], storedXip[1]));
+        assert(is[n] != committed || ((delivered | aside) & (1 << n)) || !(slots[0] & (1 << n)) || id[n] > storedPosition[0] || !seenBy(n, storedMax[0], storedXip[0]));
+        assert(is[n] != committed || ((delivered | aside) & (1 << n)) || !(slots[1] & (1 << n)) || id[n] > storedPosition[1] || !seenBy(n, storedMax[1], storedXip[1]));
         n++
     :: else -> break
     od;
@@ -173,36 +175,79 @@ inline remove(row) { slots[row] = 0; storedMax[row] = 1; storedXip[row] = 0; sto
 
 inline copy() { slots[0] = FIRST; slots[1] = SECOND; storedMax[1] = storedMax[0]; storedXip[1] = storedXip[0]; storedPosition[1] = storedPosition[0] }
 
-/* A row of the relay's. */
-#define reads(row) (owns[at(row)] && knows[at(row)] && !page[at(row)])
-/* While a row is to be split, it is not read; parts that are to be merged are read on, but not by different relays. */
-#define isWanted(row) (!(wish == toSplit && row == 0) && !(wish == toMerge && row == 1 && !owns[at(0)]))
+/* A row of the relay's. One that an operator waits for is not read. */
+#define reads(row) (owns[at(row)] && knows[at(row)] && !page[at(row)] && wish == nothing)
+
+/* A message of a key waits for those of it that are aside. */
+#ifdef OVERTAKES
+#define waitsForKey(k) false
+#else
+#define waitsForKey(k) ((page[k] & 2) && (aside & 1))
+#endif
+
+/* Delivered and removed in one transaction: what is in flight when a session ends is in cursor.pml. */
+inline settleAside(k) {
+    lowest = 255;
+    n = 0;
+    do
+    :: n < MESSAGES ->
+        if
+        :: (aside & knows[k] & (1 << n)) && (lowest == 255 || id[n] < id[lowest]) -> lowest = n
+        :: else
+        fi;
+        n++
+    :: else -> break
+    od;
+    assert((delivered & (1 << lowest) & ~excused) == 0);
+    delivered = delivered | (1 << lowest);
+    aside = aside & ~(1 << lowest);
+#ifndef TWO_KEYS
+    assert(lowest != 1 || is[0] != committed || (delivered & 1));
+#endif
+    n = 0; lowest = 0
+}
+
+/* What of a row's messages has not been read, by its stored cursor. */
+#define isUnread(m, row) (is[m] == committed && (slots[row] & (1 << (m))) && (id[m] > storedPosition[row] || !seenBy(m, storedMax[row], storedXip[row])))
 
 #ifdef SPLIT_IN_FLIGHT
-#define maySplit (owns[at(0)] && knows[at(0)])
+#define mayRelease(row) (owns[at(row)] && knows[at(row)])
 #else
-#define maySplit reads(0)
+#define mayRelease(row) (owns[at(row)] && knows[at(row)] && !page[at(row)])
 #endif
-#ifdef SPLIT_UNCHECKED
-#define splitChecks true
+
+/* One cursor for both: at the end of what is visible. What one of them has not read is put aside. */
+inline merge() {
+    n = 0;
+    do
+    :: n < MESSAGES ->
+        if
+        :: isUnread(n, 0) || isUnread(n, 1) -> aside = aside | (1 << n)
+        :: else
+        fi;
+        n++
+    :: else -> break
+    od;
+#ifdef NOT_ASIDE
+    aside = 0;
+#endif
+#ifdef FURTHEST_CURSOR
+    n = (storedPosition[0] >= storedPosition[1] -> 0 : 1);
+    storedMax[0] = storedMax[n]; storedXip[0] = storedXip[n]; storedPosition[0] = storedPosition[n];
 #else
-#define splitChecks (knows[at(0)] == ALL)
-#endif
-#ifdef ANY_SNAPSHOT
-#define oneSnapshot true
+    storedMax[0] = nowMax;
+    storedXip[0] = nowXip;
+#ifdef FURTHEST_POSITION
+    storedPosition[0] = (storedPosition[0] >= storedPosition[1] -> storedPosition[0] : storedPosition[1]);
 #else
-#define oneSnapshot (readMax[at(0)] == readMax[at(1)] && readXip[at(0)] == readXip[at(1)])
+    storedPosition[0] = nextID - 1;
 #endif
-#ifdef INCOMPLETE
-#define toTheEnd true
-#else
-#define toTheEnd (isComplete[at(0)] && isComplete[at(1)])
 #endif
-#ifdef MERGE_IN_FLIGHT
-#define nothingPending true
-#else
-#define nothingPending (!page[at(0)] && !page[at(1)])
-#endif
+    slots[0] = ALL;
+    remove(1);
+    n = 0;
+    check()
+}
 
 proctype Relay(byte me) {
     byte n = 0;
@@ -210,60 +255,24 @@ proctype Relay(byte me) {
     byte found = 0;
 end:
     do
-#ifdef LOAD_BEFORE_LOCK
-    :: d_step { !owns[at(0)] && !knows[at(0)] && owner[0] == NONE && !page[at(0)] -> load(at(0), 0) }
-    :: d_step { !owns[at(0)] && knows[at(0)] && owner[0] == NONE -> owner[0] = me; owns[at(0)] = true }
-#else
-    :: d_step { !owns[at(0)] && owner[0] == NONE && !page[at(0)] -> owner[0] = me; owns[at(0)] = true }
+    :: d_step { !owns[at(0)] && owner[0] == NONE && !page[at(0)] && wish == nothing -> owner[0] = me; owns[at(0)] = true }
+    :: d_step { !owns[at(1)] && slots[1] && owner[1] == NONE && !page[at(1)] && wish == nothing -> owner[1] = me; owns[at(1)] = true }
     :: d_step { owns[at(0)] && !knows[at(0)] -> load(at(0), 0) }
-#endif
-    :: d_step { !owns[at(1)] && slots[1] && owner[1] == NONE && !page[at(1)] && isWanted(1) -> owner[1] = me; owns[at(1)] = true }
     :: d_step { owns[at(1)] && !knows[at(1)] && slots[1] -> load(at(1), 1) }
-    :: d_step { reads(0) && isWanted(0) && isNew(at(0)) -> read(at(0)) }
-    :: d_step { reads(1) && isWanted(1) && isNew(at(1)) -> read(at(1)) }
-    :: d_step { page[at(0)] && !settled[at(0)] -> settle(at(0), 0) }
+    :: d_step { reads(0) && isNew(at(0)) -> read(at(0)) }
+    :: d_step { reads(1) && isNew(at(1)) -> read(at(1)) }
+    :: d_step { owns[at(0)] && (aside & knows[at(0)]) && wish == nothing -> settleAside(at(0)) }
+    :: d_step { owns[at(1)] && (aside & knows[at(1)]) && wish == nothing -> settleAside(at(1)) }
+    :: d_step { page[at(0)] && !settled[at(0)] && !waitsForKey(at(0)) -> settle(at(0), 0) }
     :: d_step { page[at(1)] && !settled[at(1)] -> settle(at(1), 1) }
     :: d_step { settled[at(0)] && mayMove(at(0), 0) -> commit(at(0), 0) }
     :: d_step { settled[at(1)] && mayMove(at(1), 1) -> commit(at(1), 1) }
     /* A row that has other slots now, or is gone, is let go, and loaded again. */
     :: d_step { owns[at(0)] && knows[at(0)] && knows[at(0)] != slots[0] -> forget(at(0)); owns[at(0)] = true }
     :: d_step { owns[at(1)] && knows[at(1)] != slots[1] && !slots[1] -> forget(at(1)); owner[1] = NONE }
-    /* Splits: one transaction, of the session that has the row's lock. What it reads on with has been stored. */
-    :: d_step {
-        wish == toSplit && maySplit && slots[0] == ALL && splitChecks ->
-        wish = nothing;
-#ifdef SPLIT_IN_FLIGHT
-        copy();
-        knows[at(0)] = FIRST;
-        page[at(0)] = page[at(0)] & FIRST;
-#else
-        storedMax[0] = readMax[at(0)]; storedXip[0] = readXip[at(0)]; storedPosition[0] = readPosition[at(0)];
-        copy();
-        knows[at(0)] = FIRST;
-#endif
-        check()
-    }
-    /* Merges: one transaction, of the session that has both rows' locks. */
-    :: d_step {
-        wish == toMerge && owns[at(0)] && owns[at(1)] && knows[at(0)] == FIRST && knows[at(1)] == SECOND &&
-            slots[0] == FIRST && slots[1] == SECOND && oneSnapshot && toTheEnd && nothingPending ->
-        wish = nothing;
-        n = (readMax[at(0)] >= readMax[at(1)] -> 0 : 1);
-        storedMax[0] = readMax[at(n)];
-        storedXip[0] = readXip[at(n)];
-        readMax[at(0)] = storedMax[0];
-        readXip[at(0)] = storedXip[0];
-        storedPosition[0] = (readPosition[at(0)] >= readPosition[at(1)] -> readPosition[at(0)] : readPosition[at(1)]);
-        readPosition[at(0)] = storedPosition[0];
-        slots[0] = ALL;
-        knows[at(0)] = ALL;
-        remove(1);
-        forget(at(1));
-        owner[1] = NONE;
-        check()
-    }
-    /* A part that is to be merged is handed to the owner of the first. */
-    :: d_step { reads(1) && wish == toMerge && !owns[at(0)] -> owner[1] = NONE; forget(at(1)) }
+    /* What an operator waits for is handed over when nothing of it is on its way, and all that was read is committed. */
+    :: d_step { wish != nothing && mayRelease(0) -> owner[0] = NONE; forget(at(0)) }
+    :: d_step { wish != nothing && mayRelease(1) -> owner[1] = NONE; forget(at(1)) }
     /* A session ends. What its relay does afterwards is in cursor.pml. */
     :: d_step {
         (owner[0] == me || owner[1] == me) && crashes > 0 ->
@@ -278,10 +287,24 @@ end:
 }
 
 active proctype Operator() {
+    byte n = 0;
 end:
     do
     :: d_step { wishes > 0 && wish == nothing && slots[0] == ALL -> wishes--; wish = toSplit }
     :: d_step { wishes > 0 && wish == nothing && slots[0] == FIRST -> wishes--; wish = toMerge }
+    :: d_step { wish != nothing && owner[0] == NONE -> owner[0] = OPERATOR }
+    :: d_step { wish != nothing && slots[1] && owner[1] == NONE -> owner[1] = OPERATOR }
+    /* One transaction, of the session that has the locks; then it gives them up. */
+    :: d_step { wish == toSplit && owner[0] == OPERATOR -> copy(); check(); owner[0] = NONE; wish = nothing }
+    :: d_step { wish == toMerge && owner[0] == OPERATOR && owner[1] == OPERATOR -> merge(); owner[0] = NONE; owner[1] = NONE; wish = nothing }
+    /* Its session ends before that: nothing has changed. */
+    :: d_step {
+        wish != nothing && crashes > 0 ->
+        crashes--;
+        owner[0] = (owner[0] == OPERATOR -> NONE : owner[0]);
+        owner[1] = (owner[1] == OPERATOR -> NONE : owner[1]);
+        wish = nothing
+    }
     /* By hand, without any lock: what is in flight comes again. After a merge by hand everything does. */
     :: d_step {
         hands > 0 && wish == nothing && slots[0] == ALL ->
@@ -300,7 +323,7 @@ end:
     od
 }
 
-/* When nothing more happens, everything that was committed is delivered, and what was wished is done. */
+/* When nothing more happens, everything that was committed is delivered, and no operator waits for a row. */
 active proctype Quiet() {
     byte n = 0;
     timeout ->
