@@ -1,14 +1,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "curl_loop.h"
 #include "grpc.h"
-#include "references.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 /* One call at a time on one handle. */
 typedef struct {
@@ -21,9 +19,7 @@ typedef struct {
 } slot;
 
 typedef struct {
-    CURLM *multi;
-    int poll;
-    long timeout;
+    curl_loop loop;
     int size, is_ordered, batch;
     const char *payload;
     int64_t begun, done, goal;
@@ -47,24 +43,6 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
     static const char ok[] = "grpc-status: 0";
     if (size * count >= sizeof ok - 1 && !memcmp(bytes, ok, sizeof ok - 1)) slot->is_ok = 1;
     return size * count;
-}
-
-static int watch(CURL *easy, curl_socket_t socket, int what, void *context, void *place) {
-    (void)easy, (void)place;
-    client *client = context;
-    struct epoll_event event = {
-        .events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0), .data = {.fd = socket}};
-    if (what == CURL_POLL_REMOVE)
-        epoll_ctl(client->poll, EPOLL_CTL_DEL, socket, &event);
-    else if (epoll_ctl(client->poll, EPOLL_CTL_MOD, socket, &event))
-        epoll_ctl(client->poll, EPOLL_CTL_ADD, socket, &event);
-    return 0;
-}
-
-static int set_timer(CURLM *multi, long milliseconds, void *context) {
-    (void)multi;
-    ((client *)context)->timeout = milliseconds;
-    return 0;
 }
 
 static size_t size_of_attribute(const char *name, size_t count) {
@@ -106,20 +84,20 @@ static void begin(client *client, slot *slot) {
     client->begun += slot->messages;
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, slot->body);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(end - slot->body));
-    curl_multi_add_handle(client->multi, slot->easy);
+    curl_multi_add_handle(client->loop.multi, slot->easy);
 }
 
 /* Takes what is done, and begins what is left. */
 static int collect(client *client, reference_result *result) {
     CURLMsg *message;
     int rest;
-    while ((message = curl_multi_info_read(client->multi, &rest))) {
+    while ((message = curl_multi_info_read(client->loop.multi, &rest))) {
         if (message->msg != CURLMSG_DONE) continue;
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
         slot *slot;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&slot);
-        curl_multi_remove_handle(client->multi, easy);
+        curl_multi_remove_handle(client->loop.multi, easy);
         int published = slot->answer_count < GRPC_PREFIX
                             ? 0
                             : protobuf_count(slot->answer + GRPC_PREFIX, slot->answer_count - GRPC_PREFIX, 1);
@@ -153,41 +131,14 @@ static void prepare(slot *slot, client *client, const char *url, const char *cer
     curl_easy_setopt(slot->easy, CURLOPT_NOSIGNAL, 1L);
 }
 
-/* Waits for sockets until all is done or something fails. */
-static void run(client *client, reference_result *result) {
-    struct epoll_event events[64];
-    while (client->done < client->goal) {
-        int count = epoll_wait(client->poll, events, 64, client->timeout < 0 ? 60000 : (int)client->timeout), running;
-        if (count == 0 && client->timeout < 0) {
-            snprintf(result->error, sizeof result->error, "a minute without an answer");
-            return;
-        }
-        if (count <= 0) {
-            client->timeout = -1;
-            curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        }
-        for (int index = 0; index < count; index++)
-            curl_multi_socket_action(
-                client->multi, events[index].data.fd,
-                (events[index].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                    (events[index].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                    (events[index].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
-                &running);
-        if (!collect(client, result)) return;
-    }
-}
-
 reference_result reference_publish(
     const char *url, const char *certificate, int64_t messages, int size, int is_ordered, int batch, int window) {
     reference_result result = {0};
     char *payload = malloc((size_t)size + 1);
     memset(payload, 'x', (size_t)size + 1);
-    client client = {.multi = curl_multi_init(), .poll = epoll_create1(EPOLL_CLOEXEC), .timeout = -1, .size = size,
+    client client = {.size = size,
                      .is_ordered = is_ordered, .batch = batch, .payload = payload, .goal = messages};
-    curl_multi_setopt(client.multi, CURLMOPT_SOCKETFUNCTION, watch);
-    curl_multi_setopt(client.multi, CURLMOPT_SOCKETDATA, &client);
-    curl_multi_setopt(client.multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    curl_multi_setopt(client.multi, CURLMOPT_TIMERDATA, &client);
+    curl_loop_begin(&client.loop);
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     for (const char *const *line = (const char *const[]){"te: trailers", "content-type: application/grpc", "grpc-timeout: 30000m",
                                                          "authorization: Bearer not-a-secret",
@@ -200,19 +151,19 @@ reference_result reference_publish(
         prepare(&slots[index], &client, url, certificate, headers);
         begin(&client, &slots[index]);
     }
-    run(&client, &result);
+    while (client.done < messages && curl_loop_wait(&client.loop, &result) && collect(&client, &result)) {
+    }
     result.seconds = reference_now() - began;
     result.messages = client.done;
     result.bytes = client.done * size;
     for (int index = 0; index < window; index++) {
         if (!slots[index].easy) continue;
-        curl_multi_remove_handle(client.multi, slots[index].easy);
+        curl_multi_remove_handle(client.loop.multi, slots[index].easy);
         curl_easy_cleanup(slots[index].easy);
         free(slots[index].body);
     }
-    curl_multi_cleanup(client.multi);
+    curl_loop_end(&client.loop);
     curl_slist_free_all(headers);
-    close(client.poll);
     free(slots);
     free(payload);
     return result;

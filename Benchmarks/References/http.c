@@ -1,14 +1,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "curl_loop.h"
 #include "http_requests.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 /* One request at a time on one handle. */
 typedef struct {
@@ -21,9 +20,7 @@ typedef struct {
 } slot;
 
 typedef struct {
-    CURLM *multi;
-    int poll;
-    long timeout;
+    curl_loop loop;
     request_maker maker;
     reference_http_work work;
     int batch;
@@ -50,24 +47,6 @@ static size_t ignore(char *bytes, size_t size, size_t count, void *context) {
     return size * count;
 }
 
-static int watch(CURL *easy, curl_socket_t socket, int what, void *context, void *place) {
-    (void)easy, (void)place;
-    client *client = context;
-    struct epoll_event event = {
-        .events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0), .data = {.fd = socket}};
-    if (what == CURL_POLL_REMOVE)
-        epoll_ctl(client->poll, EPOLL_CTL_DEL, socket, &event);
-    else if (epoll_ctl(client->poll, EPOLL_CTL_MOD, socket, &event))
-        epoll_ctl(client->poll, EPOLL_CTL_ADD, socket, &event);
-    return 0;
-}
-
-static int set_timer(CURLM *multi, long milliseconds, void *context) {
-    (void)multi;
-    ((client *)context)->timeout = milliseconds;
-    return 0;
-}
-
 /* Writes the body, signs, and begins the request; or begins one that was made before. */
 static void begin(client *client, slot *slot) {
     int64_t left = client->goal - client->begun;
@@ -85,14 +64,14 @@ static void begin(client *client, slot *slot) {
     }
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, request->body);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_count);
-    curl_multi_add_handle(client->multi, slot->easy);
+    curl_multi_add_handle(client->loop.multi, slot->easy);
 }
 
 /* Takes what is done, and begins what is left. */
 static int collect(client *client, reference_result *result) {
     CURLMsg *message;
     int rest;
-    while ((message = curl_multi_info_read(client->multi, &rest))) {
+    while ((message = curl_multi_info_read(client->loop.multi, &rest))) {
         if (message->msg != CURLMSG_DONE) continue;
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
@@ -100,7 +79,7 @@ static int collect(client *client, reference_result *result) {
         long status = 0;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&slot);
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_multi_remove_handle(client->multi, easy);
+        curl_multi_remove_handle(client->loop.multi, easy);
         if (code || status != 200) {
             snprintf(result->error, sizeof result->error, "status %ld: %s", status, curl_easy_strerror(code));
             return 0;
@@ -141,13 +120,10 @@ reference_result reference_http(
     int64_t count = (64 << 20) / (size > 0 ? size : 1);
     count = count < 1 ? 1 : count < messages ? count : messages;
     char *payloads = make_payloads(count, size);
-    client client = {.multi = curl_multi_init(), .poll = epoll_create1(EPOLL_CLOEXEC), .timeout = -1, .work = work,
+    client client = {.work = work,
                      .batch = batch, .goal = messages};
     request_maker_begin(&client.maker, service, url, payloads, (size_t)size, count);
-    curl_multi_setopt(client.multi, CURLMOPT_SOCKETFUNCTION, watch);
-    curl_multi_setopt(client.multi, CURLMOPT_SOCKETDATA, &client);
-    curl_multi_setopt(client.multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    curl_multi_setopt(client.multi, CURLMOPT_TIMERDATA, &client);
+    curl_loop_begin(&client.loop);
     client.full = prepared(&client, batch);
     client.last = prepared(&client, (int)(messages % batch));
     request_set_plain_headers(&client.maker, &client.full);
@@ -166,39 +142,20 @@ reference_result reference_http(
         curl_easy_setopt(slot->easy, CURLOPT_NOSIGNAL, 1L);
         begin(&client, slot);
     }
-    struct epoll_event events[64];
-    while (client.done < messages) {
-        int count = epoll_wait(client.poll, events, 64, client.timeout < 0 ? 60000 : (int)client.timeout), running;
-        if (count == 0 && client.timeout < 0) {
-            snprintf(result.error, sizeof result.error, "a minute without an answer");
-            break;
-        }
-        if (count <= 0) {
-            client.timeout = -1;
-            curl_multi_socket_action(client.multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        }
-        for (int index = 0; index < count; index++)
-            curl_multi_socket_action(
-                client.multi, events[index].data.fd,
-                (events[index].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                    (events[index].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                    (events[index].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
-                &running);
-        if (!collect(&client, &result)) break;
+    while (client.done < messages && curl_loop_wait(&client.loop, &result) && collect(&client, &result)) {
     }
     result.seconds = reference_now() - began;
     result.messages = client.done;
     result.bytes = client.done * size;
     for (int index = 0; index < window; index++) {
         if (!slots[index].easy) continue;
-        curl_multi_remove_handle(client.multi, slots[index].easy);
+        curl_multi_remove_handle(client.loop.multi, slots[index].easy);
         curl_easy_cleanup(slots[index].easy);
         free(slots[index].request.body);
         free(slots[index].answer);
     }
-    curl_multi_cleanup(client.multi);
+    curl_loop_end(&client.loop);
     request_maker_end(&client.maker);
-    close(client.poll);
     free(client.full.body);
     free(client.last.body);
     free(slots);
