@@ -63,7 +63,8 @@ import Testing
         #"{"Records":[{"SequenceNumber":"1","ErrorCode":"InternalFailure"}]}"#, #"{"Records":[]}"#, "{}",
         #"{"Records":[{"SequenceNumber":"1"}],"Records":[{"SequenceNumber":"1"}]}"#,
         #"{"Records":[{"SequenceNumber":"1","SequenceNumber":"2"}]}"#, #"{"Records":[{"SequenceNumber":1}]}"#,
-        #"{"Records":[{"SequenceNumber":"1"},{"SequenceNumber":"2"}]}"#, #"{"n":-1,"Records":[{"SequenceNumber":"1"}]}"#,
+        #"{"Records":[{"SequenceNumber":"1"},{"SequenceNumber":"2"}]}"#,
+        #"{"n":-1,"Records":[{"SequenceNumber":"1"}]}"#,
         #"{"n":01,"Records":[{"SequenceNumber":"1"}]}"#, #"{"n":,"Records":[{"SequenceNumber":"1"}]}"#,
         #"{"n":1e3,"Records":[{"SequenceNumber":"1"}]}"#,
         #"{"n":12345678901234567890123456789,"Records":[{"SequenceNumber":"1"}]}"#,
@@ -82,7 +83,9 @@ import Testing
                 #"{"Failed":[{"Id":"0","Code":"x","Message":"m","SenderFault":true}],"Successful":[]}"#,
                 #" {"Successful": [ {"MessageId":"","Id":"\#(entries[0].id(0))"} ] }"#,
             ],
-            tokens: Self.tokens + [entries[0].id(0), entries[1].id(1), "Id", "MessageId", "Successful", "Failed", "Code"])
+            tokens: Self.tokens + [
+                entries[0].id(0), entries[1].id(1), "Id", "MessageId", "Successful", "Failed", "Code",
+            ])
         let ending = await fuzzer.run { input in
             let body = Array(input)
             guard let results = SendMessageBatch.plainResults(in: body, of: entries) else { return .refused }
@@ -110,7 +113,8 @@ import Testing
     }
 
     private static let tokens = [
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u0041", "null", "true", "0", "00", "-1", "1e9", " ", "\n", "ü",
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u0041", "null", "true", "0", "00", "-1", "1e9", " ", "\n",
+        "ü",
         "\u{0}", "\u{FEFF}", "\u{7F}",
     ]
 }

@@ -51,7 +51,8 @@ import Testing
             }
             let text = String(validating: bytes, as: UTF8.self)
             let isPlain = unsafe bytes.withUnsafeBytes { unsafe SQSText.isPlain($0) }
-            #expect(isPlain == (text.map { $0.utf8.allSatisfy { $0 < 0x80 } && SQSText.isText($0) } ?? false), "\(bytes)")
+            #expect(
+                isPlain == (text.map { $0.utf8.allSatisfy { $0 < 0x80 } && SQSText.isText($0) } ?? false), "\(bytes)")
             let taken = unsafe bytes.withUnsafeBytes { unsafe SQSText.text($0) }
             #expect(taken == text.flatMap { SQSText.isText($0) ? $0 : nil })
             plain += isPlain ? 1 : 0

@@ -93,7 +93,8 @@ import Testing
         }
         let first = SigningFrame(subject(0, Self.credentials), service: "s", region: "r", key: nil)
         // Of the same purpose, and the key of something else: it would be used.
-        let wrong = SigningKey(SigningKey.Purpose(credentials: Self.credentials, day: "19700101", region: "r", service: "s"))
+        let wrong = SigningKey(
+            SigningKey.Purpose(credentials: Self.credentials, day: "19700101", region: "r", service: "s"))
         let later = SigningFrame(subject(1, Self.credentials), service: "s", region: "r", key: first.key)
         #expect(later.key.purpose == first.key.purpose)
         for (second, credentials, region, service) in [
@@ -101,7 +102,8 @@ import Testing
             (0, AWSCredentials(accessKeyID: "A", secretAccessKey: "c"), "r", "s"),
         ] {
             for key in [first.key, wrong] {
-                let reused = SigningFrame(subject(Int64(second), credentials), service: service, region: region, key: key)
+                let reused = SigningFrame(
+                    subject(Int64(second), credentials), service: service, region: region, key: key)
                 let made = SigningFrame(subject(Int64(second), credentials), service: service, region: region, key: nil)
                 #expect(reused.signature(of: [1]) == made.signature(of: [1]))
                 #expect(reused.key.purpose == made.key.purpose && reused.key.purpose != first.key.purpose)

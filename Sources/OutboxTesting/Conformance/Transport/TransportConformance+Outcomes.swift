@@ -75,14 +75,16 @@ extension TransportConformance {
                     let length = min(room - around, 100_000)
                     messages.append(
                         NewMessage(
-                            to: .orders, route: "orders", key: "k\(messages.count)", payload: Array(repeating: 7, count: length)))
+                            to: .orders, route: "orders", key: "k\(messages.count)",
+                            payload: Array(repeating: 7, count: length)))
                     room -= around + length
                 }
                 try require(
                     try await transport.deliver(MessageBatch(messages)), equals: messages.map { _ in .delivered },
                     "the outcomes of \(bytes - room) bytes")
                 try require(
-                    try await fixture.received().count, equals: many.count + messages.count, "messages that have arrived")
+                    try await fixture.received().count, equals: many.count + messages.count,
+                    "messages that have arrived")
             }
         },
 
