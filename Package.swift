@@ -70,7 +70,8 @@ let package = Package(
             name: "OutboxSQL",
             path: "sql",
             resources: [
-                "session", "fleet", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection", "segment",
+                "session", "fleet", "doorbell", "log", "stream", "deferred", "migration", "enqueue", "inspection",
+                "segment",
                 "doctor",
             ]
             .map { .embedInCode($0) },
@@ -238,7 +239,8 @@ let package = Package(
         .testTarget(
             name: "OutboxPostgresTests",
             dependencies: [
-                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL", "OutboxTestServers",
+                "CLibPQ", "Outbox", "OutboxMigrations", "OutboxPostgres", "OutboxRuntime", "OutboxSQL",
+                "OutboxTestServers",
                 "OutboxTesting", "TestSupport",
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),
@@ -249,7 +251,8 @@ let package = Package(
         .testTarget(
             name: "OutboxAMQPTests",
             dependencies: [
-                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
+                "CRabbitMQ", "Outbox", "OutboxAMQP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
+                "OutboxTesting",
                 "RabbitMQMailbox", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -259,7 +262,8 @@ let package = Package(
         .testTarget(
             name: "OutboxKafkaTests",
             dependencies: [
-                "CRdKafka", "KafkaTesting", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers",
+                "CRdKafka", "KafkaTesting", "Outbox", "OutboxKafka", "OutboxPostgres", "OutboxRuntime",
+                "OutboxTestServers",
                 "OutboxTesting", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -295,7 +299,8 @@ let package = Package(
         .testTarget(
             name: "OutboxAWSTests",
             dependencies: [
-                "Outbox", "OutboxAWS", "OutboxHTTP", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "TestSupport",
+                "Outbox", "OutboxAWS", "OutboxHTTP", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -303,7 +308,8 @@ let package = Package(
         .testTarget(
             name: "OutboxWebhookTests",
             dependencies: [
-                "Outbox", "OutboxHTTP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "OutboxWebhook",
+                "Outbox", "OutboxHTTP", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
+                "OutboxWebhook",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -25,7 +25,6 @@ package struct Statements: Sendable {
     package var lockHolders: Statement
 
     // fleet
-    package var join: Statement
     package var look: Statement
     package var shareLocks: Statement
     package var takeLocks: Statement
@@ -118,7 +117,6 @@ package struct Statements: Sendable {
         self.idsHaveRisen = statement("ids_have_risen", PackageResources.ids_have_risen_sql)
         self.joinByHash = statement("join_by_hash", PackageResources.join_by_hash_sql)
         self.numbers = statement("numbers", PackageResources.numbers_sql)
-        self.join = statement("join", PackageResources.join_sql)
         self.look = statement("look", PackageResources.look_sql)
         self.shareLocks = statement(nil, PackageResources.share_locks_sql)
         self.takeLocks = statement("take_locks", PackageResources.take_locks_sql)
@@ -185,7 +183,8 @@ package struct Statements: Sendable {
     /// Puts the schema's name into a file's text, and before that what several files share: for `{{name}}` a file without its comments at
     /// the beginning of lines.
     static func render(
-        _ bytes: [UInt8], including shared: [String: [UInt8]] = [:], columns: (Substring) -> String = { "{{message.\($0)}}" },
+        _ bytes: [UInt8], including shared: [String: [UInt8]] = [:],
+        columns: (Substring) -> String = { "{{message.\($0)}}" },
         schema: String, schemaText: String
     ) -> String {
         var text = String(decoding: bytes, as: UTF8.self)

@@ -1,6 +1,6 @@
 -- Advisory locks of the outbox that are held by sessions which are no relays, or in a way that relays do not hold them: the session, and
 -- what it keeps from working. Any role that can connect can take any advisory lock. The keys are those of streams (positive, and so the
--- lowest here), of the keeper (-1, the highest), of routes, of join, of truncate_segment and, 0, of the bell.
+-- lowest here), of the keeper (-1, the highest), of routes, of the relays of a subscription, of truncate_segment and, 0, of the bell.
 SELECT
     format(
         'server process %s%s%s holds %s', held.pid, ' of ' || activity.usename, ' (' || nullif(activity.application_name, '') || ')',

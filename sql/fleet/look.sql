@@ -3,7 +3,8 @@
 -- subscription, or of any. Producers, who share the bell, are left out. A relay that shares streams looks here
 -- all the time, so one that has been silent for longer, with nothing that the server is doing for it, is stopped, or cannot be
 -- reached; as far as this session's role may see that. Any role that can connect can take any advisory lock, so none
--- counts as a relay that may not move a cursor. $1 the log's oid, $2 subscription, $3 for how many seconds.
+-- counts as a relay that may not move a cursor. $1 the log's oid, $2 the lock of the subscription's relays, $3 for how many
+-- seconds.
 SELECT
     holder.pid, holder.pid = pg_backend_pid() AS is_own, holder.owned, holder.waits, holder.routes,
     holder.is_member AND holder.may_move AS is_member, holder.is_relay AND holder.may_move AS is_relay,
@@ -24,10 +25,7 @@ FROM (
         coalesce(
             string_agg(lock.number::text, ',') FILTER (
                 WHERE lock.granted AND lock.mode = 'ShareLock' AND lock.number BETWEEN -1073741825 AND -2), '') AS routes,
-        bool_or(
-            lock.granted AND lock.mode = 'ShareLock'
-            AND lock.number = CASE $2 WHEN 'main' THEN -2147483647 ELSE -1073741826 - (hashtext($2) & 536870911) END
-        ) AS is_member,
+        bool_or(lock.granted AND lock.mode = 'ShareLock' AND lock.number = $2) AS is_member,
         bool_or(
             lock.granted AND lock.mode = 'ShareLock'
             AND (lock.number = -2147483647 OR lock.number BETWEEN -1610612737 AND -1073741826)

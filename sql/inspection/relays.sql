@@ -1,7 +1,7 @@
--- The sessions of a subscription's relays, those that own streams first: a stream's lock is exclusive, and all relays hold the one of join.sql.
+-- The sessions of a subscription's relays, those that own streams first: a stream's lock is exclusive, and all relays share one.
 -- When one of the log's relays holds the bell, (message, 0), exclusively, all of them sleep, or are about to. Any role can take any
 -- advisory lock, so none counts that may not move a cursor. Of sessions of other roles, one
--- that may not read all statistics sees no more than the name. $1 subscription.
+-- that may not read all statistics sees no more than the name. $1 subscription, $2 the lock of its relays.
 WITH lock AS MATERIALIZED (
     SELECT
         pg_locks.pid, pg_locks.mode,
@@ -20,7 +20,7 @@ SELECT
 FROM (
     SELECT lock.pid
     FROM lock
-    WHERE lock.number = CASE $1::text WHEN 'main' THEN -2147483647 ELSE -1073741826 - (hashtext($1) & 536870911) END
+    WHERE lock.number = $2::integer
 ) AS relay
 LEFT JOIN (
     SELECT lock.pid, string_agg(stream.id::text, ',' ORDER BY stream.id) AS streams

@@ -89,7 +89,8 @@ import Testing
     @Test(arguments: [("sqs", 5), ("kinesis", 5), ("webhook", 5), ("pubsub", 4), ("pubsub --ordered", 4)])
     func sendsByHTTP(command: String, comparisons: Int) async throws {
         let ending = try await Program.bench(
-            "\(command) --messages 300 --singles 3 --runs 1 --connections 4 --json - --postgres", try await TestServer.url)
+            "\(command) --messages 300 --singles 3 --runs 1 --connections 4 --json - --postgres",
+            try await TestServer.url)
         #expect(try ending.document().comparisons.count == comparisons)
     }
 

@@ -29,6 +29,8 @@ package final class Dispatcher: Sendable {
     private let breaker: BreakerGate?
     /// What the destination's streams share; nil: this is the only one.
     private let seats: CallSeats?
+    /// Asked before each call of the handler; nil: it is called at once.
+    let pulse: Pulse?
     /// What each lane holds while the destination is down.
     private let heldMessages = Mutex<[Int: HeldMessages]>([:])
     private let heldCount = Atomic(0)
@@ -41,7 +43,7 @@ package final class Dispatcher: Sendable {
     ///   - onChange: Called, from any thread, when ``wantsMessages``, ``hasEnded`` or what ``probe(now:)`` returns may
     ///     have changed.
     init(
-        handler: DestinationHandler, deferredKeys: [UInt64: Int], seats: CallSeats? = nil,
+        handler: DestinationHandler, deferredKeys: [UInt64: Int], seats: CallSeats? = nil, pulse: Pulse? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void,
         onParkedEnd: @escaping @Sendable ([ParkedEnding]) -> Void,
@@ -49,6 +51,7 @@ package final class Dispatcher: Sendable {
     ) {
         self.handler = handler
         self.seats = seats
+        self.pulse = pulse
         let settings = handler.settings
         self.policy = DeliveryPolicy(retry: settings.retry)
         self.observer = observer

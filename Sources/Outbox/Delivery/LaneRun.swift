@@ -89,6 +89,9 @@ final class LaneRun: @unchecked Sendable {
                 case .over: return .cancelled
                 }
             }
+            if let pulse = dispatcher.pulse, !pulse.isTrusted {
+                if await !pulse.wait() || dispatcher.isAbandoned { return .cancelled }
+            }
             let end: End?
             switch target.action {
             case .message(let body):

@@ -20,7 +20,7 @@ extension RelayLoop {
         let seats = self.seats[stream.destination] ?? CallSeats(handler.settings.concurrency)
         self.seats[stream.destination] = seats
         let dispatcher = Dispatcher(
-            handler: handler, deferredKeys: stream.deferredKeys, seats: seats, observer: observer
+            handler: handler, deferredKeys: stream.deferredKeys, seats: seats, pulse: self.pulse, observer: observer
         ) { ticket in
             if finished.add(ticket) { session.wake() }
         } onParkedEnd: { endings in
@@ -76,9 +76,6 @@ extension RelayLoop {
     }
 
     // MARK: - Handing over
-
-    /// How long a stream that another relay is to have may take to be finished. Nothing of it is read meanwhile.
-    static let longestHandover = Duration.seconds(5)
 
     /// Releases the streams that are for other relays and are finished.
     ///

@@ -37,6 +37,8 @@ struct RelayLoop: ~Copyable {
     var mustTry: Bool
     /// The handlers' calls, while one message at a time is delivered.
     let calls: WatchedCalls
+    /// Asked before each call of a handler.
+    let pulse: Pulse
     /// Pages that are read and not delivered, because one message at a time is.
     var waiting = Deque<any MessagePage>()
 
@@ -67,6 +69,7 @@ struct RelayLoop: ~Copyable {
             resumed: history.ids,
             pageCount: settings.page.messages)
         self.calls = WatchedCalls { session.wake() }
+        self.pulse = Pulse { session.wake() }
         self.finished = FinishedWork()
         for stream in streams { self.add(stream) }
         if self.crashWatch.isCareful { self.tellOfCare() }
@@ -84,6 +87,7 @@ struct RelayLoop: ~Copyable {
         while true {
             self.collect()
             let now = self.clock.now
+            try await self.confirmIfAwaited()
             let leaveBy = try await self.dismissLeft(now: now)
             let deadline = self.control.drainDeadline(now: now, allowed: self.settings.shutdownDeadline)
             if deadline != nil { self.abandon() }
@@ -105,6 +109,16 @@ struct RelayLoop: ~Copyable {
             let result = try await self.session.read(agenda.requests, until: agenda.next)
             try await self.take(result)
             if isLooking, result.lookedAtEverything { try await self.endCare() }
+        }
+    }
+
+    /// Asks the store whether the session is alive, if workers wait for that.
+    private func confirmIfAwaited() async throws {
+        // Again, where this process was stopped while it waited for the answer.
+        while self.pulse.isAwaited {
+            let now = self.clock.now
+            try await self.session.confirm()
+            self.pulse.answered(askedAt: now)
         }
     }
 
@@ -180,10 +194,12 @@ struct RelayLoop: ~Copyable {
 
     mutating func take(_ result: ReadResult) async throws {
         let now = self.clock.now
+        if let askedAt = result.askedAt { self.pulse.answered(askedAt: askedAt) }
         for id in result.detached { self.detach(id, now: now) }
         for stream in result.attached { self.attach(stream, now: now) }
-        for id in result.surplus where self.streams.index(forKey: id) != nil && self.handovers.index(forKey: id) == nil {
-            self.handovers[id] = now + min(Self.longestHandover, self.settings.shutdownDeadline)
+        for id in result.surplus where self.streams.index(forKey: id) != nil && self.handovers.index(forKey: id) == nil
+        {
+            self.handovers[id] = now + min(Handover.longest, self.settings.shutdownDeadline)
         }
         // A stream that is not among these was not looked at: it is asked for again.
         for (id, due) in result.nextDue { self.streams[id]?.deferredDue = due.map { now + $0 } }
@@ -212,7 +228,8 @@ struct RelayLoop: ~Copyable {
             stream.beginning.append(page)
             if stream.start != nil { continue }
             // Otherwise a window would be delivered again by each session, for as long as none can be committed.
-            stream.start = self.crashWatch.start(of: stream.id) ?? (self.mustTry ? self.crashWatch.stored(stream.id) : nil)
+            stream.start =
+                self.crashWatch.start(of: stream.id) ?? (self.mustTry ? self.crashWatch.stored(stream.id) : nil)
             if stream.start != nil { mustNote = true }
         }
         if mustNote { try await self.commit() }

@@ -43,7 +43,8 @@ final class StreamDelivery {
     ///   - calls: Asked before each call of the handler; nil: the handler is called at once.
     func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
         let ticket = PageTicket(
-            page: page, sequence: self.ledger.nextSequence, lanes: self.dispatcher.handler.settings.concurrency, crashes: crashes,
+            page: page, sequence: self.ledger.nextSequence, lanes: self.dispatcher.handler.settings.concurrency,
+            crashes: crashes,
             calls: calls)
         self.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         let observer = self.dispatcher.observer

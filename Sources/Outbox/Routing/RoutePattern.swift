@@ -22,7 +22,8 @@ public struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cust
 
     /// Whether the pattern is a route as it stands.
     package var isExact: Bool {
-        !self.text.utf8.contains(Self.asterisk) && self.text != ">" && !self.text.utf8.suffix(2).elementsEqual(".>".utf8)
+        !self.text.utf8.contains(Self.asterisk) && self.text != ">"
+            && !self.text.utf8.suffix(2).elementsEqual(".>".utf8)
     }
 
     private static let asterisk = UInt8(ascii: "*")

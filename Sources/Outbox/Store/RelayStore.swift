@@ -64,6 +64,12 @@ public protocol RelaySession: Actor {
     @discardableResult
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError]
 
+    /// Asks the store something, whatever it is. A session that is over throws.
+    ///
+    /// Called when nothing was asked for a while, before handlers are called with what was read: a process may have been stopped
+    /// meanwhile, and another session have its streams. The default does nothing: for stores whose sessions end with their process alone.
+    func confirm() async throws
+
     /// The keys for which ordered deferred messages exist now. Called when a ``ReadResult`` says that
     /// another session has changed them.
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]]
@@ -87,6 +93,9 @@ extension RelaySession {
     package func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
         try await self.attach(destinations, andOthers: false, lookingEvery: .seconds(1))
     }
+
+    /// Does nothing: such a session ends with its process alone.
+    public func confirm() async throws {}
 
     /// Does nothing: other relays of such a store find out by themselves.
     public func leave() async {}
@@ -142,7 +151,8 @@ public struct ReadRequest: Sendable, Hashable {
 
     /// Creates a request.
     package init(
-        stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = [], hasRoomForMore: Bool = false
+        stream: StreamID, messages: Int, bytes: Int, deferred: Bool, excluding: [Int64] = [],
+        hasRoomForMore: Bool = false
     ) {
         self.stream = stream
         self.messages = messages
@@ -168,6 +178,9 @@ public struct ReadResult: Sendable {
     /// For the streams whose deferred messages were asked for and looked at: how long until the next is due; nil: there is none, or
     /// the stream is paused. What was asked of a stream that is not here is asked again: a store may return before it has looked.
     package var nextDue: [StreamID: Duration?]
+    /// When something was asked that the store has answered since; nil: it is asked again before handlers are called, by
+    /// ``RelaySession/confirm()``.
+    package var askedAt: ContinuousClock.Instant?
     /// Whether another session has changed deferred messages.
     package var deferredChanged: Bool
     /// Whether everything that was asked for was looked at, and there is nothing: a store may return before it has looked, or look at
@@ -185,10 +198,14 @@ public struct ReadResult: Sendable {
     ///   - attached: Streams that the session has got.
     ///   - detached: Streams that the session has lost.
     ///   - surplus: Streams that are for other relays.
+    ///   - askedAt: When something was asked that the store has answered since; nil: it is asked again before handlers are called, where
+    ///     that is not known from a commit.
     public init(
         pages: [any MessagePage] = [], nextDue: [StreamID: Duration?] = [:], deferredChanged: Bool = false,
-        lookedAtEverything: Bool = false, attached: [AttachedStream] = [], detached: [StreamID] = [], surplus: [StreamID] = []
+        lookedAtEverything: Bool = false, attached: [AttachedStream] = [], detached: [StreamID] = [],
+        surplus: [StreamID] = [], askedAt: ContinuousClock.Instant? = nil
     ) {
+        self.askedAt = askedAt
         self.pages = pages
         self.attached = attached
         self.detached = detached

@@ -1,3 +1,11 @@
+/// How streams go from one relay to another, in time.
+package enum Handover {
+    /// How long a stream that another relay is to have may take to be finished. Nothing of it is read meanwhile; what takes longer stays.
+    package static let longest = Duration.seconds(5)
+    /// How long a stream rests that could not be given, or that another relay was to take and did not.
+    package static let rest = Duration.seconds(60)
+}
+
 /// Which streams a relay takes and which it gives up, of those that several relays share.
 ///
 /// Each stream has the relays that have a route for its destination. One without an owner goes to the one of them that has the fewest; then,

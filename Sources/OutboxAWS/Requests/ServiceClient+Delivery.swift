@@ -38,7 +38,8 @@ extension ServiceClient {
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
-                action, self, entries: round == 1 ? entries : places.map { entries[$0] }, addresses: addresses, isAlone: isAlone,
+                action, self, entries: round == 1 ? entries : places.map { entries[$0] }, addresses: addresses,
+                isAlone: isAlone,
                 earlierRounds: round - 1, forget: forget)
             let part =
                 round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)

@@ -8,7 +8,8 @@ import OutboxRuntime
 struct RelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Deliver messages to RabbitMQ, Kafka, services of AWS, Google Pub/Sub, webhooks, stdout, a file or a command.",
+        abstract:
+            "Deliver messages to RabbitMQ, Kafka, services of AWS, Google Pub/Sub, webhooks, stdout, a file or a command.",
         discussion: """
             SINKS:
               stdout        a line of JSON per message: \(MessageFields.lineHelp)

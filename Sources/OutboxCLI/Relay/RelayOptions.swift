@@ -61,7 +61,8 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How many streams, which relays share, a destination gets that has none yet: 1 to 1024.", valueName: "count"))
+            "How many streams, which relays share, a destination gets that has none yet: 1 to 1024.", valueName: "count"
+        ))
     var streams = 1
 
     @Option(

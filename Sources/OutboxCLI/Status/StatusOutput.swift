@@ -41,7 +41,8 @@ enum StatusOutput {
                 }
                 let state = !relay.isOwner ? "stands by" : relay.isAsleep ? "asleep until notified" : "awake"
                 let kind = relay.isOwner ? "relay" : "standby"
-                let share = relay.isOwner && relay.streamCount < status.streams.count
+                let share =
+                    relay.isOwner && relay.streamCount < status.streams.count
                     ? ", \(relay.streamCount) of \(status.streams.count) streams" : ""
                 return "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)"
             }

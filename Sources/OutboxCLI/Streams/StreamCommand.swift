@@ -30,3 +30,14 @@ struct StreamOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
     var subscription = "main"
 }
+
+/// How long to wait for relays.
+struct HandoverOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "How long relays may take to finish what they have begun. (default: 30s)", valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var wait: Interval?
+
+    var limit: Duration { self.wait?.duration ?? .seconds(30) }
+}

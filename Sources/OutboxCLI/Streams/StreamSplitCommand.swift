@@ -1,7 +1,6 @@
 import ArgumentParser
 import Outbox
 import OutboxPostgres
-import OutboxRuntime
 
 /// `outbox stream split`.
 struct StreamSplitCommand: AsyncParsableCommand {
@@ -23,20 +22,18 @@ struct StreamSplitCommand: AsyncParsableCommand {
     @OptionGroup
     var stream: StreamOptions
 
+    @OptionGroup
+    var handover: HandoverOptions
+
     @Option(help: ArgumentHelp("How many streams there are to be, 1 to 1024.", valueName: "count"))
     var into: Int
-
-    @Option(
-        help: ArgumentHelp("How long relays may take to finish what they have begun. (default: 30s)", valueName: "interval"),
-        transform: Interval.init(parsing:))
-    var wait: Interval?
 
     func run() async throws {
         let schema = try self.server.outbox.schema
         let before = try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).split(
                 Destination(self.stream.destination), into: self.into, subscription: self.stream.subscription,
-                waitingFor: self.wait?.duration ?? .seconds(30), on: connection)
+                waitingFor: self.handover.limit, on: connection)
         }
         Terminal.output.print(
             before == self.into
@@ -65,25 +62,25 @@ struct StreamMergeCommand: AsyncParsableCommand {
     @OptionGroup
     var stream: StreamOptions
 
+    @OptionGroup
+    var handover: HandoverOptions
+
     @Option(help: ArgumentHelp("How many messages may be waiting.", valueName: "count"))
     var maxUnread = OutboxStreams.mostUnread
-
-    @Option(
-        help: ArgumentHelp("How long relays may take to finish what they have begun. (default: 30s)", valueName: "interval"),
-        transform: Interval.init(parsing:))
-    var wait: Interval?
 
     func run() async throws {
         let schema = try self.server.outbox.schema
         let merged = try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).merge(
-                Destination(self.stream.destination), mostUnread: self.maxUnread, subscription: self.stream.subscription,
-                waitingFor: self.wait?.duration ?? .seconds(30), on: connection)
+                Destination(self.stream.destination), mostUnread: self.maxUnread,
+                subscription: self.stream.subscription,
+                waitingFor: self.handover.limit, on: connection)
         }
         let name = self.stream.destination.plain()
         Terminal.output.print(
             merged.streams == 1
                 ? "\(name) has one stream already"
-                : "merged \(merged.streams) streams of \(name); \(merged.messages) messages are delivered from among the deferred ones")
+                : "merged \(merged.streams) streams of \(name); \(merged.messages) messages are delivered from among the deferred ones"
+        )
     }
 }

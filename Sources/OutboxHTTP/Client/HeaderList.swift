@@ -18,7 +18,8 @@ import CCurl
     func list(of request: HTTPRequest) -> UnsafeMutablePointer<curl_slist>? {
         let late = request.headersOfItsTurn?() ?? []
         // A name, a value, what stands between them, and the end of the line.
-        let count = { (headers: [HTTPHeader]) in headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 3 } }
+        let count = { (headers: [HTTPHeader]) in headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 3 }
+        }
         self.begin(lines: request.headers.count + late.count + 2, bytes: count(request.headers) + count(late) + 64)
         // What libcurl adds by itself and a server need not get; an answer to the first would be waited for.
         self.add("Expect:", "", "")

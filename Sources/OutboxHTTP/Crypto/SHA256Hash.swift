@@ -6,7 +6,8 @@ import CCrypto
 @safe package final class SHA256Hash {
     private let context: OpaquePointer
 
-    // Looked up once: OpenSSL 3 looks an algorithm up by its name each time that one is named by `EVP_sha256()`. Never freed.
+    // Looked up once: OpenSSL 3 looks an algorithm up by its name each time that one is named by `EVP_sha256()`. Safe to share: nothing
+    // changes an algorithm, and it is never freed.
     private static nonisolated(unsafe) let algorithm = unsafe EVP_MD_fetch(nil, "SHA256", nil)
 
     package init() {

@@ -130,8 +130,6 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
     func cancel() {
         let transfers = self.state.withLock { state in
             state.isCancelled = true
-            // None is waited for any more. Kept here, each would keep this, and what it is of, until it is finished.
-            defer { state.transfers = [:] }
             return Array(state.transfers.values)
         }
         for transfer in transfers { self.client.cancel(transfer) }

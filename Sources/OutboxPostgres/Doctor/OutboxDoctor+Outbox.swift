@@ -54,7 +54,7 @@ extension OutboxDoctor {
         -> Duration
     {
         let clock = ContinuousClock()
-        let payload = PostgresSession.probe + UUID().uuidString
+        let payload = PostgresSession.Word.probe + UUID().uuidString
         try await listener.query("LISTEN \(unescaped: channel)")
         let start = clock.now
         try await connection.query(LibPQStatement(self.statements.probe, [.text(channel), .text(payload)]))
@@ -171,7 +171,8 @@ extension OutboxDoctor {
             warn("the stream of “\(stream.destination)” is paused", "Resume it when it may go on.", .resumeStream)
         }
         for relay in owners {
-            for stream in status.streams where stream.owner == relay.processID && stream.pausedAt == nil && stream.isDown != true {
+            for stream in status.streams
+            where stream.owner == relay.processID && stream.pausedAt == nil && stream.isDown != true {
                 guard let waits = stream.lagTime, waits > self.limits.silence else { continue }
                 let silence = stream.committedAt.map { status.takenAt.timeIntervalSince($0) }
                 if let silence, silence <= self.limits.silence.seconds { continue }

@@ -48,7 +48,7 @@ struct Fleet {
     private var process: Int32 = 0
     private var joinedAt: ContinuousClock.Instant?
     /// All streams that the relay has a route for, by their numbers.
-    private var known: [StreamID: (destination: Destination, slots: ClosedRange<Int16>)] = [:]
+    private var known: [StreamID: Destination] = [:]
     /// Those whose locks this session has.
     private var locked: Set<StreamID> = []
     /// Those that it has lost, while its relay may still be calling handlers.
@@ -63,7 +63,8 @@ struct Fleet {
     private var isAwaited = false
     /// Streams that are being handed over, and since when.
     private var givenAt: [StreamID: ContinuousClock.Instant] = [:]
-    private var told: (process: Int32, at: ContinuousClock.Instant)?
+    /// When sessions that are in the way were last dealt with.
+    private var metAt: [Int32: ContinuousClock.Instant] = [:]
 
     /// Whether there is another relay at the log, of whatever subscription.
     private(set) var hasOthers = false
@@ -77,14 +78,6 @@ struct Fleet {
     private(set) var lookDue: ContinuousClock.Instant?
     /// Whether some slots of a destination have no stream, so that one may come of which nothing tells.
     private(set) var isIncomplete = false
-
-    /// A stream that no relay takes for which it is meant stays for that long with the one that has taken it. So does one that was to be
-    /// given, before that is asked for again.
-    static let rest = Duration.seconds(60)
-    /// By then a relay has handed a stream over, or keeps it.
-    static let longestHandover = Duration.seconds(10)
-    /// How long a relay's session may be silent before another relay ends it.
-    static let longestSilence = Duration.seconds(30)
 
     init(subscription: String) { self.subscription = subscription }
 
@@ -106,18 +99,10 @@ struct Fleet {
     /// All streams that the relay has a route for were read from the database.
     mutating func loaded(_ streams: [StreamState], now: ContinuousClock.Instant) {
         let before = Set(self.known.keys)
-        self.known = [:]
-        var next: [Destination: Int] = [:]
-        for stream in streams.sorted(by: { $0.slots.lowerBound < $1.slots.lowerBound }) {
-            self.known[stream.id] = (stream.destination, stream.slots)
-            let end = next[stream.destination] ?? 0
-            if Int(stream.slots.lowerBound) <= end {
-                next[stream.destination] = max(end, Int(stream.slots.upperBound) + 1)
-            } else {
-                next[stream.destination] = end
-            }
+        self.known = Dictionary(streams.map { ($0.id, $0.destination) }, uniquingKeysWith: { first, _ in first })
+        self.isIncomplete = Dictionary(grouping: streams, by: \.destination).values.contains { streams in
+            !StreamState.coverAllSlots(streams.map(\.slots))
         }
-        self.isIncomplete = next.values.contains { $0 <= StreamState.allSlots.upperBound }
         if before != Set(self.known.keys) { self.lookDue = now }
     }
 
@@ -179,11 +164,16 @@ struct Fleet {
         self.hasOthers = !others.isEmpty
         self.share(holders, now: now, &decision)
         self.keep(holders, listens: listens, now: now, &decision)
-        let isPatient = self.joinedAt.map { now - $0 >= Self.longestSilence } ?? false
-        if isPatient { decision.end = others.filter { $0.isSilent && !$0.owned.isEmpty } }
+        let isPatient = self.joinedAt.map { now - $0 >= Pulse.silence } ?? false
+        if isPatient {
+            for holder in others where holder.isSilent && !holder.owned.isEmpty && self.meets(holder, now: now) {
+                decision.end.append(holder)
+            }
+        }
         // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
         let lacks = self.known.keys.contains { !self.locked.contains($0) }
-        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited || self.looksAgain ? now + self.interval : nil
+        self.lookDue =
+            self.hasOthers || lacks || !listens || self.isAwaited || self.looksAgain ? now + self.interval : nil
         self.looksAgain = false
         return decision
     }
@@ -213,16 +203,16 @@ struct Fleet {
         let general = Set(members.filter { $0.isOwn || $0.routes.contains(everything) }.map(\.process))
         var candidates: [Destination: Set<Int32>] = [:]
         var streams: [SharePlan<Int32>.Stream] = []
-        for (id, known) in self.known {
-            let route = FleetLock.route(known.destination.name, subscription: self.subscription)
+        for (id, destination) in self.known {
+            let route = FleetLock.route(destination.name, subscription: self.subscription)
             let those =
-                candidates[known.destination]
+                candidates[destination]
                 ?? general.union(members.lazy.filter { $0.routes.contains(route) }.map(\.process))
-            candidates[known.destination] = those
+            candidates[destination] = those
             streams.append(SharePlan.Stream(id, owner: owners[id]?.process, candidates: those))
             if let owner = owners[id] {
                 self.freeSince[id] = nil
-                if !owner.isMember, !owner.isOwn, self.tells(of: owner, now: now) { decision.foreign.append((owner, id)) }
+                if !owner.isMember, !owner.isOwn, self.meets(owner, now: now) { decision.foreign.append((owner, id)) }
             }
         }
         self.fixedUntil = self.fixedUntil.filter { $0.value > now }
@@ -231,9 +221,12 @@ struct Fleet {
         for stream in streams {
             if let owner = stream.owner, let count = beside[owner] { beside[owner] = count - 1 }
         }
-        let plan = SharePlan(streams, beside: beside, fixed: Set(self.fixedUntil.keys).union(self.leaving), for: self.process)
+        let plan = SharePlan(
+            streams, beside: beside, fixed: Set(self.fixedUntil.keys).union(self.leaving), for: self.process)
         // Who waits for a stream gets it.
-        let awaited = holders.reduce(into: Set<StreamID>()) { all, holder in all.formUnion(holder.waits.map(StreamID.init)) }
+        let awaited = holders.reduce(into: Set<StreamID>()) { all, holder in
+            all.formUnion(holder.waits.map(StreamID.init))
+        }
         let taken = Set(plan.taken).subtracting(awaited)
         decision.take = plan.taken.filter(taken.contains).map(\.value)
         // Those who are to take the others may not be able to: a stream is not left lying for that.
@@ -242,15 +235,15 @@ struct Fleet {
             self.freeSince[stream.id] = since
             if now - since < max(self.interval, .milliseconds(100)) { continue }
             decision.take.append(stream.id.value)
-            self.fixedUntil[stream.id] = now + Self.rest
+            self.fixedUntil[stream.id] = now + Handover.rest
         }
         // As long as something is being handed over, it counts as this session's: others would be given in its place.
-        self.givenAt = self.givenAt.filter { self.owns($0.key) && now - $0.value < Self.longestHandover }
+        self.givenAt = self.givenAt.filter { self.owns($0.key) && now - $0.value < Handover.longest * 2 }
         if self.givenAt.isEmpty {
             for stream in plan.given where self.owns(stream) {
                 self.surplus.append(stream)
                 self.givenAt[stream] = now
-                self.fixedUntil[stream] = now + Self.rest
+                self.fixedUntil[stream] = now + Handover.rest
             }
         }
         for stream in awaited where self.owns(stream) && !self.surplus.contains(stream) { self.surplus.append(stream) }
@@ -262,10 +255,11 @@ struct Fleet {
         self.freeSince = self.freeSince.filter { self.known[$0.key] != nil }
     }
 
-    /// Whether to tell of a session that is no relay and owns a stream: every minute.
-    private mutating func tells(of holder: Holder, now: ContinuousClock.Instant) -> Bool {
-        if let told = self.told, told.process == holder.process, now - told.at < .seconds(60) { return false }
-        self.told = (holder.process, now)
+    /// Whether to do something about a session that is in the way, which is told in the log: every minute.
+    private mutating func meets(_ holder: Holder, now: ContinuousClock.Instant) -> Bool {
+        self.metAt = self.metAt.filter { now - $0.value < .seconds(60) }
+        if self.metAt[holder.process] != nil { return false }
+        self.metAt[holder.process] = now
         return true
     }
 }

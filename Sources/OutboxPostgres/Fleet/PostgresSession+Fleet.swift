@@ -6,7 +6,7 @@ import OutboxSQL
 /// What a session does for its part of the fleet: it looks who has what, takes its share, gives up the rest, and sees to it that the bell has
 /// a keeper.
 extension PostgresSession {
-    /// What relays tell each other, beside what producers and administrators do.
+    /// What relays are told, beside that a producer rings, which has no words.
     enum Word {
         /// The keeper sleeps: whatever did not ring is visible by now, and whatever comes rings.
         static let asleep = "asleep"
@@ -14,10 +14,17 @@ extension PostgresSession {
         static let awake = "awake"
         /// A relay has come, has gone, or has given something up.
         static let fleet = "fleet"
+        /// A stream was paused, resumed, or read from elsewhere.
+        static let stream = "stream"
+        /// Deferred messages were changed by others.
+        static let deferred = "deferred"
+        /// So begins what is sent to be heard by its own sender, as the doctor does; a relay takes no notice of it.
+        static let probe = "probe "
     }
 
     /// Tells other relays what this one has routes for.
-    func join(_ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration) async throws(LibPQError) {
+    func join(_ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration) async throws(LibPQError)
+    {
         let routes = self.fleet.join(destinations, andOthers: andOthers, lookingEvery: interval, now: self.clock.now)
         _ = try await self.connection.pipeline([
             self.sameLog, self.bound(self.statements.shareLocks, [self.lockKey, .int4Array(routes)]),
@@ -39,7 +46,10 @@ extension PostgresSession {
         let rows = try await self.connection.query(
             self.bound(
                 self.statements.look,
-                [.int8(Int64(self.logID)), .text(self.subscription), .int4(Int32(Fleet.longestSilence.seconds))]))
+                [
+                    .int8(Int64(self.logID)), .int4(FleetLock.relays(of: self.subscription)),
+                    .int4(Int32(Pulse.silence.seconds)),
+                ]))
         let holders = try rows.map { row in try Fleet.Holder(row) }
         let decision = self.fleet.saw(
             holders, listens: self.wakeup.pollingInterval == nil, now: self.clock.now)
@@ -72,12 +82,11 @@ extension PostgresSession {
         self.sleepTimer.endPause()
     }
 
-    /// Whether the bell is to be taken later, because other relays' messages are coming in: their producers would ring each time.
+    /// Whether the bell is to be taken later, because other relays' messages are coming in.
     func isLogBusy() async throws(LibPQError) -> Bool {
         guard self.fleet.hasOthers else { return false }
         let last = try await self.connection.query(self.bound(self.statements.lastID))[0].decode(0, as: Int64.self)
-        defer { self.lastEnqueued = last }
-        return last != self.lastEnqueued
+        return self.traffic.isForOthers(lastID: last)
     }
 
     private func drop(_ numbers: [Int32]) async throws(LibPQError) {
@@ -144,7 +153,8 @@ extension PostgresSession {
             """,
             metadata: [
                 "outbox.process": "\(holder.process)", "outbox.role": "\(holder.role)",
-                "outbox.application": "\(ActivityReport.reading(holder.application).name)", "outbox.stream": "\(stream)",
+                "outbox.application": "\(ActivityReport.reading(holder.application).name)",
+                "outbox.stream": "\(stream)",
             ])
     }
 }

@@ -49,7 +49,8 @@ extension OutboxStatus.RelayProcess {
             streams: try row.decode("streams", as: String.self).split(separator: ",").compactMap { Int32($0) },
             host: try row.decode("host"),
             connectedAt: try row.decode("backend_start"),
-            silence: try row.decode("silent_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) }, isAsleep: try row.decode("is_asleep"))
+            silence: try row.decode("silent_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
+            isAsleep: try row.decode("is_asleep"))
     }
 }
 

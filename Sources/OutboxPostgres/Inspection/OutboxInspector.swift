@@ -45,7 +45,8 @@ public struct OutboxInspector: Sendable {
                 LibPQStatement(self.statements.streamStatus, binds),
                 LibPQStatement(self.statements.unregistered, binds),
                 LibPQStatement(self.statements.segments),
-                LibPQStatement(self.statements.relays, [.text(subscription)]),
+                LibPQStatement(
+                    self.statements.relays, [.text(subscription), .int4(FleetLock.relays(of: subscription))]),
                 LibPQStatement(self.statements.passed, binds + since),
             ])
             var status = OutboxStatus(

@@ -44,7 +44,8 @@ extension PostgresSession {
         let subscription = LibPQValue.text(self.subscription)
         let load = self.bound(self.statements.load, [subscription, names])
         let present = try await self.connection.pipeline([
-            self.sameLog, self.bound(self.statements.register, [subscription, names, .int4(Int32(self.streamsPerDestination))]), load,
+            self.sameLog,
+            self.bound(self.statements.register, [subscription, names, .int4(Int32(self.streamsPerDestination))]), load,
         ])[2]
         let stored = try present.map { row in try StreamState(row) }
         self.fleet.loaded(stored, now: self.clock.now)
@@ -116,7 +117,8 @@ extension PostgresSession {
     /// When to look for streams that nothing tells of; nil: not before something else happens.
     var lookDue: ContinuousClock.Instant? {
         self.watch.due(
-            isWanted: self.fleet.isIncomplete, isWoken: self.doorbell.isHeld || self.doorbell.isKeeperAsleep, pollingInterval: self.wakeup.pollingInterval)
+            isWanted: self.fleet.isIncomplete, isWoken: self.doorbell.isHeld || self.doorbell.isKeeperAsleep,
+            pollingInterval: self.wakeup.pollingInterval)
     }
 
     /// Looks for destinations that have come, and for streams of slots that had none.

@@ -28,11 +28,13 @@ extension PostgresSession {
         let plan = CommitPlan(
             preamble: [(.sameLog, self.sameLog), (.idsHaveRisen, self.numbers.haveRisen(self.statements))], works)
         let results: [LibPQResult]
+        let now = self.clock.now
         do throws(LibPQError) {
             results = try await self.connection.pipeline(plan.statements)
         } catch {
             return try await self.refusal(of: plan, error)
         }
+        self.askedAt = now
         try await self.take(results, of: plan)
         return nil
     }

@@ -13,6 +13,7 @@ extension PostgresSession {
         // Last: what was read waited for who was dropping the outbox, and is of the one that came after it.
         plan.append((self.sameLog, .none))
         let results: [LibPQResult]
+        let now = self.clock.now
         do throws(LibPQError) {
             results = try await self.connection.pipeline(plan.map(\.0))
         } catch {
@@ -20,6 +21,7 @@ extension PostgresSession {
             self.isLogReplaced = true
             return ReadResult()
         }
+        self.askedAt = now
         var result = ReadResult()
         for (answer, part) in zip(plan.map(\.1), results) { self.takeDeferred(answer, part, &result) }
         return result
@@ -115,7 +117,8 @@ extension PostgresSession {
             guard part.rowCount > 0, let stream = self.streams[request.stream] else { return }
             result.pages.append(
                 PostgresPage(
-                    part, PostgresPage.Extent(part), stream: stream.id, destination: stream.destination, origin: .deferred, isVerified: false,
+                    part, PostgresPage.Extent(part), stream: stream.id, destination: stream.destination,
+                    origin: .deferred, isVerified: false,
                     cursor: nil, generation: stream.generation))
         case .nextDue(let request):
             // A page of what is due is on its way: the relay asks again when it is committed.

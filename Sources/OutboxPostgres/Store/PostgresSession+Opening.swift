@@ -54,8 +54,9 @@ extension PostgresSession {
         try await self.checkVersion()
         try await self.checkPrivileges()
         let joined = try await self.connection.query(
-            self.bound(self.statements.join, [self.lockKey, .text(self.subscription)]))
-        if try !joined[0].decode(0, as: Bool.self) {
+            self.bound(
+                self.statements.shareLocks, [self.lockKey, .int4Array([FleetLock.relays(of: self.subscription)])]))
+        if try joined[0].decode(0, as: Int64.self) == 0 {
             self.logger.warning(
                 "A session that is no relay holds the lock by which relays are counted: status does not show this one, and doctor says who it is"
             )

@@ -63,9 +63,6 @@ extension PostgresSession {
             hearings: doorbell.hearings)
     }
 
-    /// How long after a poll its answer is taken for that of a session that is not over.
-    private static let longestAnswer = Duration.seconds(10)
-
     /// Releases or takes the bell and reads everything asked for, in one pipeline.
     func exchange(_ requests: [ReadRequest], release: Bool, arm: Bool) async throws(LibPQError) -> ReadResult {
         try await self.receive(try await self.send(requests, release: release, arm: arm))
@@ -123,11 +120,7 @@ extension PostgresSession {
 
     func receive(_ poll: SentPoll) async throws(LibPQError) -> ReadResult {
         let results = try await self.connection.finish(poll.pipeline)
-        // This process may have been stopped, and its session ended by another relay, which delivers these messages: an answer that had come before
-        // would still be read. A session that is over answers nothing more.
-        if self.fleet.hasOthers, self.clock.now - poll.sentAt > Self.longestAnswer {
-            _ = try await self.connection.query(self.bound(self.statements.lastID))
-        }
+        self.askedAt = poll.sentAt
         var result = ReadResult()
         var granted: Bool?
         var snapshot: Cursor.Snapshot = []
@@ -170,6 +163,7 @@ extension PostgresSession {
         if found >= .some { self.janitorSchedule?.messagesWereRead() }
         if !snapshot.isEmpty { self.knowledge.saw(snapshot, now: self.clock.now) }
         let messages = result.pages.reduce(0) { $0 + $1.count }
+        self.traffic.read(messages)
         let now = self.clock.now
         self.doorbell.polled(
             found, messages: messages, released: poll.isReleasing, granted: granted, isAfterAsleep: isAfterAsleep,

@@ -110,7 +110,9 @@ extension PostgresSession {
                 if try await self.lookBackOnce() { continue }
                 let other = [deadline, self.janitorDue, self.reloadDue, self.deferredNews.due, self.lookDue]
                     .compactMap { $0 }.min()
-                if let result = try await self.sleep(until: [other, fallback, self.fleet.lookDue], requests) { return result }
+                if let result = try await self.sleep(until: [other, fallback, self.fleet.lookDue], requests) {
+                    return result
+                }
                 if let other, self.clock.now >= other { return ReadResult() }
             }
         }
@@ -160,7 +162,7 @@ extension PostgresSession {
         ) { notifications in
             let own = notifications.filter { $0.channel == channel }
             // Streams that were changed are loaded first: one may be paused, or read from elsewhere. So is what relays tell each other.
-            let others = [Self.streamChange, Word.asleep, Word.awake, Word.fleet]
+            let others = [Word.stream, Word.asleep, Word.awake, Word.fleet]
             return own.contains(where: Self.isRing) && !own.contains { others.contains($0.payload) }
         }
         guard let sent else { return try await self.take(activity) }

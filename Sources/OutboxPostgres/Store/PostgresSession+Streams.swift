@@ -3,11 +3,6 @@ import Outbox
 import OutboxSQL
 
 extension PostgresSession {
-    /// How the payload of a NOTIFY begins that is sent to be heard by its own sender, as the doctor does; a relay takes no notice of it.
-    static let probe = "probe "
-    /// The payload that tells that a stream was paused, resumed or read from elsewhere.
-    static let streamChange = "stream"
-
     /// Takes notice of what others have done, which a session that never waits would not be told otherwise.
     ///
     /// - Returns: What to return to the relay, if it is to be told at once.
@@ -32,7 +27,7 @@ extension PostgresSession {
 
     /// Whether a notification of this session's channel is a reason to look at the log, for all relays alike. What is not known is.
     static func isRing(_ notification: LibPQNotification) -> Bool {
-        !["deferred", Word.asleep].contains(notification.payload) && !notification.payload.hasPrefix(Self.probe)
+        ![Word.deferred, Word.asleep].contains(notification.payload) && !notification.payload.hasPrefix(Word.probe)
     }
 
     /// Takes notice of what notifications say to all relays, in their order.
@@ -77,10 +72,10 @@ extension PostgresSession {
     func takeOther(_ notifications: [LibPQNotification]) async throws -> ReadResult? {
         let payloads = notifications.filter { $0.channel == self.channel }.map(\.payload)
         var result: ReadResult?
-        if payloads.contains(Self.streamChange), try await self.reloadStreams() {
+        if payloads.contains(Word.stream), try await self.reloadStreams() {
             result = self.watch.takeNews() ?? ReadResult()
         }
-        if payloads.contains("deferred"), self.deferredNews.heard(now: self.clock.now) {
+        if payloads.contains(Word.deferred), self.deferredNews.heard(now: self.clock.now) {
             result = result ?? ReadResult()
             result?.deferredChanged = true
         }

@@ -34,6 +34,8 @@ actor PostgresSession: RelaySession {
     var ahead = ReadAhead()
     /// Which characters the database can store.
     var characters = StorableCharacters.all
+    /// When the last read or commit was sent that the server has answered.
+    var askedAt: ContinuousClock.Instant?
     /// When messages were found last.
     var lastFound: ContinuousClock.Instant?
     var sleepTimer = SleepTimer()
@@ -49,8 +51,7 @@ actor PostgresSession: RelaySession {
     /// What came since the cursors with which the session began, as far as it was not looked at yet.
     var lookBack: LookBack?
     var fleet: Fleet
-    /// The last id that the log had when the bell was to be taken last, while there are other relays.
-    var lastEnqueued: Int64 = 0
+    var traffic = LogTraffic()
     var watch = StreamWatch()
     var announcer = Announcer(name: "")
     let clock = ContinuousClock()
@@ -109,12 +110,23 @@ actor PostgresSession: RelaySession {
     func read(
         _ requests: [ReadRequest], until deadline: ContinuousClock.Instant?
     ) async throws(RelayError) -> ReadResult {
-        do { return try await self.next(requests, until: deadline) } catch { throw self.explained(error) }
+        do {
+            var result = try await self.next(requests, until: deadline)
+            result.askedAt = self.askedAt
+            return result
+        } catch { throw self.explained(error) }
     }
 
     @discardableResult
     func commit(_ settlements: [Settlement]) async throws(RelayError) -> [StreamID: RelayError] {
         do { return try await self.store(settlements) } catch { throw self.explained(error) }
+    }
+
+    func confirm() async throws(RelayError) {
+        do {
+            try await self.receiveAhead()
+            _ = try await self.connection.query(self.bound(self.statements.lastID))
+        } catch { throw self.explained(error) }
     }
 
     func deferredKeys() async throws(RelayError) -> [StreamID: [UInt64: Int]] {

@@ -27,6 +27,15 @@ struct StreamState {
 }
 
 extension StreamState {
+    /// Whether ranges of slots have all of them; some may be in two.
+    static func coverAllSlots(_ ranges: [ClosedRange<Int16>]) -> Bool {
+        var next = 0
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where Int(range.lowerBound) <= next {
+            next = max(next, Int(range.upperBound) + 1)
+        }
+        return next > self.allSlots.upperBound
+    }
+
     /// The lowest and the highest slot, two parameters of a statement.
     var slotBinds: [LibPQValue] { [.int2(self.slots.lowerBound), .int2(self.slots.upperBound)] }
 

@@ -43,9 +43,7 @@ struct StreamTable {
 
     private mutating func set(_ ids: [StreamID], of destination: Destination) {
         self.ids[destination] = ids.isEmpty ? nil : ids
-        var next = 0
-        for id in ids where self.low(id) <= next { next = max(next, Int(self.states[id]?.slots.upperBound ?? -1) + 1) }
-        if ids.isEmpty || next > StreamState.allSlots.upperBound {
+        if ids.isEmpty || StreamState.coverAllSlots(ids.compactMap { self.states[$0]?.slots }) {
             self.incomplete.remove(destination)
         } else {
             self.incomplete.insert(destination)

@@ -26,7 +26,8 @@ extension OutboxStreams {
     ///   hand one over in time; and as ``pause(_:subscription:on:)``.
     @discardableResult
     public func split(
-        _ destination: Destination, into count: Int, subscription: String = "main", waitingFor limit: Duration = .seconds(30),
+        _ destination: Destination, into count: Int, subscription: String = "main",
+        waitingFor limit: Duration = .seconds(30),
         on connection: LibPQConnection
     ) async throws -> Int {
         guard (1...1024).contains(count) else {
@@ -34,12 +35,12 @@ extension OutboxStreams {
         }
         let lows = (0..<count).map { Int16($0 * 1024 / count) }
         let highs = lows.dropFirst().map { $0 - 1 } + [1023]
-        return try await self.holding(destination, subscription, limit, connection) { transaction, present, lastID in
-            for part in present where !lows.contains(part.lowerBound) {
+        return try await self.holding(destination, subscription, limit, connection) { transaction, present, _ in
+            if present.contains(where: { !lows.contains($0.lowerBound) }) {
                 throw self.parts(
                     """
-                    “\(destination)” has \(present.count) streams, whose ranges of slots cannot be divided so that there are \(count): a \
-                    multiple of \(present.count) can be had, and any number after a merge.
+                    “\(destination)” has \(present.count) streams, whose ranges of slots cannot be divided so that there are \(count) with \
+                    as many slots each. Merge them first; streams that are equally wide can be split into a multiple of what they are.
                     """)
             }
             if present.count == count { return present.count }
@@ -72,12 +73,10 @@ extension OutboxStreams {
     ) async throws -> (streams: Int, messages: Int) {
         try await self.holding(destination, subscription, limit, connection) { transaction, present, lastID in
             if present.count == 1 { return (1, 0) }
-            guard present.first?.lowerBound == 0 else {
-                throw self.parts("The slots of “\(destination)” from 0 on have no stream.")
-            }
             let name = LibPQValue.text(destination.name)
             let unread = try await transaction.query(
-                LibPQStatement(self.statements.countUnread.text, [.text(subscription), name, .int8(Int64(mostUnread) + 1)]))[0]
+                LibPQStatement(
+                    self.statements.countUnread.text, [.text(subscription), name, .int8(Int64(mostUnread) + 1)]))[0]
                 .decode(0, as: Int64.self)
             if unread > mostUnread {
                 throw OutboxError(
@@ -100,7 +99,9 @@ extension OutboxStreams {
         _ destination: Destination, _ subscription: String, _ limit: Duration, _ connection: LibPQConnection,
         _ body: (borrowing LibPQTransaction, _ present: [ClosedRange<Int16>], _ lastID: Int64) async throws -> Result
     ) async throws -> Result {
-        let (log, streams) = try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+        let (log, streams) = try await self.schema.inTransaction(
+            on: connection, readOnly: false, task: "divide the streams of"
+        ) {
             transaction in
             let log: String = "SELECT '\(self.schema.identifierText).message'::regclass::oid::bigint"
             return (
@@ -109,28 +110,31 @@ extension OutboxStreams {
             )
         }
         let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
-        var taken: [Int32] = []
         do {
             let deadline = ContinuousClock.now + limit
             for stream in streams {
                 try await self.take(stream.id, of: destination, log, until: deadline, limit, connection)
-                taken.append(stream.id)
             }
-            let result = try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+            let result = try await self.schema.inTransaction(
+                on: connection, readOnly: false, task: "divide the streams of"
+            ) {
                 transaction in
                 // Before the transaction has a number.
-                let lastID = try await transaction.query(LibPQStatement(self.statements.lastID.text))[0].decode(0, as: Int64.self)
+                let lastID = try await transaction.query(LibPQStatement(self.statements.lastID.text))[0].decode(
+                    0, as: Int64.self)
                 let present = try await self.present(destination, subscription, transaction)
                 if present.map(\.id) != streams.map(\.id) {
-                    throw self.parts("The streams of “\(destination)” were divided by another session meanwhile: look, and try again.")
+                    throw self.parts(
+                        "The streams of “\(destination)” were divided by another session meanwhile: look, and try again."
+                    )
                 }
                 return try await body(transaction, present.map(\.slots), lastID)
             }
-            try await self.give(taken, key, log, connection)
+            try await self.give(streams.map(\.id), key, log, connection)
             return result
         } catch {
-            // What fails here ends with the connection.
-            try? await self.give(taken, key, log, connection)
+            // Whether the last one was granted may not be known. What fails here ends with the connection.
+            try? await self.give(streams.map(\.id), key, log, connection)
             throw error
         }
     }
@@ -141,15 +145,24 @@ extension OutboxStreams {
         let rows = try await transaction.query(
             LibPQStatement(self.statements.parts.text, [.text(subscription), .text(destination.name)]))
         if rows.isEmpty { throw self.missing(destination, subscription) }
-        return try rows.map { row in
+        let streams = try rows.map { row in
             let low = try row.decode(1, as: Int16.self)
-            return (try row.decode(0, as: Int32.self), low...max(low, try row.decode(2, as: Int16.self)))
+            return (id: try row.decode(0, as: Int32.self), slots: low...max(low, try row.decode(2, as: Int16.self)))
         }.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
+        // A stream that got slots which it had not would count their messages as read.
+        let count = streams.map(\.slots.count).reduce(0, +)
+        guard count == StreamState.allSlots.count, StreamState.coverAllSlots(streams.map(\.slots)) else {
+            throw self.parts(
+                "Some slots of “\(destination)” have no stream, or two: its rows were changed by hand, and are to be mended first."
+            )
+        }
+        return streams
     }
 
     /// Waits for a stream's lock, some seconds at a time: who waits holds a snapshot.
     private func take(
-        _ stream: Int32, of destination: Destination, _ log: Int64, until deadline: ContinuousClock.Instant, _ limit: Duration,
+        _ stream: Int32, of destination: Destination, _ log: Int64, until deadline: ContinuousClock.Instant,
+        _ limit: Duration,
         _ connection: LibPQConnection
     ) async throws {
         let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
@@ -157,7 +170,9 @@ extension OutboxStreams {
             do {
                 // A relay that sleeps looks who waits for what, and looks again a second later.
                 try await self.tell(log, connection)
-                return try await self.schema.inTransaction(on: connection, readOnly: false, task: "divide the streams of") {
+                return try await self.schema.inTransaction(
+                    on: connection, readOnly: false, task: "divide the streams of"
+                ) {
                     transaction in
                     try await transaction.query(
                         LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '3s', true)", []))

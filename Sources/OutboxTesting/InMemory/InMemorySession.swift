@@ -42,10 +42,14 @@ actor InMemorySession: RelaySession {
         while true {
             try Task.checkCancellation()
             let isWoken = self.signal.lower()
+            let asked = ContinuousClock.now
             let result = try self.outbox.withState { state, now throws(RelayError) in
                 try state.read(requests, session: self.number, now: now)
             }
-            if let result { return result }
+            if var result {
+                result.askedAt = asked
+                return result
+            }
             if isWoken { return ReadResult(lookedAtEverything: true) }
             if let deadline, deadline <= .now { return ReadResult(lookedAtEverything: true) }
             await self.signal.wait(until: deadline)
@@ -57,6 +61,10 @@ actor InMemorySession: RelaySession {
             try state.settle(settlements, session: self.number, now: now)
         }
         return [:]
+    }
+
+    func confirm() async throws {
+        _ = try await self.deferredKeys()
     }
 
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {

@@ -152,7 +152,9 @@ struct InMemoryState {
     /// What all relays of a subscription have and could have, as a plan for one of them.
     private mutating func plan(for number: Int, _ session: Session) -> SharePlan<Int> {
         let members = self.sessions.filter { $0.value.hasJoined && $0.value.subscription == session.subscription }
-        for destination in session.destinations { _ = self.streams(of: destination, subscription: session.subscription) }
+        for destination in session.destinations {
+            _ = self.streams(of: destination, subscription: session.subscription)
+        }
         if session.includesOthers {
             for destination in self.committed.keys {
                 _ = self.streams(of: destination, subscription: session.subscription)
@@ -193,7 +195,7 @@ struct InMemoryState {
     /// The streams of a session that are for others, which it was not asked for within a minute.
     private mutating func surplus(of number: Int, now: Timestamp) -> [StreamID] {
         guard var session = self.sessions[number] else { return [] }
-        session.asked = session.asked.filter { now < $0.value + .seconds(60) }
+        session.asked = session.asked.filter { now < $0.value + Handover.rest }
         self.sessions[number] = session
         // What is being handed over counts as its own.
         if session.asked.keys.contains(where: session.streams.contains) { return [] }

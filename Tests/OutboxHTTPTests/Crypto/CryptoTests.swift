@@ -58,7 +58,8 @@ import Testing
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             #expect(Base64.encoded(bytes) == Data(bytes).base64EncodedString())
         }
-        #expect(Hexadecimal.encoded([0, 0x0F, 0xA0, 0xFF]) == "000fa0ff" && Hexadecimal.bytes([0x9A]) == Array("9a".utf8))
+        #expect(
+            Hexadecimal.encoded([0, 0x0F, 0xA0, 0xFF]) == "000fa0ff" && Hexadecimal.bytes([0x9A]) == Array("9a".utf8))
     }
 
     /// RFC 8032, 7.1, test 2.

@@ -41,7 +41,8 @@ import Testing
                 #expect(findings.allSatisfy { $0.severity == .ok && $0.advice == nil }, "\(findings)")
                 #expect(
                     findings.map(\.check) == [
-                        "pooler", "clock", "queue", "schema", "objects", "privileges", "numbers", "locks", "doorbell", "autovacuum",
+                        "pooler", "clock", "queue", "schema", "objects", "privileges", "numbers", "locks", "doorbell",
+                        "autovacuum",
                         "segments", "relay",
                     ])
                 relay.stop()
@@ -100,7 +101,10 @@ import Testing
             let drifted = self.troubles("schema", try await self.findings(test))
             #expect(drifted.map(\.severity) == [.warning] && drifted[0].seen.contains("version 1"))
             try await test.connection.execute(script: "DELETE FROM \(test.name).migration")
-            #expect(self.troubles("schema", try await self.findings(test)).contains { $0.seen.contains(".migration is empty") })
+            #expect(
+                self.troubles("schema", try await self.findings(test)).contains {
+                    $0.seen.contains(".migration is empty")
+                })
             try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             // A later version that this program works with, and one that it does not.
             let later = OutboxSchema.currentVersion + 1
@@ -111,7 +115,8 @@ import Testing
                         INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (\(later), 'later', 'x', \(readableBy))
                         """)
                 let newer = try await self.findings(test).filter { $0.check == "schema" }
-                #expect(newer.map(\.severity) == [severity] && newer[0].seen.contains("version \(later) (later) is newer"))
+                #expect(
+                    newer.map(\.severity) == [severity] && newer[0].seen.contains("version \(later) (later) is newer"))
             }
         }
     }
@@ -257,7 +262,9 @@ import Testing
                     """)
             #expect(try await segments().contains("though segment 1 is empty"))
             try await test.connection.execute(
-                script: "INSERT INTO \(test.name).message (destination, payload, segment) VALUES ('here', '', 1), ('here', '', 2)")
+                script:
+                    "INSERT INTO \(test.name).message (destination, payload, segment) VALUES ('here', '', 1), ('here', '', 2)"
+            )
             #expect(try await segments().contains("has not passed"))
             try await test.connection.execute(
                 script: """

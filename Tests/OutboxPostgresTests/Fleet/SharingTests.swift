@@ -22,7 +22,8 @@ import Testing
         }.sorted()
     }
 
-    private func running(_ relays: ArraySlice<Relay>, _ bench: RelayBench, _ body: () async throws -> Void) async throws {
+    private func running(_ relays: ArraySlice<Relay>, _ bench: RelayBench, _ body: () async throws -> Void) async throws
+    {
         guard let first = relays.first else { return try await body() }
         try await bench.run(first) { try await self.running(relays.dropFirst(), bench, body) }
     }
@@ -149,7 +150,8 @@ import Testing
             }
         }
         let shapes = try await bench.sql(
-            "SELECT count(*), sum(slot_high - slot_low + 1), range_agg(int4range(slot_low, slot_high + 1)) = '{[0,1024)}' FROM $outbox.stream GROUP BY destination")
+            "SELECT count(*), sum(slot_high - slot_low + 1), range_agg(int4range(slot_low, slot_high + 1)) = '{[0,1024)}' FROM $outbox.stream GROUP BY destination"
+        )
         #expect(shapes.rowCount == 40)
         for row in shapes {
             let count = try row.decode(0, as: Int64.self)
@@ -179,16 +181,51 @@ import Testing
         #expect(await code { try await streams.split("d", into: 4, on: connection) } == .streamParts)
         #expect(try await streams.split("d", into: 6, on: connection) == 3)
         #expect(try await bench.count("SELECT count(*) FROM $outbox.stream WHERE paused_at IS NOT NULL") == 6)
-        try await bench.sql("INSERT INTO $outbox.message (destination, payload) SELECT 'd', '' FROM generate_series(1, 20)")
+        try await bench.sql(
+            "INSERT INTO $outbox.message (destination, payload) SELECT 'd', '' FROM generate_series(1, 20)")
         #expect(await code { try await streams.merge("d", mostUnread: 19, on: connection) } == .streamUnread)
         let merged = try await streams.merge("d", mostUnread: 20, on: connection)
         #expect(merged.streams == 6 && merged.messages == 20)
-        #expect(try await bench.count("SELECT count(*) FROM $outbox.stream WHERE paused_at IS NOT NULL AND slot_high = 1023") == 1)
+        #expect(
+            try await bench.count(
+                "SELECT count(*) FROM $outbox.stream WHERE paused_at IS NOT NULL AND slot_high = 1023") == 1)
         #expect(try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0)
         // A session that does not hand it over.
-        try await bench.sql("SELECT pg_advisory_lock('$outbox.message'::regclass::oid::int, min(id)) FROM $outbox.stream")
+        try await bench.sql(
+            "SELECT pg_advisory_lock('$outbox.message'::regclass::oid::int, min(id)) FROM $outbox.stream")
         #expect(
-            await code { try await streams.split("d", into: 2, waitingFor: .milliseconds(1), on: connection) } == .streamBusy)
+            await code { try await streams.split("d", into: 2, waitingFor: .milliseconds(1), on: connection) }
+                == .streamBusy)
+    }
+
+    /// A stream that got slots which had none would count messages as read that were not.
+    @Test(arguments: [(0, 99, 512, 1023), (0, 511, 500, 1023), (1, 511, 512, 1023), (0, 511, 512, 1000)])
+    func streamsWithGapsAreNotDivided(low: Int, high: Int, secondLow: Int, secondHigh: Int) async throws {
+        let bench = try await RelayBench.make()
+        let connection = try await LibPQConnection.connect(bench.postgres)
+        try await bench.sql(
+            """
+            INSERT INTO $outbox.stream (destination, slot_low, slot_high, snapshot, position, horizon)
+            SELECT 'd', low, high, pg_current_snapshot(), 0, pg_current_xact_id()
+            FROM (VALUES (\(low), \(high)), (\(secondLow), \(secondHigh))) AS range (low, high)
+            """)
+        let before = try await bench.sql("SELECT slot_low, slot_high FROM $outbox.stream ORDER BY id").map {
+            try $0.decode(1, as: Int.self)
+        }
+        let streams = OutboxStreams(schema: bench.schema)
+        let changes: [() async throws -> Void] = [
+            { _ = try await streams.split("d", into: 4, on: connection) },
+            { _ = try await streams.merge("d", on: connection) },
+        ]
+        for body in changes {
+            let error = await #expect(throws: OutboxError.self) { try await body() }
+            #expect(error?.code == .streamParts)
+        }
+        let after = try await bench.sql("SELECT slot_low, slot_high FROM $outbox.stream ORDER BY id").map {
+            try $0.decode(1, as: Int.self)
+        }
+        #expect(before == after)
+        #expect(try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0)
     }
 
     /// Late commits have ids that a merged cursor has passed.
@@ -204,7 +241,9 @@ import Testing
                 ('d', 301, 1023, pg_current_snapshot(), 0, pg_current_xact_id())
             """)
         let late = try await LibPQConnection.connect(bench.postgres)
-        try await late.execute(script: bench.render("BEGIN; SELECT $outbox.enqueue('d', 'late', key => 'k' || i) FROM generate_series(1, 20) AS i"))
+        try await late.execute(
+            script: bench.render(
+                "BEGIN; SELECT $outbox.enqueue('d', 'late', key => 'k' || i) FROM generate_series(1, 20) AS i"))
         try await bench.sql("SELECT $outbox.enqueue('d', 'early', key => 'k' || i) FROM generate_series(1, 20) AS i")
         #expect(try await streams.merge("d", on: connection).messages == 20)
         try await bench.sql("SELECT $outbox.enqueue('d', 'after', key => 'k' || i) FROM generate_series(1, 20) AS i")

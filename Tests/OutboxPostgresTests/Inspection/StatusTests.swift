@@ -306,9 +306,14 @@ import Testing
             #expect(empty?.code == .schemaMissing)
             try await OutboxMigrator(schema: test.schema).up(on: test.connection)
             try await test.connection.execute(
-                script: "INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (99, 'future', '', 1)")
+                script:
+                    "INSERT INTO \(test.name).migration (version, name, checksum, readable_by) VALUES (99, 'future', '', 1)"
+            )
             _ = try await inspector.status(on: test.connection)
-            try await test.connection.execute(script: "UPDATE \(test.name).migration SET readable_by = \(OutboxSchema.currentVersion + 1) WHERE version = 99")
+            try await test.connection.execute(
+                script:
+                    "UPDATE \(test.name).migration SET readable_by = \(OutboxSchema.currentVersion + 1) WHERE version = 99"
+            )
             let newer = await #expect(throws: OutboxError.self) { try await inspector.status(on: test.connection) }
             #expect(newer?.code == .schemaTooNew)
         }

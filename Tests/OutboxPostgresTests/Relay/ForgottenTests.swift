@@ -93,7 +93,7 @@ import Testing
             try await eventually("it sleeps") { try await bench.isAsleep() }
             try await bench.script(Self.silently)
             try await eventually("the fallback poll finds it") {
-                try await bench.sql("SELECT pg_notify('outbox_\(oid)', '\(PostgresSession.probe)')")
+                try await bench.sql("SELECT pg_notify('outbox_\(oid)', '\(PostgresSession.Word.probe)')")
                 return deliveries.count == 1
             }
         }

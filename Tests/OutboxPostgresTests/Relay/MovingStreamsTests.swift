@@ -10,7 +10,8 @@ import Testing
 /// Streams that come and go under a relay at work: by SQL, and with new destinations.
 @Suite(.schema, .timeLimit(.minutes(5))) struct MovingStreamsTests {
     /// Why sessions of a relay have ended, while it does something.
-    private func endings(_ bench: RelayBench, _ relay: Relay, _ body: () async throws -> Void) async throws -> [String] {
+    private func endings(_ bench: RelayBench, _ relay: Relay, _ body: () async throws -> Void) async throws -> [String]
+    {
         let events = relay.events(bufferingNewest: 100_000)
         let seen = Task {
             var reasons: [String] = []
@@ -50,7 +51,8 @@ import Testing
         let bench = try await RelayBench.make()
         let trace = Mutex(Trace())
         let relay = bench.relay([
-            "d": .handler(retry: .constant(.milliseconds(5), maximumAttempts: 1000), concurrency: 8, breaker: .off) { message in
+            "d": .handler(retry: .constant(.milliseconds(5), maximumAttempts: 1000), concurrency: 8, breaker: .off) {
+                message in
                 let (id, key) = (message.id, message.key ?? "")
                 trace.withLock { trace in
                     if !trace.running.insert(key).inserted { trace.faults.append("two of \(key) at the same time") }
@@ -149,7 +151,8 @@ import Testing
             statements.moveCursor.text = parts.joined()
         }
         let store = PostgresStore(
-            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), statements: statements, policy: nil)
+            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil), statements: statements,
+            policy: nil)
         try await bench.sql(
             """
             INSERT INTO $outbox.stream (destination, slot_high, snapshot, position, horizon)
@@ -175,7 +178,8 @@ import Testing
         #expect(try await session.read([], until: .now).detached == [stream.id])
         settlement.start = StreamStart(count: 7)
         #expect(try await session.commit([settlement]).isEmpty)
-        #expect(try await bench.count("SELECT starts::bigint FROM $outbox.stream") == 0, "nothing of it is stored any more")
+        #expect(
+            try await bench.count("SELECT starts::bigint FROM $outbox.stream") == 0, "nothing of it is stored any more")
         #expect(try await session.read([], until: .now).attached.isEmpty, "its relay may still be calling handlers")
         try await session.release([stream.id])
         let again = try await session.read([], until: .now).attached
@@ -212,7 +216,9 @@ import Testing
         #expect(detached == [whole.id] && attached.contains { $0.id == whole.id })
         let slots = try await bench.sql("SELECT id, slot_low, slot_high FROM $outbox.stream")
         var ranges: [StreamID: ClosedRange<Int>] = [:]
-        for row in slots { ranges[StreamID(try row.decode(0))] = try row.decode(1, as: Int.self)...row.decode(2, as: Int.self) }
+        for row in slots {
+            ranges[StreamID(try row.decode(0))] = try row.decode(1, as: Int.self)...row.decode(2, as: Int.self)
+        }
         var ids: [Int64] = []
         try await eventually("all is read") {
             let requests = attached.map { ReadRequest(stream: $0.id, messages: 100, bytes: 1 << 20, deferred: false) }
@@ -258,8 +264,10 @@ import Testing
     @Test(arguments: [false, true]) func aNewDestinationIsPickedUp(isPolling: Bool) async throws {
         let bench = try await RelayBench.make()
         let deliveries = Deliveries()
-        let store = isPolling
-            ? PostgresStore(postgres: bench.postgres, schema: bench.schema, wakeup: .polling(every: .milliseconds(20))) : nil
+        let store =
+            isPolling
+            ? PostgresStore(postgres: bench.postgres, schema: bench.schema, wakeup: .polling(every: .milliseconds(20)))
+            : nil
         let relay = bench.relay(self.others(deliveries), store: store)
         let reasons = try await self.endings(bench, relay) {
             for number in 1...3 {
@@ -301,7 +309,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct StreamWatchTests {
     private let start = ContinuousClock.now
 
-    private func due(_ watch: StreamWatch, isWanted: Bool = false, isWoken: Bool = true, every: Duration? = nil) -> Duration? {
+    private func due(_ watch: StreamWatch, isWanted: Bool = false, isWoken: Bool = true, every: Duration? = nil)
+        -> Duration?
+    {
         watch.due(isWanted: isWanted, isWoken: isWoken, pollingInterval: every).map { $0 - self.start }
     }
 

@@ -22,7 +22,9 @@ struct RelayBench: Sendable {
     }
 
     /// The store, without its fallback poll: a lost wake-up stays lost.
-    var store: PostgresStore { PostgresStore(postgres: self.postgres, schema: self.schema, wakeup: .notify(fallback: nil)) }
+    var store: PostgresStore {
+        PostgresStore(postgres: self.postgres, schema: self.schema, wakeup: .notify(fallback: nil))
+    }
 
     /// Settings with short waits.
     static var quick: RelaySettings {
@@ -120,7 +122,8 @@ struct RelayBench: Sendable {
     /// Ends the sessions that own streams from the server's side.
     func terminateOwner() async throws {
         try await self.sql(
-            "SELECT pg_terminate_backend(pid) FROM (SELECT DISTINCT pid FROM pg_locks WHERE \(Self.ownsStream)) AS owners")
+            "SELECT pg_terminate_backend(pid) FROM (SELECT DISTINCT pid FROM pg_locks WHERE \(Self.ownsStream)) AS owners"
+        )
     }
 }
 

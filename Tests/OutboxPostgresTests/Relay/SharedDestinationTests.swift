@@ -406,7 +406,8 @@ import Testing
     }
 
     @Test func aStreamThatIsTakenOutLeavesItsDestinationIncomplete() throws {
-        var table = self.table(self.stream(1, "a", 0...511), self.stream(2, "a", 512...1023), self.stream(3, "b", 0...1023))
+        var table = self.table(
+            self.stream(1, "a", 0...511), self.stream(2, "a", 512...1023), self.stream(3, "b", 0...1023))
         table.remove(StreamID(2))
         table.remove(StreamID(2))
         #expect(table["a"] == [StreamID(1)] && table.count == 2)

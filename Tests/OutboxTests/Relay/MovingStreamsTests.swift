@@ -51,7 +51,9 @@ import Testing
 
     /// What was read of a stream that is lost is not committed, and comes again when the handlers that have it have ended. Other
     /// destinations do not wait.
-    @Test(arguments: [BreakerPolicy.opening(), .off]) func whatHandlersHaveIsDeliveredAgainAfterThem(breaker: BreakerPolicy) async throws {
+    @Test(arguments: [BreakerPolicy.opening(), .off]) func whatHandlersHaveIsDeliveredAgainAfterThem(
+        breaker: BreakerPolicy
+    ) async throws {
         let outbox = InMemoryOutbox()
         for number in 1...40 { try outbox.enqueue(NewMessage(to: "d", key: "k\(number)", text: "")) }
         let gate = Latch()
@@ -91,7 +93,9 @@ import Testing
     /// A parked message goes on while its stream is lost, and is not delivered a second time beside that.
     @Test func aParkedMessageIsDeliveredAgainWhenItsHandlerHasEnded() async throws {
         let outbox = InMemoryOutbox()
-        for number in 1...20 { try outbox.enqueue(NewMessage(to: "d", key: number == 1 ? "slow" : "k\(number)", text: "")) }
+        for number in 1...20 {
+            try outbox.enqueue(NewMessage(to: "d", key: number == 1 ? "slow" : "k\(number)", text: ""))
+        }
         let gate = Latch()
         let (calls, slow, others) = (Calls(), Calls(), Calls())
         let relay = RelayUnderTest.make(
@@ -107,7 +111,11 @@ import Testing
                 },
                 "other": .handler { message in
                     others.begin(message)
-                    if others.all.count < 3 { try outbox.enqueue(NewMessage(to: "other", text: "")) } else { gate.open() }
+                    if others.all.count < 3 {
+                        try outbox.enqueue(NewMessage(to: "other", text: ""))
+                    } else {
+                        gate.open()
+                    }
                 },
             ])
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -147,10 +155,12 @@ import Testing
                     outbox.split("d")
                     try await never.pass()
                 }
-            ]) { $0.shutdown.deadline = .milliseconds(30) }
+            ]
+        ) { $0.shutdown.deadline = .milliseconds(30) }
         let isDone = self.isDone(10)
         let events = try await RelayUnderTest.run(relay) { isDone($0) ? .gracefully : nil }
-        let reasons = events.compactMap { event in if case .disconnected(let reason, _) = event { reason } else { nil } }
+        let reasons = events.compactMap { event in if case .disconnected(let reason, _) = event { reason } else { nil }
+        }
         #expect(reasons.count == 1 && reasons[0].contains("handlers have not ended"))
         #expect(calls.attempts(of: 1) == [1, 1] && Set(calls.ids).count == 10)
     }
@@ -177,14 +187,18 @@ import Testing
         let relay = RelayUnderTest.make(
             outbox,
             [
-                "d": .handler(retry: .constant(.zero, maximumAttempts: 1000), concurrency: 6, parking: .after(.milliseconds(5))) {
+                "d": .handler(
+                    retry: .constant(.zero, maximumAttempts: 1000), concurrency: 6, parking: .after(.milliseconds(5))
+                ) {
                     message in
                     let (id, key) = (message.id, message.key ?? "")
                     let mustSplit = next(0..<25) == 0
                     trace.withLock { trace in
                         if !trace.running.insert(key).inserted { trace.faults.append("two of \(key) at the same time") }
                         let before = known[key]?.prefix { $0 < id } ?? []
-                        if !trace.settled.isSuperset(of: before) { trace.faults.append("\(id) came before others of \(key)") }
+                        if !trace.settled.isSuperset(of: before) {
+                            trace.faults.append("\(id) came before others of \(key)")
+                        }
                         if mustSplit { trace.splits += 1 }
                     }
                     if mustSplit { outbox.split("d") }
@@ -296,7 +310,9 @@ import Testing
 
     @Test func callsOfAStreamThatIsGoneAreNotBegun() async throws {
         let calls = WatchedCalls {}
-        func call(_ stream: Int32, _ id: Int64) -> WatchedCalls.Call { .init(stream: StreamID(stream), id: id, page: 0) }
+        func call(_ stream: Int32, _ id: Int64) -> WatchedCalls.Call {
+            .init(stream: StreamID(stream), id: id, page: 0)
+        }
         async let first = calls.begin(call(1, 1))
         async let second = calls.begin(call(2, 2))
         async let third = calls.begin(call(1, 3))

@@ -4,7 +4,8 @@ enum Fault: String, CaseIterable, Sendable {
     case ignoresSchedules, ignoresMessageLimit, ignoresByteLimit, ignoresDeferredLimits
     case losesLate, deliversLateLast, forgetsCursor, commitsWhileReading, startsAtTheEnd, mixesSubscriptions
     case hidesNewStreams, hidesLostStreams, attachesUnasked
-    case sharesOwnership, keepsOwnership, keepsSurplus, releasesNothing, takesNothing, hidesCut, commitsAfterCut
+    case sharesOwnership, keepsOwnership, keepsSurplus, releasesNothing, takesNothing, hidesCut, confirmsBlindly
+    case commitsAfterCut
     case returnsEarly, missesDeadline, readsUnasked, dropsWake, keepsWake, ignoresCancellation, losesWakeups
     case defersForNoTime, defersForEver, ignoresScheduledTime, hidesNextDue
     case hidesChanges, reportsOwnChanges
@@ -22,7 +23,11 @@ enum Fault: String, CaseIterable, Sendable {
         case .commitsRollbacks: ["messages of a transaction that was rolled back are never read"]
         case .ignoresSchedules: ["a message that is scheduled is marked until its time has come"]
         case .ignoresMessageLimit: ["a page has at most the messages that were asked for"]
-        case .ignoresByteLimit: ["a page ends with the message that reaches the bytes that were asked for", "headers count as bytes of a page"]
+        case .ignoresByteLimit:
+            [
+                "a page ends with the message that reaches the bytes that were asked for",
+                "headers count as bytes of a page",
+            ]
         case .ignoresDeferredLimits:
             ["a page of deferred messages ends with the messages and bytes that were asked for"]
         case .losesLate:
@@ -58,12 +63,22 @@ enum Fault: String, CaseIterable, Sendable {
                 "a split while a relay works loses nothing, repeats what was in flight at most, and keeps the order of keys",
             ]
         case .attachesUnasked: ["a destination that comes later is not attached where it is not wanted"]
-        case .sharesOwnership: ["one session owns a stream", "sessions with the same routes end with as many streams each"]
-        case .keepsOwnership: ["what a session has is taken over when it is closed", "what a session has is taken over when it leaves"]
+        case .sharesOwnership:
+            ["one session owns a stream", "sessions with the same routes end with as many streams each"]
+        case .keepsOwnership:
+            ["what a session has is taken over when it is closed", "what a session has is taken over when it leaves"]
         case .takesNothing:
-            ["sessions with different routes work side by side", "a stream that only some sessions have a route for goes to them"]
+            [
+                "sessions with different routes work side by side",
+                "a stream that only some sessions have a route for goes to them",
+            ]
         case .keepsSurplus, .releasesNothing:
-            ["sessions with the same routes end with as many streams each", "a stream that is handed over is read on from where it was committed"]
+            [
+                "sessions with the same routes end with as many streams each",
+                "a stream that is handed over is read on from where it was committed",
+            ]
+        case .confirmsBlindly:
+            ["what a session is asked after it was cut off fails and can be tried again with another"]
         case .hidesCut:
             [
                 "what a session is asked after it was cut off fails and can be tried again with another",

@@ -214,6 +214,10 @@ actor FaultySession: RelaySession {
         try await self.session.release(streams)
     }
 
+    func confirm() async throws {
+        if self.fault != .confirmsBlindly { try await self.session.confirm() }
+    }
+
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
         self.fault == .countsNoKeys ? [:] : try await self.session.deferredKeys()
     }

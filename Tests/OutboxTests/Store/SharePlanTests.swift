@@ -11,7 +11,9 @@ import Testing
 
         func plan(_ member: Int) -> Plan {
             Plan(
-                self.owners.map { Plan.Stream(StreamID($0.key), owner: $0.value, candidates: self.candidates[$0.key] ?? []) },
+                self.owners.map {
+                    Plan.Stream(StreamID($0.key), owner: $0.value, candidates: self.candidates[$0.key] ?? [])
+                },
                 for: member)
         }
 

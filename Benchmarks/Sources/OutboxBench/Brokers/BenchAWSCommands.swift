@@ -29,7 +29,8 @@ struct BenchSQSCommand: Benchmark {
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
         let service = try HTTPService(REFERENCE_HTTP_SQS, batch: 10, connections: self.http.connections)
-        return try await self.load.benchmark(Queue(service: service, connections: self.http.connections)).measure(harness)
+        return try await self.load.benchmark(Queue(service: service, connections: self.http.connections)).measure(
+            harness)
     }
 
     private struct Queue: HTTPBenchBroker {
@@ -43,7 +44,8 @@ struct BenchSQSCommand: Benchmark {
 
         private func transport(_ encoding: SQSConfiguration.Encoding) throws -> any Transport {
             let configuration = SQSConfiguration(
-                queue: try MessageTemplate(self.service.url + "/000000000000/bench"), content: .init(encoding: encoding),
+                queue: try MessageTemplate(self.service.url + "/000000000000/bench"),
+                content: .init(encoding: encoding),
                 aws: AWSConfiguration(self.service, connections: self.connections))
             return try SQSTransport(configuration, logger: .quiet)
         }
@@ -77,7 +79,8 @@ struct BenchKinesisCommand: Benchmark {
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
         let service = try HTTPService(REFERENCE_HTTP_KINESIS, batch: 500, connections: self.http.connections)
-        return try await self.load.benchmark(Stream(service: service, connections: self.http.connections)).measure(harness)
+        return try await self.load.benchmark(Stream(service: service, connections: self.http.connections)).measure(
+            harness)
     }
 
     private struct Stream: HTTPBenchBroker {

@@ -8,7 +8,8 @@ import OutboxPubSub
 struct BenchPubSubCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "pubsub",
-        abstract: "To Pub/Sub, beside a program in C with libcurl that sends the same requests; and all the way from Postgres.",
+        abstract:
+            "To Pub/Sub, beside a program in C with libcurl that sends the same requests; and all the way from Postgres.",
         discussion: """
             In place of Pub/Sub, a server in this process publishes everything, by HTTP/2 with TLS. Both send as many messages a request as \
             a relay has given the transport for one; with ordering keys, of which there are 10,000, that is one.
@@ -45,7 +46,8 @@ struct BenchPubSubCommand: Benchmark {
 
         func transport(window: Int) throws -> any Transport {
             var configuration = PubSubConfiguration(
-                project: "bench", topic: "bench", ordering: self.isOrdered ? .byKey : .none, endpoint: self.service.endpoint,
+                project: "bench", topic: "bench", ordering: self.isOrdered ? .byKey : .none,
+                endpoint: self.service.endpoint,
                 credentials: .custom { PubSubCredentials.Token("not-a-secret", expiresIn: .seconds(3600)) })
             configuration.tls.caFile = self.service.certificate
             configuration.delivery.requestsInFlight = self.requests
@@ -76,7 +78,8 @@ struct BenchPubSubCommand: Benchmark {
     let certificate: String
 
     init() throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("outbox-bench-\(UUID().uuidString).pem")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "outbox-bench-\(UUID().uuidString).pem")
         self.certificate = file.path
         guard let server = unsafe reference_grpc_server_start(file.path) else {
             throw BenchFailure("the server in place of Pub/Sub does not start")

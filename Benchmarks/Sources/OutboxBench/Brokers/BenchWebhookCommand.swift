@@ -28,7 +28,8 @@ struct BenchWebhookCommand: Benchmark {
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
         let service = try HTTPService(REFERENCE_HTTP_WEBHOOK, batch: 1, connections: self.http.connections)
-        return try await self.load.benchmark(Receiver(service: service, connections: self.http.connections)).measure(harness)
+        return try await self.load.benchmark(Receiver(service: service, connections: self.http.connections)).measure(
+            harness)
     }
 
     private struct Receiver: HTTPBenchBroker {
@@ -38,7 +39,8 @@ struct BenchWebhookCommand: Benchmark {
         var name: String { "a webhook" }
 
         func transport(window: Int) throws -> any Transport {
-            var configuration = WebhookConfiguration(address: self.service.url + "/{route|orders}", allowedAddresses: ["127.0.0.1"])
+            var configuration = WebhookConfiguration(
+                address: self.service.url + "/{route|orders}", allowedAddresses: ["127.0.0.1"])
             configuration.limits.requestsPerHost = self.connections
             configuration.signing.keys = [try WebhookKey("whsec_bm90IGEgc2VjcmV0IG9mIGFueWJvZHkgaGVyZQ==")]
             return try WebhookTransport(configuration, logger: .quiet)

@@ -80,7 +80,8 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         _ = try await outbox.drain(self.messages, settings: settings, handler: { collected.add($0) })
         var lanes = [[Message]](repeating: [], count: Self.lanes)
         for message in collected.messages {
-            let hash = message.key.map { key in key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } } ?? Int(message.id)
+            let hash =
+                message.key.map { key in key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } } ?? Int(message.id)
             lanes[hash % Self.lanes].append(message)
         }
         let share = Self.share(ofWindow: self.window)

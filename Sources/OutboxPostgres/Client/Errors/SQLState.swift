@@ -10,7 +10,8 @@ enum SQLState {
 
     static func isRetriable(_ state: String) -> Bool {
         switch state {
-        case "40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", self.readOnlyTransaction: true
+        case "40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", self.readOnlyTransaction:
+            true
         default: state.hasPrefix("08") || state.hasPrefix("53")
         }
     }
@@ -44,7 +45,8 @@ enum SQLState {
             the transaction is read-only, or the server is a standby; with several hosts in the connection string, \
             target_session_attrs=read-write finds the one that takes writes
             """
-        case "54000": "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it, or SET outbox.doorbell = 'off' where you enqueue"
+        case "54000":
+            "a limit of the server is exceeded; if it says that the NOTIFY queue is full, a session that listens does not read: end it, or SET outbox.doorbell = 'off' where you enqueue"
         case "53300": "the server has no connection left; raise max_connections or use fewer"
         case "53100": "the server's disk is full"
         case "53200": "the server is out of memory"

@@ -82,6 +82,8 @@ struct CheckedSession: Sendable {
         try require(refused.isEmpty, "a commit was refused: \(refused.values.map(\.message))")
     }
 
+    func confirm() async throws { try await self.session.confirm() }
+
     func deferredKeys() async throws -> [StreamID: [UInt64: Int]] {
         try await self.session.deferredKeys()
     }
@@ -100,7 +102,8 @@ struct CheckedSession: Sendable {
         let headers = (0..<page.count).reduce(0) { $0 + (page.text(.headers, at: $1)?.utf8.count ?? 0) }
         // Headers count in the form in which they are stored.
         try require(
-            (payloads...(payloads + 2 * headers)).contains(page.byteCount) && (headers == 0 || page.byteCount > payloads),
+            (payloads...(payloads + 2 * headers)).contains(page.byteCount)
+                && (headers == 0 || page.byteCount > payloads),
             "a page of \(payloads) bytes of payloads and \(headers) of headers counts as \(page.byteCount)")
     }
 }

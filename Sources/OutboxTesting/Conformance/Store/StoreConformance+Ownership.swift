@@ -18,7 +18,8 @@ extension StoreConformance {
         },
 
         Check("sessions with the same routes end with as many streams each") { fixture in
-            try await SharingSession.with(fixture, [SharingSession.many, SharingSession.many, SharingSession.many]) { sessions in
+            try await SharingSession.with(fixture, [SharingSession.many, SharingSession.many, SharingSession.many]) {
+                sessions in
                 try await SharingSession.settle(sessions) { $0.map(\.streams.count).sorted() == [2, 2, 2] }
             }
         },
@@ -55,7 +56,9 @@ extension StoreConformance {
                 try await second.use {
                     try await SharingSession.settle([sessions[0], second]) { $0.map(\.streams.count) == [3, 3] }
                     let late = try await fixture.enqueue(SharingSession.many.flatMap { NewMessage.numbered(2, to: $0) })
-                    try await SharingSession.settle([sessions[0], second]) { $0.flatMap(\.ids).count >= early.count + late.count }
+                    try await SharingSession.settle([sessions[0], second]) {
+                        $0.flatMap(\.ids).count >= early.count + late.count
+                    }
                     try require(
                         (sessions[0].ids + second.ids).sorted(), equals: (early + late).sorted(), "what both have read")
                     try require(second.ids.count, equals: 6, "how many the second one has read")
@@ -82,7 +85,8 @@ extension StoreConformance {
             }
         },
 
-        Check("two sessions that both want everything have each stream once, also of destinations that come") { fixture in
+        Check("two sessions that both want everything have each stream once, also of destinations that come") {
+            fixture in
             try await SharingSession.with(fixture, [[], []], andOthers: true) { sessions in
                 for round in 1...3 {
                     let names = (1...4).map { Destination("d\(round).\($0)") }
@@ -108,6 +112,7 @@ extension StoreConformance {
                 try await Self.expectRetriable("a read") {
                     _ = try await session.read([], until: session.limit)
                 }
+                try await Self.expectRetriable("a confirmation") { try await session.confirm() }
                 try await Self.expectRetriable("a commit") {
                     try await session.settle(through: pages.last)
                 }

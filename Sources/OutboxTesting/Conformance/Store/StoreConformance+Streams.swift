@@ -49,7 +49,9 @@ extension StoreConformance {
             }
         },
 
-        Check("a split while a relay works loses nothing, repeats what was in flight at most, and keeps the order of keys") { fixture in
+        Check(
+            "a split while a relay works loses nothing, repeats what was in flight at most, and keeps the order of keys"
+        ) { fixture in
             try await StreamsAtWork(fixture).run()
         },
     ]
@@ -82,7 +84,9 @@ private final class OpenSession: Sendable {
     var streams: Set<StreamID> { self.state.withLock(\.streams) }
 
     /// Reads once of some streams, as far as the session has them.
-    private func read(_ streams: Set<StreamID>, messages: Int, until deadline: ContinuousClock.Instant) async throws -> [any MessagePage] {
+    private func read(_ streams: Set<StreamID>, messages: Int, until deadline: ContinuousClock.Instant) async throws
+        -> [any MessagePage]
+    {
         let requests = streams.intersection(self.streams).map {
             ReadRequest(stream: $0, messages: messages, bytes: 1 << 30, deferred: false)
         }
@@ -142,20 +146,16 @@ private final class OpenSession: Sendable {
 }
 
 /// A relay that delivers while the stream of its destination is split, and destinations come.
-private final class StreamsAtWork: Sendable {
-    private struct Trace {
-        var ids: [Destination: [Int64]] = [:]
-        var lastOfKey: [String: Int64] = [:]
-        var running: Set<String> = []
-        var faults: [String] = []
-    }
-
+private struct StreamsAtWork {
     private static let window = 60
     private static let splits = 4
     private let fixture: any StoreFixture
-    private let trace = Mutex(Trace())
+    private let trace: DeliveryTrace
 
-    init(_ fixture: any StoreFixture) { self.fixture = fixture }
+    init(_ fixture: any StoreFixture) {
+        self.fixture = fixture
+        self.trace = DeliveryTrace(patience: fixture.patience)
+    }
 
     func run() async throws {
         var settings = RelaySettings()
@@ -163,7 +163,8 @@ private final class StreamsAtWork: Sendable {
         settings.window.messages = Self.window
         settings.commit.interval = .milliseconds(1)
         var routes: RelayRoutes = [:]
-        routes.others = .handler(concurrency: 8) { message in await self.deliver(message) }
+        let trace = self.trace
+        routes.others = .handler(concurrency: 8) { message in await trace.deliver(message) }
         var logger = Logger(label: "outbox.conformance")
         logger.logLevel = .critical
         let relay = Relay(store: self.fixture.store, routes: routes, settings: settings, logger: logger)
@@ -184,9 +185,8 @@ private final class StreamsAtWork: Sendable {
             }
             try await group.waitForAll()
         }
-        let trace = self.trace.withLock { $0 }
-        try require(trace.faults, equals: [], "what went wrong with the order of keys")
-        let repeated = trace.ids.values.reduce(0) { $0 + $1.count - Set($1).count }
+        try require(self.trace.now.faults, equals: [], "what went wrong with the order of keys")
+        let repeated = self.trace.now.repetitionCount
         // The window may be exceeded by a page.
         let bound = Self.splits * (Self.window + 20)
         try require(repeated <= bound, "\(repeated) messages were repeated, of which \(bound) can have been in flight")
@@ -204,37 +204,10 @@ private final class StreamsAtWork: Sendable {
                 enqueued[new] = try await self.fixture.enqueue(.numbered(5, to: new))
             }
             let count = 300 * round + 100
-            try await self.eventually("some were delivered") { $0.ids[.orders, default: []].count >= count }
+            try await self.trace.eventually("some were delivered") { $0.ids[.orders, default: []].count >= count }
             if round < Self.splits { try await self.fixture.split(.orders) }
         }
         let all = enqueued
-        try await self.eventually("all were delivered") { trace in
-            all.allSatisfy { destination, ids in Set(ids).isSubset(of: trace.ids[destination] ?? []) }
-        }
-    }
-
-    private func deliver(_ message: Message) async {
-        let (id, key, destination) = (message.id, message.key, message.destination)
-        self.trace.withLock { trace in
-            guard let key else { return }
-            if !trace.running.insert(key).inserted { trace.faults.append("two of \(key) were delivered at the same time") }
-            if !trace.ids[destination, default: []].contains(id), id < trace.lastOfKey[key] ?? 0 {
-                trace.faults.append("\(id) of \(key) came after \(trace.lastOfKey[key] ?? 0)")
-            }
-            trace.lastOfKey[key] = max(id, trace.lastOfKey[key] ?? 0)
-        }
-        await Task.yield()
-        self.trace.withLock { trace in
-            trace.ids[destination, default: []].append(id)
-            if let key { trace.running.remove(key) }
-        }
-    }
-
-    private func eventually(_ what: String, _ isTrue: (Trace) -> Bool) async throws {
-        let deadline = ContinuousClock.now + self.fixture.patience
-        while !self.trace.withLock({ isTrue($0) }) {
-            try require(deadline > .now, "this did not come true in time: \(what)")
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await self.trace.eventually("all were delivered") { $0.has(all) }
     }
 }
