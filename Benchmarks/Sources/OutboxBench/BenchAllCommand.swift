@@ -28,12 +28,13 @@ struct BenchAllCommand: Benchmark {
                 "latency --messages 50", "growth --backlogs 10000,100000 --volume 20000000",
                 "pinned --before 100000 --messages 50000 --singles 50", "designs --messages 50000 --commits 3000",
                 "writes",
+                "fleet --messages 500 --backlog 50000 --singles 50",
             ]
         }
         return [
             "memory", "memory --messages 2000000 --late", "insert", "commits --clients 1,8,32,64,128", "enqueue",
             "latency", "growth",
-            "pinned", "designs", "writes",
+            "pinned", "designs", "writes", "fleet",
         ]
     }
 

@@ -24,8 +24,8 @@ struct OutboxBench: AsyncParsableCommand {
             BenchDrainCommand.self, BenchInsertCommand.self, BenchCommitsCommand.self, BenchEnqueueCommand.self,
             BenchLatencyCommand.self,
             BenchPinnedCommand.self, BenchMemoryCommand.self, BenchGrowthCommand.self, BenchDesignsCommand.self,
-            BenchWritesCommand.self, BenchScaleCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
+            BenchWritesCommand.self, BenchScaleCommand.self, BenchFleetCommand.self, BenchRabbitMQCommand.self, BenchKafkaCommand.self,
             BenchSQSCommand.self, BenchKinesisCommand.self, BenchPubSubCommand.self, BenchWebhookCommand.self,
-            BenchSoakCommand.self, BenchAllCommand.self,
+            BenchSoakCommand.self, BenchAllCommand.self, FleetRelayCommand.self,
         ])
 }

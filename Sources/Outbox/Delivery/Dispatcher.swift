@@ -71,11 +71,19 @@ package final class Dispatcher: Sendable {
     /// Hands a page to the lanes.
     package func submit(_ ticket: PageTicket) {
         self.unsettledCount.add(ticket.page.count, ordering: .relaxed)
-        self.scheduler.add { lane in
+        self.scheduler.add(page: ticket.sequence) { lane in
             let rows = ticket.rows[Int(ticket.starts[lane])..<Int(ticket.starts[lane + 1])]
             return rows.isEmpty ? nil : .deliver(LaneRun.Rows(ticket: ticket, rows: rows))
         }
     }
+
+    /// Holds back the pages of which nothing has begun. Those that have are finished.
+    ///
+    /// - Returns: The number of the last one that is finished.
+    func hold() -> Int { self.scheduler.hold() }
+
+    /// Holds nothing back any more.
+    func goOn() { self.scheduler.goOn() }
 
     /// Ends the workers. They finish the calls in flight; the rest is dropped.
     package func close() {

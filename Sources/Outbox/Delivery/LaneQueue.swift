@@ -15,6 +15,9 @@ extension LaneAssignment: Sendable where Work: Sendable {}
 /// takes a lane while others are ready wakes one more worker, so a burst of fast messages is done by few workers and
 /// slow ones get all of them. A worker is started when one is wanted and none waits, and stays from then on.
 ///
+/// Work may be of a page, and it can be held back from the pages on of which nothing has begun: what has begun is finished then, of all
+/// lanes, and nothing else is.
+///
 /// A value type without I/O; `Waiter` is what a waiting worker is woken by.
 package struct LaneQueue<Work, Waiter> {
     private enum LaneState {
@@ -43,7 +46,13 @@ package struct LaneQueue<Work, Waiter> {
         case finished
     }
 
-    private var queues: [Deque<Work>]
+    fileprivate struct Entry {
+        let work: Work
+        /// The number of its page; nil: of one that has begun, or of none.
+        let page: Int?
+    }
+
+    private var queues: [Deque<Entry>]
     private var states: [LaneState]
     private var ready = Deque<Int>()
     private var waiters: [Waiter] = []
@@ -55,6 +64,10 @@ package struct LaneQueue<Work, Waiter> {
     private var starting = 0
     /// How many lanes are being worked on.
     package private(set) var running = 0
+    /// The last page of which something has begun.
+    private var begun = Int.min
+    /// The last page of which something may begin; nil: any may.
+    private var limit: Int?
 
     /// - Parameters:
     ///   - lanes: How many lanes there are.
@@ -72,30 +85,57 @@ package struct LaneQueue<Work, Waiter> {
     package var waiting: Int { self.waiters.count }
 
     /// Adds work to a lane. Follow with ``wakeOne()`` when all is added.
-    package mutating func add(_ work: Work, to lane: Int) {
+    ///
+    /// - Parameter page: The number of its page, not less than that of what is in the lane; nil: it is never held back.
+    package mutating func add(_ work: Work, to lane: Int, page: Int? = nil) {
         if self.isClosed { return }
-        self.queues[lane].append(work)
-        if self.states[lane] == .idle {
-            self.states[lane] = .ready
-            self.ready.append(lane)
+        self.queues[lane].append(Entry(work: work, page: page))
+        if self.states[lane] == .idle { self.makeReady(lane) }
+    }
+
+    /// A lane that is not being worked on waits for a worker, if there is something that may begin.
+    private mutating func makeReady(_ lane: Int) {
+        if !self.mayBegin(lane) {
+            self.states[lane] = .idle
+            return
         }
+        self.states[lane] = .ready
+        self.ready.append(lane)
+    }
+
+    private func mayBegin(_ lane: Int) -> Bool {
+        guard let first = self.queues[lane].first else { return false }
+        guard let limit, let page = first.page else { return true }
+        return page <= limit
+    }
+
+    /// Holds back what is of pages of which nothing has begun.
+    ///
+    /// - Returns: The last page that is finished.
+    package mutating func hold() -> Int {
+        self.limit = self.begun
+        let ready = self.ready
+        self.ready.removeAll()
+        for lane in ready { self.makeReady(lane) }
+        return self.begun
+    }
+
+    /// Holds nothing back any more. Follow with ``wakeOne()``.
+    package mutating func goOn() {
+        self.limit = nil
+        for lane in self.queues.indices where self.states[lane] == .idle { self.makeReady(lane) }
     }
 
     /// Adds work at the front of a lane that is being worked on.
     package mutating func addFirst(_ work: [Work], to lane: Int) {
         if self.isClosed { return }
-        self.queues[lane].prepend(contentsOf: work)
+        self.queues[lane].prepend(contentsOf: work.map { Entry(work: $0, page: nil) })
     }
 
     /// A lane is free again, although its worker has not asked for other work.
     package mutating func release(_ lane: Int) {
         self.running -= 1
-        if self.queues[lane].isEmpty {
-            self.states[lane] = .idle
-        } else {
-            self.states[lane] = .ready
-            self.ready.append(lane)
-        }
+        self.makeReady(lane)
     }
 
     /// Gives ready work to a waiting worker, or has one started for it, if that is possible.
@@ -141,8 +181,11 @@ package struct LaneQueue<Work, Waiter> {
         let lane = self.ready.removeFirst()
         self.states[lane] = .running
         self.running += 1
-        return Assignment(lane: lane, work: self.queues[lane].removeFirst())
+        let entry = self.queues[lane].removeFirst()
+        if let page = entry.page { self.begun = max(self.begun, page) }
+        return Assignment(lane: lane, work: entry.work)
     }
 }
 
 extension LaneQueue: Sendable where Work: Sendable, Waiter: Sendable {}
+extension LaneQueue.Entry: Sendable where Work: Sendable {}

@@ -32,11 +32,13 @@ final class LaneScheduler<Work: Sendable>: Sendable {
 
     /// Adds work to lanes.
     ///
-    /// - Parameter work: What to add to a lane; asked for each, under the lock.
-    func add(_ work: (_ lane: Int) -> Work?) {
+    /// - Parameters:
+    ///   - page: The number of the page that it is of, higher than those before.
+    ///   - work: What to add to a lane; asked for each, under the lock.
+    func add(page: Int, _ work: (_ lane: Int) -> Work?) {
         let wake = self.queue.withLock { queue in
             for lane in 0..<queue.laneCount {
-                if let work = work(lane) { queue.add(work, to: lane) }
+                if let work = work(lane) { queue.add(work, to: lane, page: page) }
             }
             return queue.wakeOne()
         }
@@ -60,6 +62,20 @@ final class LaneScheduler<Work: Sendable>: Sendable {
         let wake = self.queue.withLock { queue in
             if let rest { queue.addFirst([rest], to: lane) }
             queue.release(lane)
+            return queue.wakeOne()
+        }
+        self.perform(wake)
+    }
+
+    /// Holds back what is of pages of which nothing has begun.
+    ///
+    /// - Returns: The last page that is finished.
+    func hold() -> Int { self.queue.withLock { $0.hold() } }
+
+    /// Holds nothing back any more.
+    func goOn() {
+        let wake = self.queue.withLock { queue in
+            queue.goOn()
             return queue.wakeOne()
         }
         self.perform(wake)

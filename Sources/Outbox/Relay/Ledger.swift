@@ -30,11 +30,22 @@ package struct Ledger<Page> {
         self.nextSequence = firstSequence
     }
 
+    /// The number of the last page that is going to be settled: those after it are held back.
+    private var last = Int.max
+
     /// Whether nothing is on its way, and nothing waits to be committed.
-    package var isEmpty: Bool { self.log.isEmpty && self.deferred == nil && self.settledDeferred == nil }
+    package var isEmpty: Bool {
+        self.settledDeferred == nil && !self.isUnsettled && (self.log.first.map { $0.sequence > self.last } ?? true)
+    }
 
     /// Whether a handler may still be working on something.
-    package var isUnsettled: Bool { self.deferred != nil || self.log.contains { !$0.isSettled } }
+    package var isUnsettled: Bool {
+        (self.deferred.map { $0.sequence <= self.last } ?? false)
+            || self.log.contains { !$0.isSettled && $0.sequence <= self.last }
+    }
+
+    /// Pages after one are not going to be settled for now; nil: all are.
+    package mutating func hold(after sequence: Int?) { self.last = sequence ?? .max }
 
     /// Whether a page of deferred messages is on its way or waits to be committed; there is one at a time.
     package var hasDeferred: Bool { self.deferred != nil || self.settledDeferred != nil }

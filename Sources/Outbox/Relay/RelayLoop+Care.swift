@@ -53,7 +53,8 @@ extension RelayLoop {
         return Set(self.streams.values.lazy.filter { $0.refused.map { now < $0.retryAt } ?? false }.map(\.id))
     }
 
-    /// Drops messages that wait for a destination, or for the note of their start. Another session reads them again.
+    /// Drops messages that wait for a destination, or for the note of their start, and pages of which nothing has begun. Another session
+    /// reads them again.
     mutating func abandon() {
         self.calls.close()
         for stream in self.streams.values {
@@ -61,6 +62,7 @@ extension RelayLoop {
                 stream.dispatcher.abandon()
             } else {
                 stream.dispatcher.abandonIfOpen()
+                stream.hold()
             }
             stream.beginning.removeAll()
             // What has not begun is not noted any more. That there is no crash to be remembered still is.

@@ -89,6 +89,7 @@ extension RelayLoop {
             } else if now >= deadline || self.streams[id] == nil {
                 // A handler takes long, or the destination is down. Meanwhile nothing would be delivered.
                 self.handovers[id] = nil
+                self.streams[id]?.goOn()
             }
         }
         for stream in finished {

@@ -200,6 +200,7 @@ struct RelayLoop: ~Copyable {
         for id in result.surplus where self.streams.index(forKey: id) != nil && self.handovers.index(forKey: id) == nil
         {
             self.handovers[id] = now + min(Handover.longest, self.settings.shutdownDeadline)
+            self.streams[id]?.hold()
         }
         // A stream that is not among these was not looked at: it is asked for again.
         for (id, due) in result.nextDue { self.streams[id]?.deferredDue = due.map { now + $0 } }

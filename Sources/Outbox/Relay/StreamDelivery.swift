@@ -34,6 +34,15 @@ final class StreamDelivery {
         self.slowCalls = settings.parkedAfter.map { SlowCalls(limit: $0, lanes: settings.concurrency) }
     }
 
+    /// Begins nothing of pages of which nothing has begun. Another session reads them again, or the stream goes on.
+    func hold() { self.ledger.hold(after: self.dispatcher.hold()) }
+
+    /// Nothing is held back any more.
+    func goOn() {
+        self.ledger.hold(after: nil)
+        self.dispatcher.goOn()
+    }
+
     var destination: Destination { self.dispatcher.observer.destination }
 
     /// Hands a page to the dispatcher.

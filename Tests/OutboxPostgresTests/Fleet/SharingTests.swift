@@ -44,6 +44,40 @@ import Testing
         #expect(Set(deliveries.texts).count == 60 && deliveries.count == 60)
     }
 
+    /// One statement in each interval for each relay, and nothing more: how many there are is counted, however long it takes.
+    @Test func aFleetThatSleepsAsksOnceInAnInterval() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        let interval = Duration.milliseconds(250)
+        var settings = RelayBench.quick
+        settings.standbyInterval = interval
+        let relays = (0..<4).map { _ in bench.relay(self.routes(deliveries), settings: settings) }
+        try await self.running(relays[...], bench) {
+            try await eventually("each has its share") { try await self.shares(bench) == [1, 1, 2, 2] }
+            try await bench.sql("SELECT $outbox.enqueue('d1', 'x')")
+            try await eventually("it is delivered") { deliveries.count == 1 }
+            try await eventually("the keeper sleeps") { try await bench.isAsleep() }
+            func statements() async throws -> [String] {
+                try await bench.sql(
+                    """
+                    SELECT pid || ' ' || query_start FROM pg_stat_activity
+                    WHERE pid IN (SELECT pid FROM pg_locks WHERE \(RelayBench.ownsStream))
+                    """
+                ).map { try $0.decode(0) }
+            }
+            var seen = Set(try await statements())
+            let (clock, known) = (ContinuousClock(), seen.count)
+            let began = clock.now
+            try await eventually("each has asked some times") {
+                seen.formUnion(try await statements())
+                return seen.count - known >= 40
+            }
+            let intervals = (clock.now - began) / interval
+            #expect(
+                Double(seen.count - known) <= 4 * (intervals + 4), "\(seen.count - known) in \(intervals) intervals")
+        }
+    }
+
     /// Producers ring as long as the bell is held. It is free when its keeper is gone, while the others sleep.
     @Test func aKeeperThatDiesAsleepIsFollowedByAnother() async throws {
         let bench = try await RelayBench.make()

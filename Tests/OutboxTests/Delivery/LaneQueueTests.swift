@@ -109,6 +109,51 @@ import Testing
         #expect(Set(queue.close()) == waiting)
     }
 
+    /// Whatever is going on: held back, the pages that have begun are finished, in all lanes, and no other is; later everything is.
+    @Test(arguments: 0..<50) func whatIsHeldBackIsWholePages(seed: UInt64) {
+        struct Part: Equatable {
+            let page: Int
+            let lane: Int
+        }
+        var random = SeededGenerator(seed: seed)
+        let lanes = Int.random(in: 1...6, using: &random)
+        var queue = LaneQueue<Part, Int>(lanes: lanes, maximumWorkers: 0)
+        var (added, done): ([Part], [Part]) = ([], [])
+        var busy: [Int: LaneAssignment<Part>] = [:]
+        var page = 0
+        func ask(_ worker: Int) {
+            let finished = busy.removeValue(forKey: worker)
+            if let finished { done.append(finished.work) }
+            guard case .work(let assignment, _) = queue.next(finished: finished?.lane) else { return }
+            busy[worker] = assignment
+        }
+        func step() {
+            if Int.random(in: 0..<3, using: &random) > 0 { return ask(Int.random(in: 0..<3, using: &random)) }
+            page += 1
+            for lane in 0..<lanes where Bool.random(using: &random) {
+                queue.add(Part(page: page, lane: lane), to: lane, page: page)
+                added.append(Part(page: page, lane: lane))
+            }
+        }
+        for _ in 0..<5 {
+            for _ in 0..<Int.random(in: 0..<30, using: &random) { step() }
+            let last = queue.hold()
+            let begun = (done + busy.values.map(\.work)).map(\.page).max()
+            #expect(begun == nil || last == begun)
+            for _ in 0..<10 { step() }
+            while !busy.isEmpty { for worker in 0..<3 { ask(worker) } }
+            #expect(Set(done.map(\.page)).allSatisfy { $0 <= last }, "nothing of later pages has begun")
+            #expect(added.allSatisfy { $0.page > last || done.contains($0) }, "all of these pages is done")
+            queue.goOn()
+        }
+        for worker in 0..<3 { ask(worker) }
+        while !busy.isEmpty { for worker in 0..<3 { ask(worker) } }
+        #expect(done.count == added.count)
+        for lane in 0..<lanes {
+            #expect(done.filter { $0.lane == lane } == added.filter { $0.lane == lane }, "each lane in order")
+        }
+    }
+
     /// What waits in lanes that a worker is working on.
     private func openInBusyLanes(
         _ added: [Int: [Int]], _ done: [Int: [Int]], _ busy: [Int: LaneAssignment<Int>]

@@ -27,10 +27,45 @@ import Testing
 
         func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
             let isFirst = self.opened.add(1, ordering: .relaxed).newValue == 1
-            if !(isFirst && self.worksFirst), let error = self.errors.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+            if !(isFirst && self.worksFirst), let error = self.errors.withLock({ $0.isEmpty ? nil : $0.removeFirst() })
+            {
                 throw error
             }
             return try await self.outbox.openSession(subscription: subscription, logger: logger)
+        }
+    }
+
+    /// Knows when a relay has looked around since it was asked to end.
+    private final class Noticing: RelayStore {
+        private let outbox: InMemoryOutbox
+        private let session = Mutex<(any RelaySession)?>(nil)
+        private let isCounting = Atomic(false)
+        private let looks = Atomic(0)
+        private let hasLooked = Latch()
+
+        init(_ outbox: InMemoryOutbox) { self.outbox = outbox }
+
+        func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
+            let session = try await self.outbox.openSession(subscription: subscription, logger: logger)
+            self.session.withLock { $0 = session }
+            return WatchedSession(
+                session,
+                onNote: {
+                    guard self.isCounting.load(ordering: .sequentiallyConsistent) else { return }
+                    // The first look may have begun before it was asked to.
+                    switch self.looks.add(1, ordering: .sequentiallyConsistent).newValue {
+                    case 1: session.wake()
+                    case 2: self.hasLooked.open()
+                    default: break
+                    }
+                })
+        }
+
+        func end(_ relay: Relay) async {
+            relay.stop()
+            self.isCounting.store(true, ordering: .sequentiallyConsistent)
+            self.session.withLock { $0 }?.wake()
+            await self.hasLooked.wait()
         }
     }
 
@@ -56,6 +91,42 @@ import Testing
         } catch {
             return error
         }
+    }
+
+    /// What was read is not delivered for as long as there is time: only pages that have begun are, so that nothing comes again.
+    @Test func aRelayThatEndsFinishesWhatHasBegun() async throws {
+        let outbox = InMemoryOutbox()
+        let count: Int64 = 1000
+        for number in 0..<count { try outbox.enqueue(NewMessage(to: "d", key: "\(number % 100)", text: "")) }
+        let store = Noticing(outbox)
+        func relay(_ handler: DestinationHandler) -> Relay {
+            RelayUnderTest.make(store, ["d": handler]) { settings in
+                settings.page.messages = 10
+                settings.window.messages = 500
+            }
+        }
+        let (began, mayGoOn) = (Latch(), Latch())
+        let delivered = Mutex<[Int64]>([])
+        let handler = DestinationHandler.handler(concurrency: 4) { message in
+            began.open()
+            await mayGoOn.wait()
+            delivered.withLock { $0.append(message.id) }
+        }
+        let first = relay(handler)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await first.run() }
+            await began.wait()
+            await store.end(first)
+            mayGoOn.open()
+            try await group.waitForAll()
+        }
+        let finished = delivered.withLock { $0.count }
+        #expect(
+            finished > 0 && finished.isMultiple(of: 10) && finished <= 40, "whole pages that had begun: \(finished)")
+        try await RelayUnderTest.run(relay(handler)) { _ in
+            delivered.withLock { $0.count } >= count ? .gracefully : nil
+        }
+        #expect(delivered.withLock { $0.sorted() } == Array(1...count))
     }
 
     @Test func eachCodeSaysWhetherARelayThatHasNotWorkedGoesOn() async throws {

@@ -20,41 +20,15 @@ import Testing
         init(failing errors: RelayError...) { self.errors = Mutex(errors) }
 
         func openSession(subscription: String, logger: Logger) async throws -> any RelaySession {
-            LateSession(try await self.outbox.openSession(subscription: subscription, logger: logger), self)
+            WatchedSession(
+                try await self.outbox.openSession(subscription: subscription, logger: logger),
+                onRead: { $0.askedAt = $0.askedAt.map { $0 - Pulse.trust } },
+                onConfirm: {
+                    let count = self.delivered.withLock(\.count)
+                    self.confirmed.withLock { $0.append(count) }
+                    if let error = self.errors.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { throw error }
+                })
         }
-    }
-
-    private actor LateSession: RelaySession {
-        private let session: any RelaySession
-        private let store: LateStore
-
-        init(_ session: any RelaySession, _ store: LateStore) { (self.session, self.store) = (session, store) }
-
-        func read(_ requests: [ReadRequest], until deadline: ContinuousClock.Instant?) async throws -> ReadResult {
-            var result = try await self.session.read(requests, until: deadline)
-            result.askedAt = result.askedAt.map { $0 - Pulse.trust }
-            return result
-        }
-
-        func confirm() async throws {
-            let count = self.store.delivered.withLock(\.count)
-            self.store.confirmed.withLock { $0.append(count) }
-            if let error = self.store.errors.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { throw error }
-            try await self.session.confirm()
-        }
-
-        func attach(
-            _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
-        ) async throws -> [AttachedStream] {
-            try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
-        }
-        func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
-            try await self.session.commit(settlements)
-        }
-        func release(_ streams: [StreamID]) async throws { try await self.session.release(streams) }
-        func deferredKeys() async throws -> [StreamID: [UInt64: Int]] { try await self.session.deferredKeys() }
-        nonisolated func wake() { self.session.wake() }
-        func close() async { await self.session.close() }
     }
 
     private func run(_ store: LateStore, messages: Int) async throws {

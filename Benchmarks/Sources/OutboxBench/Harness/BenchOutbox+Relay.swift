@@ -25,7 +25,8 @@ extension BenchOutbox {
         }
         let relay = Relay(
             store: PostgresStore(
-                postgres: self.postgres, schema: self.schema, wakeup: wakeup, segments: segments),
+                postgres: self.postgres, schema: self.schema, wakeup: wakeup, segments: segments,
+                streamsPerDestination: self.streams),
             routes: [
                 Self.destination: route?(delivered) ?? .handler(concurrency: concurrency) { delivered($0) }
             ], settings: settings, logger: .quiet)

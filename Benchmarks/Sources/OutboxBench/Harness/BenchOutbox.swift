@@ -9,6 +9,8 @@ struct BenchOutbox: Sendable {
     let server: BenchServer
     let postgres: LibPQConfiguration
     let schema: OutboxSchema
+    /// How many streams a relay divides a destination into.
+    private(set) var streams = 1
     private let connection: LibPQConnection
 
     init(server: BenchServer, schema: OutboxSchema, connection: LibPQConnection) throws {
@@ -16,6 +18,13 @@ struct BenchOutbox: Sendable {
         self.postgres = try LibPQConfiguration(server.connectionString)
         self.schema = schema
         self.connection = connection
+    }
+
+    /// The same with destinations that are divided into so many streams; none may have any by now.
+    func divided(into streams: Int) -> BenchOutbox {
+        var outbox = self
+        outbox.streams = streams
+        return outbox
     }
 
     /// The log, qualified.
