@@ -35,6 +35,8 @@ package final class PageTicket: Sendable {
     package let crashes: Int
     /// Asked before each call of the handler while one message at a time is delivered; nil: the handler is called at once.
     let calls: WatchedCalls?
+    /// Since when it can be delivered.
+    let submittedAt: ContinuousClock.Instant
     /// All rows, those of one lane together and in order.
     package let rows: [Int32]
     /// Where each lane's rows begin in `rows`; one more entry than lanes.
@@ -48,7 +50,11 @@ package final class PageTicket: Sendable {
         var failedKeys: Set<UInt64> = []
     }
 
-    package init(page: any MessagePage, sequence: Int, lanes: Int, crashes: Int = 0, calls: WatchedCalls? = nil) {
+    package init(
+        page: any MessagePage, sequence: Int, lanes: Int, crashes: Int = 0, calls: WatchedCalls? = nil,
+        submittedAt: ContinuousClock.Instant = .now
+    ) {
+        self.submittedAt = submittedAt
         self.page = page
         self.sequence = sequence
         self.crashes = crashes

@@ -39,7 +39,7 @@ extension RelayLoop {
                 self.waiting.append(page)
             } else {
                 let crashes = self.crashWatch.crashes(page.stream, id: page.id(at: 0))
-                stream.submit(page, crashes: crashes, calls: self.calls)
+                stream.submit(page, crashes: crashes, calls: self.calls, now: self.clock.now)
             }
         }
         // Its end says when the next one may begin.

@@ -2,7 +2,10 @@
 extension RelayLoop {
     mutating func collect() {
         let (tickets, endings) = self.finished.take()
-        for ticket in tickets { self.streams[ticket.page.stream]?.ledger.settle(ticket.sequence) }
+        if !tickets.isEmpty {
+            let now = self.clock.now
+            for ticket in tickets { self.streams[ticket.page.stream]?.settle(ticket, now: now) }
+        }
         for (id, ending) in endings {
             self.streams[id]?.parked.end(ending.id, ending.verdict)
             for (stream, _) in self.leaving where stream.id == id { stream.parked.end(ending.id, ending.verdict) }

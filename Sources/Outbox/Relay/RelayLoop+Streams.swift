@@ -30,7 +30,8 @@ extension RelayLoop {
         }
         self.workers.start(dispatcher)
         self.streams[stream.id] = StreamDelivery(
-            id: stream.id, dispatcher: dispatcher, firstSequence: self.history.add(stream.id), now: self.clock.now)
+            id: stream.id, dispatcher: dispatcher, firstSequence: self.history.add(stream.id),
+            pageMessages: self.settings.page.messages, now: self.clock.now)
     }
 
     /// The session has got a stream.

@@ -244,6 +244,7 @@ struct RelayLoop: ~Copyable {
         stream.beginning.removeAll()
         let first = stream.ledger.nextSequence
         self.crashWatch.begin(stream.id, pages: Array(first..<(first + pages.count)))
-        for page in pages { stream.submit(page) }
+        let now = self.clock.now
+        for page in pages { stream.submit(page, now: now) }
     }
 }

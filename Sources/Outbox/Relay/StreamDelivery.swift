@@ -12,6 +12,8 @@ final class StreamDelivery {
     let dispatcher: Dispatcher
     var ledger: Ledger<PageTicket>
     var parked = ParkedMessages()
+    /// How many messages are read at once.
+    private var pace: PagePace
     /// Finds slow calls of the handler; nil: there is no limit.
     private var slowCalls: SlowCalls?
     /// What the store has refused to make durable; nothing else of the stream is committed, and nothing deferred read, before it.
@@ -25,7 +27,11 @@ final class StreamDelivery {
 
     /// - Parameter firstSequence: The number of its first page: another one for each stream that a loop has, so that what comes late of one
     ///   that is gone is not taken for that of one with the same id.
-    init(id: StreamID, dispatcher: Dispatcher, firstSequence: Int, now: ContinuousClock.Instant) {
+    /// - Parameter pageMessages: How many messages are read at once at most.
+    init(
+        id: StreamID, dispatcher: Dispatcher, firstSequence: Int, pageMessages: Int, now: ContinuousClock.Instant
+    ) {
+        self.pace = PagePace(least: dispatcher.handler.leastPage, most: pageMessages)
         self.id = id
         self.dispatcher = dispatcher
         self.ledger = Ledger(firstSequence: firstSequence)
@@ -50,11 +56,12 @@ final class StreamDelivery {
     /// - Parameters:
     ///   - crashes: How often the process has ended while the page's only message was delivered.
     ///   - calls: Asked before each call of the handler; nil: the handler is called at once.
-    func submit(_ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil) {
+    func submit(
+        _ page: any MessagePage, crashes: Int = 0, calls: WatchedCalls? = nil, now: ContinuousClock.Instant
+    ) {
         let ticket = PageTicket(
             page: page, sequence: self.ledger.nextSequence, lanes: self.dispatcher.handler.settings.concurrency,
-            crashes: crashes,
-            calls: calls)
+            crashes: crashes, calls: calls, submittedAt: now)
         self.ledger.add(ticket, origin: page.origin, count: page.count, bytes: page.byteCount)
         let observer = self.dispatcher.observer
         if page.origin == .log {
@@ -66,6 +73,12 @@ final class StreamDelivery {
         self.dispatcher.submit(ticket)
     }
 
+    /// Every message of a page is settled.
+    func settle(_ ticket: PageTicket, now: ContinuousClock.Instant) {
+        self.ledger.settle(ticket.sequence)
+        self.pace.settled(ticket.page.count, submitted: ticket.submittedAt, now: now)
+    }
+
     /// Whether the window has no room for a page.
     func isFull(_ settings: RelaySettings.Resolved) -> Bool {
         self.room(settings) == nil
@@ -73,9 +86,9 @@ final class StreamDelivery {
 
     /// What may be read now: at least half a page, so that pages do not get small when the window is nearly full.
     func room(_ settings: RelaySettings.Resolved) -> (messages: Int, bytes: Int)? {
-        let messages = min(settings.page.messages, settings.window.messages - self.messages)
+        let messages = min(self.pace.messages, settings.window.messages - self.messages)
         let bytes = min(settings.page.bytes, settings.window.bytes - self.bytes)
-        let (halfMessages, halfBytes) = (settings.page.messages / 2, settings.page.bytes / 2)
+        let (halfMessages, halfBytes) = (self.pace.messages / 2, settings.page.bytes / 2)
         guard messages > 0, bytes > 0, messages >= halfMessages, bytes >= halfBytes else { return nil }
         return (messages, bytes)
     }
@@ -93,7 +106,7 @@ final class StreamDelivery {
     }
 
     private func hasRoom(forPages count: Int, _ settings: RelaySettings.Resolved) -> Bool {
-        self.messages + count * settings.page.messages <= settings.window.messages
+        self.messages + count * self.pace.messages <= settings.window.messages
             && self.bytes + count * settings.page.bytes <= settings.window.bytes
     }
 

@@ -127,6 +127,15 @@ public struct DestinationHandler: Sendable {
             settings: Self.resolve(settings, for: .message))
     }
 
+    /// How many messages a page needs, so that each of the calls that are made at the same time has enough of them: some messages, or a whole
+    /// batch.
+    package var leastPage: Int {
+        let batches = (self.routes.map(\.action) + [self.fallback].compactMap { $0 }).map { action in
+            if case .batch(let maximumCount, _, _) = action { maximumCount } else { 4 }
+        }
+        return max(250, (batches.max() ?? 1).multipliedReportingOverflow(by: self.settings.concurrency).partialValue)
+    }
+
     /// The closure for a route, and a number by which it is told from the others.
     package func action(for route: String?) -> (index: Int, action: Action)? {
         if let route, let index = self.routes.firstIndex(where: { $0.pattern.matches(route) }) {
