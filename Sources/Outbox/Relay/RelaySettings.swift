@@ -26,7 +26,7 @@ public struct RelaySettings: Sendable, Hashable {
 
     /// How much is read at once.
     public struct Page: Sendable, Hashable {
-        /// Messages per page. Default 2000.
+        /// Messages per page at most; fewer where a handler is slow. Default 2000.
         public var messages: Int?
         /// Bytes of payload per page; one message is always read. Default 8 MiB.
         public var bytes: Int?
