@@ -80,9 +80,7 @@ class GracefulEnd(OfRelay):
     repeats = False
 
     def strike(self):
-        status = self.relay.end()
-        if status not in (0, None):
-            self.note = f"status {status}"
+        self.relay.end()
 
     def heal(self):
         self.relay.start()

@@ -1,6 +1,5 @@
 """The relays: the program `outbox relay`, one on each host, started again when it ends as a service manager would."""
 
-import contextlib
 import signal
 import subprocess
 import threading
@@ -12,8 +11,8 @@ from receiver import DESTINATIONS
 # How many messages a relay may have read and not committed, of each destination.
 WINDOW = 500
 
-# How long a relay may take to end after SIGTERM, beyond its deadline for calls that have begun.
-PATIENCE = 60
+# How long calls that have begun may take when a relay ends, and how long it may take beyond that to end.
+DRAINING, PATIENCE = 10, 60
 
 
 class Relay:
@@ -48,15 +47,24 @@ class Relay:
         return [
             self.program, "relay", "--postgres", self.server.url(self.host.server), *routes, "--window", WINDOW, "--page", 100,
             "--concurrency", 4, "--initial-delay", "50ms", "--max-delay", "500ms", "--max-attempts", 1_000_000,
-            "--drain-deadline", "10s", "--retention", "30s", "--segment-age", "10s", "--log-level", "error",
+            "--drain-deadline", f"{DRAINING}s", "--retention", "30s", "--segment-age", "10s", "--log-level", "error",
         ]
 
     def start(self):
-        with self.lock, open(self.log, "a") as log:
+        with self.lock:
+            self.launch()
+
+    def launch(self):
+        with open(self.log, "a") as log:
             self.process = subprocess.Popen(self.host.command(*self.arguments()), stdout=log, stderr=log)
-            self.is_wanted = True
-            self.starts += 1
-            self.deliveries_before = self.receiver.counts[self.number]
+        self.is_wanted = True
+        self.starts += 1
+        self.deliveries_before = self.receiver.counts[self.number]
+
+    @property
+    def has_delivered(self):
+        """Whether it has been at work since it was started."""
+        return self.receiver.counts[self.number] > self.deliveries_before
 
     def kill(self):
         with self.lock:
@@ -71,33 +79,41 @@ class Relay:
         self.process.send_signal(signal.SIGCONT)
 
     def end(self):
-        """Asks it to end, and waits. Returns its status; None: it did not end, and was killed."""
+        """Asks it to end, and waits; it has to end in time, and with 0."""
         with self.lock:
             self.is_wanted = False
+            # One that has just been started may not have asked for the signal yet, or finds no server.
+            expected = (0,) if self.has_delivered else (0, 69, -signal.SIGTERM)
             self.process.send_signal(signal.SIGTERM)
             try:
-                return self.process.wait(timeout=10 + PATIENCE)
+                status = self.process.wait(timeout=DRAINING + PATIENCE)
+                if status not in expected:
+                    self.complaints.append(f"relay {self.number} ended with {status} on SIGTERM: {self.last_words()}")
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                self.complaints.append(f"relay {self.number} did not end within {10 + PATIENCE} s of SIGTERM")
-                return None
+                self.complaints.append(f"relay {self.number} did not end within {DRAINING + PATIENCE} s of SIGTERM")
 
     def watch(self):
         """Starts it again when it has ended by itself.
 
         A relay that finds no server when it starts ends with 69, for its manager to try again; one that has been at work never ends.
         """
-        with self.lock:
-            status = self.process.poll() if self.is_wanted else None
-        if status is None:
+        # One that is being ended is no business of this.
+        if not self.lock.acquire(blocking=False):
             return
-        if status == 69 and self.receiver.counts[self.number] == self.deliveries_before:
-            self.refused_starts += 1
-        else:
-            self.complaints.append(f"relay {self.number} ended by itself with {status}: {self.last_words()}")
-        time.sleep(0.2)
-        self.start()
+        try:
+            status = self.process.poll() if self.is_wanted else None
+            if status is None:
+                return
+            if status == 69 and not self.has_delivered:
+                self.refused_starts += 1
+            else:
+                self.complaints.append(f"relay {self.number} ended by itself with {status}: {self.last_words()}")
+            time.sleep(0.1)
+            self.launch()
+        finally:
+            self.lock.release()
 
     def last_words(self):
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -124,23 +140,11 @@ class Fleet:
         """All of them, in good order."""
         self.is_over.set()
         self.watcher.join()
-        threads = [threading.Thread(target=self.end_one, args=(relay,)) for relay in self.relays]
+        threads = [threading.Thread(target=relay.end) for relay in self.relays]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-
-    @staticmethod
-    def end_one(relay):
-        status = relay.end()
-        if status not in (0, None):
-            relay.complaints.append(f"relay {relay.number} ended with {status} on SIGTERM: {relay.last_words()}")
-
-    def destroy(self):
-        for relay in self.relays:
-            if relay.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    relay.process.kill()
 
     @property
     def complaints(self):
