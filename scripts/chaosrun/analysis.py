@@ -72,6 +72,27 @@ def explains(fault, first, second):
     return thing == "server" or name == second.destination
 
 
+def late_calls(deliveries, fault):
+    """The messages that a relay delivered when it went on, behind newer ones that others had delivered meanwhile: calls that had begun before it was stopped
+    or cut off, so there are no more than it may make at a time.
+    """
+    relay = fault.target[1]
+    newest, result = {}, []
+    for delivery in deliveries:
+        if delivery.key is None:
+            continue
+        place = delivery.destination, delivery.key
+        last = newest.get(place)
+        if (
+            last is not None and delivery.number < last.number and delivery.relay == relay
+            and fault.end <= delivery.time <= fault.end + ECHO and last.relay != relay and fault.begin < last.time
+        ):
+            result.append(delivery)
+        if last is None or delivery.number > last.number:
+            newest[place] = delivery
+    return result
+
+
 @dataclass(frozen=True)
 class Stall:
     """A time in which a destination that had something waiting got nothing."""

@@ -50,6 +50,18 @@ class RepeatsTests(unittest.TestCase):
         self.assertEqual(1, len(analysis.repeats([delivery(30, 1), delivery(31, 1)], [self.kill]).unexplained))
 
 
+class LateCallsTests(unittest.TestCase):
+    stopped = fault("relay stopped", ("relay", 1), 10, 50)
+
+    def test_what_it_delivers_behind_its_successor_is_one(self):
+        found = analysis.late_calls([delivery(42, 1, 1, relay=2), delivery(43, 2, 2, relay=2), delivery(51, 1, 1)], self.stopped)
+        self.assertEqual([51], [late.time for late in found])
+
+    def test_what_it_delivers_next_is_not(self):
+        found = analysis.late_calls([delivery(42, 1, 1, relay=2), delivery(51, 2, 2), delivery(52, 1, 1, relay=2)], self.stopped)
+        self.assertEqual([], found)
+
+
 class StallsTests(unittest.TestCase):
     def test_only_with_something_waiting(self):
         found = analysis.stalls({("mail", 1): 10, ("mail", 2): 20}, [delivery(11, 1), delivery(25, 2)])

@@ -18,6 +18,9 @@ class Report:
         self.repeats = analysis.repeats(deliveries, self.faults)
         self.stalls = analysis.longest_stalls(analysis.stalls(committed, deliveries), self.faults)
         self.wait = analysis.longest_wait(committed, deliveries)
+        self.late_calls = max(
+            (len(analysis.late_calls(deliveries, fault)) for fault in self.faults if fault.kind.endswith("more than 31 s")), default=0
+        )
         self.dead = world.dead_letters()
         self.failures = self.find_failures(schedule, settled)
 
@@ -86,6 +89,7 @@ class Report:
             ["of these after a newer one of their key", self.order.repeated_late],
             ["of these explained by a fault", explained],
             ["largest repetition by one fault", max(self.repeats.by_fault.values(), default=0)],
+            ["late calls of a relay that went on, at most", self.late_calls],
             ["rolled back and delivered", len(self.unknown)],
             ["dead letters", self.dead],
             ["longest wait of a message", f"{self.wait:.1f} s"],
