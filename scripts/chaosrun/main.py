@@ -48,7 +48,10 @@ class World:
 
     def start(self):
         self.fleet.start()
+        limit = time.monotonic() + 60
         while self.count("SELECT count(*) FROM outbox.stream") < len(DESTINATIONS):
+            if time.monotonic() > limit:
+                raise SystemExit(f"chaos: the relays do not begin: {self.fleet.relays[0].last_words()}")
             time.sleep(0.05)
         self.operate("stream", "split", "orders", "--into", "8")
         self.parts["orders"] = 8
