@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 # How long a fault may still be felt after it was healed: packets are sent again after a pause that doubles, calls run into their limits.
-ECHO = 6
+ECHO = 8
 
 
 @dataclass
@@ -69,7 +69,7 @@ def explains(fault, first, second):
     thing, name = fault.target
     if thing in ("relay", "line", "session"):
         return name in (first.relay, second.relay)
-    return thing == "server" or name == second.destination
+    return thing in ("server", "machine") or name == second.destination
 
 
 def late_calls(deliveries, fault):

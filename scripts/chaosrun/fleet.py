@@ -6,7 +6,7 @@ import threading
 import time
 
 from network import Host
-from receiver import DESTINATIONS
+from receiver import DESTINATIONS, TIMEOUT
 
 # How many messages a relay may have read and not committed, of each destination.
 WINDOW = 500
@@ -36,7 +36,7 @@ class Relay:
 
     def arguments(self):
         options = (
-            "outbox.allow=10.77.0.0/16&outbox.timeout=4s&outbox.connect_timeout=2s&outbox.failures=5"
+            f"outbox.allow=10.77.0.0/16&outbox.timeout={TIMEOUT}s&outbox.connect_timeout=2s&outbox.failures=5"
             "&outbox.initial_pause=100ms&outbox.maximum_pause=1s"
         )
         routes = [

@@ -111,10 +111,10 @@ class World:
         return self.count("SELECT count(*) FROM outbox.dead_letter")
 
 
-def write_records(folder, schedule, deliveries):
+def write_records(folder, faults, deliveries):
     """For whoever looks for the cause of a failure."""
     with open(folder / "faults.ndjson", "w") as file:
-        for fault in sorted(schedule.past, key=lambda fault: fault.begin):
+        for fault in faults:
             file.write(json.dumps(vars(fault)) + "\n")
     with open(folder / "deliveries.ndjson", "w") as file:
         for delivery in deliveries:
@@ -152,7 +152,7 @@ def main():
     report = Report(world, schedule, produced, deliveries, settled)
     report.print()
     world.server.stop()
-    write_records(folder, schedule, deliveries)
+    write_records(folder, report.faults, deliveries)
     return 1 if report.failures else 0
 
 

@@ -3,12 +3,17 @@
 from collections import Counter
 
 import analysis
+from faults import Occurrence
 
 
 class Report:
     def __init__(self, world, schedule, produced, deliveries, settled):
         self.world, self.seed, self.seconds = world, schedule.seed, schedule.seconds
-        self.faults = sorted(schedule.past, key=lambda fault: fault.begin)
+        pauses = [
+            Occurrence("(this machine stood still)", ("machine", ""), begin, end, repeats=True, halts=True, note="")
+            for begin, end in world.receiver.pauses
+        ]
+        self.faults = sorted(schedule.past + pauses, key=lambda fault: fault.begin)
         self.produced, self.deliveries = produced, deliveries
         committed = world.committed(produced)
         # What was rolled back, and came nevertheless.
