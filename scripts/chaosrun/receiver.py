@@ -75,7 +75,11 @@ class Destination:
                 length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")), 0)
                 body = await reader.readexactly(length)
                 # A question whether it is there again (OPTIONS) is no message.
-                status = await self.take(relay, json.loads(body)) if head.startswith(b"post ") else self.greet()
+                status = self.greet()
+                if head.startswith(b"post "):
+                    # The path is the number of the relay's start.
+                    self.receiver.seen.add((relay, int(head.split(b" ")[1][1:])))
+                    status = await self.take(relay, json.loads(body))
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -92,7 +96,6 @@ class Destination:
         if refusal is not None:
             self.receiver.refusals[refusal[1]] += 1
             return refusal[0]
-        self.receiver.counts[relay] += 1
         # Noted before the answer: what is accepted is accepted, whether or not the answer arrives.
         self.receiver.deliveries.append(
             Delivery(time.monotonic(), relay, self.name, message["t"], message["k"], message["n"])
@@ -109,8 +112,8 @@ class Receiver:
         self.choice = random.Random(seed)
         self.deliveries = []
         self.refusals = Counter()
-        # How many were accepted from a relay.
-        self.counts = Counter()
+        # The processes that have delivered: relays, and the numbers of their starts.
+        self.seen = set()
         self.destinations = {name: Destination(self, name) for name in DESTINATIONS}
         # When it did not run, because others had the processor: begin and end.
         self.pauses = []
