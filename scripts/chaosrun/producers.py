@@ -66,7 +66,8 @@ class Producer:
                         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                             pass
                         self.pause(self.random.uniform(0, self.rest * 2))
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            # A session that is lost at a rollback leaves the wish for it.
+            except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.Rollback):
                 self.is_over.wait(0.1)
 
     def tidy(self, connection):
