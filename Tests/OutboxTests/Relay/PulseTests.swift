@@ -44,9 +44,9 @@ import Testing
         }
 
         func attach(
-            _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+            _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
         ) async throws -> [AttachedStream] {
-            try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
+            try await self.session.attach(destinations, andOthers: andOthers, from: position, lookingEvery: interval)
         }
         func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {
             try await self.session.commit(settlements)
