@@ -6,6 +6,7 @@ package struct InspectionStatements: Sendable {
     package let unregistered: String
     package let segments: String
     package let relays: String
+    package let subscriptions: String
     package let now: String
     package let passed: String
     package let findDeadLetter: String
@@ -34,6 +35,7 @@ package struct InspectionStatements: Sendable {
         self.unregistered = text(PackageResources.unregistered_sql)
         self.segments = text(PackageResources.segments_sql)
         self.relays = text(PackageResources.relays_sql)
+        self.subscriptions = text(PackageResources.subscriptions_sql)
         self.now = text(PackageResources.now_sql)
         self.passed = text(PackageResources.passed_sql)
         self.findDeadLetter = text(PackageResources.find_dead_letter_sql)

@@ -73,6 +73,8 @@ package struct Statements: Sendable {
     package var split: Statement
     package var countUnread: Statement
     package var merge: Statement
+    package var streamsOf: Statement
+    package var dropSubscription: Statement
 
     // segment
     package var noteSegments: Statement
@@ -159,6 +161,8 @@ package struct Statements: Sendable {
         self.split = statement(nil, PackageResources.split_sql)
         self.countUnread = statement(nil, PackageResources.count_unread_sql)
         self.merge = statement(nil, PackageResources.merge_sql)
+        self.streamsOf = statement(nil, PackageResources.streams_of_sql)
+        self.dropSubscription = statement(nil, PackageResources.drop_subscription_sql)
         self.streamExists = statement(nil, PackageResources.stream_exists_sql)
         self.noteSegments = statement(nil, PackageResources.note_segments_sql)
         self.listSegments = statement(nil, PackageResources.list_segments_sql)

@@ -218,7 +218,7 @@ public final class Relay: Service {
         _ session: isolated any RelaySession, _ progress: Progress, _ history: StreamHistory, mustTry: Bool
     ) async throws {
         let streams = try await session.attach(
-            self.routes.destinations, andOthers: self.routes.others != nil,
+            self.routes.destinations, andOthers: self.routes.others != nil, from: self.settings.firstPosition,
             lookingEvery: self.settings.standbyInterval)
         // Others have them all: there would be one for each destination otherwise.
         let isStandby = streams.isEmpty && !self.routes.destinations.isEmpty

@@ -7,6 +7,8 @@ package import OutboxRuntime
 public struct RelaySettings: Sendable, Hashable {
     /// The name under which the relay's cursors are kept. Every subscription gets every message. Default "main".
     public var subscription: String?
+    /// Where the subscription begins with destinations of which it has no stream yet. Default ``FirstPosition/startOfLog``.
+    public var firstPosition: FirstPosition?
     /// How much is read at once.
     public var page = Page()
     /// How much of a destination may be read and not yet committed. What is uncommitted is delivered again after a
@@ -68,6 +70,7 @@ public struct RelaySettings: Sendable, Hashable {
     public func merged(over lower: RelaySettings) -> RelaySettings {
         var merged = self
         merged.subscription = self.subscription ?? lower.subscription
+        merged.firstPosition = self.firstPosition ?? lower.firstPosition
         merged.page.messages = self.page.messages ?? lower.page.messages
         merged.page.bytes = self.page.bytes ?? lower.page.bytes
         merged.window.messages = self.window.messages ?? lower.window.messages
@@ -87,6 +90,7 @@ extension RelaySettings {
     /// Settings that all have a value.
     package struct Resolved: Sendable {
         package let subscription: String
+        package let firstPosition: FirstPosition
         package let page: (messages: Int, bytes: Int)
         package let window: (messages: Int, bytes: Int)
         package let commit: (interval: Duration, messages: Int, maximumDelay: Duration)
@@ -99,6 +103,7 @@ extension RelaySettings {
     package var resolved: Resolved {
         Resolved(
             subscription: self.subscription ?? "main",
+            firstPosition: self.firstPosition ?? .startOfLog,
             page: (self.page.messages ?? 2000, self.page.bytes ?? 8 << 20),
             window: (self.window.messages ?? 10_000, self.window.bytes ?? 32 << 20),
             commit: (

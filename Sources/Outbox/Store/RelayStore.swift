@@ -19,7 +19,7 @@ public protocol RelayStore: Sendable {
 ///
 /// What its methods throw is a ``RelayError``, as from ``RelayStore/openSession(subscription:logger:)``.
 public protocol RelaySession: Actor {
-    /// Joins the relays of the subscription, finds the destinations' streams, and creates those that do not exist, at the beginning of the log.
+    /// Joins the relays of the subscription, finds the destinations' streams, and creates those that do not exist.
     ///
     /// Relays share the streams for which they have routes, as many each, without waiting for each other: a session takes what no other
     /// one has and is its share, which may be nothing. Ownership ends with the session, or with ``release(_:)``. Only a stream's owner can
@@ -32,9 +32,11 @@ public protocol RelaySession: Actor {
     ///   - destinations: Those that the relay has a route for.
     ///   - andOthers: Whether to attach the streams of all other destinations that there are messages for too, also of those that come
     ///     later.
+    ///   - position: Where streams begin that do not exist. A destination that comes later, and that the relay has no route of its own for,
+    ///     begins with its first message.
     ///   - interval: How often to look what other relays have and leave, while there are any.
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream]
 
     /// Gives up streams: those that a read has called surplus, with nothing of them on its way and everything committed; and those that it
@@ -91,7 +93,7 @@ public protocol RelaySession: Actor {
 extension RelaySession {
     /// Attaches the streams of some destinations, and of no others.
     package func attach(_ destinations: [Destination]) async throws -> [AttachedStream] {
-        try await self.attach(destinations, andOthers: false, lookingEvery: .seconds(1))
+        try await self.attach(destinations, andOthers: false, from: .startOfLog, lookingEvery: .seconds(1))
     }
 
     /// Does nothing: such a session ends with its process alone.

@@ -33,6 +33,7 @@ enum CommandAdvice {
         case .schemaOccupied: "To name another: --schema"
         case .privilege: "To see the statements: outbox schema --grants\(option)"
         case .streamMissing: "To see those that there are: outbox stream list\(option)"
+        case .subscriptionMissing: "To see those that there are: outbox subscription list\(option)"
         default: nil
         }
     }

@@ -21,6 +21,7 @@ extension ExitStatus {
         .schemaMissing: .wrongSchema, .schemaOccupied: .wrongSchema, .schemaUnversioned: .wrongSchema,
         .schemaTooOld: .wrongSchema, .schemaTooNew: .wrongSchema, .drift: .wrongSchema,
         .streamMissing: .failure, .streamParts: .failure, .streamBusy: .unavailable, .streamUnread: .failure,
+        .subscriptionMissing: .failure, .subscriptionBusy: .failure,
     ]
 
     /// For errors of the client without a condition of the server, and for those whose condition is in no table.

@@ -56,6 +56,7 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route event-bus=stdout | my-publisher
               outbox relay --route '*=stdout' --until-empty > messages.ndjson
               outbox relay --route email=exec:./send-mail --concurrency 8
+              outbox relay --subscription reports --from now --route '*=file:reports.ndjson'
               outbox relay --route audit=file:audit.ndjson --route '*=discard'
               outbox relay --route 'orders=amqp://mq/shop?exchange=orders&type=topic'
               outbox relay --route 'events=kafka://k1:9092,k2:9092?topic=events'

@@ -13,6 +13,14 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            """
+            Where the subscription begins with a destination that it has no stream of yet: with the oldest message that the log has \
+            kept, or with what is committed from now on. (default: start)
+            """, valueName: "start|now"))
+    var from: FromArgument?
+
+    @Option(
+        help: ArgumentHelp(
             "Deliveries at the same time, per destination: 1 to 1024. Default: 4.",
             valueName: "count"))
     var concurrency: Int?
@@ -113,6 +121,7 @@ struct RelayOptions: ParsableArguments {
     var settings: RelaySettings {
         var settings = RelaySettings()
         settings.subscription = self.subscription
+        settings.firstPosition = self.from?.position
         settings.page.messages = self.page
         settings.window.messages = self.window
         settings.shutdown.deadline = self.drainDeadline?.duration

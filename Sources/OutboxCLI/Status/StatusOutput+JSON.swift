@@ -111,14 +111,14 @@ extension StatusOutput {
 
 extension JSONWriter {
     /// Writes a count, and whether it is that many or at least.
-    fileprivate mutating func count(_ name: StaticString, _ count: OutboxStatus.Count, exact: StaticString) {
+    mutating func count(_ name: StaticString, _ count: OutboxStatus.Count, exact: StaticString) {
         self.name(name)
         self.integer(count.value)
         self.name(exact)
         self.bool(count.isExact)
     }
 
-    fileprivate mutating func seconds(_ name: StaticString, _ duration: Duration?) {
+    mutating func seconds(_ name: StaticString, _ duration: Duration?) {
         self.name(name)
         if let duration { self.double((duration.inSeconds * 1000).rounded() / 1000) } else { self.null() }
     }

@@ -65,6 +65,8 @@ struct Fleet {
     private var givenAt: [StreamID: ContinuousClock.Instant] = [:]
     /// When sessions that are in the way were last dealt with.
     private var metAt: [Int32: ContinuousClock.Instant] = [:]
+    /// Since when sessions that are no relays have had streams.
+    private var foreignSince: [Int32: ContinuousClock.Instant] = [:]
 
     /// Whether there is another relay at the log, of whatever subscription.
     private(set) var hasOthers = false
@@ -78,6 +80,10 @@ struct Fleet {
     private(set) var lookDue: ContinuousClock.Instant?
     /// Whether some slots of a destination have no stream, so that one may come of which nothing tells.
     private(set) var isIncomplete = false
+
+    /// How long a session that is no relay may have a stream before that is told: longer than an operator's program needs that splits
+    /// or merges, once it has what it waited for.
+    static let foreignPatience = Duration.seconds(10)
 
     init(subscription: String) { self.subscription = subscription }
 
@@ -203,6 +209,7 @@ struct Fleet {
         let general = Set(members.filter { $0.isOwn || $0.routes.contains(everything) }.map(\.process))
         var candidates: [Destination: Set<Int32>] = [:]
         var streams: [SharePlan<Int32>.Stream] = []
+        var foreign: [(holder: Holder, stream: StreamID)] = []
         for (id, destination) in self.known {
             let route = FleetLock.route(destination.name, subscription: self.subscription)
             let those =
@@ -212,8 +219,15 @@ struct Fleet {
             streams.append(SharePlan.Stream(id, owner: owners[id]?.process, candidates: those))
             if let owner = owners[id] {
                 self.freeSince[id] = nil
-                if !owner.isMember, !owner.isOwn, self.meets(owner, now: now) { decision.foreign.append((owner, id)) }
+                if !owner.isMember, !owner.isOwn { foreign.append((owner, id)) }
             }
+        }
+        // A moment after one that splits or merges has changed what it waited for, it is gone.
+        self.foreignSince = self.foreignSince.filter { since in foreign.contains { $0.holder.process == since.key } }
+        for (holder, id) in foreign {
+            let since = self.foreignSince[holder.process] ?? now
+            self.foreignSince[holder.process] = since
+            if now - since >= Self.foreignPatience, self.meets(holder, now: now) { decision.foreign.append((holder, id)) }
         }
         self.fixedUntil = self.fixedUntil.filter { $0.value > now }
         var beside = Dictionary(

@@ -10,6 +10,7 @@ public struct OutboxError: Error, Sendable {
             case drift, unknownVersion
             case privilege
             case streamMissing, streamParts, streamBusy, streamUnread
+            case subscriptionMissing, subscriptionBusy
         }
 
         private let kind: Kind
@@ -41,6 +42,11 @@ public struct OutboxError: Error, Sendable {
         public static let streamBusy = Code(kind: .streamBusy)
         /// Too many messages have not been read for streams to be merged.
         public static let streamUnread = Code(kind: .streamUnread)
+
+        /// There is no subscription of that name.
+        public static let subscriptionMissing = Code(kind: .subscriptionMissing)
+        /// A relay of the subscription is at work.
+        public static let subscriptionBusy = Code(kind: .subscriptionBusy)
 
         /// The kind's name.
         public var description: String { self.kind.rawValue }

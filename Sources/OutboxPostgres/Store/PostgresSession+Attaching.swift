@@ -5,7 +5,7 @@ import OutboxSQL
 /// Taking streams in, when the session begins and later, and letting them go.
 extension PostgresSession {
     func begin(
-        with destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        with destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
         if self.wakeup.pollingInterval == nil {
             try await self.connection.query(LibPQStatement("LISTEN \(self.channel)", []))
@@ -14,8 +14,11 @@ extension PostgresSession {
         self.numbers.began(lastID: numbers.lastID, filenode: numbers.filenode)
         try await self.join(destinations, andOthers: andOthers, lookingEvery: interval)
         self.watch = StreamWatch(destinations, andOthers: andOthers)
+        if position == .now { self.beginsNow = Set(destinations) }
         try await self.lookForDestinations()
-        _ = try await self.takeIn(numbers)
+        _ = try await self.takeIn(numbers, ofNewSubscription: position == .now)
+        // What is removed while the relay works, and made again, does not begin further back than before.
+        if position == .now { self.beginsNow.formUnion(self.watch.destinations) }
         _ = try await self.connection.query(
             self.bound(self.statements.announce, [.text(self.announcer.firstName)]))
         self.announcer.began()
@@ -38,14 +41,22 @@ extension PostgresSession {
     /// Makes streams of the destinations that have none, takes those that are the session's share, mends the cursors of those that it does not
     /// have yet, and takes them in.
     ///
+    /// - Parameter isNewSubscription: Whether a subscription without any stream begins now with all of them.
     /// - Returns: The new ones.
-    private func takeIn(_ numbers: Numbers) async throws -> [StreamState] {
+    private func takeIn(_ numbers: Numbers, ofNewSubscription isNewSubscription: Bool = false) async throws
+        -> [StreamState]
+    {
         let names = LibPQValue.textArray(self.watch.destinations.map(\.name))
         let subscription = LibPQValue.text(self.subscription)
         let load = self.bound(self.statements.load, [subscription, names])
         let present = try await self.connection.pipeline([
             self.sameLog,
-            self.bound(self.statements.register, [subscription, names, .int4(Int32(self.streamsPerDestination))]), load,
+            self.bound(
+                self.statements.register,
+                [
+                    subscription, names, .int4(Int32(self.streamsPerDestination)),
+                    .textArray(self.beginsNow.map(\.name)), .bool(isNewSubscription),
+                ]), load,
         ])[2]
         let stored = try present.map { row in try StreamState(row) }
         self.fleet.loaded(stored, now: self.clock.now)

@@ -17,6 +17,8 @@ actor PostgresSession: RelaySession {
     let segments: SegmentPolicy?
     /// How many streams a destination gets that has none.
     let streamsPerDestination: Int
+    /// The destinations whose streams begin with what is committed from then on, where there are none.
+    var beginsNow: Set<Destination> = []
     let logger: Logger
 
     /// The log's oid: the first half of every lock's key and part of the channel's name.
@@ -92,10 +94,11 @@ actor PostgresSession: RelaySession {
     // A relay understands its own kind of error and ends with any other: the type of each of these says that none leaves.
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws(RelayError) -> [AttachedStream] {
         do {
-            return try await self.begin(with: destinations, andOthers: andOthers, lookingEvery: interval)
+            return try await self.begin(
+                with: destinations, andOthers: andOthers, from: position, lookingEvery: interval)
         } catch { throw self.explained(error) }
     }
 

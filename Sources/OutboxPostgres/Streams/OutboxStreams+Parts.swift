@@ -1,11 +1,8 @@
 public import Outbox
-import OutboxRuntime
 import OutboxSQL
 
-/// Divides a destination's streams, and makes one of them again, with or without relays at work on them.
-///
-/// Who does that waits for the streams' locks, as their relays see, which finish what they have begun of them and hand them over. So nothing is on
-/// its way when the rows change, nothing is repeated for it, and the order of keys holds.
+/// Divides a destination's streams, and makes one of them again, with or without relays at work on them: see `StreamHandover`. Nothing is
+/// repeated for it, and the order of keys holds.
 extension OutboxStreams {
     /// How many messages a merge puts aside at most, unless it is told otherwise.
     public static let mostUnread = 10_000
@@ -99,56 +96,30 @@ extension OutboxStreams {
         _ destination: Destination, _ subscription: String, _ limit: Duration, _ connection: LibPQConnection,
         _ body: (borrowing LibPQTransaction, _ present: [ClosedRange<Int16>], _ lastID: Int64) async throws -> Result
     ) async throws -> Result {
-        let (log, streams) = try await self.schema.inTransaction(
-            on: connection, readOnly: false, task: "divide the streams of"
-        ) {
-            transaction in
-            let log: String = "SELECT '\(self.schema.identifierText).message'::regclass::oid::bigint"
-            return (
-                try await transaction.query(LibPQStatement(log, []))[0].decode(0, as: Int64.self),
+        let handover = StreamHandover(
+            schema: self.schema, statements: self.statements, task: "divide the streams of", limit: limit,
+            connection: connection)
+        return try await handover.holding(
+            { transaction in
                 try await self.present(destination, subscription, transaction)
-            )
-        }
-        let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
-        do {
-            let deadline = ContinuousClock.now + limit
-            for stream in streams {
-                try await self.take(stream.id, of: destination, log, until: deadline, limit, connection)
+            },
+            ifChanged: {
+                self.parts(
+                    "The streams of “\(destination)” were divided by another session meanwhile: look, and try again.")
             }
-            let result = try await self.schema.inTransaction(
-                on: connection, readOnly: false, task: "divide the streams of"
-            ) {
-                transaction in
-                // Before the transaction has a number.
-                let lastID = try await transaction.query(LibPQStatement(self.statements.lastID.text))[0].decode(
-                    0, as: Int64.self)
-                let present = try await self.present(destination, subscription, transaction)
-                if present.map(\.id) != streams.map(\.id) {
-                    throw self.parts(
-                        "The streams of “\(destination)” were divided by another session meanwhile: look, and try again."
-                    )
-                }
-                return try await body(transaction, present.map(\.slots), lastID)
-            }
-            try await self.give(streams.map(\.id), key, log, connection)
-            return result
-        } catch {
-            // Whether the last one was granted may not be known. What fails here ends with the connection.
-            try? await self.give(streams.map(\.id), key, log, connection)
-            throw error
+        ) { transaction, present, lastID in
+            try await body(transaction, present.map(\.slots), lastID)
         }
     }
 
     private func present(
         _ destination: Destination, _ subscription: String, _ transaction: borrowing LibPQTransaction
-    ) async throws -> [(id: Int32, slots: ClosedRange<Int16>)] {
+    ) async throws -> [StreamHandover.Part] {
         let rows = try await transaction.query(
             LibPQStatement(self.statements.parts.text, [.text(subscription), .text(destination.name)]))
         if rows.isEmpty { throw self.missing(destination, subscription) }
-        let streams = try rows.map { row in
-            let low = try row.decode(1, as: Int16.self)
-            return (id: try row.decode(0, as: Int32.self), slots: low...max(low, try row.decode(2, as: Int16.self)))
-        }.sorted { $0.slots.lowerBound < $1.slots.lowerBound }
+        let streams = try rows.map { row in try StreamHandover.Part(row) }
+            .sorted { $0.slots.lowerBound < $1.slots.lowerBound }
         // A stream that got slots which it had not would count their messages as read.
         let count = streams.map(\.slots.count).reduce(0, +)
         guard count == StreamState.allSlots.count, StreamState.coverAllSlots(streams.map(\.slots)) else {
@@ -159,63 +130,5 @@ extension OutboxStreams {
         return streams
     }
 
-    /// Waits for a stream's lock, some seconds at a time: who waits holds a snapshot.
-    private func take(
-        _ stream: Int32, of destination: Destination, _ log: Int64, until deadline: ContinuousClock.Instant,
-        _ limit: Duration,
-        _ connection: LibPQConnection
-    ) async throws {
-        let key = LibPQValue.int4(Int32(truncatingIfNeeded: log))
-        while true {
-            do {
-                // A relay that sleeps looks who waits for what, and looks again a second later.
-                try await self.tell(log, connection)
-                return try await self.schema.inTransaction(
-                    on: connection, readOnly: false, task: "divide the streams of"
-                ) {
-                    transaction in
-                    try await transaction.query(
-                        LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '3s', true)", []))
-                    try await transaction.query(LibPQStatement(self.statements.awaitLock.text, [key, .int4(stream)]))
-                }
-            } catch {
-                guard Self.isTimeout(error) else { throw error }
-                if ContinuousClock.now < deadline { continue }
-                throw try await self.busy(stream, of: destination, log, limit, connection)
-            }
-        }
-    }
-
     private func parts(_ message: String) -> OutboxError { OutboxError(.streamParts, message, schema: self.schema) }
-
-    private static func isTimeout(_ error: any Error) -> Bool {
-        (error as? LibPQError)?.sqlState == SQLState.lockNotAvailable
-    }
-
-    private func busy(
-        _ stream: Int32, of destination: Destination, _ log: Int64, _ limit: Duration, _ connection: LibPQConnection
-    ) async throws -> OutboxError {
-        let holders = try await connection.query(
-            LibPQStatement(self.statements.holdUp.text, [.int8(log), .int4(stream)]))
-        let seen = try holders.map { row in
-            "server process \(try row.decode(0, as: Int32.self)) (\(ActivityReport.reading(try row.decode(1)).name))"
-        }
-        return OutboxError(
-            .streamBusy,
-            """
-            A stream of “\(destination)” was not handed over within \(Int(limit.seconds)) s by \(seen.joined(separator: ", ")): a handler \
-            takes that long, its destination is down, or its process is stopped. Nothing has changed; try again, or end that relay first.
-            """, schema: self.schema)
-    }
-
-    private func tell(_ log: Int64, _ connection: LibPQConnection) async throws {
-        try await connection.query(
-            LibPQStatement(self.statements.tell.text, [.text("outbox_\(log)"), .text(PostgresSession.Word.fleet)]))
-    }
-
-    /// Gives the streams' locks up, and lets relays look.
-    private func give(_ streams: [Int32], _ key: LibPQValue, _ log: Int64, _ connection: LibPQConnection) async throws {
-        try await connection.query(LibPQStatement(self.statements.dropLocks.text, [key, .int4Array(streams)]))
-        try await self.tell(log, connection)
-    }
 }

@@ -22,10 +22,11 @@ actor InMemorySession: RelaySession {
     }
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
         let (attached, signals) = try self.outbox.withState { state, now throws(RelayError) in
-            try state.attach(destinations, andOthers: andOthers, session: self.number, now: now)
+            try state.attach(
+                destinations, andOthers: andOthers, from: position, session: self.number, now: now)
         }
         for signal in signals { signal.raise() }
         return attached

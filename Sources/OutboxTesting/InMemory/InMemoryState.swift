@@ -122,13 +122,15 @@ struct InMemoryState {
 
     /// - Returns: What is the session's, and whom to tell.
     mutating func attach(
-        _ destinations: [Destination], andOthers: Bool, session number: Int, now: Timestamp
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, session number: Int,
+        now: Timestamp
     ) throws(RelayError) -> (attached: [AttachedStream], signals: [Signal]) {
         _ = try self.session(number)
         self.sessions[number]?.hasJoined = true
         self.sessions[number]?.deferredChanged = false
         self.sessions[number]?.destinations += destinations
         if andOthers { self.sessions[number]?.includesOthers = true }
+        if position == .now { self.register(destinations, andOthers: andOthers, now: number) }
         let attached = self.attachMissing(to: number, now: now)
         return (attached, self.shareAgain())
     }
@@ -303,6 +305,18 @@ struct InMemoryState {
     }
 
     // MARK: - Streams
+
+    /// Creates the streams that a session wants and that do not exist, with nothing of what is committed.
+    private mutating func register(_ destinations: [Destination], andOthers: Bool, now number: Int) {
+        guard let subscription = self.sessions[number]?.subscription else { return }
+        let isNew = self.streams(of: subscription).isEmpty
+        for destination in destinations + (andOthers && isNew ? Array(self.committed.keys) : []) {
+            if self.addresses[Address(subscription: subscription, destination: destination)] != nil { continue }
+            for id in self.streams(of: destination, subscription: subscription) {
+                self.streams[id]?.skip(self.committed[destination] ?? [])
+            }
+        }
+    }
 
     private mutating func streams(of destination: Destination, subscription: String) -> [StreamID] {
         let address = Address(subscription: subscription, destination: destination)

@@ -87,6 +87,9 @@ struct InMemoryStream {
         return page
     }
 
+    /// Takes what is committed for read.
+    mutating func skip(_ committed: [StoredMessage]) { self.noticed = committed.count }
+
     private mutating func notice(_ committed: [StoredMessage]) {
         for message in committed[self.noticed...] where self.slots.contains(message.slot) {
             var index = self.waiting.endIndex

@@ -24,6 +24,8 @@ import Testing
     @Test func whatIsGivenLiesAboveAnotherLayer() throws {
         let options = try RelayOptions.parse([
             "--max-attempts", "3", "--unordered", "--park-after", "5s", "--page", "50", "--drain-deadline", "1m",
+            "--from",
+            "now",
         ])
         let file = DeliverySettings(
             retry: .exponential(maximumAttempts: 7, initialDelay: .seconds(9), jitter: false), concurrency: 2,
@@ -36,6 +38,7 @@ import Testing
         var expected = RelaySettings()
         expected.page.messages = 50
         expected.shutdown.deadline = .seconds(60)
+        expected.firstPosition = .now
         #expect(options.settings == expected)
     }
 

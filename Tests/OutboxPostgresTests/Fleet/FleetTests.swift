@@ -134,9 +134,12 @@ import Testing
         var fleet = self.fleet(1...1)
         let own = self.holder(1, isOwn: true)
         let other = self.holder(2, owns: [1], routes: [], isMember: false, isRelay: false)
-        let told = [0, 59, 60, 100].map { self.look(&fleet, own, other, after: .seconds($0)).foreign.count }
-        #expect(told == [1, 0, 1, 0])
-        #expect(fleet.lookDue == self.start + .seconds(101), "nothing tells when it ends")
+        let told = [0, 9, 10, 69, 70, 110].map { self.look(&fleet, own, other, after: .seconds($0)).foreign.count }
+        #expect(told == [0, 0, 1, 0, 1, 0])
+        #expect(fleet.lookDue == self.start + .seconds(111), "nothing tells when it ends")
+        // One that has gone meanwhile is another one.
+        #expect(self.look(&fleet, own, after: .seconds(170)).foreign.isEmpty)
+        #expect(self.look(&fleet, own, other, after: .seconds(180)).foreign.isEmpty)
     }
 
     @Test func whatIsLostIsKeptUntilItIsReleased() {

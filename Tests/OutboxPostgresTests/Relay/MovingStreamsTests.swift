@@ -287,7 +287,7 @@ import Testing
             try await bench.store.openSession(subscription: "main", logger: Logger(label: "outbox.test"))
                 as? PostgresSession)
         try await bench.sql("SELECT $outbox.enqueue('d', 'x'::text)")
-        let stream = try #require(try await session.attach([], andOthers: true, lookingEvery: .seconds(1)).first)
+        let stream = try #require(try await session.attach([], andOthers: true, from: .startOfLog, lookingEvery: .seconds(1)).first)
         let request = ReadRequest(stream: stream.id, messages: 10, bytes: 1 << 20, deferred: false)
         try await eventually("it sleeps, and has looked") {
             _ = try await session.read([request], until: .now + .milliseconds(50))

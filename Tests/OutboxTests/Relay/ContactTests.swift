@@ -322,9 +322,9 @@ private actor StartsSession: RelaySession {
     }
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
-        try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
+        try await self.session.attach(destinations, andOthers: andOthers, from: position, lookingEvery: interval)
     }
 
     func release(_ streams: [StreamID]) async throws { try await self.session.release(streams) }

@@ -231,9 +231,9 @@ private actor RefusingSession: RelaySession {
     func release(_ streams: [StreamID]) async throws { try await self.session.release(streams) }
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
-        let streams = try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
+        let streams = try await self.session.attach(destinations, andOthers: andOthers, from: position, lookingEvery: interval)
         for stream in streams { self.destinations[stream.id] = stream.destination }
         return streams
     }

@@ -3,6 +3,7 @@ enum Fault: String, CaseIterable, Sendable {
     case readsBackwards, losesRoutes, mixesDestinations, repeatsPages, showsUncommitted, commitsRollbacks
     case ignoresSchedules, ignoresMessageLimit, ignoresByteLimit, ignoresDeferredLimits
     case losesLate, deliversLateLast, forgetsCursor, commitsWhileReading, startsAtTheEnd, mixesSubscriptions
+    case ignoresFirstPosition, beginsAgain
     case hidesNewStreams, hidesLostStreams, attachesUnasked
     case sharesOwnership, keepsOwnership, keepsSurplus, releasesNothing, takesNothing, hidesCut, confirmsBlindly
     case commitsAfterCut
@@ -52,6 +53,13 @@ enum Fault: String, CaseIterable, Sendable {
         case .startsAtTheEnd:
             ["messages of a destination that was never registered stay, and are read from the beginning"]
         case .mixesSubscriptions: ["every subscription gets every message"]
+        case .ignoresFirstPosition:
+            [
+                "a stream that begins now has nothing of what had been committed, and all that is committed later",
+                "a subscription that begins now leaves others as they are",
+                "of all destinations, one that comes later begins with its first message where others begin now",
+            ]
+        case .beginsAgain: ["a stream that there is does not begin elsewhere"]
         case .hidesNewStreams:
             [
                 "a destination that comes later is attached where all are wanted",

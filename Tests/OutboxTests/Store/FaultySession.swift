@@ -19,10 +19,12 @@ actor FaultySession: RelaySession {
     }
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
         self.streams = try await self.session.attach(
-            destinations, andOthers: andOthers || self.fault == .attachesUnasked, lookingEvery: interval)
+            destinations, andOthers: andOthers || self.fault == .attachesUnasked,
+            from: self.fault == .ignoresFirstPosition ? .startOfLog : position,
+            lookingEvery: interval)
         self.store.note(self.streams)
         switch self.fault {
         case .sharesOwnership:
@@ -37,7 +39,8 @@ actor FaultySession: RelaySession {
             }
         case .countsNoKeys:
             return self.streams.map { AttachedStream(id: $0.id, destination: $0.destination, deferredKeys: [:]) }
-        case .startsAtTheEnd:
+        case .startsAtTheEnd, .beginsAgain:
+            if self.fault == .beginsAgain, position != .now { break }
             for stream in self.streams {
                 let request = ReadRequest(stream: stream.id, messages: 1000, bytes: 1 << 30, deferred: false)
                 for page in try await self.session.read([request], until: .now).pages { try await self.pass(page) }

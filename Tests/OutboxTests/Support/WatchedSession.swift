@@ -31,9 +31,9 @@ actor WatchedSession: RelaySession {
     func note(_ activity: [StreamID: StreamActivity]) { self.onNote() }
 
     func attach(
-        _ destinations: [Destination], andOthers: Bool, lookingEvery interval: Duration
+        _ destinations: [Destination], andOthers: Bool, from position: FirstPosition, lookingEvery interval: Duration
     ) async throws -> [AttachedStream] {
-        try await self.session.attach(destinations, andOthers: andOthers, lookingEvery: interval)
+        try await self.session.attach(destinations, andOthers: andOthers, from: position, lookingEvery: interval)
     }
 
     func commit(_ settlements: [Settlement]) async throws -> [StreamID: RelayError] {

@@ -13,9 +13,9 @@ struct CheckedSession: Sendable {
     /// Runs a closure with a session that has the destinations' streams.
     static func with<Result>(
         _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main",
-        _ body: (CheckedSession) async throws -> Result
+        from position: FirstPosition = .startOfLog, _ body: (CheckedSession) async throws -> Result
     ) async throws -> Result {
-        let session = try await self.open(fixture, destinations, subscription: subscription)
+        let session = try await self.open(fixture, destinations, subscription: subscription, from: position)
         do {
             let result = try await body(session)
             await session.close()
@@ -28,13 +28,15 @@ struct CheckedSession: Sendable {
 
     /// Opens a session, and waits until it has the destinations' streams: the one before may not have lost them yet.
     static func open(
-        _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main"
+        _ fixture: any StoreFixture, _ destinations: [Destination] = [.orders], subscription: String = "main",
+        from position: FirstPosition = .startOfLog
     ) async throws -> CheckedSession {
         let session = try await fixture.store.openSession(
             subscription: subscription, logger: Logger(label: "outbox.conformance"))
         do {
             let deadline = ContinuousClock.now + fixture.patience
-            var attached = try await session.attach(destinations, andOthers: false, lookingEvery: .milliseconds(5))
+            var attached = try await session.attach(
+                destinations, andOthers: false, from: position, lookingEvery: .milliseconds(5))
             while Set(attached.map(\.destination)) != Set(destinations) {
                 try require(deadline > .now, "no other session has the streams, but a session has not got them")
                 attached += try await session.read([], until: deadline).attached

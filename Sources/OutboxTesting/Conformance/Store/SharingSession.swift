@@ -24,7 +24,7 @@ final class SharingSession: Sendable {
         self.patience = fixture.patience
         do {
             let attached = try await self.session.attach(
-                destinations, andOthers: andOthers, lookingEvery: .milliseconds(5))
+                destinations, andOthers: andOthers, from: .startOfLog, lookingEvery: .milliseconds(5))
             self.state = Mutex(State(streams: Set(attached.map(\.id))))
         } catch {
             await self.session.close()

@@ -58,18 +58,21 @@ extension StoreConformance {
 }
 
 /// A session that a check reads with, and the streams that it has.
-private final class OpenSession: Sendable {
+final class OpenSession: Sendable {
     private let session: any RelaySession
     private let patience: Duration
     private let state: Mutex<(streams: Set<StreamID>, attached: [AttachedStream], lost: Set<StreamID>)>
 
-    init(_ fixture: any StoreFixture, _ destinations: [Destination], andOthers: Bool) async throws {
+    init(
+        _ fixture: any StoreFixture, _ destinations: [Destination], andOthers: Bool,
+        from position: FirstPosition = .startOfLog
+    ) async throws {
         let session = try await fixture.store.openSession(
             subscription: "main", logger: Logger(label: "outbox.conformance"))
         self.session = session
         self.patience = fixture.patience
         let attached = try await session.attach(
-            destinations, andOthers: andOthers, lookingEvery: .milliseconds(20))
+            destinations, andOthers: andOthers, from: position, lookingEvery: .milliseconds(20))
         self.state = Mutex((Set(attached.map(\.id)), [], []))
     }
 
@@ -118,6 +121,11 @@ private final class OpenSession: Sendable {
     func attached(_ count: Int) async throws -> [AttachedStream] {
         try await self.wait("\(count) streams were to be attached") { $0.attached.count >= count }
         return self.state.withLock(\.attached)
+    }
+
+    /// Reads nothing, until the session has so many streams: the one before may not have lost them yet.
+    func owns(_ count: Int) async throws {
+        try await self.wait("\(count) streams were to be the session's") { $0.streams.count >= count }
     }
 
     /// Reads nothing, until so many streams are lost.

@@ -33,6 +33,7 @@ public enum StoreConformance {
 
     /// All checks.
     public static let checks: [Check] =
-        logChecks + pagingChecks + lateChecks + cursorChecks + ownershipChecks + streamChecks + waitingChecks + deferralChecks
+        logChecks + pagingChecks + lateChecks + cursorChecks + firstPositionChecks + ownershipChecks + streamChecks
+        + waitingChecks + deferralChecks
         + keyOrderChecks + settlementChecks
 }
