@@ -12,8 +12,6 @@ import Glibc
 /// A piece of network between a client and a server that listens on a Unix socket, which can stop to pass anything on while it
 /// goes on to take what it is sent: what a dead path behind a proxy, a tunnel or a mesh looks like.
 package final class FreezingProxy: Sendable {
-    package struct Failure: Error {}
-
     /// After how many bytes a connection freezes; nil: it does not.
     package struct Limits: Sendable {
         package var toServer: Int?
@@ -58,26 +56,15 @@ package final class FreezingProxy: Sendable {
 
         func pump(toServer: Bool) {
             let (source, sink) = toServer ? (self.client, self.server) : (self.server, self.client)
-            var bytes = [UInt8](repeating: 0, count: 65536)
-            while true {
-                let count = unsafe read(source, &bytes, bytes.count)
-                if count <= 0 { break }
-                let admitted = self.admit(count, toServer: toServer)
-                var sent = 0
-                while sent < admitted {
-                    let written = unsafe bytes.withUnsafeBytes {
-                        unsafe send(sink, $0.baseAddress! + sent, admitted - sent, CInt(MSG_NOSIGNAL))
-                    }
-                    if written <= 0 { break }
-                    sent += written
-                }
-                if sent < admitted { break }
+            while let bytes = Sockets.receive(source) {
+                let admitted = self.admit(bytes.count, toServer: toServer)
+                if !Sockets.send(bytes.prefix(admitted), to: sink) { break }
             }
             // Behind a frozen path, one side does not learn that the other has gone.
             if !self.isFrozen { _ = shutdown(sink, CInt(SHUT_RDWR)) }
             if self.pumps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-                _ = systemClose(self.client)
-                _ = systemClose(self.server)
+                Sockets.close(self.client)
+                Sockets.close(self.server)
             }
         }
 
@@ -98,20 +85,7 @@ package final class FreezingProxy: Sendable {
     /// - Parameter target: The path of the server's socket.
     package init(to target: String) throws {
         self.target = target
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = unsafe withUnsafeMutablePointer(to: &address) { address in
-            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                unsafe bind(listener, address, length) == 0 && listen(listener, 64) == 0
-                    && getsockname(listener, address, &length) == 0
-            }
-        }
-        guard isListening else { throw Failure() }
-        self.listener = listener
-        self.port = Int(UInt16(bigEndian: address.sin_port))
+        (self.listener, self.port) = try Sockets.listen()
         Thread.detachNewThread { [self] in self.run() }
     }
 
@@ -152,8 +126,8 @@ package final class FreezingProxy: Sendable {
         while true {
             let client = accept(self.listener, nil, nil)
             if client < 0 { break }
-            guard let server = self.connect() else {
-                _ = systemClose(client)
+            guard let server = Sockets.connect(to: self.target) else {
+                Sockets.close(client)
                 continue
             }
             let link = Link(client: client, server: server, limits: self.limits.withLock { $0 })
@@ -161,25 +135,6 @@ package final class FreezingProxy: Sendable {
             Thread.detachNewThread { link.pump(toServer: true) }
             Thread.detachNewThread { link.pump(toServer: false) }
         }
-        _ = systemClose(self.listener)
-    }
-
-    private func connect() -> CInt? {
-        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in
-            unsafe bytes.copyBytes(from: Array(self.target.utf8).prefix(bytes.count - 1))
-        }
-        let status = unsafe withUnsafePointer(to: &address) { address in
-            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                unsafe Glibc.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        if status == 0 { return descriptor }
-        _ = systemClose(descriptor)
-        return nil
+        Sockets.close(self.listener)
     }
 }
-
-private func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }

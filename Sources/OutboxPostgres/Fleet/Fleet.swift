@@ -74,6 +74,8 @@ struct Fleet {
     private(set) var isKeeper = false
     /// Whether it reads, which a keeper does.
     private(set) var readAt: ContinuousClock.Instant?
+    /// Whether others were not told of what is in the locks, because the server takes no notification.
+    private(set) var isUntold = false
     /// Streams that are for others, which the relay is to be told of.
     private(set) var surplus: [StreamID] = []
     /// When to look next; nil: not before something happens.
@@ -127,6 +129,19 @@ struct Fleet {
     /// The keeper's lock was granted.
     mutating func keeps() { self.isKeeper = true }
 
+    /// Others were told to look, or the server did not take that: it is tried again with a later look.
+    mutating func told(_ isTold: Bool, now: ContinuousClock.Instant) {
+        self.isUntold = !isTold
+        if !isTold { self.looksLater(now) }
+    }
+
+    /// The server did not take the word of a new keeper. Without a keeper every relay polls.
+    mutating func couldNotKeep(now: ContinuousClock.Instant) { self.looksLater(now) }
+
+    private mutating func looksLater(_ now: ContinuousClock.Instant) {
+        self.lookDue = min(self.lookDue ?? now + self.interval, now + self.interval)
+    }
+
     /// The relay gives up streams.
     ///
     /// - Returns: The locks to give up.
@@ -168,6 +183,8 @@ struct Fleet {
         if let own = holders.first(where: \.isOwn) { self.process = own.process }
         let others = holders.filter { !$0.isOwn && $0.isRelay }
         self.hasOthers = !others.isEmpty
+        // Who comes later finds this one by itself.
+        if !self.hasOthers { self.isUntold = false }
         self.share(holders, now: now, &decision)
         self.keep(holders, listens: listens, now: now, &decision)
         let isPatient = self.joinedAt.map { now - $0 >= Pulse.silence } ?? false

@@ -29,7 +29,31 @@ extension PostgresSession {
         _ = try await self.connection.pipeline([
             self.sameLog, self.bound(self.statements.shareLocks, [self.lockKey, .int4Array(routes)]),
         ])
-        try await self.tell(Word.fleet)
+        try await self.tellToLook()
+    }
+
+    /// Tells other relays to look. Where the server's queue of notifications is full, that is put off: a relay that cannot be heard delivers
+    /// all the same.
+    private func tellToLook() async throws(LibPQError) {
+        do throws(LibPQError) {
+            try await self.tell(Word.fleet)
+            self.fleet.told(true, now: self.clock.now)
+        } catch {
+            guard self.isOfFullQueue(error) else { throw error }
+            self.fleet.told(false, now: self.clock.now)
+        }
+    }
+
+    /// Whether the server has refused a statement because its queue of notifications is full. The log says so once.
+    private func isOfFullQueue(_ error: LibPQError) -> Bool {
+        guard error.sqlState == SQLState.programLimitExceeded else { return false }
+        if !self.hasMetFullQueue {
+            self.logger.warning(
+                "The server takes no notification: this relay polls, and balances its streams with others later",
+                metadata: ["outbox.error": "\(error)"])
+        }
+        self.hasMetFullQueue = true
+        return true
     }
 
     func tell(_ word: String) async throws(LibPQError) {
@@ -59,6 +83,7 @@ extension PostgresSession {
         if !decision.drop.isEmpty { try await self.drop(decision.drop) }
         if !decision.take.isEmpty { try await self.take(decision.take) }
         if decision.keep { try await self.keep() }
+        if self.fleet.isUntold { try await self.tellToLook() }
     }
 
     private func take(_ numbers: [Int32]) async throws(LibPQError) {
@@ -73,10 +98,22 @@ extension PostgresSession {
 
     /// Tries to be the keeper. The last one may have died with the bell, so that producers have not rung since.
     private func keep() async throws(LibPQError) {
-        let results = try await self.connection.pipeline([
-            self.sameLog, self.bound(self.statements.keep, [self.lockKey, .text(self.channel), .text(Word.awake)]),
-        ])
+        let results: [LibPQResult]
+        do throws(LibPQError) {
+            results = try await self.connection.pipeline([
+                self.sameLog, self.bound(self.statements.keep, [self.lockKey, .text(self.channel), .text(Word.awake)]),
+            ])
+        } catch {
+            guard self.isOfFullQueue(error) else { throw error }
+            // The lock outlives its transaction. Whatever the last keeper has said does not hold any more.
+            _ = try await self.connection.query(
+                self.bound(self.statements.dropLocks, [self.lockKey, .int4Array([FleetLock.keeper])]))
+            self.fleet.couldNotKeep(now: self.clock.now)
+            self.hearRing()
+            return
+        }
         guard try results[1][0].decode(0, as: Bool.self) else { return }
+        self.hasMetFullQueue = false
         self.fleet.keeps()
         self.doorbell.becameKeeper()
         self.sleepTimer.endPause()

@@ -55,6 +55,8 @@ actor PostgresSession: RelaySession {
     var fleet: Fleet
     var traffic = LogTraffic()
     var watch = StreamWatch()
+    /// Whether the log has said that the server takes no notification.
+    var hasMetFullQueue = false
     var announcer = Announcer(name: "")
     let clock = ContinuousClock()
 

@@ -16,6 +16,10 @@ extension EphemeralPostgres {
         package var binaries: String?
         /// How long a start may take before it fails, in whole seconds. Default: 60 seconds.
         package var startLimit: Duration
+        /// The server whose copy this one is, and whose log it follows until it is promoted. Default: none.
+        ///
+        /// The parameters of that server hold, but for those of ``parameters``; it needs `wal_level` and `max_wal_senders` as they are by default.
+        package var primary: EphemeralPostgres?
 
         /// Creates settings; see the properties for the defaults.
         public init(
@@ -28,6 +32,12 @@ extension EphemeralPostgres {
             self.network = network
             self.binaries = binaries
             self.startLimit = startLimit
+        }
+
+        /// Creates the settings of a streaming standby.
+        package init(standbyOf primary: EphemeralPostgres, network: Network = .none) {
+            self.init(network: network)
+            self.primary = primary
         }
     }
 

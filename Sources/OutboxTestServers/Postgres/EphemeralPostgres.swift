@@ -202,6 +202,7 @@ extension EphemeralPostgres {
         #endif
         environment["OUTBOX_PG_AUTH"] = settings.password == nil ? "trust" : "scram-sha-256"
         environment["OUTBOX_PG_CONF"] = settings.configurationLines
+        environment["OUTBOX_PG_PRIMARY"] = settings.primary?.url
         return environment
     }
 

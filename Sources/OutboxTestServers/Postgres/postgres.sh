@@ -4,12 +4,26 @@
 #              OUTBOX_PG_LOCALE  locale of the databases
 #              OUTBOX_PG_AUTH    how TCP connections authenticate: trust or scram-sha-256
 #              OUTBOX_PG_CONF    lines to add to postgresql.conf
+#              OUTBOX_PG_PRIMARY connection string of a server: a standby of that one is made
 # The secret is the superuser's password. A start's word is the port.
 
 # INT is Postgres's fast shutdown, QUIT its immediate one.
 graceful=INT forced=QUIT
 
 prepare() {
+    if [ -n "${OUTBOX_PG_PRIMARY:-}" ]; then copy || return 1; else create || return 1; fi
+    printf '%s\n' "$OUTBOX_PG_CONF" >>"$folder/data/postgresql.conf"
+}
+
+copy() {
+    if ! "$OUTBOX_PG_BIN/pg_basebackup" -D "$folder/data" -d "$OUTBOX_PG_PRIMARY" -R -c fast --no-sync \
+        </dev/null >"$folder/copy" 2>&1; then
+        cat "$folder/copy"
+        return 1
+    fi
+}
+
+create() {
     set -- -D "$folder/data" -U postgres -E UTF8 --locale="$OUTBOX_PG_LOCALE" --lc-messages=C --no-sync \
         --no-instructions --auth-local=trust --auth-host="$OUTBOX_PG_AUTH"
     if [ -n "$secret" ]; then
@@ -21,7 +35,6 @@ prepare() {
         return 1
     fi
     rm -f "$folder/password" "$folder/initdb"
-    printf '%s\n' "$OUTBOX_PG_CONF" >>"$folder/data/postgresql.conf"
 }
 
 launch() {

@@ -50,6 +50,31 @@ import Testing
         #expect(decision.take.isEmpty && decision.drop.isEmpty && fleet.lookDue == nil && !fleet.hasOthers)
     }
 
+    @Test func whatOthersCouldNotBeToldIsToldLater() {
+        var fleet = self.fleet(1...1)
+        fleet.told(false, now: self.start)
+        // The first look is not put off for that.
+        #expect(fleet.lookDue == self.start)
+        _ = self.look(&fleet, self.holder(1, isOwn: true), self.holder(2, owns: [1]))
+        #expect(fleet.isUntold)
+        fleet.told(false, now: self.start + .seconds(1))
+        #expect(fleet.lookDue == self.start + .seconds(1))
+        fleet.told(true, now: self.start + .seconds(1))
+        #expect(!fleet.isUntold)
+        // Who comes later finds it by itself.
+        fleet.told(false, now: self.start)
+        _ = self.look(&fleet, self.holder(1, isOwn: true))
+        #expect(!fleet.isUntold)
+    }
+
+    @Test func oneThatCouldNotKeepLooksAgain() {
+        var fleet = self.fleet(1...1, locked: [1])
+        _ = self.look(&fleet, self.holder(1, owns: [1], isOwn: true))
+        #expect(fleet.lookDue == nil)
+        fleet.couldNotKeep(now: self.start)
+        #expect(fleet.lookDue == self.start + .seconds(1) && !fleet.isKeeper)
+    }
+
     @Test func whatIsForAnotherRelayIsGivenOnce() {
         var fleet = self.fleet(1...4, locked: [1, 2, 3, 4])
         _ = self.look(&fleet, self.holder(1, owns: [1, 2, 3, 4], isOwn: true), self.holder(2))

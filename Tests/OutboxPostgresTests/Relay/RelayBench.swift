@@ -21,6 +21,12 @@ struct RelayBench: Sendable {
         return RelayBench(postgres: postgres, schema: schema, admin: admin)
     }
 
+    /// The same outbox with a new connection, where the server has ended the old one.
+    func again() async throws -> RelayBench {
+        RelayBench(
+            postgres: self.postgres, schema: self.schema, admin: try await LibPQConnection.connect(self.postgres))
+    }
+
     /// The store, without its fallback poll: a lost wake-up stays lost.
     var store: PostgresStore {
         PostgresStore(postgres: self.postgres, schema: self.schema, wakeup: .notify(fallback: nil))

@@ -59,6 +59,45 @@ import Testing
         }
     }
 
+    /// It sleeps, waits for a lock and has a handler at work for longer than any of them.
+    @Test func aRelayOutlivesThemAll() async throws {
+        try await self.withRole("500ms") { bench in
+            let deliveries = Deliveries()
+            let gate = Gate()
+            let store = PostgresStore(
+                postgres: bench.postgres, schema: bench.relay.schema, wakeup: .notify(fallback: nil))
+            let relay = bench.relay.relay(
+                [
+                    "d": .handler(parking: .never) { message in
+                        if message.key == "slow" { await gate.enter() }
+                        deliveries.add(message)
+                    }
+                ], store: store)
+            /// The session that owns the stream, if it has been idle for longer than the limits.
+            let idle = """
+                SELECT coalesce(max(pid), 0)::bigint FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE \(RelayBench.ownsStream) AND pg_stat_activity.state = 'idle' AND clock_timestamp() - state_change > '1 s'
+                """
+            try await bench.relay.run(relay) {
+                try await bench.relay.sql("SELECT $outbox.enqueue('d', '1')")
+                var session = 0
+                try await eventually("it has been idle for longer") {
+                    session = try await bench.relay.count(idle)
+                    return deliveries.count == 1 && session > 0
+                }
+                try await bench.relay.sql("SELECT $outbox.enqueue('d', '2', key => 'slow')")
+                await gate.waitUntilEntered()
+                try await eventually("its handler has been at work for longer") {
+                    try await bench.relay.count(idle) == session
+                }
+                await gate.open()
+                try await eventually("all is stored") { try await bench.relay.pendingCount() == 0 }
+                #expect(deliveries.texts == ["1", "2"])
+                try await eventually("by the same session") { try await bench.relay.count(idle) == session }
+            }
+        }
+    }
+
     /// How long a migration takes is not known before. How long it waits for locks, which others wait behind, is the administrator's to say.
     @Test func aMigrationHasNoneButForLocks() async throws {
         try await self.withRole("2s") { bench in

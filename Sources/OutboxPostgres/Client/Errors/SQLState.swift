@@ -7,6 +7,8 @@ enum SQLState {
     static let lockNotAvailable = "55P03"
     static let readOnlyTransaction = "25006"
     static let insufficientPrivilege = "42501"
+    /// A full queue of notifications, among other limits.
+    static let programLimitExceeded = "54000"
 
     static func isRetriable(_ state: String) -> Bool {
         switch state {
