@@ -17,10 +17,10 @@ import Testing
                 "$outbox" relay "$@" --log-level debug --initial-delay 10ms --max-delay 20ms --max-attempts 3 \\
                     --route 'd=exec:echo "$(cat)" >>delivered' >out 2>err & relay=$!
                 trap 'kill -s KILL $relay' EXIT
-                "$outbox" enqueue "$@" d one && eventually has one delivered || exit 1
+                "$outbox" enqueue "$@" d one >enqueued && eventually has one delivered || exit 1
                 # None is left below the limit; what is open stays open.
                 prlimit --pid $relay --nofile=3:1024 || exit 2
-                "$outbox" enqueue "$@" d two || exit 3
+                "$outbox" enqueue "$@" d two >>enqueued || exit 3
                 touch limited
                 eventually has 'Too many open files' err && eventually has 'no file descriptor left' err 2 || exit 5
                 prlimit --pid $relay --nofile=1024:1024 || exit 4

@@ -83,7 +83,8 @@ import Testing
         let events = relay.events(bufferingNewest: 100_000)
         try await bench.run(relay) {
             try await bench.script(
-                "BEGIN; SELECT $outbox.enqueue('d', '1', key => 'k'); SELECT $outbox.enqueue('d', '2', key => 'k'); COMMIT")
+                "BEGIN; SELECT $outbox.enqueue('d', '1', key => 'k'); SELECT $outbox.enqueue('d', '2', key => 'k'); COMMIT"
+            )
             await gate.waitUntilEntered()
             try await eventually("it sleeps beside its handler") { try await bench.isAsleep() }
             try await bench.script(

@@ -53,7 +53,8 @@ import Testing
         #expect(attempts.load(ordering: .relaxed) == 3)
         #expect(await sessions.value == 0)
         #expect(
-            try await bench.count("SELECT count(*) FROM $outbox.dead_letter WHERE reason = 'exhausted' AND attempts = 3")
+            try await bench.count(
+                "SELECT count(*) FROM $outbox.dead_letter WHERE reason = 'exhausted' AND attempts = 3")
                 == 1)
     }
 

@@ -70,7 +70,9 @@ import Testing
         #expect(
             await self.code { _ = try await subscriptions.subscription(named: "second", on: bench.admin) }
                 == .subscriptionMissing)
-        #expect(try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0)
+        try await eventually("the server has noticed its end") {
+            try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0
+        }
         // What streams that were removed by SQL have left is listed, and goes.
         try await bench.sql("DELETE FROM $outbox.stream")
         let left = try await subscriptions.subscription(named: "main", on: bench.admin)
@@ -167,7 +169,9 @@ import Testing
         #expect(Set(deliveries.all.map(\.id)).count == deliveries.count, "each once")
         #expect(!deliveries.texts.contains("old"))
         for await event in events { if case .disconnected = event { Issue.record("\(event)") } }
-        #expect(try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0)
+        try await eventually("the server has noticed its end") {
+            try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0
+        }
     }
 
     @Test func theLogWaitsForTheSlowestSubscriptionUntilItIsDropped() async throws {
