@@ -13,7 +13,11 @@ import Testing
     /// Runs a relay until nothing is left that it has not delivered, and returns the texts that it has.
     private func deliver(_ bench: RelayBench, _ count: Int) async throws -> [String] {
         let deliveries = Deliveries()
-        try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
+        let relay = bench.relay(["d": .handler { deliveries.add($0) }])
+        let events = relay.events(bufferingNewest: 1000)
+        try await bench.run(relay) {
+            // Otherwise the one before may be seen asleep, whose end the server has not noticed.
+            for await event in events where event == .started { break }
             try await eventually("\(count) are delivered") { deliveries.count >= count }
             try await eventually("it sleeps") { try await bench.isAsleep() }
         }

@@ -8,6 +8,7 @@ import Testing
     private static var given: RelaySettings {
         var settings = RelaySettings()
         settings.subscription = "audit"
+        settings.firstPosition = .now
         settings.page.messages = 3
         settings.page.bytes = 4
         settings.window.messages = 5
