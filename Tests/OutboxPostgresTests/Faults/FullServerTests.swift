@@ -97,14 +97,21 @@ import Testing
                 statements: statements, policy: nil)
             let deliveries = Deliveries()
             let others = Deliveries()
+            var silent = 0
             try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
                 try await eventually("it sleeps") { try await bench.isAsleep() }
                 let listener = isReal ? try await bench.fillQueue() : nil
                 if !isReal { try await bench.script("INSERT INTO $outbox.full_queue DEFAULT VALUES") }
-                let error = await postgresError { try await bench.sql("SELECT $outbox.enqueue('d', 'rings')") }
+                // One that finds the bell free, because the relay is just polling, does not ring.
+                var error: LibPQError?
+                try await eventually("one that rings is refused") {
+                    error = await postgresError { try await bench.sql("SELECT $outbox.enqueue('d', 'rings')") }
+                    if error == nil { silent += 1 }
+                    return error != nil
+                }
                 #expect(error?.sqlState == "54000" && error?.description.contains("outbox.doorbell") == true)
                 try await bench.enqueueSilently("1", to: "d")
-                try await eventually("it is delivered by the fallback poll") { deliveries.texts == ["1"] }
+                try await eventually("it is delivered by the fallback poll") { deliveries.texts.contains("1") }
                 // A session that begins with the queue as it is keeps no bell, so that producers need not ring.
                 try await bench.terminateOwner()
                 try await eventually("another session is there") { try await bench.ownerCount() == 1 }
@@ -122,9 +129,9 @@ import Testing
                     try await eventually("producers ring again") { others.texts == ["3", "4"] }
                 }
                 try await bench.sql("SELECT $outbox.enqueue('d', '3')")
-                try await eventually("for all") { deliveries.hasAll(upTo: 3) }
+                try await eventually("for all") { Set(deliveries.texts).isSuperset(of: ["1", "2", "3"]) }
             }
-            #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 5)
+            #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 5 + silent)
         }
     }
 }
