@@ -152,7 +152,8 @@ import Testing
                     "SELECT $outbox.enqueue('d', 'fails \(round)', key => 'k' || i) FROM generate_series(1, 10) AS i")
                 try await eventually("some are deferred") { try await bench.deferredCount() == 10 }
                 fails.store(false, ordering: .relaxed)
-                let removal = try await subscriptions.drop("second", besideRelays: true, on: connection)
+                let removal = try await subscriptions.drop(
+                    "second", waitingFor: .seconds(120), besideRelays: true, on: connection)
                 #expect(removal.streams == streams && removal.deferred == 10)
                 try await eventually("the relay has made it again") {
                     let isThere = try await bench.count("SELECT count(*) FROM $outbox.stream") == streams
