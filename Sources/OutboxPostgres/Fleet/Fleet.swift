@@ -195,8 +195,9 @@ struct Fleet {
         }
         // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
         let lacks = self.known.keys.contains { !self.locked.contains($0) }
-        self.lookDue =
-            self.hasOthers || lacks || !listens || self.isAwaited || self.looksAgain ? now + self.interval : nil
+        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited ? now + self.interval : nil
+        // Who waits for a stream says so before it does, and may be slow to begin. It waits for longer than this.
+        if self.looksAgain { self.lookDue = min(self.lookDue ?? now + .seconds(1), now + .seconds(1)) }
         self.looksAgain = false
         return decision
     }

@@ -66,18 +66,18 @@ struct StreamHandover {
         }
     }
 
-    /// Waits for a stream's lock, half a second at a time. A relay that sleeps looks when it is told to, and once more; where this session is slow to
-    /// begin to wait, neither look sees it, and the next try tells again. Besides, a session that waits holds a snapshot.
+    /// Waits for a stream's lock, some seconds at a time: who waits holds a snapshot.
     private func take(_ stream: Part, _ log: Int64, until deadline: ContinuousClock.Instant) async throws {
         while true {
             do {
+                // A relay that sleeps looks who waits for what, and looks again a second later.
                 try await self.tell(log)
                 return try await self.schema.inTransaction(
                     on: self.connection, readOnly: false, task: self.task
                 ) {
                     transaction in
                     try await transaction.query(
-                        LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '500ms', true)", []))
+                        LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '3s', true)", []))
                     try await transaction.query(
                         LibPQStatement(self.statements.awaitLock.text, [Self.key(log), .int4(stream.id)]))
                 }
