@@ -121,6 +121,60 @@ import Testing
         #expect(try await bench.count("SELECT count(*) FROM $outbox.stream") == 1)
     }
 
+    /// As if a relay had begun just when the subscription was dropped.
+    @Test(arguments: [1, 4]) func aRelayUnderWhichItIsDroppedBeginsAgain(streams: Int) async throws {
+        let bench = try await RelayBench.make()
+        let subscriptions = OutboxSubscriptions(schema: bench.schema)
+        let deliveries = Deliveries()
+        let fails = Atomic(false)
+        var routes: RelayRoutes = [:]
+        routes.others = .handler(retry: .constant(.seconds(3600))) { message in
+            if fails.load(ordering: .relaxed) { throw Unready() }
+            deliveries.add(message)
+        }
+        let store = PostgresStore(
+            postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: nil),
+            streamsPerDestination: streams)
+        let relay = bench.relay(routes, settings: self.settings("second", .now), store: store)
+        let events = relay.events
+        let connection = try await LibPQConnection.connect(bench.postgres)
+        try await bench.sql("SELECT $outbox.enqueue('d', 'old', key => 'k' || i) FROM generate_series(1, 50) AS i")
+        var expected = 0
+        try await bench.run(relay) {
+            try await eventually("it works") { try await bench.ownerCount() == 1 }
+            for round in 1...4 {
+                try await bench.sql(
+                    "SELECT $outbox.enqueue('d', 'before \(round)', key => 'k' || i) FROM generate_series(1, 50) AS i")
+                expected += 50
+                try await eventually("all are delivered") { deliveries.count == expected }
+                fails.store(true, ordering: .relaxed)
+                try await bench.sql(
+                    "SELECT $outbox.enqueue('d', 'fails \(round)', key => 'k' || i) FROM generate_series(1, 10) AS i")
+                try await eventually("some are deferred") { try await bench.deferredCount() == 10 }
+                fails.store(false, ordering: .relaxed)
+                let removal = try await subscriptions.drop(
+                    "second", waitingFor: .seconds(120), besideRelays: true, on: connection)
+                #expect(removal.streams == streams && removal.deferred == 10)
+                try await eventually("the relay has made it again") {
+                    let isThere = try await bench.count("SELECT count(*) FROM $outbox.stream") == streams
+                    if !isThere { return false }
+                    return try await bench.ownerCount() == 1
+                }
+                #expect(try await bench.deferredCount() == 0)
+            }
+            try await bench.sql("SELECT $outbox.enqueue('d', 'last', key => 'k') FROM generate_series(1, 50)")
+            try await eventually("it delivers") { deliveries.count == expected + 50 }
+            try await eventually("it sleeps") { try await bench.isAsleep() }
+        }
+        #expect(deliveries.count == expected + 50 && deliveries.isOrderedByKey)
+        #expect(Set(deliveries.all.map(\.id)).count == deliveries.count, "each once")
+        #expect(!deliveries.texts.contains("old"))
+        for await event in events { if case .disconnected = event { Issue.record("\(event)") } }
+        try await eventually("the server has noticed its end") {
+            try await bench.count("SELECT count(*) FROM pg_locks WHERE \(RelayBench.ownsStream)") == 0
+        }
+    }
+
     @Test func theLogWaitsForTheSlowestSubscriptionUntilItIsDropped() async throws {
         let bench = try await RelayBench.make()
         let subscriptions = OutboxSubscriptions(schema: bench.schema)
