@@ -35,19 +35,18 @@ import Testing
             """)
     }
 
-    /// Returns when a commit is kept: its transaction has read `holding`.
-    private func untilACommitIsHeld(_ bench: RelayBench) async throws {
-        try await eventually("a commit is under way") {
-            try await bench.count(
-                """
-                SELECT count(*) FROM pg_locks
-                WHERE locktype = 'relation' AND relation = '$outbox.holding'::regclass AND mode = 'AccessShareLock'
-                    AND pid <> pg_backend_pid()
-                """) > 0
-        }
+    /// Whether a commit is kept: its transaction has read `holding`.
+    private func holdsACommit(_ bench: RelayBench) async throws -> Bool {
+        try await bench.count(
+            """
+            SELECT count(*) FROM pg_locks
+            WHERE locktype = 'relation' AND relation = '$outbox.holding'::regclass AND mode = 'AccessShareLock'
+                AND pid <> pg_backend_pid()
+            """) > 0
     }
 
-    /// - Parameter isOpen: Whether new connections can be made meanwhile, or not before the relay has noticed.
+    /// - Parameter isOpen: Whether new connections can be made before the relay has noticed. None can before a commit that was kept has ended:
+    ///   a relay that connects meanwhile ends it, for then nothing was promised.
     @Test(arguments: Activity.allCases, [true, false])
     func aRelayNoticesAndGoesOnOverAnotherConnection(activity: Activity, isOpenForOthers isOpen: Bool) async throws {
         let bench = try await RelayBench.make()
@@ -63,7 +62,8 @@ import Testing
         let hasFrozen = Atomic(false)
         @Sendable func freeze() {
             if hasFrozen.exchange(true, ordering: .relaxed) { return }
-            if !isOpen { proxy.limitNew(.init(toServer: 0)) }
+            let isKept = activity == .beginning || activity == .committing
+            if !isOpen || isKept { proxy.limitNew(.init(toServer: 0)) }
             proxy.freeze()
         }
         let deliveries = Deliveries()
@@ -96,9 +96,11 @@ import Testing
                 try await bench.sql(enqueue)
             case .beginning, .committing:
                 try await bench.sql(enqueue)
-                try await self.untilACommitIsHeld(bench)
+                try await eventually("a commit is under way") { try await self.holdsACommit(bench) }
                 freeze()
                 try await bench.sql("DELETE FROM $outbox.holding")
+                try await eventually("the commit has ended") { try await !self.holdsACommit(bench) }
+                if isOpen { proxy.limitNew(.init()) }
             }
             for await event in events {
                 if case .disconnected = event { break }

@@ -102,12 +102,13 @@ struct CheckedTransport: Sendable {
     }
 
     /// Delivers messages as a relay does: what is not delivered comes again, in order, until everything is delivered or
-    /// rejected.
+    /// rejected. The fixture's patience is over when so long nothing of it was: how many there are, and how busy the machine is,
+    /// does not matter.
     ///
     /// - Returns: Those that were rejected.
     @discardableResult
     func deliverAll(_ messages: [NewMessage], batchSize: Int = 50) async throws -> [NewMessage] {
-        let deadline = ContinuousClock.now + self.fixture.patience
+        var deadline = ContinuousClock.now + self.fixture.patience
         var rejected: [NewMessage] = []
         var rest = messages[...]
         while !rest.isEmpty {
@@ -118,8 +119,12 @@ struct CheckedTransport: Sendable {
             for (message, outcome) in zip(rest, outcomes) where outcome != .delivered {
                 if outcome.isRejection { rejected.append(message) } else { again.append(message) }
             }
-            // Like a relay's probes, but without its growing pauses.
-            if again.count == batch.count { try await Task.sleep(for: .milliseconds(5)) }
+            if again.count == batch.count {
+                // Like a relay's probes, but without its growing pauses.
+                try await Task.sleep(for: .milliseconds(5))
+            } else {
+                deadline = .now + self.fixture.patience
+            }
             rest = again[...] + rest.dropFirst(batchSize)
         }
         return rejected
@@ -131,6 +136,18 @@ struct CheckedTransport: Sendable {
         while try await !isTrue() {
             try require(deadline > .now, "this did not come true in time: \(what)")
             try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Waits until so many messages have arrived, for as long as some do.
+    func untilArrived(_ count: Int) async throws {
+        var arrived = 0
+        while arrived < count {
+            let before = arrived
+            try await self.eventually("a message arrives behind the first \(before), of \(count)") {
+                arrived = try await self.arrivedNumbers().count
+                return arrived > before
+            }
         }
     }
 

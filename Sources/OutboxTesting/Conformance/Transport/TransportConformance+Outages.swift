@@ -13,11 +13,8 @@ extension TransportConformance {
                     }
                     group.addTask {
                         for cut in 1...5 {
-                            let target = count * cut / 8
                             // Not by time: wherever the machine is slow, the batches are.
-                            try await transport.eventually("\(target) messages arrive") {
-                                try await transport.arrivedNumbers().count >= target
-                            }
+                            try await transport.untilArrived(count * cut / 8)
                             try await fixture.cutConnections()
                         }
                     }
