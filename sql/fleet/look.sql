@@ -3,7 +3,8 @@
 -- subscription, or of any. Producers, who share the bell, are left out. A relay that shares streams looks here
 -- all the time, so one that has been silent for longer, with nothing that the server is doing for it, is stopped, or cannot be
 -- reached; as far as this session's role may see that. Any role that can connect can take any advisory lock, so none
--- counts as a relay that may not move a cursor. $1 the log's oid, $2 the lock of the subscription's relays, $3 for how many
+-- counts as a relay that may not move a cursor. Asking how full the queue of notifications is makes the server forget those that
+-- all sessions have taken; once it is full, nothing else does. $1 the log's oid, $2 the lock of the subscription's relays, $3 for how many
 -- seconds.
 SELECT
     holder.pid, holder.pid = pg_backend_pid() AS is_own, holder.owned, holder.waits, holder.routes,
@@ -12,7 +13,8 @@ SELECT
         activity.state_change < clock_timestamp() - $3 * interval '1 second'
             AND (activity.state <> 'active' OR activity.wait_event = 'ClientWrite'),
         false) AS is_silent,
-    coalesce(pg_get_userbyid(activity.usesysid)::text, '') AS role, coalesce(activity.application_name, '') AS application
+    coalesce(pg_get_userbyid(activity.usesysid)::text, '') AS role, coalesce(activity.application_name, '') AS application,
+    (SELECT pg_notification_queue_usage()) AS queue_usage
 FROM (
     SELECT
         lock.pid,

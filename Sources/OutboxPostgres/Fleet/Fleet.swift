@@ -32,7 +32,7 @@ struct Fleet {
         var take: [Int32] = []
         /// Whether to try to be the keeper.
         var keep = false
-        /// Whether to let another one be the keeper.
+        /// Whether to be the keeper no more.
         var resigns = false
         /// Streams' locks to give up.
         var drop: [Int32] = []
@@ -80,12 +80,18 @@ struct Fleet {
     private(set) var surplus: [StreamID] = []
     /// When to look next; nil: not before something happens.
     private(set) var lookDue: ContinuousClock.Instant?
+    /// Whether the server's queue of notifications is too full to ring.
+    private(set) var isQueueCrowded = false
     /// Whether some slots of a destination have no stream, so that one may come of which nothing tells.
     private(set) var isIncomplete = false
 
     /// How long a session that is no relay may have a stream before that is told: longer than an operator's program needs that splits
     /// or merges, once it has what it waited for.
     static let foreignPatience = Duration.seconds(10)
+
+    /// From how full the server's queue of notifications is, 0 to 1, there is no keeper, and so no producer rings: one that rings when it is full
+    /// cannot commit. The server itself warns from here on.
+    static let crowdedQueue = 0.5
 
     init(subscription: String) { self.subscription = subscription }
 
@@ -153,6 +159,9 @@ struct Fleet {
         return released.map(\.value).sorted()
     }
 
+    /// Producers ring because this session keeps the bell: it looks whether there is room for that in the queue of notifications.
+    mutating func looksAtQueue(now: ContinuousClock.Instant) { if self.isKeeper { self.lookDue = now } }
+
     /// Reading is asked for.
     mutating func reads(now: ContinuousClock.Instant) {
         if self.readAt == nil, !self.isKeeper { self.lookDue = now }
@@ -177,9 +186,14 @@ struct Fleet {
 
     /// A look was made.
     ///
-    /// - Parameter listens: Whether the session hears what others tell, and may be the keeper.
-    mutating func saw(_ holders: [Holder], listens: Bool, now: ContinuousClock.Instant) -> Decision {
+    /// - Parameters:
+    ///   - listens: Whether the session hears what others tell, and may be the keeper.
+    ///   - queueUsage: How full the server's queue of notifications is, 0 to 1.
+    mutating func saw(
+        _ holders: [Holder], listens: Bool, queueUsage: Double, now: ContinuousClock.Instant
+    ) -> Decision {
         var decision = Decision()
+        self.isQueueCrowded = queueUsage >= Self.crowdedQueue
         if let own = holders.first(where: \.isOwn) { self.process = own.process }
         let others = holders.filter { !$0.isOwn && $0.isRelay }
         self.hasOthers = !others.isEmpty
@@ -195,7 +209,7 @@ struct Fleet {
         }
         // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
         let lacks = self.known.keys.contains { !self.locked.contains($0) }
-        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited ? now + self.interval : nil
+        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited || self.isQueueCrowded ? now + self.interval : nil
         // Who waits for a stream says so before it does, and may be slow to begin. It waits for longer than this.
         if self.looksAgain { self.lookDue = min(self.lookDue ?? now + .seconds(1), now + .seconds(1)) }
         self.looksAgain = false
@@ -209,11 +223,11 @@ struct Fleet {
         if !reads { self.readAt = nil }
         if self.isKeeper {
             // Others would wait for what it says.
-            if !reads, self.hasOthers {
+            if self.isQueueCrowded || !reads && self.hasOthers {
                 self.isKeeper = false
                 decision.resigns = true
             }
-        } else if listens, reads, !holders.contains(where: { $0.owned.contains(FleetLock.keeper) }) {
+        } else if listens, reads, !self.isQueueCrowded, !holders.contains(where: { $0.owned.contains(FleetLock.keeper) }) {
             decision.keep = true
         }
     }

@@ -75,8 +75,11 @@ extension PostgresSession {
                     .int4(Int32(Pulse.silence.seconds)),
                 ]))
         let holders = try rows.map { row in try Fleet.Holder(row) }
+        let wasCrowded = self.fleet.isQueueCrowded
+        let usage = try rows.first?.decode(10, as: Double.self) ?? 0
         let decision = self.fleet.saw(
-            holders, listens: self.wakeup.pollingInterval == nil, now: self.clock.now)
+            holders, listens: self.wakeup.pollingInterval == nil, queueUsage: usage, now: self.clock.now)
+        if self.fleet.isQueueCrowded != wasCrowded { self.tell(ofQueue: usage) }
         for holder in decision.end { try await self.end(holder) }
         for (holder, stream) in decision.foreign { self.tell(of: holder, stream) }
         if decision.resigns { try await self.resign() }
@@ -127,15 +130,29 @@ extension PostgresSession {
     }
 
     private func drop(_ numbers: [Int32]) async throws(LibPQError) {
-        _ = try await self.connection.pipeline([
-            self.bound(self.statements.dropLocks, [self.lockKey, .int4Array(numbers)]), self.telling(Word.fleet),
-        ])
+        try await self.dropping(numbers, telling: true)
     }
 
-    /// Lets another relay take the bell.
+    /// Gives up locks, and tells other relays to look. They are given up even if that cannot be told.
+    private func dropping(_ numbers: [Int32], telling tells: Bool) async throws(LibPQError) {
+        var statements = [self.bound(self.statements.dropLocks, [self.lockKey, .int4Array(numbers)])]
+        if tells { statements.append(self.telling(Word.fleet)) }
+        do throws(LibPQError) {
+            _ = try await self.connection.pipeline(statements)
+        } catch {
+            guard self.isOfFullQueue(error) else { throw error }
+            self.fleet.told(false, now: self.clock.now)
+        }
+    }
+
+    /// Lets another relay take the bell, or none.
     private func resign() async throws(LibPQError) {
-        // First: what comes when it is free does not ring.
-        try await self.tell(Word.awake)
+        // First: what comes when it is free does not ring. Who does not hear it because the queue is full looks after an interval.
+        do throws(LibPQError) {
+            try await self.tell(Word.awake)
+        } catch {
+            guard self.isOfFullQueue(error) else { throw error }
+        }
         try await self.drop([FleetLock.keeper] + (self.doorbell.isHeld ? [0] : []))
         self.doorbell.resigned()
     }
@@ -146,9 +163,7 @@ extension PostgresSession {
         for stream in streams where self.fleet.owns(stream) { self.forget(stream) }
         let numbers = self.fleet.release(streams, now: self.clock.now)
         if numbers.isEmpty { return }
-        var statements = [self.bound(self.statements.dropLocks, [self.lockKey, .int4Array(numbers)])]
-        if self.fleet.hasOthers { statements.append(self.telling(Word.fleet)) }
-        _ = try await self.connection.pipeline(statements)
+        try await self.dropping(numbers, telling: self.fleet.hasOthers)
     }
 
     /// Gives up everything; see ``/Outbox/RelaySession/leave()``.
@@ -179,6 +194,20 @@ extension PostgresSession {
                 A relay that owns streams has been silent for too long, stopped or out of reach, and this one's role may not end its \
                 session: nothing of its streams is delivered until it goes on or SELECT pg_terminate_backend(\(holder.process)) ends it
                 """, metadata: metadata)
+        }
+    }
+
+    private func tell(ofQueue usage: Double) {
+        let metadata: Logger.Metadata = ["outbox.queue_usage": "\(usage)"]
+        if self.fleet.isQueueCrowded {
+            self.logger.warning(
+                """
+                The server's queue of notifications fills up, because a session listens and does not end its transaction: producers do not \
+                ring any more, so that they can commit, and relays poll
+                """, metadata: metadata)
+        } else {
+            self.logger.notice(
+                "The server's queue of notifications has room again: producers ring, and relays sleep", metadata: metadata)
         }
     }
 

@@ -104,6 +104,7 @@ extension PostgresSession {
                 let fallback = reads ? self.fallbackPoll : nil
                 if let fallback, self.clock.now >= fallback {
                     self.doorbell.rang()
+                    self.fleet.looksAtQueue(now: self.clock.now)
                     continue
                 }
                 if let result = try await self.readDeferred(&requests) { return result }

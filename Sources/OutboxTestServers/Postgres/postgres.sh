@@ -16,11 +16,14 @@ prepare() {
 }
 
 copy() {
-    if ! "$OUTBOX_PG_BIN/pg_basebackup" -D "$folder/data" -d "$OUTBOX_PG_PRIMARY" -R -c fast --no-sync \
+    if ! "$OUTBOX_PG_BIN/pg_basebackup" -D "$folder/data" -d "$OUTBOX_PG_PRIMARY" -c fast --no-sync \
         </dev/null >"$folder/copy" 2>&1; then
         cat "$folder/copy"
         return 1
     fi
+    # Not with -R, which writes down options of its own libpq: the server's may be an older one. Later lines count.
+    : >"$folder/data/standby.signal"
+    printf "primary_conninfo = '%s'\n" "$OUTBOX_PG_PRIMARY" >>"$folder/data/postgresql.conf"
 }
 
 create() {

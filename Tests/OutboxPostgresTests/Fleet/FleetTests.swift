@@ -38,8 +38,10 @@ import Testing
         return fleet
     }
 
-    private func look(_ fleet: inout Fleet, _ holders: Fleet.Holder..., after: Duration = .zero) -> Fleet.Decision {
-        fleet.saw(holders, listens: true, now: self.start + after)
+    private func look(
+        _ fleet: inout Fleet, _ holders: Fleet.Holder..., queueUsage: Double = 0, after: Duration = .zero
+    ) -> Fleet.Decision {
+        fleet.saw(holders, listens: true, queueUsage: queueUsage, now: self.start + after)
     }
 
     @Test func oneThatIsAloneTakesAllAndLooksNoMore() {
@@ -73,6 +75,26 @@ import Testing
         #expect(fleet.lookDue == nil)
         fleet.couldNotKeep(now: self.start)
         #expect(fleet.lookDue == self.start + .seconds(1) && !fleet.isKeeper)
+    }
+
+    /// Nobody rings into a queue that is filling up, for who rings when it is full cannot commit.
+    @Test func whereTheQueueIsCrowdedThereIsNoKeeper() {
+        var fleet = self.fleet(1...1, locked: [1])
+        let own = self.holder(1, owns: [1, FleetLock.keeper], isOwn: true)
+        fleet.reads(now: self.start)
+        #expect(self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: 0.49).keep)
+        fleet.keeps()
+        #expect(!self.look(&fleet, own, queueUsage: 0.49).resigns)
+        #expect(fleet.lookDue == nil)
+        fleet.looksAtQueue(now: self.start)
+        #expect(fleet.lookDue == self.start)
+        #expect(self.look(&fleet, own, queueUsage: 0.5).resigns)
+        #expect(!fleet.isKeeper && fleet.lookDue == self.start + .seconds(1), "it looks whether there is room again")
+        fleet.looksAtQueue(now: self.start)
+        #expect(fleet.lookDue == self.start + .seconds(1))
+        let crowded = self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: 0.5)
+        #expect(!crowded.resigns && !crowded.keep)
+        #expect(self.look(&fleet, self.holder(1, owns: [1], isOwn: true)).keep)
     }
 
     @Test func whatIsForAnotherRelayIsGivenOnce() {

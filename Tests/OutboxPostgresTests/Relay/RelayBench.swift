@@ -116,6 +116,15 @@ struct RelayBench: Sendable {
             """) == 1
     }
 
+    /// Whether a relay is the one that takes the bell.
+    func hasKeeper() async throws -> Bool {
+        try await self.count(
+            """
+            SELECT count(*) FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid = 4294967295 AND granted
+            """) == 1
+    }
+
     /// Which locks are streams', for a condition on `pg_locks`.
     static let ownsStream =
         "locktype = 'advisory' AND classid = '$outbox.message'::regclass::oid AND objid::bigint BETWEEN 1 AND 2147483647 AND granted"
