@@ -17,6 +17,8 @@ struct BenchFleetCommand: Benchmark {
                          one has the bell, beside that one's
               streams    one relay with a destination in several streams beside one stream:
                          the drain of a backlog, and the median latency
+              upkeep     one relay with many destinations, one message a second to one of them:
+                         resident memory, and processor time of the relay and of its server process
 
             EXAMPLES:
               outbox-bench fleet
@@ -24,7 +26,7 @@ struct BenchFleetCommand: Benchmark {
             """)
 
     enum Part: String, CaseIterable, Sendable {
-        case balance, endings, latency, streams
+        case balance, endings, latency, streams, upkeep
     }
 
     @OptionGroup
@@ -45,6 +47,12 @@ struct BenchFleetCommand: Benchmark {
     @Option(help: ArgumentHelp("How many streams a destination has; the first is the reference.", valueName: "counts"))
     var streams = NumberList([1, 8, 32])
 
+    @Option(help: ArgumentHelp("How many destinations a relay has; the first is the reference.", valueName: "counts"))
+    var destinations = NumberList([1, 100, 1000])
+
+    @Option(help: ArgumentHelp("For how many seconds processor time is measured.", valueName: "count"))
+    var seconds = 10
+
     @Option(help: ArgumentHelp("How many messages wait for the drain.", valueName: "count"))
     var backlog = 500_000
 
@@ -61,6 +69,10 @@ struct BenchFleetCommand: Benchmark {
         if self.streams.numbers.count < 2 || !self.streams.numbers.allSatisfy((1...1024).contains) {
             throw ValidationError("--streams is at least two numbers from 1 to 1024, with commas.")
         }
+        if self.destinations.numbers.count < 2 || !self.destinations.numbers.allSatisfy((1...10_000).contains) {
+            throw ValidationError("--destinations is at least two numbers from 1 to 10000, with commas.")
+        }
+        if !(1...3600).contains(self.seconds) { throw ValidationError("--seconds is a number from 1 to 3600.") }
         _ = try self.chosen
     }
 
@@ -85,6 +97,7 @@ struct BenchFleetCommand: Benchmark {
             case .latency: comparisons += try await self.latency(harness)
             case .streams:
                 comparisons += try await self.divided(self.streams.numbers[...], [], harness)
+            case .upkeep: comparisons += try await self.upkeep(harness)
             }
         }
         return comparisons

@@ -110,6 +110,17 @@ struct FleetOutbox: Sendable {
             """)
     }
 
+    /// Commits one message.
+    func enqueue(to destination: Int) async throws {
+        try await self.outbox.execute("SELECT {{schema}}.enqueue('fleet \(destination)', 'x'::text)")
+    }
+
+    /// The server process of the only relay's session.
+    func serverProcess() async throws -> Int {
+        guard let process = try await self.owners().keys.first else { throw BenchFailure("no relay has a stream") }
+        return Int(process)
+    }
+
     /// From the moment when COMMIT of single messages is sent to the handler, of messages for one destination.
     func latency(of destination: String, messages: Int, pause: Double) async throws -> LatencyBenchmark.Sample {
         let (commits, result) = await Reference.onThread {

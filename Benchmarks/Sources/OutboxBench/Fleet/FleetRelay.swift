@@ -50,6 +50,9 @@ final class FleetRelay: Sendable {
     /// Asks it to end in good order.
     func stop() { try? self.input.fileHandleForWriting.close() }
 
+    /// The number of its process.
+    var processID: Int { self.process.withLock { Int($0.processIdentifier) } }
+
     /// Ends it at once.
     func kill() { self.process.withLock { _ = Foundation.kill($0.processIdentifier, SIGKILL) } }
 
