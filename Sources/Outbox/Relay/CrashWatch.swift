@@ -15,6 +15,8 @@ package struct CrashWatch: Sendable {
         var stored: StreamStart
         /// Which message was begun how often and ended the process each time.
         let suspect: (id: Int64, crashes: Int)?
+        /// How many messages its first page has at most.
+        let firstPage: Int
         /// Whether this process's start is noted, or need not be.
         var isBegun: Bool
         /// The pages that it began with; nil: they are finished, or have not been read.
@@ -22,7 +24,8 @@ package struct CrashWatch: Sendable {
         /// The message that is noted because its handler is being called, and its page.
         var alone: (id: Int64, page: Int)?
 
-        init(_ start: StreamStart, isResumed: Bool) {
+        init(_ start: StreamStart, isResumed: Bool, firstPage: Int) {
+            self.firstPage = firstPage
             let crashes = start.suspectAttempts - (isResumed ? 1 : 0)
             self.stored = start
             self.suspect = start.suspect.flatMap { crashes > 0 ? ($0, crashes) : nil }
@@ -34,8 +37,6 @@ package struct CrashWatch: Sendable {
     }
 
     private var streams: [StreamID: Stream]
-    /// How many messages of each stream are delivered one at a time.
-    private let pageCount: Int
     /// How many messages more are delivered one at a time.
     private var remaining: Int
     /// Whether one message at a time is delivered.
@@ -44,15 +45,16 @@ package struct CrashWatch: Sendable {
     /// - Parameters:
     ///   - starts: What the store knows of the streams.
     ///   - resumed: The streams that this process has delivered before, so that it was no crash that ended its last session.
-    ///   - pageCount: How many messages of each stream are delivered one at a time, if any are.
-    package init(_ starts: [StreamID: StreamStart], resumed: Set<StreamID>, pageCount: Int) {
+    ///   - firstPage: How many messages of a stream are read first at most, and delivered one at a time, if any are.
+    package init(_ starts: [StreamID: StreamStart], resumed: Set<StreamID>, firstPage: (StreamID) -> Int) {
         self.streams = [:]
-        self.pageCount = pageCount
         self.isCareful = false
-        self.remaining = pageCount * starts.count
+        self.remaining = 0
         for (id, start) in starts {
             let isResumed = resumed.contains(id)
-            self.streams[id] = Stream(start, isResumed: isResumed)
+            let count = firstPage(id)
+            self.streams[id] = Stream(start, isResumed: isResumed, firstPage: count)
+            self.remaining += count
             if Self.isSuspicious(start, isResumed: isResumed) { self.isCareful = true }
         }
     }
@@ -66,7 +68,8 @@ package struct CrashWatch: Sendable {
         start.count + (isResumed ? 0 : 1) >= Self.carefulStart
     }
 
-    /// Whether as many messages were delivered alone as may have been on their way at the last crash.
+    /// Whether as many messages were delivered alone as processes begin with. What ends the process and comes behind them is found by
+    /// the next starts, which begin there.
     package var hasSeenEnough: Bool { self.remaining <= 0 }
 
     /// A stream has come. Where it is suspicious, one message at a time is delivered from now on, of all streams: nothing may be on its
@@ -75,13 +78,14 @@ package struct CrashWatch: Sendable {
     /// - Parameters:
     ///   - start: What the store knows of it.
     ///   - isResumed: Whether this process has delivered it before.
-    package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool) {
-        self.streams[stream] = Stream(start, isResumed: isResumed)
+    ///   - firstPage: How many messages of it are read first at most.
+    package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool, firstPage: Int) {
+        self.streams[stream] = Stream(start, isResumed: isResumed, firstPage: firstPage)
         if self.isCareful {
-            self.remaining += self.pageCount
+            self.remaining += firstPage
         } else if Self.isSuspicious(start, isResumed: isResumed) {
             self.isCareful = true
-            self.remaining = self.pageCount * self.streams.count
+            self.remaining = self.streams.values.reduce(0) { $0 + $1.firstPage }
         }
     }
 

@@ -44,12 +44,23 @@ extension RelayLoop {
             )
             return
         }
-        self.crashWatch.add(stream.id, stream.start, isResumed: isResumed)
+        self.watch(stream, isResumed: isResumed)
         self.add(stream)
         self.logger.info("A stream has come", metadata: [LogKey.destination: "\(stream.destination)"])
         if self.isStarted { return }
         self.isStarted = true
         self.events.emit(.started)
+    }
+
+    private mutating func watch(_ stream: AttachedStream, isResumed: Bool) {
+        self.crashWatch.add(
+            stream.id, stream.start, isResumed: isResumed,
+            firstPage: Self.firstPage(of: stream, self.routes, self.settings))
+    }
+
+    /// How many messages of a stream are read first at most; see ``PagePace``.
+    static func firstPage(of stream: AttachedStream, _ routes: RelayRoutes, _ settings: RelaySettings.Resolved) -> Int {
+        min(routes.handler(for: stream.destination)?.leastPage ?? .max, settings.page.messages)
     }
 
     /// Takes suspicious streams in as soon as nothing is on its way that could be what ends the process.
@@ -69,7 +80,7 @@ extension RelayLoop {
         }
         self.suspicious = nil
         for stream in streams {
-            self.crashWatch.add(stream.id, stream.start, isResumed: self.history.ids.contains(stream.id))
+            self.watch(stream, isResumed: self.history.ids.contains(stream.id))
         }
         self.tellOfCare()
         for stream in streams { self.attach(stream, now: now) }

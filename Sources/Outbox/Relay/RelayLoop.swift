@@ -64,10 +64,10 @@ struct RelayLoop: ~Copyable {
         self.schedule = CommitSchedule(
             interval: settings.commit.interval, messages: settings.commit.messages,
             maximumDelay: settings.commit.maximumDelay)
-        self.crashWatch = CrashWatch(
-            Dictionary(streams.map { ($0.id, $0.start) }, uniquingKeysWith: { first, _ in first }),
-            resumed: history.ids,
-            pageCount: settings.page.messages)
+        let known = Dictionary(streams.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        self.crashWatch = CrashWatch(known.mapValues(\.start), resumed: history.ids) { id in
+            known[id].map { Self.firstPage(of: $0, routes, settings) } ?? settings.page.messages
+        }
         self.calls = WatchedCalls { session.wake() }
         self.pulse = Pulse { session.wake() }
         self.finished = FinishedWork()

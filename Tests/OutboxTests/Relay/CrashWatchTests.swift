@@ -7,7 +7,7 @@ import Testing
     private let other = StreamID(2)
 
     private func watch(_ start: StreamStart, isResumed: Bool = false, pageCount: Int = 10) -> CrashWatch {
-        CrashWatch([self.stream: start], resumed: isResumed ? [self.stream] : [], pageCount: pageCount)
+        CrashWatch([self.stream: start], resumed: isResumed ? [self.stream] : []) { _ in pageCount }
     }
 
     @Test func theFirstPagesAreNotedAndStruckOut() {
@@ -36,7 +36,7 @@ import Testing
             #expect(self.watch(StreamStart(count: count), isResumed: true).isCareful == (count >= 3))
         }
         #expect(
-            CrashWatch([self.stream: StreamStart(), self.other: StreamStart(count: 2)], resumed: [], pageCount: 1)
+            CrashWatch([self.stream: StreamStart(), self.other: StreamStart(count: 2)], resumed: [], firstPage: { _ in 1 })
                 .isCareful)
     }
 
@@ -80,7 +80,8 @@ import Testing
 
     @Test func careEndsAfterAPageOfEachStream() {
         var watch = CrashWatch(
-            [self.stream: StreamStart(count: 2), self.other: StreamStart()], resumed: [], pageCount: 3)
+            [self.stream: StreamStart(count: 2), self.other: StreamStart()], resumed: []
+        ) { $0 == self.stream ? 2 : 4 }
         for id in 1...6 {
             #expect(watch.isCareful && !watch.hasSeenEnough)
             _ = watch.beginAlone(id % 2 == 0 ? self.stream : self.other, id: Int64(id), page: id)
@@ -111,7 +112,7 @@ import Testing
 
         /// - Returns: Whether the process has survived it.
         func process() -> Bool {
-            var watch = CrashWatch([self.stream: stored], resumed: [], pageCount: pageCount)
+            var watch = CrashWatch([self.stream: stored], resumed: []) { _ in pageCount }
             var page = 0
             while position < 9 {
                 if watch.isCareful, watch.hasSeenEnough { for start in watch.finish().values { stored = start } }

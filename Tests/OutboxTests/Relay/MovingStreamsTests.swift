@@ -329,9 +329,9 @@ import Testing
 
     @Test func aStreamThatComesIsAStartOfItsOwn() {
         let (first, second) = (StreamID(1), StreamID(2))
-        var watch = CrashWatch([first: StreamStart()], resumed: [], pageCount: 10)
+        var watch = CrashWatch([first: StreamStart()], resumed: []) { _ in 10 }
         _ = watch.begin(first, pages: [0])
-        watch.add(second, StreamStart(count: 1), isResumed: false)
+        watch.add(second, StreamStart(count: 1), isResumed: false, firstPage: 10)
         #expect(!watch.isCareful)
         #expect(watch.start(of: second) == StreamStart(count: 2))
         #expect(watch.begin(second, pages: [7]) == StreamStart(count: 2))
@@ -339,9 +339,9 @@ import Testing
         watch.remove(first)
         #expect(watch.commit(first, pages: [0]) == nil && watch.stored(first) == nil)
         // The process has delivered it before, so that what was noted is no crash.
-        watch.add(first, StreamStart(count: 1), isResumed: true)
+        watch.add(first, StreamStart(count: 1), isResumed: true, firstPage: 10)
         #expect(!watch.isCareful && watch.start(of: first) == nil)
-        watch.add(second, StreamStart(count: 2), isResumed: false)
+        watch.add(second, StreamStart(count: 2), isResumed: false, firstPage: 10)
         #expect(watch.isCareful)
     }
 
