@@ -74,4 +74,34 @@ import Testing
         #expect(await outages.value == 0)
         #expect(try await bench.deadCount() == 0)
     }
+
+    /// Down and up again, over and over, with producers at work.
+    @Test func aDestinationThatFlaps() async throws {
+        let bench = try await RelayBench.make()
+        let deliveries = Deliveries()
+        let calls = Atomic(0)
+        let breaker = BreakerPolicy.opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(4))
+        let relay = bench.relay([
+            "d": .handler(breaker: breaker) { message in
+                // Of 200 calls the last 20 find it down; while it is down, those are probes.
+                if calls.add(1, ordering: .relaxed).oldValue % 200 >= 180 { throw DeliveryFailure.unavailable("down") }
+                deliveries.add(message)
+            }
+        ])
+        let producer = NumberedProducer(bench)
+        let outages = self.outages(relay)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await producer.run() }
+            try await bench.run(relay) {
+                try await eventually("it has been down several times") { calls.load(ordering: .relaxed) >= 1200 }
+                producer.stop()
+                try await group.waitForAll()
+                try await eventually("all are delivered") { deliveries.hasAll(upTo: producer.count) }
+                try await eventually("all is stored") { try await bench.pendingCount() == 0 }
+            }
+        }
+        #expect(deliveries.repeats == 0 && deliveries.all.allSatisfy { $0.attempt == 1 })
+        #expect(await outages.value >= 5)
+        #expect(try await bench.deferredCount() + bench.deadCount() == 0)
+    }
 }
