@@ -26,6 +26,9 @@ package final class DeliveryObserver: Sendable {
     private struct Budgets {
         var dead = LineBudget(lines: 5, within: .seconds(10))
         var retried = LineBudget(lines: 1, within: .seconds(60))
+        var parked = LineBudget(lines: 1, within: .seconds(60))
+        /// Nil: the destination is up.
+        var outage: Outage?
     }
 
     init(destination: Destination, subscription: String, events: RelayEventHub, logger: Logger) {
@@ -73,6 +76,8 @@ package final class DeliveryObserver: Sendable {
     /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
         self.breaker(isOpen: true)
+        self.budgets.withLock { $0.outage = Outage(reason: reason, now: .now) }
+        self.hasUntold.store(true, ordering: .relaxed)
         self.logger.warning(
             "The destination is down; probing it until it is up",
             metadata: [
@@ -84,19 +89,23 @@ package final class DeliveryObserver: Sendable {
 
     /// Reports that the destination is down for another reason than the last reported one.
     func stillDown(reason: String, retryAfter delay: Duration) {
+        let outage = self.budgets.withLock { budgets in
+            budgets.outage?.changed(reason: reason, now: .now)
+            return budgets.outage
+        }
         self.logger.warning(
             "The destination is still down, for another reason",
-            metadata: [
-                LogKey.destination: "\(self.destination)", LogKey.error: "\(Self.line(reason))",
-                LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
-            ])
+            metadata: self.metadata(outage, at: .now).adding([
+                LogKey.error: "\(Self.line(reason))", LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
+            ]))
         self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
     }
 
     /// Reports that the destination is up again.
     func closed() {
         self.breaker(isOpen: false)
-        self.logger.notice("The destination is up again", metadata: [LogKey.destination: "\(self.destination)"])
+        let outage = self.budgets.withLock { $0.outage.take() }
+        self.logger.notice("The destination is up again", metadata: self.metadata(outage, at: .now))
         self.emit(.closed(destination: self.destination))
     }
 
@@ -116,8 +125,9 @@ package final class DeliveryObserver: Sendable {
                     error: error))
         case .parked(let deferral):
             self.parkedCounter.increment()
-            self.logger.debug(
-                "A delivery takes long; others pass",
+            let isWritten = self.note { $0.parked.note("", now: .now) }
+            self.logger.log(
+                level: isWritten ? .notice : .debug, "A delivery takes long; others pass",
                 metadata: [LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)"])
             self.emit(.parked(id: deferral.id, destination: self.destination))
         case .dead(let death):
@@ -153,7 +163,7 @@ package final class DeliveryObserver: Sendable {
 // MARK: - Failures in the log
 
 extension DeliveryObserver {
-    /// At the usual level one line a minute and destination, however much is retried; each at debug.
+    /// As a warning one line a minute and destination, however much is retried; each at debug.
     private func log(_ deferral: Deferral, _ error: String, _ delay: Duration?) {
         var metadata: Logger.Metadata = [
             LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)",
@@ -162,7 +172,7 @@ extension DeliveryObserver {
         if let delay { metadata[LogKey.retryAfter] = "\(Int(delay.seconds * 1000))" }
         let isWritten = self.note { $0.retried.note(error, now: .now) }
         self.logger.log(
-            level: isWritten ? .info : .debug, "A message was not delivered and is tried again", metadata: metadata)
+            level: isWritten ? .warning : .debug, "A message was not delivered and is tried again", metadata: metadata)
     }
 
     /// A few lines in ten seconds and destination, however many messages die.
@@ -170,7 +180,7 @@ extension DeliveryObserver {
         let error = death.error ?? ""
         let isWritten = self.note { $0.dead.note(error, now: .now) }
         self.logger.log(
-            level: isWritten ? .warning : .debug, "A message was not delivered and is a dead letter now",
+            level: isWritten ? .error : .debug, "A message was not delivered and is a dead letter now",
             metadata: [
                 LogKey.destination: "\(self.destination)", LogKey.id: "\(death.id)",
                 LogKey.attempts: "\(death.attempts)", LogKey.reason: "\(death.reason.rawValue)",
@@ -198,21 +208,39 @@ extension DeliveryObserver {
     }
 
     private func tell(now: ContinuousClock.Instant, isLast: Bool) -> ContinuousClock.Instant? {
-        let (dead, retried, due) = self.budgets.withLock { budgets in
+        let (dead, retried, parked, outage, due) = self.budgets.withLock { budgets in
             let dead = budgets.dead.take(now: now, isLast: isLast)
             let retried = budgets.retried.take(now: now, isLast: isLast)
-            let due = [budgets.dead.due, budgets.retried.due].compactMap { $0 }.min()
+            let parked = budgets.parked.take(now: now, isLast: isLast)
+            let outage = budgets.outage?.take(now: now) == true ? budgets.outage : nil
+            let due = [budgets.dead.due, budgets.retried.due, budgets.parked.due, budgets.outage?.due].compactMap { $0 }.min()
             self.hasUntold.store(due != nil, ordering: .relaxed)
-            return (dead, retried, due)
+            return (dead, retried, parked, outage, due)
         }
         if let dead {
-            self.logger.warning(
+            self.logger.error(
                 "More messages were not delivered and are dead letters now", metadata: self.metadata(dead))
         }
         if let retried {
-            self.logger.info("More attempts have failed and are repeated", metadata: self.metadata(retried))
+            self.logger.warning("More attempts have failed and are repeated", metadata: self.metadata(retried))
+        }
+        if let parked {
+            self.logger.notice(
+                "More deliveries take long",
+                metadata: [LogKey.destination: "\(self.destination)", LogKey.count: "\(parked.count)"])
+        }
+        if let outage {
+            self.logger.warning(
+                "The destination is still down",
+                metadata: self.metadata(outage, at: now).adding([LogKey.error: "\(Self.line(outage.reason))"]))
         }
         return due
+    }
+
+    private func metadata(_ outage: Outage?, at now: ContinuousClock.Instant) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [LogKey.destination: "\(self.destination)"]
+        if let outage { metadata[LogKey.downFor] = "\(Int((now - outage.since).seconds * 1000))" }
+        return metadata
     }
 
     private func metadata(_ counted: (count: Int, last: String)) -> Logger.Metadata {
@@ -235,6 +263,10 @@ extension DeliveryObserver {
                 }))
         return shown.endIndex == error.endIndex ? text : text + "…"
     }
+}
+
+extension Logger.Metadata {
+    fileprivate func adding(_ others: Logger.Metadata) -> Logger.Metadata { self.merging(others) { $1 } }
 }
 
 /// Reads the trace context from a message's headers.

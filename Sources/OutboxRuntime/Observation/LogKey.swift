@@ -6,6 +6,7 @@ package enum LogKey {
     package static let attempts = "outbox.attempts"
     package static let count = "outbox.count"
     package static let destination = "outbox.destination"
+    package static let downFor = "outbox.down_for_ms"
     package static let error = "outbox.error"
     package static let id = "outbox.id"
     package static let reason = "outbox.reason"

@@ -30,7 +30,7 @@ import Testing
         let log = try await self.run(
             3000, to: "d", .handler(breaker: .off) { _ in throw DeliveryFailure.reject("no\u{1B}[2J such\naddress") })
         let lines = log.lines("dead letter")
-        #expect(lines.allSatisfy { $0.level == .warning && $0.value("outbox.destination") == "d" })
+        #expect(lines.allSatisfy { $0.level == .error && $0.value("outbox.destination") == "d" })
         #expect(lines.allSatisfy { $0.value("outbox.error") == "no [2J such address" })
         let single = lines.filter { $0.metadata["outbox.id"] != nil }
         #expect(single.count == 5 && single.allSatisfy { $0.value("outbox.reason") == "rejected" })
@@ -46,7 +46,7 @@ import Testing
         let log = try await self.run(
             200, to: "d", .handler(retry: .constant(.zero, maximumAttempts: 4), breaker: .off) { _ in throw Refused() })
         let lines = log.lines("tried again") + log.lines("are repeated")
-        #expect(lines.allSatisfy { $0.level == .info && $0.value("outbox.error") == "no [2J such address" })
+        #expect(lines.allSatisfy { $0.level == .warning && $0.value("outbox.error") == "no [2J such address" })
         #expect(lines.first?.value("outbox.attempts") == "1" && lines.first?.metadata["outbox.id"] != nil)
         let counted = lines.compactMap { Int($0.value("outbox.count")) }
         #expect(1 + counted.reduce(0, +) == 600)
