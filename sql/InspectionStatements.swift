@@ -14,6 +14,13 @@ package struct InspectionStatements: Sendable {
     package let countDeadLetters: String
     package let replayDeadLetters: String
     package let discardDeadLetters: String
+    package let groupDeadLetters: String
+    package let findDeferred: String
+    package let listDeferred: String
+    package let countDeferred: String
+    package let retryDeferred: String
+    package let discardDeferred: String
+    package let groupDeferred: String
 
     /// What says which messages a stream's cursor has overlooked.
     static var overlooked: [String: [UInt8]] {
@@ -26,9 +33,10 @@ package struct InspectionStatements: Sendable {
             Statements.render(
                 bytes, including: shared, columns: columns, schema: schema, schemaText: schemaText)
         }
-        func filtered(_ bytes: [UInt8]) -> String {
-            text(bytes, including: ["filter": PackageResources.dead_letter_filter_sql])
+        func filtered(_ bytes: [UInt8], by filter: [UInt8] = PackageResources.dead_letter_filter_sql) -> String {
+            text(bytes, including: ["filter": filter])
         }
+        func deferred(_ bytes: [UInt8]) -> String { filtered(bytes, by: PackageResources.deferred_filter_sql) }
         self.configure = text(PackageResources.configure_inspection_sql)
         self.version = text(PackageResources.version_sql)
         self.streamStatus = text(PackageResources.stream_status_sql, including: Self.overlooked)
@@ -43,5 +51,12 @@ package struct InspectionStatements: Sendable {
         self.countDeadLetters = filtered(PackageResources.count_dead_letters_sql)
         self.replayDeadLetters = filtered(PackageResources.replay_dead_letters_sql)
         self.discardDeadLetters = filtered(PackageResources.discard_dead_letters_sql)
+        self.groupDeadLetters = filtered(PackageResources.group_dead_letters_sql)
+        self.findDeferred = text(PackageResources.find_deferred_sql)
+        self.listDeferred = deferred(PackageResources.list_deferred_sql)
+        self.countDeferred = deferred(PackageResources.count_deferred_sql)
+        self.retryDeferred = deferred(PackageResources.retry_deferred_sql)
+        self.discardDeferred = deferred(PackageResources.discard_deferred_sql)
+        self.groupDeferred = deferred(PackageResources.group_deferred_sql)
     }
 }

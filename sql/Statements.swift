@@ -67,6 +67,7 @@ package struct Statements: Sendable {
     package var resume: Statement
     package var holdLog: Statement
     package var firstSince: Statement
+    package var rewindExtent: Statement
     package var rewind: Statement
     package var streamExists: Statement
     package var parts: Statement
@@ -156,6 +157,7 @@ package struct Statements: Sendable {
         self.resume = statement(nil, PackageResources.resume_sql)
         self.holdLog = statement(nil, PackageResources.hold_log_sql)
         self.firstSince = statement(nil, PackageResources.first_since_sql)
+        self.rewindExtent = statement(nil, PackageResources.rewind_extent_sql)
         self.rewind = statement(nil, PackageResources.rewind_sql)
         self.parts = statement(nil, PackageResources.parts_sql)
         self.split = statement(nil, PackageResources.split_sql)

@@ -33,7 +33,8 @@ struct OutboxCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
-            DoctorCommand.self, StreamCommand.self, SubscriptionCommand.self, DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self,
+            DoctorCommand.self, StreamCommand.self, SubscriptionCommand.self, DeferredCommand.self,
+            DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.

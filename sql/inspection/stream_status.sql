@@ -10,7 +10,8 @@ SELECT
     fresh.messages + late.messages + overlooked.messages AS lag,
     (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at, overlooked.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,
     waiting.messages AS deferred,
-    dead.messages AS dead
+    (extract(epoch FROM now() - nullif(nullif(waiting.since, 'infinity'), '-infinity')) * 1000000)::bigint AS deferred_microseconds,
+    dead.messages AS dead, nullif(nullif(dead.died_at, 'infinity'), '-infinity') AS died_at
 FROM {{schema}}.stream
 {{overlooked_way}}
 CROSS JOIN LATERAL (
@@ -66,9 +67,12 @@ CROSS JOIN LATERAL (
     ) AS counted
 ) AS overlooked
 CROSS JOIN LATERAL (
-    SELECT count(*) AS messages
+    -- One that waits for its time, and has not been tried, is not late.
+    SELECT
+        count(*) AS messages,
+        min(greatest(counted.created_at, counted.deliver_at)) FILTER (WHERE counted.attempts > 0 OR counted.next_attempt_at < now()) AS since
     FROM (
-        SELECT
+        SELECT deferred.created_at, deferred.deliver_at, deferred.attempts, deferred.next_attempt_at
         FROM {{schema}}.deferred
         WHERE deferred.subscription = stream.subscription AND deferred.destination = stream.destination
             AND {{schema}}.slot(deferred.key, deferred.id) BETWEEN stream.slot_low AND stream.slot_high
@@ -76,9 +80,9 @@ CROSS JOIN LATERAL (
     ) AS counted
 ) AS waiting
 CROSS JOIN LATERAL (
-    SELECT count(*) AS messages
+    SELECT count(*) AS messages, max(counted.died_at) AS died_at
     FROM (
-        SELECT
+        SELECT dead_letter.died_at
         FROM {{schema}}.dead_letter
         WHERE dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
             AND {{schema}}.slot(dead_letter.key, dead_letter.id) BETWEEN stream.slot_low AND stream.slot_high

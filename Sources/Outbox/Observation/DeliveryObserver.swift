@@ -213,7 +213,8 @@ extension DeliveryObserver {
             let retried = budgets.retried.take(now: now, isLast: isLast)
             let parked = budgets.parked.take(now: now, isLast: isLast)
             let outage = budgets.outage?.take(now: now) == true ? budgets.outage : nil
-            let due = [budgets.dead.due, budgets.retried.due, budgets.parked.due, budgets.outage?.due].compactMap { $0 }.min()
+            let due = [budgets.dead.due, budgets.retried.due, budgets.parked.due, budgets.outage?.due].compactMap { $0 }
+                .min()
             self.hasUntold.store(due != nil, ordering: .relaxed)
             return (dead, retried, parked, outage, due)
         }

@@ -69,8 +69,8 @@ enum CommandAdvice {
         case .runRelay: "Start one: outbox relay, or your own."
         case .addRoute:
             """
-            Give a relay a route for it. If the name is a mistake, deliver them to nowhere: outbox relay --route \
-            NAME=discard.
+            Give a relay a route for it. If the name is a mistake, throw away what waits, beside the relays that run: outbox relay \
+            --route NAME=discard --until-empty.
             """
         case .resumeStream: "When it may go on: outbox stream resume NAME."
         case .endSilentRelay(let process):

@@ -4,7 +4,7 @@ enum ExitStatus: Int32, CaseIterable {
     case success = 0
     /// It failed in a way that has no number of its own.
     case failure = 1
-    /// A doctor has found warnings and nothing worse; a relay that was to end when nothing is left has made
+    /// A doctor has found warnings and nothing worse; a status that was checked is not well; a relay that was to end when nothing is left has made
     /// dead letters.
     case warnings = 2
     /// The command line is wrong.
@@ -31,7 +31,7 @@ enum ExitStatus: Int32, CaseIterable {
         switch self {
         case .success: "done"
         case .failure: "failed; doctor: something does not work"
-        case .warnings: "doctor: there are warnings; relay --until-empty: there are dead letters"
+        case .warnings: "doctor: there are warnings; status --check: not well; relay --until-empty: dead letters"
         case .usage: "the command line is wrong"
         case .badInput: "the input is wrong; nothing was enqueued"
         case .noInput: "the input cannot be read"

@@ -7,6 +7,7 @@ struct Table {
 
     private let columns: [(title: String, alignment: Alignment)]
     private var rows: [[String]] = []
+    private var styles: [Terminal.Style?] = []
 
     init(_ columns: (String, Alignment)...) {
         self.init(columns)
@@ -22,9 +23,12 @@ struct Table {
     }
 
     /// Adds a row; see the other.
-    mutating func add(_ cells: [String]) {
+    ///
+    /// - Parameter style: How it looks on a terminal.
+    mutating func add(_ cells: [String], style: Terminal.Style? = nil) {
         precondition(cells.count == self.columns.count, "A row has a cell for each column.")
         self.rows.append(cells.map { $0.plain(Self.widest) })
+        self.styles.append(style)
     }
 
     /// The lines of the table, the titles first.
@@ -41,7 +45,9 @@ struct Table {
             while text.last == " " { text.removeLast() }
             return text
         }
-        return [terminal.styled(line(self.columns.map(\.title)), .bold)] + self.rows.map(line)
+        return [terminal.styled(line(self.columns.map(\.title)), .bold)]
+            + zip(self.rows, self.styles).map { row, style in style.map { terminal.styled(line(row), $0) } ?? line(row)
+            }
     }
 
     /// Prints the table.

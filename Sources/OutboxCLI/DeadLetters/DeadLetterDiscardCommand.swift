@@ -7,6 +7,8 @@ struct DeadLetterDiscardCommand: AsyncParsableCommand {
         commandName: "discard",
         abstract: "Delete dead letters for good.",
         discussion: """
+            Where no ids are given it says how many, and asks; without a terminal it wants --yes.
+
             EXAMPLES:
               outbox dead-letter discard 4711
               outbox dead-letter discard --older-than 30d --dry-run
@@ -18,10 +20,19 @@ struct DeadLetterDiscardCommand: AsyncParsableCommand {
     @OptionGroup
     var action: BulkOptions
 
+    @OptionGroup
+    var filter: DeadLetterFilterOptions
+
+    @Flag(help: "Do not ask.")
+    var yes = false
+
     func run() async throws {
-        try await self.action.run(self.server, verb: "discard", past: "discarded") {
-            inspector, filter, isDry, connection in
-            try await inspector.discard(matching: filter, dryRun: isDry, on: connection)
+        let action = BulkOptions.Action(
+            noun: "dead letter", verb: "discard", past: "discarded", isFinal: true, isConfirmed: self.yes)
+        try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
+            inspector, isDry, connection in
+            try await inspector.discard(
+                matching: self.filter.filter(ids: self.action.ids), dryRun: isDry, on: connection)
         }
     }
 }

@@ -5,10 +5,11 @@ import OutboxPostgres
 struct DeadLetterListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List dead letters, the newest first.",
+        abstract: "List dead letters, the newest first, or how many have died alike.",
         discussion: """
             EXAMPLES:
               outbox dead-letter list
+              outbox dead-letter list --group-by error
               outbox dead-letter list --destination email --reason rejected --json
             """)
 
@@ -16,29 +17,26 @@ struct DeadLetterListCommand: AsyncParsableCommand {
     var server: ServerOptions
 
     @OptionGroup
-    var options: FilterOptions
+    var filter: DeadLetterFilterOptions
 
-    @Option(help: ArgumentHelp("At most that many.", valueName: "count"))
-    var limit = 100
-
-    @Flag(help: "Print the list as JSON.")
-    var json = false
-
-    func validate() throws {
-        if self.limit < 1 { throw ValidationError("--limit is at least 1.") }
-    }
+    @OptionGroup
+    var list: ListOptions
 
     func run() async throws {
         let schema = try self.server.outbox.schema
-        let letters = try await self.server.withConnection(application: "dead-letter") { connection in
-            return try await OutboxInspector(schema: schema).deadLetters(
-                matching: self.options.filter(), limit: self.limit, on: connection)
+        let (filter, limit) = (self.filter.filter(), self.list.limit)
+        if self.list.groupBy != nil {
+            let groups = try await self.server.withConnection(application: "dead-letter") { connection in
+                try await OutboxInspector(schema: schema).failures(ofDeadLetters: filter, limit: limit, on: connection)
+            }
+            return FailureOutput.print(groups, as: self.list, none: "no dead letters")
         }
-        if self.json { return DeadLetterOutput.printJSON(letters) }
+        let letters = try await self.server.withConnection(application: "dead-letter") { connection in
+            try await OutboxInspector(schema: schema).deadLetters(matching: filter, limit: limit, on: connection)
+        }
+        if self.list.json { return DeadLetterOutput.printJSON(letters) }
         if letters.isEmpty { return Terminal.output.print("no dead letters") }
         DeadLetterOutput.table(letters).print()
-        if letters.count == self.limit {
-            Terminal.error.print("there may be more: --limit is \(self.limit)")
-        }
+        self.list.note(letters.count)
     }
 }

@@ -16,10 +16,10 @@ enum DeadLetterOutput {
             ("ID", .right), ("DESTINATION", .left), ("ROUTE", .left), ("KEY", .left), ("ATTEMPTS", .right),
             ("REASON", .left), ("DEAD FOR", .right), ("ERROR", .left))
         for letter in letters {
-            let age = Duration.seconds(max(-letter.diedAt.timeIntervalSinceNow, 0))
             table.add(
                 String(letter.id), letter.destination.name.plain(30), (letter.route ?? "-").plain(30),
-                (letter.key ?? "-").plain(30), String(letter.attempts), letter.reason.rawValue, age.short,
+                (letter.key ?? "-").plain(30), String(letter.attempts), letter.reason.rawValue,
+                FailureOutput.age(letter.diedAt),
                 letter.error ?? "-")
         }
         return table
@@ -33,17 +33,7 @@ enum DeadLetterOutput {
             ("error", letter.error ?? "-"), ("died at", RFC3339.text(letter.diedAt)),
             ("payload", "\(letter.payloadSize.grouped) bytes"),
         ]
-        for (name, value) in before + MessageFields(letter).lines + after {
-            let title = name + String(repeating: " ", count: 13 - name.count)
-            terminal.print(terminal.styled(title, .faint) + value.plain())
-        }
-        guard let payload = letter.payload, !payload.isEmpty else { return }
-        terminal.print("")
-        if let text = String(validating: payload, as: UTF8.self) {
-            terminal.print(text.plain(keepingLines: true))
-        } else {
-            terminal.print("base64: " + Data(payload).base64EncodedString())
-        }
+        MessageFields(letter).print(before, after, payload: letter.payload, on: terminal)
     }
 
     /// Prints a list for a program.

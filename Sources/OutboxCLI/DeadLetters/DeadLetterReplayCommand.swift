@@ -19,10 +19,15 @@ struct DeadLetterReplayCommand: AsyncParsableCommand {
     @OptionGroup
     var action: BulkOptions
 
+    @OptionGroup
+    var filter: DeadLetterFilterOptions
+
     func run() async throws {
-        try await self.action.run(self.server, verb: "replay", past: "replayed") {
-            inspector, filter, isDry, connection in
-            try await inspector.replay(matching: filter, dryRun: isDry, on: connection)
+        let action = BulkOptions.Action(noun: "dead letter", verb: "replay", past: "replayed")
+        try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
+            inspector, isDry, connection in
+            try await inspector.replay(
+                matching: self.filter.filter(ids: self.action.ids), dryRun: isDry, on: connection)
         }
     }
 }

@@ -10,7 +10,7 @@ import Foundation
 #endif
 
 /// What the program shows of a message, beside its number and its payload: in the lines that `outbox relay` writes, to a command,
-/// and of a dead letter. ``MessageLine`` reads the same.
+/// and of one that was not delivered. ``MessageLine`` reads the same.
 struct MessageFields {
     let destination: String
     let route: String?
@@ -44,6 +44,31 @@ struct MessageFields {
         self.key = letter.key
         self.headersJSON = letter.headersJSON
         self.createdAt = letter.createdAt
+    }
+
+    init(_ message: DeferredMessage) {
+        self.destination = message.destination.name
+        self.route = message.route
+        self.key = message.key
+        self.headersJSON = message.headersJSON
+        self.createdAt = message.createdAt
+    }
+
+    /// Prints all of a message, with what comes before and after these fields.
+    func print(
+        _ before: [(String, String)], _ after: [(String, String)], payload: [UInt8]?, on terminal: Terminal
+    ) {
+        for (name, value) in before + self.lines + after {
+            let title = name + String(repeating: " ", count: 13 - name.count)
+            terminal.print(terminal.styled(title, .faint) + value.plain())
+        }
+        guard let payload, !payload.isEmpty else { return }
+        terminal.print("")
+        if let text = String(validating: payload, as: UTF8.self) {
+            terminal.print(text.plain(keepingLines: true))
+        } else {
+            terminal.print("base64: " + Data(payload).base64EncodedString())
+        }
     }
 
     /// As members of a JSON object.

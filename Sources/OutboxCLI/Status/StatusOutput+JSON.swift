@@ -24,8 +24,10 @@ extension StatusOutput {
             json.beginObject()
             json.name("destination")
             json.string(waiting.destination.name)
-            json.count("messages", waiting.messages, exact: "messages_exact")
-            json.seconds("lag_seconds", waiting.lagTime)
+            json.name("state")
+            json.string(OutboxStatus.State.neverServed.rawValue)
+            json.count("waiting", waiting.messages, exact: "waiting_exact")
+            json.seconds("oldest_seconds", waiting.lagTime)
             json.endObject()
         }
         json.endArray()
@@ -59,6 +61,20 @@ extension StatusOutput {
         json.print()
     }
 
+    /// Prints what is not well, for a program.
+    static func printJSON(_ findings: [String]) {
+        var json = JSONWriter()
+        json.beginObject()
+        json.name("ok")
+        json.bool(findings.isEmpty)
+        json.name("findings")
+        json.beginArray()
+        for finding in findings { json.string(finding) }
+        json.endArray()
+        json.endObject()
+        json.print()
+    }
+
     private static func write(_ stream: OutboxStatus.Stream, _ json: inout JSONWriter) {
         json.beginObject()
         json.name("destination")
@@ -70,18 +86,21 @@ extension StatusOutput {
         json.endArray()
         json.name("relay")
         if let owner = stream.owner { json.integer(Int(owner)) } else { json.null() }
+        json.name("state")
+        json.string(stream.state.rawValue)
         json.name("position")
         json.integer(Int(stream.position))
-        json.count("lag", stream.lag, exact: "lag_exact")
-        json.seconds("lag_seconds", stream.lagTime)
+        json.count("waiting", stream.lag, exact: "waiting_exact")
+        json.seconds("oldest_seconds", stream.lagTime)
         json.name("per_second")
         if let rate = stream.rate { json.double((rate * 10).rounded() / 10) } else { json.null() }
         json.name("in_flight")
         if let count = stream.inFlight { json.integer(count) } else { json.null() }
         json.count("deferred", stream.deferred, exact: "deferred_exact")
+        json.seconds("oldest_deferred_seconds", stream.deferredTime)
         json.count("dead", stream.dead, exact: "dead_exact")
-        json.name("breaker")
-        json.string(stream.isDown.map { $0 ? "open" : "closed" })
+        json.name("died_at")
+        json.string(stream.diedAt.map(RFC3339.text))
         json.name("paused_at")
         json.string(stream.pausedAt.map(RFC3339.text))
         json.name("committed_at")

@@ -51,25 +51,45 @@ enum StatusOutput {
     private static func streams(_ status: OutboxStatus, isComparison: Bool) -> Table {
         let rate: [(String, Table.Alignment)] = isComparison ? [("PER SECOND", .right)] : []
         var table = Table(
-            [("DESTINATION", .left), ("WAITING", .right), ("OLDEST", .right)] + rate
-                + [
-                    ("IN FLIGHT", .right), ("DEFERRED", .right), ("DEAD", .right), ("BREAKER", .left), ("STATE", .left),
-                ])
-        for stream in status.streams {
+            [("DESTINATION", .left), ("STATE", .left), ("WAITING", .right), ("OLDEST", .right)] + rate
+                + [("IN FLIGHT", .right), ("DEFERRED", .right), ("DEAD", .right)])
+        // Trouble first: what does not fit on a screen is what is well.
+        for waiting in status.unregistered {
+            let name = waiting.destination.name
+            table.add(
+                [name, OutboxStatus.State.neverServed.rawValue, waiting.messages.description, waiting.lagTime.short]
+                    + (isComparison ? ["-"] : []) + ["-", "-", "-"], style: .red)
+        }
+        let order = status.streams.enumerated().sorted { one, other in
+            (self.rank(one.element), one.offset) < (self.rank(other.element), other.offset)
+        }
+        for (_, stream) in order {
             let rate = isComparison ? [stream.rate.map { Int($0.rounded()).grouped } ?? "-"] : []
             table.add(
-                [self.name(stream), stream.lag.description, stream.lagTime?.short ?? "-"] + rate
+                [self.name(stream), stream.state.rawValue, stream.lag.description, stream.oldest?.short ?? "-"] + rate
                     + [
                         stream.inFlight?.description ?? "-", stream.deferred.description, stream.dead.description,
-                        stream.isDown.map { $0 ? "open" : "closed" } ?? "-", stream.pausedAt == nil ? "open" : "paused",
-                    ])
-        }
-        for waiting in status.unregistered {
-            table.add(
-                [waiting.destination.name, waiting.messages.description, waiting.lagTime.short]
-                    + (isComparison ? ["-"] : []) + ["-", "-", "-", "-", "no relay"])
+                    ], style: self.style(stream))
         }
         return table
+    }
+
+    /// Where a stream stands in the table: the less, the more it needs an operator.
+    private static func rank(_ stream: OutboxStatus.Stream) -> Int {
+        switch stream.state {
+        case .neverServed, .notServed: 0
+        case .down: 1
+        case .paused: 2
+        case .delivering: stream.dead.value > 0 ? 3 : 4
+        }
+    }
+
+    private static func style(_ stream: OutboxStatus.Stream) -> Terminal.Style? {
+        switch stream.state {
+        case .neverServed, .notServed, .down: .red
+        case .paused: .yellow
+        case .delivering: stream.dead.value > 0 ? .yellow : nil
+        }
     }
 
     private static func segments(_ status: OutboxStatus) -> Table {

@@ -43,9 +43,9 @@ struct StreamListCommand: AsyncParsableCommand {
         for stream in streams {
             table.add(
                 StatusOutput.name(stream), String(stream.position), stream.lag.description,
-                stream.lagTime?.short ?? "-",
+                stream.oldest?.short ?? "-",
                 stream.deferred.description, stream.dead.description, stream.owner.map(String.init) ?? "-",
-                stream.pausedAt.map { "paused since \(RFC3339.text($0))" } ?? "open")
+                stream.pausedAt.map { "paused since \(RFC3339.text($0))" } ?? stream.state.rawValue)
         }
         table.print()
     }

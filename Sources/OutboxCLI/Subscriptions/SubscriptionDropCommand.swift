@@ -2,14 +2,6 @@ import ArgumentParser
 import OutboxPostgres
 import OutboxRuntime
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// `outbox subscription drop`.
 struct SubscriptionDropCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -59,10 +51,7 @@ struct SubscriptionDropCommand: AsyncParsableCommand {
             self.explain(found)
             if self.dryRun { return }
             if !found.relays.isEmpty { throw CommandFailure(.failure, "nothing was dropped; end its relays first") }
-            guard Self.canAsk else {
-                throw CommandFailure(.usage, "nothing was dropped; add --yes to do it")
-            }
-            guard Self.asks("drop it? [y/N] ") else { throw CommandFailure(.failure, "nothing was dropped") }
+            try Confirmation.ask("drop it", past: "dropped")
         }
         let removal = try await self.server.withConnection(application: "subscription") { connection in
             try await subscriptions.drop(self.name, waitingFor: self.handover.limit, on: connection)
@@ -79,14 +68,6 @@ struct SubscriptionDropCommand: AsyncParsableCommand {
             "server process \(relay.processID)" + (relay.applicationName.map { " (\($0.plain(40)))" } ?? "")
         }
         output.print("not while its relays run: \(seen.joined(separator: ", "))")
-    }
-
-    private static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
-
-    /// No connection is open, and nothing else is done meanwhile.
-    private static func asks(_ question: String) -> Bool {
-        Terminal.error.write(question)
-        return ["y", "yes"].contains((readLine() ?? "").lowercased())
     }
 
     private func printJSON(_ removal: OutboxSubscription.Removal) {

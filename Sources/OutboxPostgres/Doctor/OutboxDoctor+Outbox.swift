@@ -144,10 +144,52 @@ extension OutboxDoctor {
         Run a relay that has the grants of this version, or a janitor every hour. If one runs, see its log.
         """
 
+    /// Whether messages are delivered in time, and which are not any more.
+    func delivery(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let status = try await OutboxInspector(schema: self.schema).status(
+            subscription: self.subscription, countLimit: 10_000, on: connection)
+        var findings: [DoctorFinding] = []
+        for stream in status.streams {
+            if let waits = stream.lagTime, waits > self.limits.age {
+                findings.append(
+                    DoctorFinding(
+                        "delivery", .error,
+                        "\(stream.lag) messages for “\(stream.destination)” wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
+                        advice: "See what its relay says in its log, and whether it is slow or does not deliver at all."
+                    ))
+            }
+            if let waits = stream.deferredTime, waits > self.limits.age {
+                findings.append(
+                    DoctorFinding(
+                        "delivery", .warning,
+                        "\(stream.deferred) messages for “\(stream.destination)” are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
+                        advice: """
+                            See with which errors: SELECT last_error, count(*), min(next_attempt_at) FROM \(self.schema.identifier).deferred \
+                            WHERE attempts > 0 GROUP BY last_error ORDER BY count(*) DESC
+                            """))
+            }
+            if let diedAt = stream.diedAt, status.takenAt.timeIntervalSince(diedAt) < self.limits.deathAge.seconds {
+                let seconds = Int(max(status.takenAt.timeIntervalSince(diedAt), 0))
+                findings.append(
+                    DoctorFinding(
+                        "delivery", .warning,
+                        "\(stream.dead) dead letters of “\(stream.destination)”, the last one \(seconds) s ago",
+                        advice: "See why, then replay or discard them."))
+            }
+        }
+        return findings.isEmpty
+            ? [
+                DoctorFinding(
+                    "delivery", .ok,
+                    "no message waits for more than \(Int(self.limits.age.seconds)) s, none has died within \(Int(self.limits.deathAge.seconds / 3600)) h"
+                )
+            ] : findings
+    }
+
     /// Whether a relay delivers, and delivers to every destination.
     func relay(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
-            subscription: self.subscription, countLimit: 1, on: connection)
+            subscription: self.subscription, countLimit: 10_000, on: connection)
         var findings: [DoctorFinding] = []
         func warn(_ seen: String, _ advice: String, _ remedy: DoctorFinding.Remedy? = nil) {
             findings.append(DoctorFinding("relay", .warning, seen, advice: advice, remedy: remedy))
@@ -159,7 +201,18 @@ extension OutboxDoctor {
         for waiting in status.unregistered {
             warn(
                 "messages for “\(waiting.destination)” wait, and no relay has ever had a route for it",
-                "Give a relay a route for it. If the name is a mistake, one that delivers to nowhere.", .addRoute)
+                "Give a relay a route for it. If the name is a mistake, run one for a while that delivers it to nowhere.",
+                .addRoute)
+        }
+        if !owners.isEmpty {
+            for stream in status.streams where stream.state == .notServed {
+                let waits = stream.oldest.map { ", and the oldest message waits for \(Int($0.seconds)) s" } ?? ""
+                findings.append(
+                    DoctorFinding(
+                        "relay", stream.oldest.map { $0 > self.limits.silence } == true ? .error : .warning,
+                        "“\(stream.destination)” is not served: no relay that runs has a route for it\(waits)",
+                        advice: "Give a relay a route for it."))
+            }
         }
         for stream in status.streams where stream.isDown == true {
             warn(

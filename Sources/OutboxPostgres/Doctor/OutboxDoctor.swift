@@ -24,6 +24,10 @@ package struct OutboxDoctor: Sendable {
         package var queueUsage = 0.1
         /// How long messages may wait at a relay that commits nothing. Default 2 min.
         package var silence: Duration = .seconds(120)
+        /// How long the oldest message of a stream may wait that should have been delivered. Default 5 min.
+        package var age: Duration = .seconds(300)
+        /// How long a dead letter is news. Default 24 h.
+        package var deathAge: Duration = .seconds(86400)
         /// How long a ring may take. Default 5 s.
         package var ring: Duration = .seconds(5)
         /// How long new messages may go to one segment, which is what the janitor keeps, at least. Default 24 h.
@@ -158,5 +162,6 @@ struct DoctorCheck: Sendable {
         DoctorCheck(name: "autovacuum") { try await $0.autovacuum($2) },
         DoctorCheck(name: "segments") { try await $0.segments($2) },
         DoctorCheck(name: "relay") { try await $0.relay($2) },
+        DoctorCheck(name: "delivery") { try await $0.delivery($2) },
     ]
 }

@@ -41,8 +41,10 @@ struct XminHolder: Sendable, Hashable {
 extension OutboxDoctor {
     /// What keeps vacuum from cleaning up.
     func xmin(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
+        let server = try await connection.query(LibPQStatement(self.statements.server))[0]
         let result = try await connection.query(LibPQStatement(self.statements.xminHolders))
         return self.judge(
+            seesTimes: try server.decode("sees_times", as: Bool.self),
             try result.map { row in
                 XminHolder(
                     kind: try row.decode("kind"), name: try row.decode("name"),
@@ -51,10 +53,19 @@ extension OutboxDoctor {
             })
     }
 
-    func judge(_ holders: [XminHolder]) -> [DoctorFinding] {
+    /// - Parameter seesTimes: Whether the role sees since when other roles' transactions are open.
+    func judge(seesTimes: Bool, _ holders: [XminHolder]) -> [DoctorFinding] {
         let old = holders.filter { holder in
             holder.transactions >= self.limits.transactions
                 || holder.age.map { $0 >= self.limits.transactionAge } ?? false
+        }
+        if old.isEmpty, !seesTimes {
+            return [
+                DoctorFinding(
+                    "xmin", .warning,
+                    "nothing that this role sees keeps vacuum from cleaning up, but of other roles' transactions it does not see for how long they are open",
+                    advice: "Look again as a superuser, or GRANT pg_read_all_stats TO CURRENT_USER as one.")
+            ]
         }
         if old.isEmpty {
             return [DoctorFinding("xmin", .ok, "nothing has kept vacuum from cleaning up for long")]

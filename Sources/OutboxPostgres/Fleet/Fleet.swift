@@ -209,7 +209,8 @@ struct Fleet {
         }
         // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
         let lacks = self.known.keys.contains { !self.locked.contains($0) }
-        self.lookDue = self.hasOthers || lacks || !listens || self.isAwaited || self.isQueueCrowded ? now + self.interval : nil
+        self.lookDue =
+            self.hasOthers || lacks || !listens || self.isAwaited || self.isQueueCrowded ? now + self.interval : nil
         // Who waits for a stream says so before it does, and may be slow to begin. It waits for longer than this.
         if self.looksAgain { self.lookDue = min(self.lookDue ?? now + .seconds(1), now + .seconds(1)) }
         self.looksAgain = false
@@ -227,7 +228,9 @@ struct Fleet {
                 self.isKeeper = false
                 decision.resigns = true
             }
-        } else if listens, reads, !self.isQueueCrowded, !holders.contains(where: { $0.owned.contains(FleetLock.keeper) }) {
+        } else if listens, reads, !self.isQueueCrowded,
+            !holders.contains(where: { $0.owned.contains(FleetLock.keeper) })
+        {
             decision.keep = true
         }
     }
@@ -259,7 +262,9 @@ struct Fleet {
         for (holder, id) in foreign {
             let since = self.foreignSince[holder.process] ?? now
             self.foreignSince[holder.process] = since
-            if now - since >= Self.foreignPatience, self.meets(holder, now: now) { decision.foreign.append((holder, id)) }
+            if now - since >= Self.foreignPatience, self.meets(holder, now: now) {
+                decision.foreign.append((holder, id))
+            }
         }
         self.fixedUntil = self.fixedUntil.filter { $0.value > now }
         var beside = Dictionary(

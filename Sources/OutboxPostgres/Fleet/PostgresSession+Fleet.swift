@@ -207,7 +207,8 @@ extension PostgresSession {
                 """, metadata: metadata)
         } else {
             self.logger.notice(
-                "The server's queue of notifications has room again: producers ring, and relays sleep", metadata: metadata)
+                "The server's queue of notifications has room again: producers ring, and relays sleep",
+                metadata: metadata)
         }
     }
 

@@ -89,14 +89,9 @@ public struct DeadLetterFilter: Sendable, Hashable {
     var binds: [LibPQValue] {
         [
             self.subscription.sqlValue, self.ids.map(LibPQValue.int8Array) ?? .null, (self.destination?.name).sqlValue,
-            self.olderThan.map(Self.microseconds).sqlValue, self.newerThan.map(Self.microseconds).sqlValue,
+            self.olderThan.map(\.inPostgresMicroseconds).sqlValue,
+            self.newerThan.map(\.inPostgresMicroseconds).sqlValue,
             (self.reason?.rawValue).sqlValue, self.errorContains.sqlValue,
         ]
-    }
-
-    /// At most 6000 years, so that what it is taken from remains a time that Postgres knows.
-    private static func microseconds(_ duration: Duration) -> Int64 {
-        let limit = 189_000_000_000.0
-        return Int64(min(max(duration.seconds, -limit), limit) * 1_000_000)
     }
 }

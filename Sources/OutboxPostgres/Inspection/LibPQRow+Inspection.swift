@@ -17,7 +17,9 @@ extension OutboxStatus.Stream {
             lag: OutboxStatus.Count(try row.decode("lag", as: Int.self), limit: countLimit),
             lagTime: try row.decode("oldest_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
             deferred: OutboxStatus.Count(try row.decode("deferred", as: Int.self), limit: countLimit),
+            deferredTime: try row.decode("deferred_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
             dead: OutboxStatus.Count(try row.decode("dead", as: Int.self), limit: countLimit),
+            diedAt: try row.decode("died_at", as: Date?.self),
             pausedAt: try row.decode("paused_at", as: Date?.self),
             committedAt: try row.decode("committed_at", as: Date?.self))
     }

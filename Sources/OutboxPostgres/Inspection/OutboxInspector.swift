@@ -1,6 +1,6 @@
 import OutboxSQL
 
-/// What an operator wants to know of an outbox, and does with its dead letters.
+/// What an operator wants to know of an outbox, and does with messages that were not delivered.
 ///
 /// Each call is a transaction of its own on the connection it is given, whose role has the grants of a relay; see
 /// ``OutboxSchema/grants(producer:relay:monitor:)``. What is thrown beside ``OutboxError`` is the client's: ``LibPQError`` or
@@ -112,7 +112,9 @@ public struct OutboxInspector: Sendable {
     public func replay(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
-        try await self.change(self.statements.replayDeadLetters, filter, dryRun: dryRun, on: connection)
+        try await self.change(
+            self.statements.replayDeadLetters, counting: self.statements.countDeadLetters, filter.binds, dryRun: dryRun,
+            on: connection)
     }
 
     /// Removes dead letters for good.
@@ -127,29 +129,29 @@ public struct OutboxInspector: Sendable {
     public func discard(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
-        try await self.change(self.statements.discardDeadLetters, filter, dryRun: dryRun, on: connection)
+        try await self.change(
+            self.statements.discardDeadLetters, counting: self.statements.countDeadLetters, filter.binds,
+            dryRun: dryRun,
+            on: connection)
     }
 
-    private func change(
-        _ statement: String, _ filter: DeadLetterFilter, dryRun: Bool, on connection: LibPQConnection
+    func change(
+        _ statement: String, counting count: String, _ binds: [LibPQValue], dryRun: Bool, on connection: LibPQConnection
     ) async throws -> Int {
         try await self.inTransaction(on: connection, readOnly: dryRun) { transaction in
-            if dryRun {
-                return try await transaction.query(LibPQStatement(self.statements.countDeadLetters, filter.binds))[0]
-                    .decode(0)
-            }
-            return try await transaction.query(LibPQStatement(statement, filter.binds)).affectedRows
+            if dryRun { return try await transaction.query(LibPQStatement(count, binds))[0].decode(0) }
+            return try await transaction.query(LibPQStatement(statement, binds)).affectedRows
         }
     }
 }
 
 extension OutboxInspector {
-    private func inTransaction<Result>(
+    func inTransaction<Result>(
         on connection: LibPQConnection, isolation: LibPQIsolationLevel = .readCommitted, readOnly: Bool,
         _ body: (borrowing LibPQTransaction) async throws -> Result
     ) async throws -> Result {
         try await self.schema.inTransaction(
             on: connection, isolation: isolation, readOnly: readOnly,
-            task: readOnly ? "inspect" : "change the dead letters of", body)
+            task: readOnly ? "inspect" : "change the failed messages of", body)
     }
 }

@@ -62,14 +62,42 @@ public struct OutboxStatus: Sendable, Hashable {
         public var isDown: Bool?
         /// Messages that wait for a later attempt, or for their time.
         public var deferred: Count
+        /// For how long the oldest of them, of those that were counted, should have been delivered; nil: all wait for their time.
+        public var deferredTime: Duration?
         /// Messages that are not tried again.
         public var dead: Count
+        /// When the last of them, of those that were counted, became one; nil: there are none.
+        public var diedAt: Date?
         /// Since when delivery has been paused; nil: it has not.
         public var pausedAt: Date?
         /// When a relay last moved the stream's cursor; nil: never.
         public var committedAt: Date?
         /// The server process of the relay's session that delivers the stream; nil: none does.
         public var owner: Int32?
+
+        /// What becomes of its messages.
+        public var state: State {
+            if self.pausedAt != nil { return .paused }
+            if self.owner == nil { return .notServed }
+            return self.isDown == true ? .down : .delivering
+        }
+
+        /// For how long the oldest message that should have been delivered waits, in the log or for a further attempt; nil: there is none.
+        public var oldest: Duration? { [self.lagTime, self.deferredTime].compactMap { $0 }.max() }
+    }
+
+    /// What becomes of the messages of a stream, or of a destination. The raw values are those of `outbox status`.
+    public enum State: String, Sendable, Hashable, CaseIterable {
+        /// A relay has the stream.
+        case delivering
+        /// A relay has it, and takes the destination for down: it probes it until it is up.
+        case down
+        /// No relay that runs has a route for it, or none runs.
+        case notServed = "not served"
+        /// An operator has paused it.
+        case paused
+        /// No relay of the subscription has ever had a route for it.
+        case neverServed = "never served"
     }
 
     /// A destination that no relay delivers to.

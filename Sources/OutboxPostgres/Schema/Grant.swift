@@ -147,8 +147,16 @@ extension Grant {
         Grant("SELECT", on: .table, "segment"),
         // The slot is computed from the key and the id.
         Grant(Privilege("SELECT", "xid", "id", "segment", "created_at", "destination", "key"), on: .table, "message"),
-        Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "deferred"),
-        Grant(Privilege("SELECT", "subscription", "destination", "id", "key"), on: .table, "dead_letter"),
+        Grant(
+            Privilege(
+                "SELECT", "subscription", "destination", "id", "key", "created_at", "deliver_at", "attempts",
+                "next_attempt_at",
+                "ordered", "last_error", "deferred_at"), on: .table, "deferred"),
+        Grant(
+            Privilege(
+                "SELECT", "subscription", "destination", "id", "key", "created_at", "attempts", "reason", "last_error",
+                "died_at"),
+            on: .table, "dead_letter"),
         Grant("SELECT", on: .sequence, "segment_number"),
     ]
 }

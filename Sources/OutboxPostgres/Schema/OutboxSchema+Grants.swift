@@ -6,8 +6,8 @@ extension OutboxSchema {
     /// transaction nor its time. A relay can deliver, inspect, replay, discard, pause, resume and rewind; it can neither
     /// write to the log nor change the schema, and remove from the log only segments that every stream has passed. A
     /// monitor can read the views `pending` and `lag` and what ``OutboxInspector/status(subscription:since:countLimit:on:)``
-    /// counts, and change nothing; of messages it sees neither payload nor headers, nor the errors of those that failed. A
-    /// role can be all of them.
+    /// counts, and when, why and with which error messages were deferred or died, and change nothing; of messages it sees neither
+    /// payload nor headers. A role can be all of them.
     ///
     /// A producer sees idempotency keys, those of other producers too, and could end their windows: they are no secrets.
     ///

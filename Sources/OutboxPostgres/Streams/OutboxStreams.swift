@@ -58,28 +58,59 @@ public struct OutboxStreams: Sendable {
         _ destination: Destination, to target: RewindTarget, subscription: String = "main",
         on connection: LibPQConnection
     ) async throws -> Int64? {
-        let name = LibPQValue.text(destination.name)
-        return try await self.schema.inTransaction(on: connection, readOnly: false, task: "rewind a stream of") {
+        try await self.schema.inTransaction(on: connection, readOnly: false, task: "rewind a stream of") {
             transaction in
             try await transaction.query(LibPQStatement(self.statements.holdLog.text))
-            let exists = LibPQStatement(self.statements.streamExists.text, [.text(subscription), name])
-            if try await !transaction.query(exists)[0].decode(0, as: Bool.self) {
-                throw self.missing(destination, subscription)
-            }
-            let first: Int64?
-            switch target.kind {
-            case .id(let id):
-                first = max(id, 1)
-            case .time(let date):
-                let results = try await transaction.pipeline([
-                    LibPQStatement(self.schema.inspectionStatements.configure),
-                    LibPQStatement(self.statements.firstSince.text, [name, .timestamp(date)]),
-                ])
-                first = try results[1].first.map { row in try row.decode(0, as: Int64.self) }
-            }
-            guard let first else { return nil }
-            let rewind = LibPQStatement(self.statements.rewind.text, [.text(subscription), name, .int8(first)])
+            guard let first = try await self.first(destination, target, subscription, transaction) else { return nil }
+            let rewind = LibPQStatement(
+                self.statements.rewind.text, [.text(subscription), .text(destination.name), .int8(first)])
             return try await transaction.query(rewind).affectedRows > 0 ? first : nil
+        }
+    }
+
+    /// How much a rewind would have delivered again. Changes nothing.
+    ///
+    /// - Parameters:
+    ///   - destination: The destination.
+    ///   - target: From where on.
+    ///   - subscription: Whose stream. Default "main".
+    ///   - countLimit: How far to count. Default 1,000,000.
+    ///   - connection: A connection that is not in a transaction.
+    /// - Returns: The id from which on all would come again, and how many; nil: none has been handled that is meant.
+    /// - Throws: As ``pause(_:subscription:on:)``.
+    public func extentOfRewind(
+        _ destination: Destination, to target: RewindTarget, subscription: String = "main", countLimit: Int = 1_000_000,
+        on connection: LibPQConnection
+    ) async throws -> (first: Int64, messages: OutboxStatus.Count)? {
+        try await self.schema.inTransaction(on: connection, readOnly: true, task: "rewind a stream of") { transaction in
+            guard let first = try await self.first(destination, target, subscription, transaction) else { return nil }
+            let extent = LibPQStatement(
+                self.statements.rewindExtent.text,
+                [.text(subscription), .text(destination.name), .int8(first), .int8(Int64(countLimit))])
+            let messages = try await transaction.query(extent)[0].decode(0, as: Int.self)
+            return messages > 0 ? (first, OutboxStatus.Count(messages, limit: countLimit)) : nil
+        }
+    }
+
+    /// The id from which on all is meant; nil: there is none.
+    private func first(
+        _ destination: Destination, _ target: RewindTarget, _ subscription: String,
+        _ transaction: borrowing LibPQTransaction
+    ) async throws -> Int64? {
+        let name = LibPQValue.text(destination.name)
+        let exists = LibPQStatement(self.statements.streamExists.text, [.text(subscription), name])
+        if try await !transaction.query(exists)[0].decode(0, as: Bool.self) {
+            throw self.missing(destination, subscription)
+        }
+        switch target.kind {
+        case .id(let id):
+            return max(id, 1)
+        case .time(let date):
+            let results = try await transaction.pipeline([
+                LibPQStatement(self.schema.inspectionStatements.configure),
+                LibPQStatement(self.statements.firstSince.text, [name, .timestamp(date)]),
+            ])
+            return try results[1].first.map { row in try row.decode(0, as: Int64.self) }
         }
     }
 

@@ -31,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["status"], ["status", "--watch"], ["enqueue", "a", "b"], ["dead-letter", "list"], ["dead-letter", "show", "1"],
+        ["status"], ["status", "--watch"], ["enqueue", "a", "b"], ["dead-letter", "list"],
+        ["dead-letter", "show", "1"],
         ["relay", "--route", "*=stdout"],
     ])
     func aMissingSchemaIs78(arguments: [String]) async throws {
@@ -172,6 +173,7 @@ import Testing
     @Test(arguments: [
         ["dead-letter", "discard", "--error", ""], ["dead-letter", "discard", "--older-than", "0"],
         ["dead-letter", "replay", "--destination", ""], ["dead-letter", "replay", "--older-than", "0s"],
+        ["deferred", "discard"], ["deferred", "discard", "--error", ""], ["deferred", "retry", "--older-than", "0"],
     ])
     func anEmptyFilterIsNotEverything(arguments: [String]) async throws {
         let outbox = try await TestOutbox.migrated()

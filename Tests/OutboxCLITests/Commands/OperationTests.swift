@@ -28,10 +28,33 @@ import Testing
         let status = try await outbox("status", "--json").json()
         #expect(status["subscription"].string == "main" && status["relays"].array.isEmpty)
         let mail = try #require(status["streams"].array.first { $0["destination"].string == "mail" })
-        #expect(mail["lag"].int == 0 && mail["dead"].int == 1 && mail["deferred"].int == 0)
+        #expect(mail["waiting"].int == 0 && mail["dead"].int == 1 && mail["deferred"].int == 0)
         #expect(status["unregistered"][0]["destination"].string == "nobody")
-        #expect(status["unregistered"][0]["messages"].int == 1)
+        #expect(status["unregistered"][0]["waiting"].int == 1)
+        #expect(status["unregistered"][0]["state"].string == "never served" && mail["state"].string == "not served")
         #expect(status["segments"].array.count == 4)
+        // Trouble first.
+        #expect(table.lines.contains { $0.hasPrefix("nobody") && $0.contains("never served") }, "\(table.output)")
+        #expect(!table.output.contains("open"))
+    }
+
+    @Test func aCheckedStatusSaysWhetherAllIsWell() async throws {
+        let outbox = try await self.troubled()
+        let bad = try await outbox("status", "--check", "--max-age", "0s", status: 2)
+        #expect(bad.lines.count == 4, "\(bad.output)")
+        for text in [
+            "no relay is working", "nobody: never served, the oldest message waits", "mail: 1 dead letter",
+            "bill: 1 dead",
+        ] {
+            #expect(bad.output.contains(text), "\(bad.output)")
+        }
+        let json = try await outbox("status", "--check", "--max-dead", "1", "--json", status: 2).json()
+        #expect(json["ok"].bool == false && json["findings"].array.count == 1)
+        let busy = try await outbox("status", "--check", "--max-waiting", "0", status: 2)
+        #expect(!busy.output.contains("messages wait"), "it is none of a stream's")
+        try await outbox("status", "--max-age", "1s", status: 64)
+        let empty = try await TestOutbox.migrated()
+        #expect(try await empty("status", "--check").lines == ["all is well"])
     }
 
     @Test func listsWithFilters() async throws {
@@ -92,8 +115,12 @@ import Testing
         let dry = try await outbox("dead-letter", "discard", "--destination", "mail", "--dry-run", "--json").json()
         #expect(dry["count"].int == 1 && dry["dry_run"].bool == true)
         #expect(
-            try await outbox("dead-letter", "discard", "--destination", "mail").output == "discarded 1 dead letter\n")
-        #expect(try await outbox("dead-letter", "discard", "--all").output == "discarded 1 dead letter\n")
+            try await outbox("dead-letter", "discard", "--destination", "mail", "--yes").output
+                == "discarded 1 dead letter\n")
+        // Without a terminal nothing is thrown away that was not counted.
+        let refused = try await outbox("dead-letter", "discard", "--all", status: 64)
+        #expect(refused.error.contains("would discard 1 dead letter") && refused.error.contains("add --yes"))
+        #expect(try await outbox("dead-letter", "discard", "--all", "--yes").output == "discarded 1 dead letter\n")
         #expect(try await outbox("dead-letter", "list").output == "no dead letters\n")
     }
 }

@@ -42,8 +42,9 @@ import Testing
         try await outbox("enqueue", "mail", "five")
         let list = try await outbox("subscription", "list", "--json").json()
         #expect(list.array.map { $0["subscription"].string } == ["main", "reports"])
-        #expect(list.array.map { $0["lag"].int } == [2, 1] && list.array.map { $0["dead"].int } == [0, 1])
-        #expect(list[1]["streams"].int == 1 && list[1]["destinations"].int == 1 && list[1]["lag_exact"].bool == true)
+        #expect(list.array.map { $0["waiting"].int } == [2, 1] && list.array.map { $0["dead"].int } == [0, 1])
+        #expect(
+            list[1]["streams"].int == 1 && list[1]["destinations"].int == 1 && list[1]["waiting_exact"].bool == true)
         #expect(list[1]["relays"].array.isEmpty && list[1]["deferred"].int == 0)
         let table = try await outbox("subscription", "list")
         #expect(table.lines[0].hasPrefix("SUBSCRIPTION") && table.lines[2].hasPrefix("reports"))

@@ -36,11 +36,14 @@ import Testing
     }
 
     @Test func holdersOfXminAreOldByTimeOrByTransactions() {
-        func judged(_ kind: String, transactions: Int, age: Duration?) -> [DoctorFinding] {
-            self.doctor.judge([XminHolder(kind: kind, name: "it's", transactions: transactions, age: age)])
+        func judged(_ kind: String, transactions: Int, age: Duration?, seesTimes: Bool = true) -> [DoctorFinding] {
+            self.doctor.judge(
+                seesTimes: seesTimes, [XminHolder(kind: kind, name: "it's", transactions: transactions, age: age)])
         }
         #expect(judged("transaction", transactions: 5, age: .seconds(899)).map(\.severity) == [.ok])
         #expect(judged("transaction", transactions: 5, age: .seconds(900)).map(\.severity) == [.warning])
+        // Who does not see everything does not say that all is well.
+        #expect(judged("transaction", transactions: 5, age: nil, seesTimes: false).map(\.severity) == [.warning])
         // Of a slot, and of what this role may not see, no time is known.
         #expect(judged("replication slot", transactions: 999_999, age: nil).map(\.severity) == [.ok])
         let slot = judged("replication slot without a reader", transactions: 1_000_000, age: nil)

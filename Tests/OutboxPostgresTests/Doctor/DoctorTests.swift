@@ -43,7 +43,7 @@ import Testing
                     findings.map(\.check) == [
                         "pooler", "clock", "queue", "schema", "objects", "privileges", "numbers", "locks", "doorbell",
                         "autovacuum",
-                        "segments", "relay",
+                        "segments", "relay", "delivery",
                     ])
                 relay.stop()
                 try await group.waitForAll()

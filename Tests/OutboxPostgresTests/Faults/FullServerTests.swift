@@ -135,7 +135,9 @@ import Testing
         try await keeper.execute(
             script: bench.render("SELECT pg_advisory_lock('$outbox.message'::regclass::oid::bigint::int, 0)"))
         let error = await postgresError { try await bench.sql("SELECT $outbox.enqueue('d', 'rings')") }
-        #expect(error?.sqlState == "54000" && error?.description.contains("outbox.doorbell") == true, "\(String(describing: error))")
+        #expect(
+            error?.sqlState == "54000" && error?.description.contains("outbox.doorbell") == true,
+            "\(String(describing: error))")
         await keeper.close()
     }
 }

@@ -228,15 +228,15 @@ import Testing
         var traffic = LogTraffic()
         var answers: [Bool] = []
         func look(_ lastID: Int64) { answers.append(traffic.isForOthers(lastID: lastID)) }
-        look(100)  // nothing is known of before
+        look(100) // nothing is known of before
         look(100)
         traffic.read(3)
-        look(103)  // its own
+        look(103) // its own
         traffic.read(2)
         look(106)
-        look(107)  // what was read before is not counted again
+        look(107) // what was read before is not counted again
         traffic.read(9)
-        look(100)  // ids that begin again
+        look(100) // ids that begin again
         #expect(answers == [false, false, false, true, true, false])
     }
 

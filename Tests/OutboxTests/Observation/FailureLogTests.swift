@@ -12,7 +12,8 @@ import Testing
         let description = "no\u{1B}[2J such\naddress"
     }
 
-    private func run(_ count: Int, to destination: Destination, _ handler: DestinationHandler) async throws -> LogLines {
+    private func run(_ count: Int, to destination: Destination, _ handler: DestinationHandler) async throws -> LogLines
+    {
         let outbox = InMemoryOutbox()
         for number in 0..<count { try outbox.enqueue(NewMessage(to: destination, key: "k\(number)", text: "secret")) }
         let log = LogLines(from: .trace)

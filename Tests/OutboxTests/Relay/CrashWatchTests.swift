@@ -36,8 +36,10 @@ import Testing
             #expect(self.watch(StreamStart(count: count), isResumed: true).isCareful == (count >= 3))
         }
         #expect(
-            CrashWatch([self.stream: StreamStart(), self.other: StreamStart(count: 2)], resumed: [], firstPage: { _ in 1 })
-                .isCareful)
+            CrashWatch(
+                [self.stream: StreamStart(), self.other: StreamStart(count: 2)], resumed: [], firstPage: { _ in 1 }
+            )
+            .isCareful)
     }
 
     @Test func endingInGoodOrderIsNoCrash() {

@@ -126,7 +126,9 @@ final class LoopbackTransport: Transport {
             }
         }
         // Not by the message's number: those of a check that runs beside it are between.
-        if self.fault == .losesSome, self.count.add(1, ordering: .relaxed).newValue.isMultiple(of: 4) { return .delivered }
+        if self.fault == .losesSome, self.count.add(1, ordering: .relaxed).newValue.isMultiple(of: 4) {
+            return .delivered
+        }
         if message.payload.count > Self.largest {
             switch self.fault {
             case .retriesOversized: return .retry("too long")

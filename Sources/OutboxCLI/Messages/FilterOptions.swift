@@ -3,7 +3,7 @@ import Outbox
 import OutboxPostgres
 import OutboxRuntime
 
-/// Which dead letters are meant: those to which all that is given applies.
+/// Which messages are meant that were not delivered: those to which all that is given applies.
 struct FilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
     var subscription = "main"
@@ -12,19 +12,14 @@ struct FilterOptions: ParsableArguments {
     var destination: String?
 
     @Option(
-        help: ArgumentHelp("Dead for longer than that, such as 7d.", valueName: "interval"),
+        help: ArgumentHelp("Dead, or deferred, for longer than that, such as 7d.", valueName: "interval"),
         transform: Interval.init(parsing:))
     var olderThan: Interval?
 
     @Option(
-        help: ArgumentHelp("Dead for less than that, such as 1h.", valueName: "interval"),
+        help: ArgumentHelp("Dead, or deferred, for less than that, such as 1h.", valueName: "interval"),
         transform: Interval.init(parsing:))
     var newerThan: Interval?
-
-    @Option(
-        help: ArgumentHelp("Dead for that reason: exhausted, rejected, undecodable or crashed.", valueName: "reason"),
-        transform: ReasonArgument.init(parsing:))
-    var reason: ReasonArgument?
 
     @Option(help: ArgumentHelp("With that text in the last error.", valueName: "text"))
     var error: String?
@@ -35,33 +30,44 @@ struct FilterOptions: ParsableArguments {
         if self.destination?.isEmpty == true { throw ValidationError("--destination is empty.") }
     }
 
-    /// Whether nothing is given that leaves a dead letter out.
+    /// Whether nothing is given that leaves a message out.
     var isEverything: Bool {
         self.destination == nil && (self.olderThan?.duration ?? .zero) == .zero && self.newerThan == nil
-            && self.reason == nil
             && self.error == nil
     }
 
-    /// What the library understands.
+    /// What the library understands, of deferred messages.
     ///
     /// - Parameter ids: Only these; empty: any.
-    func filter(ids: [Int64] = []) -> DeadLetterFilter {
-        DeadLetterFilter(
+    func deferred(ids: [Int64] = []) -> DeferredFilter {
+        DeferredFilter(
             subscription: self.subscription, ids: ids.isEmpty ? nil : ids,
             destination: self.destination.map { Destination($0) }, olderThan: self.olderThan?.duration,
-            newerThan: self.newerThan?.duration, reason: self.reason?.reason, errorContains: self.error)
+            newerThan: self.newerThan?.duration, errorContains: self.error)
     }
 }
 
-/// A reason on the command line.
-struct ReasonArgument: Sendable {
-    let reason: Death.Reason
+/// How a list is shown.
+struct ListOptions: ParsableArguments {
+    enum Grouping: String, CaseIterable, ExpressibleByArgument {
+        case error
+    }
 
-    init(parsing argument: String) throws {
-        guard let reason = Death.Reason(rawValue: argument) else {
-            let hint = NearestName.suggestion(for: argument, among: Death.Reason.allCases.map(\.rawValue))
-            throw ValidationError("“\(argument)” is no reason; \(hint)")
-        }
-        self.reason = reason
+    @Option(help: ArgumentHelp("At most that many.", valueName: "count"))
+    var limit = 100
+
+    @Option(help: ArgumentHelp("Not the messages, but how many have failed alike: error.", valueName: "what"))
+    var groupBy: Grouping?
+
+    @Flag(help: "Print the list as JSON.")
+    var json = false
+
+    func validate() throws {
+        if self.limit < 1 { throw ValidationError("--limit is at least 1.") }
+    }
+
+    /// Says so where there may be more than is shown.
+    func note(_ count: Int) {
+        if count == self.limit { Terminal.error.print("there may be more: --limit is \(self.limit)") }
     }
 }

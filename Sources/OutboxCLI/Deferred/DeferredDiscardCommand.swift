@@ -1,0 +1,38 @@
+import ArgumentParser
+import OutboxPostgres
+
+/// `outbox deferred discard`.
+struct DeferredDiscardCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "discard",
+        abstract: "Delete deferred messages for good.",
+        discussion: """
+            What waits behind them goes on. Where no ids are given it says how many, and asks; without a terminal it wants --yes.
+
+            EXAMPLES:
+              outbox deferred discard 4711
+              outbox deferred discard --destination email --error "no such mailbox" --dry-run
+            """)
+
+    @OptionGroup
+    var server: ServerOptions
+
+    @OptionGroup
+    var action: BulkOptions
+
+    @OptionGroup
+    var filter: FilterOptions
+
+    @Flag(help: "Do not ask.")
+    var yes = false
+
+    func run() async throws {
+        let action = BulkOptions.Action(
+            noun: "deferred message", verb: "discard", past: "discarded", isFinal: true, isConfirmed: self.yes)
+        try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
+            inspector, isDry, connection in
+            try await inspector.discard(
+                matching: self.filter.deferred(ids: self.action.ids), dryRun: isDry, on: connection)
+        }
+    }
+}

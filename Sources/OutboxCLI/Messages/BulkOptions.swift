@@ -1,0 +1,79 @@
+import ArgumentParser
+import OutboxPostgres
+import OutboxRuntime
+
+/// Doing something with many messages that were not delivered.
+struct BulkOptions: ParsableArguments {
+    @Argument(help: "The messages' ids. Default: all to which the options apply.")
+    var ids: [Int64] = []
+
+    @Flag(help: "Every one of the subscription.")
+    var all = false
+
+    @Flag(help: "Only say how many it would be.")
+    var dryRun = false
+
+    @Flag(help: "Print the count as JSON.")
+    var json = false
+
+    /// What is done, in words.
+    struct Action {
+        /// What is done with it: "dead letter".
+        let noun: String
+        /// "replay".
+        let verb: String
+        /// "replayed".
+        let past: String
+        /// Whether it cannot be taken back, so that it is asked for first where no ids are given.
+        var isFinal = false
+        /// Whether it need not be asked for.
+        var isConfirmed = false
+
+        func counted(_ count: Int) -> String { "\(count.grouped) \(self.noun)\(count == 1 ? "" : "s")" }
+    }
+
+    /// Does it and says how many it were.
+    ///
+    /// - Parameters:
+    ///   - isEverything: Whether the filter leaves nothing out.
+    ///   - body: Does it, or only counts.
+    func run(
+        _ action: Action, isEverything: Bool, _ server: ServerOptions,
+        _ body: (OutboxInspector, _ isDry: Bool, LibPQConnection) async throws -> Int
+    ) async throws {
+        let isEverything = self.ids.isEmpty && isEverything
+        if isEverything, !self.all, !self.dryRun {
+            throw CommandFailure(.usage, "Say which: ids, a filter such as --destination, or --all.")
+        }
+        if self.all, !isEverything { throw CommandFailure(.usage, "--all excludes ids and filters.") }
+        let schema = try server.outbox.schema
+        let application = action.noun.split(separator: " ").joined(separator: "-")
+        func perform(isDry: Bool) async throws -> Int {
+            try await server.withConnection(application: application) { connection in
+                try await body(OutboxInspector(schema: schema), isDry, connection)
+            }
+        }
+        if action.isFinal, !action.isConfirmed, !self.dryRun, self.ids.isEmpty {
+            let count = try await perform(isDry: true)
+            if count > 0 {
+                Terminal.error.print("would \(action.verb) \(action.counted(count))")
+                try Confirmation.ask("\(action.verb) \(count == 1 ? "it" : "them")", past: action.past)
+            }
+        }
+        let count = try await perform(isDry: self.dryRun)
+        if self.json { return self.printJSON(count) }
+        Terminal.output.print(
+            self.dryRun ? "would \(action.verb) \(action.counted(count))" : "\(action.past) \(action.counted(count))")
+    }
+
+    private func printJSON(_ count: Int) {
+        var json = JSONWriter()
+        json.beginObject()
+        json.name("count")
+        json.integer(count)
+        json.name("dry_run")
+        json.bool(self.dryRun)
+        json.endObject()
+        json.print()
+    }
+}

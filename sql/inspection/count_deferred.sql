@@ -1,0 +1,4 @@
+-- What a retry or a discard would touch.
+SELECT count(*)
+FROM {{schema}}.deferred
+WHERE {{filter}}
