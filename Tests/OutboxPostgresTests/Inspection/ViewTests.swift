@@ -423,7 +423,7 @@ import Testing
                 for statement in [
                     "SELECT payload FROM $.message", "SELECT headers FROM $.message", "TABLE $.message_0",
                     "TABLE $.message", "SELECT route FROM $.message", "TABLE $.deferred", "TABLE $.dead_letter",
-                    "SELECT last_error FROM $.dead_letter", "UPDATE $.stream SET paused_at = now()",
+                    "SELECT payload FROM $.dead_letter", "UPDATE $.stream SET paused_at = now()",
                     "TABLE $.idempotency", "DELETE FROM $.pending",
                     "UPDATE $.lag SET messages = 0",
                     "SELECT $.enqueue('there', 'text')", "SELECT $.enqueue('there', 'text', idempotency_key => 'a')",
