@@ -50,7 +50,7 @@ struct StreamMergeCommand: AsyncParsableCommand {
         discussion: """
             Relays at work finish what they have begun and hand it over. What some streams have read and others have not is put \
             among the deferred messages and delivered from there at once, in the order of its keys: a row is written for each, so \
-            it is refused while more than --max-unread wait. The role has to be allowed to DELETE from stream.
+            it is refused while more than --max-unread wait. The role has to be allowed to DELETE from stream and to SELECT from pending.
 
             EXAMPLES:
               outbox stream merge event-bus
