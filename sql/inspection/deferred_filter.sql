@@ -7,4 +7,4 @@
     AND ($4::bigint IS NULL OR deferred_at < now() - $4 * interval '1 microsecond')
     AND ($5::bigint IS NULL OR deferred_at > now() - $5 * interval '1 microsecond')
     AND ($6::text IS NULL OR strpos(last_error, $6) > 0)
-    AND (NOT $7::boolean OR next_attempt_at < 'infinity' AND (attempts > 0 OR $2 IS NOT NULL))
+    AND (NOT $7::boolean OR next_attempt_at < 'infinity' AND (attempts > 0 OR last_error IS NOT NULL OR $2 IS NOT NULL))

@@ -67,12 +67,14 @@ CROSS JOIN LATERAL (
     ) AS counted
 ) AS overlooked
 CROSS JOIN LATERAL (
-    -- One that waits for its time, and has not been tried, is not late.
+    -- One that waits for its time, and has not failed, is not late. A failure that was no attempt, of a destination that is down, is one too.
     SELECT
         count(*) AS messages,
-        min(greatest(counted.created_at, counted.deliver_at)) FILTER (WHERE counted.attempts > 0 OR counted.next_attempt_at < now()) AS since
+        min(greatest(counted.created_at, counted.deliver_at)) FILTER (
+            WHERE counted.attempts > 0 OR counted.last_error IS NOT NULL OR counted.deliver_at IS NULL OR counted.deliver_at < now()
+        ) AS since
     FROM (
-        SELECT deferred.created_at, deferred.deliver_at, deferred.attempts, deferred.next_attempt_at
+        SELECT deferred.created_at, deferred.deliver_at, deferred.attempts, deferred.last_error
         FROM {{schema}}.deferred
         WHERE deferred.subscription = stream.subscription AND deferred.destination = stream.destination
             AND {{schema}}.slot(deferred.key, deferred.id) BETWEEN stream.slot_low AND stream.slot_high

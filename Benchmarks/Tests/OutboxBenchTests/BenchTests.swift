@@ -19,7 +19,7 @@ import Testing
         ("designs --messages 300 --commits 200 --clients 4", 6),
         ("writes --messages 300", 2),
         ("scale --sizes 2,5", 19),
-        ("fleet --messages 200 --backlog 300 --singles 3 --relays 1,2 --streams 1,4", 6),
+        ("fleet --messages 200 --backlog 300 --singles 3 --relays 1,2 --streams 1,4 --destinations 1,3 --seconds 1", 9),
     ])
     func measures(command: String, comparisons: Int) async throws {
         let ending = try await Program.bench(

@@ -81,7 +81,7 @@ package final class DeliveryObserver: Sendable {
         self.logger.warning(
             "The destination is down; probing it until it is up",
             metadata: [
-                LogKey.destination: "\(self.destination)", LogKey.error: "\(Self.line(reason))",
+                LogKey.destination: "\(self.destination.inLog)", LogKey.error: "\(LogText.line(reason))",
                 LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
             ])
         self.emit(.opened(destination: self.destination, reason: reason, retryAfter: delay))
@@ -96,7 +96,7 @@ package final class DeliveryObserver: Sendable {
         self.logger.warning(
             "The destination is still down, for another reason",
             metadata: self.metadata(outage, at: .now).adding([
-                LogKey.error: "\(Self.line(reason))", LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
+                LogKey.error: "\(LogText.line(reason))", LogKey.retryAfter: "\(Int(delay.seconds * 1000))",
             ]))
         self.emit(.stillDown(destination: self.destination, reason: reason, retryAfter: delay))
     }
@@ -128,7 +128,7 @@ package final class DeliveryObserver: Sendable {
             let isWritten = self.note { $0.parked.note("", now: .now) }
             self.logger.log(
                 level: isWritten ? .notice : .debug, "A delivery takes long; others pass",
-                metadata: [LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)"])
+                metadata: [LogKey.destination: "\(self.destination.inLog)", LogKey.id: "\(deferral.id)"])
             self.emit(.parked(id: deferral.id, destination: self.destination))
         case .dead(let death):
             self.deadCounter.increment()
@@ -166,8 +166,8 @@ extension DeliveryObserver {
     /// As a warning one line a minute and destination, however much is retried; each at debug.
     private func log(_ deferral: Deferral, _ error: String, _ delay: Duration?) {
         var metadata: Logger.Metadata = [
-            LogKey.destination: "\(self.destination)", LogKey.id: "\(deferral.id)",
-            LogKey.attempts: "\(deferral.attempts)", LogKey.error: "\(Self.line(error))",
+            LogKey.destination: "\(self.destination.inLog)", LogKey.id: "\(deferral.id)",
+            LogKey.attempts: "\(deferral.attempts)", LogKey.error: "\(LogText.line(error))",
         ]
         if let delay { metadata[LogKey.retryAfter] = "\(Int(delay.seconds * 1000))" }
         let isWritten = self.note { $0.retried.note(error, now: .now) }
@@ -182,9 +182,9 @@ extension DeliveryObserver {
         self.logger.log(
             level: isWritten ? .error : .debug, "A message was not delivered and is a dead letter now",
             metadata: [
-                LogKey.destination: "\(self.destination)", LogKey.id: "\(death.id)",
+                LogKey.destination: "\(self.destination.inLog)", LogKey.id: "\(death.id)",
                 LogKey.attempts: "\(death.attempts)", LogKey.reason: "\(death.reason.rawValue)",
-                LogKey.error: "\(Self.line(error))",
+                LogKey.error: "\(LogText.line(error))",
             ])
     }
 
@@ -228,41 +228,27 @@ extension DeliveryObserver {
         if let parked {
             self.logger.notice(
                 "More deliveries take long",
-                metadata: [LogKey.destination: "\(self.destination)", LogKey.count: "\(parked.count)"])
+                metadata: [LogKey.destination: "\(self.destination.inLog)", LogKey.count: "\(parked.count)"])
         }
         if let outage {
             self.logger.warning(
                 "The destination is still down",
-                metadata: self.metadata(outage, at: now).adding([LogKey.error: "\(Self.line(outage.reason))"]))
+                metadata: self.metadata(outage, at: now).adding([LogKey.error: "\(LogText.line(outage.reason))"]))
         }
         return due
     }
 
     private func metadata(_ outage: Outage?, at now: ContinuousClock.Instant) -> Logger.Metadata {
-        var metadata: Logger.Metadata = [LogKey.destination: "\(self.destination)"]
+        var metadata: Logger.Metadata = [LogKey.destination: "\(self.destination.inLog)"]
         if let outage { metadata[LogKey.downFor] = "\(Int((now - outage.since).seconds * 1000))" }
         return metadata
     }
 
     private func metadata(_ counted: (count: Int, last: String)) -> Logger.Metadata {
         [
-            LogKey.destination: "\(self.destination)", LogKey.count: "\(counted.count)",
-            LogKey.error: "\(Self.line(counted.last))",
+            LogKey.destination: "\(self.destination.inLog)", LogKey.count: "\(counted.count)",
+            LogKey.error: "\(LogText.line(counted.last))",
         ]
-    }
-
-    /// An error as a part of a line: its first 300 characters, without what moves the cursor of a terminal.
-    fileprivate static func line(_ error: String) -> String {
-        let shown = error.prefix(300)
-        let text = String(
-            String.UnicodeScalarView(
-                shown.unicodeScalars.map { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .lineSeparator, .paragraphSeparator: " "
-                    default: scalar
-                    }
-                }))
-        return shown.endIndex == error.endIndex ? text : text + "…"
     }
 }
 

@@ -80,9 +80,10 @@ package struct CrashWatch: Sendable {
     ///   - isResumed: Whether this process has delivered it before.
     ///   - firstPage: How many messages of it are read first at most.
     package mutating func add(_ stream: StreamID, _ start: StreamStart, isResumed: Bool, firstPage: Int) {
+        let known = self.streams[stream]?.firstPage ?? 0
         self.streams[stream] = Stream(start, isResumed: isResumed, firstPage: firstPage)
         if self.isCareful {
-            self.remaining += firstPage
+            self.remaining += firstPage - known
         } else if Self.isSuspicious(start, isResumed: isResumed) {
             self.isCareful = true
             self.remaining = self.streams.values.reduce(0) { $0 + $1.firstPage }

@@ -46,7 +46,7 @@ extension RelayLoop {
         }
         self.watch(stream, isResumed: isResumed)
         self.add(stream)
-        self.logger.info("A stream has come", metadata: [LogKey.destination: "\(stream.destination)"])
+        self.logger.info("A stream has come", metadata: [LogKey.destination: "\(stream.destination.inLog)"])
         if self.isStarted { return }
         self.isStarted = true
         self.events.emit(.started)
@@ -79,6 +79,9 @@ extension RelayLoop {
                 """)
         }
         self.suspicious = nil
+        // Those of an earlier care of this session are free. Nothing waits among them.
+        let session = self.session
+        self.calls = WatchedCalls { session.wake() }
         for stream in streams {
             self.watch(stream, isResumed: self.history.ids.contains(stream.id))
         }
@@ -125,7 +128,7 @@ extension RelayLoop {
         self.crashWatch.remove(stream.id)
         self.history.remove(stream.id)
         self.logger.info(
-            "A stream is handed over to another relay", metadata: [LogKey.destination: "\(stream.destination)"])
+            "A stream is handed over to another relay", metadata: [LogKey.destination: "\(stream.destination.inLog)"])
     }
 
     /// The session has lost a stream.
@@ -141,7 +144,7 @@ extension RelayLoop {
         self.leaving.append((stream, now + self.settings.shutdownDeadline))
         self.logger.info(
             "A stream is gone, or has changed; what was read of it and is not committed is dropped",
-            metadata: [LogKey.destination: "\(stream.destination)"])
+            metadata: [LogKey.destination: "\(stream.destination.inLog)"])
     }
 
     /// Forgets the streams that are gone and of which no handler is being called any more.

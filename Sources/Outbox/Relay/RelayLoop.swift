@@ -36,7 +36,7 @@ struct RelayLoop: ~Copyable {
     var crashWatch: CrashWatch
     var mustTry: Bool
     /// The handlers' calls, while one message at a time is delivered.
-    let calls: WatchedCalls
+    var calls: WatchedCalls
     /// Asked before each call of a handler.
     let pulse: Pulse
     /// Pages that are read and not delivered, because one message at a time is.
@@ -185,7 +185,7 @@ struct RelayLoop: ~Copyable {
                 refused.hasOutcomes
                     ? "Outcomes could not be stored before the end; what was delivered is delivered again"
                     : "That the relay ended in good order could not be stored; the next one takes that for a crash",
-                metadata: [LogKey.destination: "\(stream.destination)"])
+                metadata: [LogKey.destination: "\(stream.destination.inLog)"])
         }
         await self.session.leave()
     }

@@ -27,7 +27,7 @@ extension StreamDelivery {
                 ? "Outcomes cannot be stored; that is tried again, and nothing more of the destination is delivered than its window has room for"
                 : "The start of a delivery cannot be stored; that is tried again, and nothing of the destination is delivered before",
             metadata: [
-                LogKey.destination: "\(self.destination)", LogKey.error: "\(error)",
+                LogKey.destination: "\(self.destination.inLog)", LogKey.error: "\(error)",
                 LogKey.attempts: "\(refused.attempts)",
             ])
     }
@@ -37,7 +37,7 @@ extension StreamDelivery {
         if let before = self.refused {
             logger.notice(
                 before.hasOutcomes ? "Outcomes are stored again" : "Messages are delivered again",
-                metadata: [LogKey.destination: "\(self.destination)"])
+                metadata: [LogKey.destination: "\(self.destination.inLog)"])
         }
         self.refused = nil
         let observer = self.dispatcher.observer

@@ -67,6 +67,9 @@ enum CommandAdvice {
             paused or behind, each with --subscription.
             """
         case .runRelay: "Start one: outbox relay, or your own."
+        case .listDeferred: "See with which errors: outbox deferred list --group-by error."
+        case .listDeadLetters:
+            "See why: outbox dead-letter list --group-by error; then outbox dead-letter replay, or discard."
         case .addRoute:
             """
             Give a relay a route for it. If the name is a mistake, throw away what waits, beside the relays that run: outbox relay \

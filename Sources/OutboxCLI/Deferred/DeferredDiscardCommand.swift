@@ -7,7 +7,8 @@ struct DeferredDiscardCommand: AsyncParsableCommand {
         commandName: "discard",
         abstract: "Delete deferred messages for good.",
         discussion: """
-            What waits behind them goes on. Where no ids are given it says how many, and asks; without a terminal it wants --yes.
+            What waits behind them goes on. What a relay has read already is still delivered: of a destination that is down, all that was due. End \
+            the relay first where none of it may go out. Where no ids are given it says how many, and asks; without a terminal it wants --yes.
 
             EXAMPLES:
               outbox deferred discard 4711

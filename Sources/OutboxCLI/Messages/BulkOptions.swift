@@ -61,7 +61,17 @@ struct BulkOptions: ParsableArguments {
             }
         }
         let count = try await perform(isDry: self.dryRun)
-        if self.json { return self.printJSON(count) }
+        if self.json { self.printJSON(count) } else { self.print(count, action) }
+        let wanted = Set(self.ids).count
+        if count < wanted {
+            let missing = "\(wanted - count) of \(wanted) ids are of no \(action.noun) that this is possible with"
+            let advice = "\(missing); see: outbox \(application) list"
+            if count == 0 { throw CommandFailure(.failure, advice) }
+            Terminal.error.print(advice)
+        }
+    }
+
+    private func print(_ count: Int, _ action: Action) {
         Terminal.output.print(
             self.dryRun ? "would \(action.verb) \(action.counted(count))" : "\(action.past) \(action.counted(count))")
     }

@@ -14,8 +14,14 @@ struct StatusCheck {
     /// What is not well, a sentence for each.
     func findings(_ status: OutboxStatus) -> [String] {
         var findings: [String] = []
-        if !status.relays.contains(where: \.isOwner), !(status.streams.isEmpty && status.unregistered.isEmpty) {
-            findings.append("no relay is working for the subscription “\(status.subscription)”")
+        if !status.relays.contains(where: \.isOwner) {
+            let ever = status.streams.isEmpty && status.relays.isEmpty ? "has ever worked" : "is working"
+            findings.append("no relay \(ever) for the subscription “\(status.subscription)”")
+        }
+        for waiting in status.unregistered {
+            if let most = self.waiting, waiting.messages.value > most {
+                findings.append("\(waiting.destination): \(waiting.messages) messages wait")
+            }
         }
         for waiting in status.unregistered where waiting.lagTime > self.age {
             findings.append(

@@ -48,6 +48,10 @@ package struct DoctorFinding: Sendable, Hashable {
         case runRelay
         /// Give a relay a route for the destination.
         case addRoute
+        /// To see with which errors messages are deferred.
+        case listDeferred
+        /// To see why messages have died.
+        case listDeadLetters
         /// Resume the stream.
         case resumeStream
         /// End the session of a relay, unless it is set not to poll.

@@ -144,17 +144,30 @@ extension OutboxDoctor {
         Run a relay that has the grants of this version, or a janitor every hour. If one runs, see its log.
         """
 
+    /// A stream's destination, and its slots where they are not all.
+    private static func title(_ stream: OutboxStatus.Stream) -> String {
+        let slots = stream.slots == 0...1023 ? "" : " [\(stream.slots.lowerBound)-\(stream.slots.upperBound)]"
+        return "“\(stream.destination)”\(slots)"
+    }
+
     /// Whether messages are delivered in time, and which are not any more.
     func delivery(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
             subscription: self.subscription, countLimit: 10_000, on: connection)
         var findings: [DoctorFinding] = []
+        for waiting in status.unregistered where waiting.lagTime > self.limits.age {
+            findings.append(
+                DoctorFinding(
+                    "delivery", .error,
+                    "\(waiting.messages) messages for “\(waiting.destination)” wait, the oldest for \(Int(waiting.lagTime.seconds)) s; it was never served",
+                    advice: "Give a relay a route for it."))
+        }
         for stream in status.streams {
             if let waits = stream.lagTime, waits > self.limits.age {
                 findings.append(
                     DoctorFinding(
                         "delivery", .error,
-                        "\(stream.lag) messages for “\(stream.destination)” wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
+                        "\(stream.lag) messages for \(Self.title(stream)) wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
                         advice: "See what its relay says in its log, and whether it is slow or does not deliver at all."
                     ))
             }
@@ -162,19 +175,16 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.deferred) messages for “\(stream.destination)” are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
-                        advice: """
-                            See with which errors: SELECT last_error, count(*), min(next_attempt_at) FROM \(self.schema.identifier).deferred \
-                            WHERE attempts > 0 GROUP BY last_error ORDER BY count(*) DESC
-                            """))
+                        "\(stream.deferred) messages for \(Self.title(stream)) are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
+                        advice: "See with which errors.", remedy: .listDeferred))
             }
             if let diedAt = stream.diedAt, status.takenAt.timeIntervalSince(diedAt) < self.limits.deathAge.seconds {
                 let seconds = Int(max(status.takenAt.timeIntervalSince(diedAt), 0))
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.dead) dead letters of “\(stream.destination)”, the last one \(seconds) s ago",
-                        advice: "See why, then replay or discard them."))
+                        "\(stream.dead) dead letters of \(Self.title(stream)), the last one \(seconds) s ago",
+                        advice: "See why, then replay or discard them.", remedy: .listDeadLetters))
             }
         }
         return findings.isEmpty
@@ -199,10 +209,18 @@ extension OutboxDoctor {
             warn("none is working for the subscription “\(self.subscription)”", "Start one.", .runRelay)
         }
         for waiting in status.unregistered {
-            warn(
-                "messages for “\(waiting.destination)” wait, and no relay has ever had a route for it",
-                "Give a relay a route for it. If the name is a mistake, run one for a while that delivers it to nowhere.",
-                .addRoute)
+            let isLate = waiting.lagTime > self.limits.silence
+            let seconds = Int(waiting.lagTime.seconds)
+            findings.append(
+                DoctorFinding(
+                    "relay", isLate ? .error : .warning,
+                    """
+                    \(waiting.messages) messages for “\(waiting.destination)” wait, the oldest for \(seconds) s, and no relay has ever had \
+                    a route for it
+                    """,
+                    advice:
+                        "Give a relay a route for it. If the name is a mistake, run one for a while that delivers it to nowhere.",
+                    remedy: .addRoute))
         }
         if !owners.isEmpty {
             for stream in status.streams where stream.state == .notServed {
@@ -210,7 +228,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "relay", stream.oldest.map { $0 > self.limits.silence } == true ? .error : .warning,
-                        "“\(stream.destination)” is not served: no relay that runs has a route for it\(waits)",
+                        "\(Self.title(stream)) is not served: no relay that runs has a route for it\(waits)",
                         advice: "Give a relay a route for it."))
             }
         }

@@ -34,6 +34,8 @@ struct Fleet {
         var keep = false
         /// Whether to be the keeper no more.
         var resigns = false
+        /// Whether nobody keeps the bell, and nobody is going to: one that sleeps by the word of a keeper polls.
+        var wakes = false
         /// Streams' locks to give up.
         var drop: [Int32] = []
         /// Sessions to end.
@@ -93,6 +95,12 @@ struct Fleet {
     /// cannot commit. The server itself warns from here on.
     static let crowdedQueue = 0.5
 
+    /// Below which there is one again.
+    static let roomyQueue = 0.25
+
+    /// After how many intervals a keeper that is alone looks: nothing else tells it that producers ring into a queue that fills up.
+    static let lonelyLook = 30
+
     init(subscription: String) { self.subscription = subscription }
 
     // MARK: - What the session has
@@ -141,8 +149,11 @@ struct Fleet {
         if !isTold { self.looksLater(now) }
     }
 
-    /// The server did not take the word of a new keeper. Without a keeper every relay polls.
-    mutating func couldNotKeep(now: ContinuousClock.Instant) { self.looksLater(now) }
+    /// The server did not take the word of a keeper, new or not. Without a keeper every relay polls.
+    mutating func couldNotKeep(now: ContinuousClock.Instant) {
+        self.isKeeper = false
+        self.looksLater(now)
+    }
 
     private mutating func looksLater(_ now: ContinuousClock.Instant) {
         self.lookDue = min(self.lookDue ?? now + self.interval, now + self.interval)
@@ -158,9 +169,6 @@ struct Fleet {
         self.lookDue = now
         return released.map(\.value).sorted()
     }
-
-    /// Producers ring because this session keeps the bell: it looks whether there is room for that in the queue of notifications.
-    mutating func looksAtQueue(now: ContinuousClock.Instant) { if self.isKeeper { self.lookDue = now } }
 
     /// Reading is asked for.
     mutating func reads(now: ContinuousClock.Instant) {
@@ -193,7 +201,7 @@ struct Fleet {
         _ holders: [Holder], listens: Bool, queueUsage: Double, now: ContinuousClock.Instant
     ) -> Decision {
         var decision = Decision()
-        self.isQueueCrowded = queueUsage >= Self.crowdedQueue
+        self.isQueueCrowded = queueUsage >= (self.isQueueCrowded ? Self.roomyQueue : Self.crowdedQueue)
         if let own = holders.first(where: \.isOwn) { self.process = own.process }
         let others = holders.filter { !$0.isOwn && $0.isRelay }
         self.hasOthers = !others.isEmpty
@@ -209,8 +217,9 @@ struct Fleet {
         }
         // One that is alone is told of others. What it lacks has another owner, whose end nothing tells.
         let lacks = self.known.keys.contains { !self.locked.contains($0) }
-        self.lookDue =
-            self.hasOthers || lacks || !listens || self.isAwaited || self.isQueueCrowded ? now + self.interval : nil
+        let looks = self.hasOthers || lacks || !listens || self.isAwaited || self.isQueueCrowded
+        let isLonelyKeeper = self.isKeeper || decision.keep
+        self.lookDue = looks ? now + self.interval : isLonelyKeeper ? now + self.interval * Self.lonelyLook : nil
         // Who waits for a stream says so before it does, and may be slow to begin. It waits for longer than this.
         if self.looksAgain { self.lookDue = min(self.lookDue ?? now + .seconds(1), now + .seconds(1)) }
         self.looksAgain = false
@@ -228,10 +237,9 @@ struct Fleet {
                 self.isKeeper = false
                 decision.resigns = true
             }
-        } else if listens, reads, !self.isQueueCrowded,
-            !holders.contains(where: { $0.owned.contains(FleetLock.keeper) })
-        {
-            decision.keep = true
+        } else if !holders.contains(where: { $0.owned.contains(FleetLock.keeper) }) {
+            decision.wakes = self.isQueueCrowded
+            decision.keep = listens && reads && !self.isQueueCrowded
         }
     }
 

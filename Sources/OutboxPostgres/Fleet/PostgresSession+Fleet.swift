@@ -79,14 +79,16 @@ extension PostgresSession {
         let usage = try rows.first?.decode(10, as: Double.self) ?? 0
         let decision = self.fleet.saw(
             holders, listens: self.wakeup.pollingInterval == nil, queueUsage: usage, now: self.clock.now)
-        if self.fleet.isQueueCrowded != wasCrowded { self.tell(ofQueue: usage) }
+        if self.fleet.isQueueCrowded != wasCrowded, self.wakeup.pollingInterval == nil { self.tell(ofQueue: usage) }
+        // The keeper may have gone without a word that could be heard.
+        if decision.wakes, self.doorbell.isKeeperAsleep { self.hearRing() }
         for holder in decision.end { try await self.end(holder) }
         for (holder, stream) in decision.foreign { self.tell(of: holder, stream) }
         if decision.resigns { try await self.resign() }
         if !decision.drop.isEmpty { try await self.drop(decision.drop) }
         if !decision.take.isEmpty { try await self.take(decision.take) }
         if decision.keep { try await self.keep() }
-        if self.fleet.isUntold { try await self.tellToLook() }
+        if self.fleet.isUntold, !self.fleet.isQueueCrowded { try await self.tellToLook() }
     }
 
     private func take(_ numbers: [Int32]) async throws(LibPQError) {
@@ -145,14 +147,29 @@ extension PostgresSession {
         }
     }
 
+    /// Says something as the keeper. Where the server does not take that, others cannot rely on what this session says: it is the keeper no more.
+    func tellAsKeeper(_ word: String) async throws(LibPQError) {
+        do throws(LibPQError) {
+            try await self.tell(word)
+        } catch {
+            guard self.isOfFullQueue(error) else { throw error }
+            self.fleet.couldNotKeep(now: self.clock.now)
+            try await self.freeBell()
+        }
+    }
+
     /// Lets another relay take the bell, or none.
     private func resign() async throws(LibPQError) {
-        // First: what comes when it is free does not ring. Who does not hear it because the queue is full looks after an interval.
+        // First: what comes when it is free does not ring. Others that do not hear it because the queue is full see it with their next look.
         do throws(LibPQError) {
             try await self.tell(Word.awake)
         } catch {
             guard self.isOfFullQueue(error) else { throw error }
         }
+        try await self.freeBell()
+    }
+
+    private func freeBell() async throws(LibPQError) {
         try await self.drop([FleetLock.keeper] + (self.doorbell.isHeld ? [0] : []))
         self.doorbell.resigned()
     }

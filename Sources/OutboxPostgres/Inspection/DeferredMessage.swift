@@ -100,7 +100,7 @@ public struct FailureGroup: Sendable, Hashable {
     public var destination: Destination
     /// Why they are not tried again; nil: they are.
     public var reason: Death.Reason?
-    /// The error of one of them: those of the others differ by numbers in it at most.
+    /// The error of one of them: those of the others differ by numbers of four digits and more, or by UUIDs, at most.
     public var error: String
     /// How many they are.
     public var messages: Int

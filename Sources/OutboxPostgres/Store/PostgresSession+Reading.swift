@@ -98,13 +98,12 @@ extension PostgresSession {
             case .sleep:
                 if reads, self.doorbell.mustAnnounce, self.fleet.hasOthers {
                     self.doorbell.announced()
-                    try await self.tell(Word.asleep)
+                    try await self.tellAsKeeper(Word.asleep)
                     continue
                 }
                 let fallback = reads ? self.fallbackPoll : nil
                 if let fallback, self.clock.now >= fallback {
                     self.doorbell.rang()
-                    self.fleet.looksAtQueue(now: self.clock.now)
                     continue
                 }
                 if let result = try await self.readDeferred(&requests) { return result }
@@ -187,7 +186,8 @@ extension PostgresSession {
 
     private func releaseBell() async throws(LibPQError) {
         // Others sleep because of what was said before, and what comes then does not ring.
-        if self.doorbell.mustRecall { try await self.tell(Word.awake) }
+        if self.doorbell.mustRecall { try await self.tellAsKeeper(Word.awake) }
+        if !self.doorbell.isHeld { return }
         _ = try await self.connection.query(self.bound(self.statements.release, [self.lockKey]))
         self.doorbell.released()
     }

@@ -92,9 +92,10 @@ import Testing
         let outbox = try await TestOutbox.migrated()
         for number in 1...3 { try await outbox("enqueue", "mail", "\(number)") }
         try await outbox(
-            "relay", "--route", "mail=exec:echo \"no mailbox $OUTBOX_ID\" >&2; exit 65", "--until-empty", status: 2)
+            "relay", "--route", "mail=exec:echo \"no mailbox $((1000 + OUTBOX_ID))\" >&2; exit 65", "--until-empty",
+            status: 2)
         let groups = try await outbox("dead-letter", "list", "--group-by", "error", "--json").json().array
         #expect(groups.map { $0["messages"].int } == [3] && groups[0]["reason"].string == "rejected")
-        #expect(try await outbox("dead-letter", "list", "--group-by", "error").lines[1].contains("no mailbox 1"))
+        #expect(try await outbox("dead-letter", "list", "--group-by", "error").lines[1].contains("no mailbox 1001"))
     }
 }

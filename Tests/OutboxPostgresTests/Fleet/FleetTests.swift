@@ -85,16 +85,26 @@ import Testing
         #expect(self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: 0.49).keep)
         fleet.keeps()
         #expect(!self.look(&fleet, own, queueUsage: 0.49).resigns)
-        #expect(fleet.lookDue == nil)
-        fleet.looksAtQueue(now: self.start)
-        #expect(fleet.lookDue == self.start)
+        // Also one that is rung all the time and alone.
+        #expect(fleet.lookDue == self.start + .seconds(30))
         #expect(self.look(&fleet, own, queueUsage: 0.5).resigns)
         #expect(!fleet.isKeeper && fleet.lookDue == self.start + .seconds(1), "it looks whether there is room again")
-        fleet.looksAtQueue(now: self.start)
-        #expect(fleet.lookDue == self.start + .seconds(1))
-        let crowded = self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: 0.5)
-        #expect(!crowded.resigns && !crowded.keep)
-        #expect(self.look(&fleet, self.holder(1, owns: [1], isOwn: true)).keep)
+        for usage in [0.5, 0.25] {
+            let crowded = self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: usage)
+            #expect(!crowded.resigns && !crowded.keep)
+            #expect(crowded.wakes, "one that sleeps by the word of a keeper that went unheard")
+        }
+        let roomy = self.look(&fleet, self.holder(1, owns: [1], isOwn: true), queueUsage: 0.24)
+        #expect(roomy.keep && !roomy.wakes)
+    }
+
+    /// While another one keeps the bell, nobody is woken by what the queue is like.
+    @Test func whereAnotherKeepsTheBellNobodyIsWoken() {
+        var fleet = self.fleet(1...1, locked: [1])
+        fleet.reads(now: self.start)
+        let others = [self.holder(1, owns: [1], isOwn: true), self.holder(2, owns: [FleetLock.keeper])]
+        let decision = fleet.saw(others, listens: true, queueUsage: 0.9, now: self.start)
+        #expect(!decision.wakes && !decision.keep)
     }
 
     @Test func whatIsForAnotherRelayIsGivenOnce() {

@@ -43,6 +43,16 @@ import Testing
         #expect(try #require(durations[1]) >= 300_000 && #require(durations[2]) < 300_000)
     }
 
+    /// A producer chooses what a destination is called.
+    @Test func aNameForgesNoLine() {
+        let name = Destination("a\u{1B}[31m\n2026 error forged\u{202E}")
+        DeliveryObserver(destination: name, subscription: "main", events: RelayEventHub(), logger: self.log.logger)
+            .opened(reason: "\u{202E}b\r", retryAfter: .zero)
+        let line = self.log.lines[0]
+        #expect(line.value("outbox.destination") == "a [31m 2026 error forged ")
+        #expect(line.value("outbox.error") == " b ")
+    }
+
     @Test func deliveriesThatTakeLongAreToldOnceAMinute() throws {
         let observer = self.observer
         let message = Deferral(id: 7, attempts: 0, due: .behindKey, ordered: true, error: nil)
