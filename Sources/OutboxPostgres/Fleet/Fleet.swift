@@ -34,7 +34,7 @@ struct Fleet {
         var keep = false
         /// Whether to be the keeper no more.
         var resigns = false
-        /// Whether nobody keeps the bell, and nobody is going to: one that sleeps by the word of a keeper polls.
+        /// Whether the bell has no keeper, and will have none: a session that sleeps by the word of one polls.
         var wakes = false
         /// Streams' locks to give up.
         var drop: [Int32] = []

@@ -66,13 +66,16 @@ import Testing
             let gate = Gate()
             let store = PostgresStore(
                 postgres: bench.postgres, schema: bench.relay.schema, wakeup: .notify(fallback: nil))
+            // A relay that is alone looks every 30 of these.
+            var settings = RelayBench.quick
+            settings.standbyInterval = .seconds(1)
             let relay = bench.relay.relay(
                 [
                     "d": .handler(parking: .never) { message in
                         if message.key == "slow" { await gate.enter() }
                         deliveries.add(message)
                     }
-                ], store: store)
+                ], settings: settings, store: store)
             /// The session that owns the stream, if it has been idle for longer than the limits.
             let idle = """
                 SELECT coalesce(max(pid), 0)::bigint FROM pg_locks JOIN pg_stat_activity USING (pid)
