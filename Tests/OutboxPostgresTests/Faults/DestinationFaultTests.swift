@@ -83,8 +83,8 @@ import Testing
         let breaker = BreakerPolicy.opening(initialDelay: .milliseconds(2), maximumDelay: .milliseconds(4))
         let relay = bench.relay([
             "d": .handler(breaker: breaker) { message in
-                // Of 200 calls the last 20 find it down; while it is down, those are probes.
-                if calls.add(1, ordering: .relaxed).oldValue % 200 >= 180 { throw DeliveryFailure.unavailable("down") }
+                // Of 40 calls the last 10 find it down; while it is down, those are probes.
+                if calls.add(1, ordering: .relaxed).oldValue % 40 >= 30 { throw DeliveryFailure.unavailable("down") }
                 deliveries.add(message)
             }
         ])
@@ -93,7 +93,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await producer.run() }
             try await bench.run(relay) {
-                try await eventually("it has been down several times") { calls.load(ordering: .relaxed) >= 1200 }
+                try await eventually("it has been down several times") { calls.load(ordering: .relaxed) >= 240 }
                 producer.stop()
                 try await group.waitForAll()
                 try await eventually("all are delivered") { deliveries.hasAll(upTo: producer.count) }
