@@ -34,9 +34,6 @@ struct DeadLetterListCommand: AsyncParsableCommand {
         let letters = try await self.server.withConnection(application: "dead-letter") { connection in
             try await OutboxInspector(schema: schema).deadLetters(matching: filter, limit: limit, on: connection)
         }
-        if self.list.json { return DeadLetterOutput.printJSON(letters) }
-        if letters.isEmpty { return Terminal.output.print("no dead letters") }
-        DeadLetterOutput.table(letters).print()
-        self.list.note(letters.count)
+        FailedMessageOutput.print(letters, as: self.list)
     }
 }

@@ -15,24 +15,15 @@ struct DeadLetterShowCommand: AsyncParsableCommand {
     @OptionGroup
     var server: ServerOptions
 
-    @Argument(help: "The message's id.")
-    var id: Int64
-
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
-
-    @Flag(help: "Print it as JSON.")
-    var json = false
+    @OptionGroup
+    var options: ShowOptions
 
     func run() async throws {
         let schema = try self.server.outbox.schema
-        let letter = try await self.server.withConnection(application: "dead-letter") { connection in
-            return try await OutboxInspector(schema: schema).deadLetter(
-                id: self.id, subscription: self.subscription, on: connection)
+        let message = try await self.server.withConnection(application: "dead-letter") { connection in
+            try await OutboxInspector(schema: schema).deadLetter(
+                id: self.options.id, subscription: self.options.subscription, on: connection)
         }
-        guard let letter else {
-            throw CommandFailure(.failure, "there is no dead letter \(self.id); see: outbox dead-letter list")
-        }
-        if self.json { DeadLetterOutput.printJSON(letter) } else { DeadLetterOutput.print(letter) }
+        try self.options.print(message, command: "dead-letter")
     }
 }

@@ -36,9 +36,6 @@ struct DeferredListCommand: AsyncParsableCommand {
         let messages = try await self.server.withConnection(application: "deferred") { connection in
             try await OutboxInspector(schema: schema).deferred(matching: filter, limit: limit, on: connection)
         }
-        if self.list.json { return DeferredOutput.printJSON(messages) }
-        if messages.isEmpty { return Terminal.output.print("no deferred messages") }
-        DeferredOutput.table(messages).print()
-        self.list.note(messages.count)
+        FailedMessageOutput.print(messages, as: self.list)
     }
 }

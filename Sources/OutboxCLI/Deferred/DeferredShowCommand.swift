@@ -15,24 +15,15 @@ struct DeferredShowCommand: AsyncParsableCommand {
     @OptionGroup
     var server: ServerOptions
 
-    @Argument(help: "The message's id.")
-    var id: Int64
-
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
-
-    @Flag(help: "Print it as JSON.")
-    var json = false
+    @OptionGroup
+    var options: ShowOptions
 
     func run() async throws {
         let schema = try self.server.outbox.schema
         let message = try await self.server.withConnection(application: "deferred") { connection in
             try await OutboxInspector(schema: schema).deferredMessage(
-                id: self.id, subscription: self.subscription, on: connection)
+                id: self.options.id, subscription: self.options.subscription, on: connection)
         }
-        guard let message else {
-            throw CommandFailure(.failure, "there is no deferred message \(self.id); see: outbox deferred list")
-        }
-        if self.json { DeferredOutput.printJSON(message) } else { DeferredOutput.print(message) }
+        try self.options.print(message, command: "deferred")
     }
 }

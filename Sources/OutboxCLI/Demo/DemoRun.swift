@@ -109,7 +109,7 @@ struct DemoRun: Sendable {
     private func replay(_ connection: LibPQConnection) async throws -> Int {
         let dead = try await self.deadLetters(connection)
         self.screen.headline("Dead letters: \(dead.count)")
-        DeadLetterOutput.table(dead).lines(on: self.screen.terminal).forEach(self.screen.detail)
+        FailedMessageOutput.table(dead).lines(on: self.screen.terminal).forEach(self.screen.detail)
         self.handlers.repair()
         let count = try await OutboxInspector(schema: self.schema).replay(
             matching: DeadLetterFilter(), dryRun: false, on: connection)

@@ -38,37 +38,12 @@ struct MessageFields {
         self.createdAt = message.createdAt
     }
 
-    init(_ letter: DeadLetter) {
-        self.destination = letter.destination.name
-        self.route = letter.route
-        self.key = letter.key
-        self.headersJSON = letter.headersJSON
-        self.createdAt = letter.createdAt
-    }
-
-    init(_ message: DeferredMessage) {
+    init(_ message: some FailedMessage) {
         self.destination = message.destination.name
         self.route = message.route
         self.key = message.key
         self.headersJSON = message.headersJSON
         self.createdAt = message.createdAt
-    }
-
-    /// Prints all of a message, with what comes before and after these fields.
-    func print(
-        _ before: [(String, String)], _ after: [(String, String)], payload: [UInt8]?, on terminal: Terminal
-    ) {
-        for (name, value) in before + self.lines + after {
-            let title = name + String(repeating: " ", count: 13 - name.count)
-            terminal.print(terminal.styled(title, .faint) + value.plain())
-        }
-        guard let payload, !payload.isEmpty else { return }
-        terminal.print("")
-        if let text = String(validating: payload, as: UTF8.self) {
-            terminal.print(text.plain(keepingLines: true))
-        } else {
-            terminal.print("base64: " + Data(payload).base64EncodedString())
-        }
     }
 
     /// As members of a JSON object.

@@ -29,7 +29,7 @@ struct StatusCheck {
             )
         }
         for stream in status.streams {
-            let name = StatusOutput.name(stream)
+            let name = stream.title
             if let oldest = stream.oldest, oldest > self.age {
                 let isDeferred = oldest == stream.deferredTime && oldest != stream.lagTime
                 findings.append(

@@ -66,7 +66,7 @@ enum StatusOutput {
         for (_, stream) in order {
             let rate = isComparison ? [stream.rate.map { Int($0.rounded()).grouped } ?? "-"] : []
             table.add(
-                [self.name(stream), stream.state.rawValue, stream.lag.description, stream.oldest?.short ?? "-"] + rate
+                [stream.title, stream.state.rawValue, stream.lag.description, stream.oldest?.short ?? "-"] + rate
                     + [
                         stream.inFlight?.description ?? "-", stream.deferred.description, stream.dead.description,
                     ], style: self.style(stream))
@@ -98,12 +98,6 @@ enum StatusOutput {
             table.add(String(segment.number), self.size(segment.bytes), segment.isCurrent ? "current" : "")
         }
         return table
-    }
-
-    /// A stream's destination, and its slots where they are not all.
-    static func name(_ stream: OutboxStatus.Stream) -> String {
-        let slots = stream.slots == 0...1023 ? "" : " [\(stream.slots.lowerBound)-\(stream.slots.upperBound)]"
-        return stream.destination.name + slots
     }
 
     /// Bytes in the unit that keeps the number short.

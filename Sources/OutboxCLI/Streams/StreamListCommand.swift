@@ -42,7 +42,7 @@ struct StreamListCommand: AsyncParsableCommand {
             ("DEAD", .right), ("RELAY", .right), ("STATE", .left))
         for stream in streams {
             table.add(
-                StatusOutput.name(stream), String(stream.position), stream.lag.description,
+                stream.title, String(stream.position), stream.lag.description,
                 stream.oldest?.short ?? "-",
                 stream.deferred.description, stream.dead.description, stream.owner.map(String.init) ?? "-",
                 stream.pausedAt.map { "paused since \(RFC3339.text($0))" } ?? stream.state.rawValue)

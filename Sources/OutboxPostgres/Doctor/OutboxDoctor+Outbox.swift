@@ -144,12 +144,6 @@ extension OutboxDoctor {
         Run a relay that has the grants of this version, or a janitor every hour. If one runs, see its log.
         """
 
-    /// A stream's destination, and its slots where they are not all.
-    private static func title(_ stream: OutboxStatus.Stream) -> String {
-        let slots = stream.slots == 0...1023 ? "" : " [\(stream.slots.lowerBound)-\(stream.slots.upperBound)]"
-        return "“\(stream.destination)”\(slots)"
-    }
-
     /// Whether messages are delivered in time, and which are not any more.
     func delivery(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
@@ -167,7 +161,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .error,
-                        "\(stream.lag) messages for \(Self.title(stream)) wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
+                        "\(stream.lag) messages for “\(stream.title)” wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
                         advice: "See what its relay says in its log, and whether it is slow or does not deliver at all."
                     ))
             }
@@ -175,7 +169,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.deferred) messages for \(Self.title(stream)) are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
+                        "\(stream.deferred) messages for “\(stream.title)” are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
                         advice: "See with which errors.", remedy: .listDeferred))
             }
             if let diedAt = stream.diedAt, status.takenAt.timeIntervalSince(diedAt) < self.limits.deathAge.seconds {
@@ -183,7 +177,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.dead) dead letters of \(Self.title(stream)), the last one \(seconds) s ago",
+                        "\(stream.dead) dead letters of “\(stream.title)”, the last one \(seconds) s ago",
                         advice: "See why, then replay or discard them.", remedy: .listDeadLetters))
             }
         }
@@ -228,7 +222,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "relay", stream.oldest.map { $0 > self.limits.silence } == true ? .error : .warning,
-                        "\(Self.title(stream)) is not served: no relay that runs has a route for it\(waits)",
+                        "“\(stream.title)” is not served: no relay that runs has a route for it\(waits)",
                         advice: "Give a relay a route for it."))
             }
         }

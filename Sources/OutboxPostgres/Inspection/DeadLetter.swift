@@ -55,20 +55,10 @@ extension DeadLetter {
 
 /// Which dead letters are meant: those of which everything holds that is given.
 public struct DeadLetterFilter: Sendable, Hashable {
-    /// Of that subscription; nil: of any. Default "main".
-    package var subscription: String?
-    /// With one of those numbers.
-    package var ids: [Int64]?
-    /// Addressed to that destination.
-    package var destination: Destination?
-    /// Given up longer ago than that.
-    package var olderThan: Duration?
-    /// Given up less long ago than that.
-    package var newerThan: Duration?
+    /// What is asked of deferred messages too.
+    package var common: FailureFilter
     /// Given up for that reason.
     package var reason: Death.Reason?
-    /// With that text in the last error, in that case of letters.
-    package var errorContains: String?
 
     /// Creates a filter; without arguments it lets all of the subscription "main" through.
     public init(
@@ -76,22 +66,12 @@ public struct DeadLetterFilter: Sendable, Hashable {
         olderThan: Duration? = nil, newerThan: Duration? = nil, reason: Death.Reason? = nil,
         errorContains: String? = nil
     ) {
-        self.subscription = subscription
-        self.ids = ids
-        self.destination = destination
-        self.olderThan = olderThan
-        self.newerThan = newerThan
+        self.common = FailureFilter(
+            subscription: subscription, ids: ids, destination: destination, olderThan: olderThan, newerThan: newerThan,
+            errorContains: errorContains)
         self.reason = reason
-        self.errorContains = errorContains
     }
 
     /// The parameters of dead_letter_filter.
-    var binds: [LibPQValue] {
-        [
-            self.subscription.sqlValue, self.ids.map(LibPQValue.int8Array) ?? .null, (self.destination?.name).sqlValue,
-            self.olderThan.map(\.inPostgresMicroseconds).sqlValue,
-            self.newerThan.map(\.inPostgresMicroseconds).sqlValue,
-            (self.reason?.rawValue).sqlValue, self.errorContains.sqlValue,
-        ]
-    }
+    var binds: [LibPQValue] { self.common.binds + [(self.reason?.rawValue).sqlValue] }
 }

@@ -75,6 +75,12 @@ public struct OutboxStatus: Sendable, Hashable {
         /// The server process of the relay's session that delivers the stream; nil: none does.
         public var owner: Int32?
 
+        /// The destination's name, and the slots where they are not all.
+        package var title: String {
+            let slots = self.slots == 0...1023 ? "" : " [\(self.slots.lowerBound)-\(self.slots.upperBound)]"
+            return self.destination.name + slots
+        }
+
         /// What becomes of its messages.
         public var state: State {
             if self.pausedAt != nil { return .paused }

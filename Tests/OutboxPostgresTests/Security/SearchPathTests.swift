@@ -203,9 +203,9 @@ import Testing
             let first = try await inspector.status(on: connection)
             _ = try await inspector.status(since: first, on: connection)
             var filter = DeadLetterFilter()
-            filter.destination = "d"
-            filter.errorContains = "no"
-            filter.newerThan = .seconds(3600)
+            filter.common.destination = "d"
+            filter.common.errorContains = "no"
+            filter.common.newerThan = .seconds(3600)
             let dead = try await inspector.deadLetters(matching: filter, on: connection)
             _ = try await inspector.deadLetter(id: dead[0].id, on: connection)
             #expect(try await inspector.replay(matching: filter, dryRun: true, on: connection) == dead.count)
