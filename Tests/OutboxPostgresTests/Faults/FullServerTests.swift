@@ -84,23 +84,31 @@ import Testing
     /// A session that listens and stays in a transaction keeps the server from forgetting notifications, until there is no room for more.
     ///
     /// Before PostgreSQL 17 that takes 8 GB. There, a function fails as the server would at the end of a transaction that notifies.
-    @Test func aFullQueueOfNotificationsStopsNeitherProducersNorRelays() async throws {
+    ///
+    /// - Parameter body: Is given a store, and what fills the queue and what empties it again.
+    private func withQueue(
+        _ wakeup: PostgresStore.Wakeup, _ body: (RelayBench, PostgresStore, FillableQueue) async throws -> Void
+    ) async throws {
         let version = Int(try await TestServer.shared.psql("SHOW server_version_num")[0]) ?? 0
         let isReal = version >= 170_000
         try await EphemeralPostgres.with(.init(parameters: isReal ? ["max_notify_queue_pages": "64"] : [:])) { server in
             let bench = try await RelayBench.make(postgres: LibPQConfiguration(server.url))
             var statements = bench.schema.statements
             if !isReal { try await bench.prepareStandInQueue(&statements) }
-            // It rests on its fallback poll while nothing can ring, and looks with it whether there is room.
             let store = PostgresStore(
-                postgres: bench.postgres, schema: bench.schema, wakeup: .notify(fallback: .milliseconds(100)),
-                statements: statements, policy: nil)
+                postgres: bench.postgres, schema: bench.schema, wakeup: wakeup, statements: statements, policy: nil)
+            try await body(bench, store, FillableQueue(bench: bench, isReal: isReal))
+        }
+    }
+
+    @Test func aFullQueueOfNotificationsStopsNeitherProducersNorRelays() async throws {
+        // It rests on its fallback poll while nothing can ring.
+        try await self.withQueue(.notify(fallback: .milliseconds(100))) { bench, store, queue in
             let deliveries = Deliveries()
             let others = Deliveries()
             try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
                 try await eventually("it sleeps") { try await bench.isAsleep() }
-                let listener = isReal ? try await bench.fillQueue() : nil
-                if !isReal { try await bench.script("INSERT INTO $outbox.full_queue DEFAULT VALUES") }
+                let filling = try await queue.fill()
                 try await eventually("it gives up the bell, so that producers need not ring") {
                     try await !bench.hasKeeper()
                 }
@@ -116,8 +124,7 @@ import Testing
                 try await bench.run(bench.relay(["e": .handler { others.add($0) }], store: store)) {
                     try await bench.sql("SELECT $outbox.enqueue('e', '3')")
                     try await eventually("it works too") { others.texts == ["3"] }
-                    await listener?.close()
-                    if !isReal { try await bench.sql("DELETE FROM $outbox.full_queue") }
+                    try await queue.empty(filling)
                     // The server does not find out by itself that there is room.
                     try await eventually("they sleep") { try await bench.isAsleep() }
                     try await bench.sql("SELECT $outbox.enqueue('e', '4')")
@@ -126,6 +133,34 @@ import Testing
             }
             #expect(Set(deliveries.texts) == ["1", "2"] && deliveries.count <= 3, "\(deliveries.texts)")
             #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 4)
+        }
+    }
+
+    /// The keeper gives up the bell and cannot say so. What comes then rings for nobody, and no poll would find it.
+    @Test func relaysThatSleepByTheWordOfAKeeperDoNotSleepOnWhenItsNextOneIsRefused() async throws {
+        try await self.withQueue(.notify(fallback: nil)) { bench, store, queue in
+            let deliveries = Deliveries()
+            let routes: [RelayRoutes] = [
+                ["d": .handler { deliveries.add($0) }], ["e": .handler { deliveries.add($0) }],
+            ]
+            try await bench.run(bench.relay(routes[0], store: store)) {
+                try await bench.run(bench.relay(routes[1], store: store)) {
+                    for text in ["d", "e"] { try await bench.sql("SELECT $outbox.enqueue('\(text)', '\(text)')") }
+                    try await eventually("both work") { Set(deliveries.texts) == ["d", "e"] }
+                    // One that sleeps looks at the locks and asks for nothing else.
+                    var looks = 0
+                    try await eventually("both sleep") {
+                        let (isAsleep, areLooking) = (try await bench.isAsleep(), try await bench.areLooking(2))
+                        looks = isAsleep && areLooking ? looks + 1 : 0
+                        return looks >= 10
+                    }
+                    let filling = try await queue.fill()
+                    try await eventually("the bell has no keeper") { try await !bench.hasKeeper() }
+                    for text in ["d", "e"] { try await bench.sql("SELECT $outbox.enqueue('\(text)', '\(text)2')") }
+                    try await eventually("both have noticed") { Set(deliveries.texts).isSuperset(of: ["d2", "e2"]) }
+                    try await queue.empty(filling)
+                }
+            }
         }
     }
 
@@ -144,7 +179,34 @@ import Testing
     }
 }
 
+/// A queue of notifications that a test fills.
+private struct FillableQueue {
+    let bench: RelayBench
+    let isReal: Bool
+
+    /// - Returns: The session that keeps it full; nil: a row does.
+    func fill() async throws -> LibPQConnection? {
+        if self.isReal { return try await self.bench.fillQueue() }
+        try await self.bench.script("INSERT INTO $outbox.full_queue DEFAULT VALUES")
+        return nil
+    }
+
+    func empty(_ filling: LibPQConnection?) async throws {
+        await filling?.close()
+        if !self.isReal { try await self.bench.sql("DELETE FROM $outbox.full_queue") }
+    }
+}
+
 extension RelayBench {
+    /// Whether the last that so many relays have asked was who has which locks.
+    fileprivate func areLooking(_ count: Int) async throws -> Bool {
+        try await self.count(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE application_name LIKE 'outbox relay%' AND query LIKE '%AS is_own, holder.owned%'
+            """) == count
+    }
+
     /// - Returns: The session that keeps the queue full.
     fileprivate func fillQueue() async throws -> LibPQConnection {
         let listener = try await LibPQConnection.connect(self.postgres)
