@@ -43,6 +43,14 @@ bool mustRecall[RELAYS];      /* others may sleep because of what the keeper sai
 #define REASONS 1
 #endif
 byte reasons = 0;             /* for which a keeper wakes beside a ring */
+/* The server's queue of notifications, which a session that is in the way fills up. Then a notification may be refused, and its transaction with it. */
+#ifndef CROWDS
+#define CROWDS 0
+#endif
+byte crowds = 0;              /* how often it fills up */
+bool crowded = false;
+bool empties = false;         /* whether the session in the way ends */
+bool untold[RELAYS];          /* the session has come, and could not say so */
 
 #define unread(r) (committed & serves[r] & ~seen[r])
 #define lives(r) (at[r] != ending)
@@ -76,6 +84,17 @@ inline statement() {
     }
 }
 
+/* Is the keeper no more, and awake. */
+inline resign() {
+    keeper = NONE;
+    bell = (bell == me -> NONE : bell);
+    resting[me] = false;
+    mustRelease[me] = false;
+    mustRecall[me] = false;
+    due[me] = true;
+    at[me] = idle
+}
+
 proctype Producer(byte me) {
     byte n = 0;
     bool holds = false;
@@ -95,7 +114,8 @@ proctype Producer(byte me) {
     };
 #endif
     /* Visible, then heard, then without locks. What is between is seen by relays that are refused the bell, and no other. */
-    d_step {
+    if
+    :: d_step {
         !rings || room ->
         committed = committed | (1 << me);
         if
@@ -107,6 +127,18 @@ proctype Producer(byte me) {
         :: else
         fi
     }
+#if CROWDS > 0
+    /* Or the server refuses it. */
+    :: d_step {
+        rings && crowded ->
+        rings = false;
+        if
+        :: holds -> sharing--; holds = false
+        :: else
+        fi
+    }
+#endif
+    fi
 }
 
 #ifdef NO_RECALL
@@ -183,7 +215,7 @@ end:
 #else
     /* Takes the keeper's lock, and says so in the same statement. */
     :: d_step {
-        at[me] == idle && keeper == NONE && room ->
+        at[me] == idle && keeper == NONE && room && !crowded ->
         keeper = me;
 #ifndef NO_AWAKE
         notify(awake)
@@ -237,6 +269,20 @@ end:
 #else
     :: d_step { at[me] == joining && room -> notify(ring); due[me] = true; at[me] = idle }
 #endif
+#if CROWDS > 0
+    /* What the keeper says may be refused: nobody can rely on it. */
+    :: d_step { at[me] == settled && crowded && others -> resign() }
+    :: d_step { at[me] == idle && crowded && mustRelease[me] && mustRecall[me] -> resign() }
+    :: d_step { at[me] == joining && crowded -> untold[me] = true; due[me] = true; at[me] = idle }
+    :: d_step { untold[me] && !crowded && room -> untold[me] = false; notify(ring) }
+    /* Looks, and sees how full the queue is. There is no keeper while it fills up, so that producers need not ring. */
+    :: d_step { at[me] == idle && crowded && keeper == me && room -> notify(awake); resign() }
+    :: d_step { at[me] == idle && crowded && keeper == me -> resign() }
+#ifndef NO_WAKES
+    /* Does not sleep by the word of a keeper that there is not. */
+    :: d_step { at[me] == idle && crowded && keeper == NONE && told[me] -> told[me] = false; due[me] = true }
+#endif
+#endif
     /* A session ends. */
     :: d_step {
         lives(me) && crashes > 0 ->
@@ -247,7 +293,8 @@ end:
         :: empty(inbox[me]) -> break
         od;
         kind = 0; from = 0; others = false;
-        due[me] = false; told[me] = false; resting[me] = false; outstanding[me] = 0; mustRelease[me] = false; mustRecall[me] = false
+        due[me] = false; told[me] = false; resting[me] = false; outstanding[me] = 0; mustRelease[me] = false; mustRecall[me] = false;
+        untold[me] = false
     }
     :: d_step { at[me] == ending && bell == me -> bell = NONE }
     :: d_step { at[me] == ending && keeper == me -> keeper = NONE }
@@ -264,14 +311,25 @@ end:
     }
 }
 
-/* When nothing more happens, all is read, and all sleep. */
+#if CROWDS > 0
+/* Listens, and stays in its transaction. */
+active proctype InTheWay() {
+end:
+    do
+    :: d_step { crowds > 0 && !crowded -> crowds--; crowded = true }
+    :: d_step { crowded && empties -> crowded = false }
+    od
+}
+#endif
+
+/* When nothing more happens, all is read, and all sleep; or poll, where the queue is crowded. */
 active proctype Quiet() {
     byte r = 0;
     timeout ->
     d_step {
         do
         :: r < RELAYS ->
-            assert(!lives(r) || (!unread(r) && sleeps(r)));
+            assert(!lives(r) || (!unread(r) && (sleeps(r) || crowded)));
             r++
         :: else -> break
         od
@@ -290,6 +348,13 @@ init {
         :: reasons = REASONS
         :: REASONS > 0
         fi;
+#if CROWDS > 0
+        crowds = CROWDS;
+        if
+        :: empties = true
+        :: true
+        fi;
+#endif
         do
         :: p < PRODUCERS ->
             serves[p % 2] = serves[p % 2] | (1 << p);
