@@ -43,6 +43,10 @@ package enum Migrations {
             version: 4, name: "nulls", readableBy: 1,
             up: text(PackageResources._004_nulls_up_sql),
             down: text(PackageResources._004_nulls_down_sql)),
+        File(
+            version: 5, name: "outages", readableBy: 1,
+            up: text(PackageResources._005_outages_up_sql),
+            down: text(PackageResources._005_outages_down_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String {

@@ -63,6 +63,7 @@ package struct Statements: Sendable {
     package var load: Statement
     package var moveCursor: Statement
     package var noteStart: Statement
+    package var noteOutages: Statement
     package var pause: Statement
     package var resume: Statement
     package var holdLog: Statement
@@ -152,6 +153,7 @@ package struct Statements: Sendable {
         self.load = statement("load", PackageResources.load_sql)
         self.moveCursor = statement("move_cursor", PackageResources.move_cursor_sql)
         self.noteStart = statement("note_start", PackageResources.note_start_sql)
+        self.noteOutages = statement(nil, PackageResources.note_outages_sql)
         // What an operator or the janitor does once in a while is not worth keeping a plan.
         self.pause = statement(nil, PackageResources.pause_sql)
         self.resume = statement(nil, PackageResources.resume_sql)

@@ -68,7 +68,7 @@ SELECT 'function ' || pg_proc.oid::regprocedure || ' may be called by every role
     END
 FROM pg_proc
 CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
-WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
+WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'deferred_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
     AND acl.grantee = 0 AND acl.privilege_type = 'EXECUTE'
 UNION ALL
 -- Compared by bytes. By a language's rules they would have another order after an update of the operating system than their

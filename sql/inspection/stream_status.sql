@@ -6,7 +6,8 @@
 -- pending.
 SELECT
     stream.id, stream.destination, stream.slot_low, stream.slot_high, stream.position, stream.paused_at,
-    stream.committed_at,
+    stream.committed_at, stream.down_reason,
+    (extract(epoch FROM now() - nullif(nullif(stream.down_since, 'infinity'), '-infinity')) * 1000000)::bigint AS down_microseconds,
     fresh.messages + late.messages + overlooked.messages AS lag,
     (extract(epoch FROM now() - nullif(nullif(least(oldest.created_at, late.created_at, overlooked.created_at), 'infinity'), '-infinity')) * 1000000)::bigint AS oldest_microseconds,
     waiting.messages AS deferred,

@@ -4,7 +4,7 @@
 SELECT
     pg_proc.oid::regprocedure::text AS name, format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', pg_proc.oid::regprocedure) AS close
 FROM pg_proc
-WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
+WHERE pronamespace = to_regnamespace('{{schema_text}}') AND proname IN ('truncate_segment', 'stream_lag', 'deferred_lag', 'last_id', 'skip_ids_after_restart') AND prosecdef
     AND pg_has_role(proowner, 'USAGE')
     AND EXISTS (
         SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl

@@ -73,6 +73,13 @@ package final class DeliveryObserver: Sendable {
     /// Notes whether the destination counts as down.
     func breaker(isOpen: Bool) { self.breakerState.record(isOpen ? 1 : 0) }
 
+    /// Why and since when the destination is down, for one that is: whether it is that is known a moment earlier than why.
+    var outage: StreamActivity.Outage {
+        self.budgets.withLock { budgets in
+            StreamActivity.Outage(reason: LogText.line(budgets.outage?.reason ?? ""), since: budgets.outage?.since ?? .now)
+        }
+    }
+
     /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
         self.breaker(isOpen: true)

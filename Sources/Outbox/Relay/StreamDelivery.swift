@@ -132,7 +132,7 @@ final class StreamDelivery {
 
     /// What the relay is doing with the stream, for observers.
     var activity: StreamActivity {
-        StreamActivity(inFlight: self.messages, isDown: self.dispatcher.isOpen)
+        StreamActivity(inFlight: self.messages, outage: self.dispatcher.isOpen ? self.dispatcher.observer.outage : nil)
     }
 
     /// Whether there is something that is still going to be settled.

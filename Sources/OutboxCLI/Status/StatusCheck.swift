@@ -33,7 +33,7 @@ struct StatusCheck {
             if let oldest = stream.oldest, oldest > self.age {
                 let isDeferred = oldest == stream.deferredTime && oldest != stream.lagTime
                 findings.append(
-                    "\(name): \(stream.state.rawValue), the oldest \(isDeferred ? "deferred message" : "message") waits for \(oldest.short)"
+                    "\(name): \(stream.state.rawValue)\(stream.outage.map { " (\($0.reason))" } ?? ""), the oldest \(isDeferred ? "deferred message" : "message") waits for \(oldest.short)"
                 )
             }
             if stream.dead.value > self.dead {

@@ -88,6 +88,9 @@ extension StatusOutput {
         if let owner = stream.owner { json.integer(Int(owner)) } else { json.null() }
         json.name("state")
         json.string(stream.state.rawValue)
+        json.name("down_reason")
+        json.string(stream.outage?.reason)
+        json.seconds("down_seconds", stream.outage?.time)
         json.name("position")
         json.integer(Int(stream.position))
         json.count("waiting", stream.lag, exact: "waiting_exact")

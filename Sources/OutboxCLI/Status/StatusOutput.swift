@@ -16,6 +16,7 @@ enum StatusOutput {
     static func lines(_ status: OutboxStatus, isComparison: Bool, on terminal: Terminal) -> [String] {
         var lines = self.relays(status, terminal) + [""]
         lines += self.streams(status, isComparison: isComparison).lines(on: terminal)
+        lines += self.outages(status, terminal)
         let names = status.unregistered.map { $0.destination.name.plain(60) }
         let idle = names.count > 20 ? names.prefix(20) + ["\((names.count - 20).grouped) more"] : names
         if !idle.isEmpty {
@@ -46,6 +47,18 @@ enum StatusOutput {
                     ? ", \(relay.streamCount) of \(status.streams.count) streams" : ""
                 return "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)"
             }
+    }
+
+    /// Why destinations are down: those that have been for the longest time first.
+    private static func outages(_ status: OutboxStatus, _ terminal: Terminal) -> [String] {
+        let down = status.streams.compactMap { stream in stream.outage.map { (stream.title, $0) } }
+            .sorted { ($1.1.time, $0.0) < ($0.1.time, $1.0) }
+        if down.isEmpty { return [] }
+        return [""]
+            + down.prefix(20).map { title, outage in
+                terminal.styled("down: ", .red)
+                    + "\(title.plain(60)) for \(outage.time.short): \(outage.reason.plain(200))"
+            } + (down.count > 20 ? ["down: \((down.count - 20).grouped) more"] : [])
     }
 
     private static func streams(_ status: OutboxStatus, isComparison: Bool) -> Table {

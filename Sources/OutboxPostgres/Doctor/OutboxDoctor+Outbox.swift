@@ -227,10 +227,10 @@ extension OutboxDoctor {
             }
         }
         for stream in status.streams where stream.isDown == true {
+            let why = stream.outage.map { " for \(Int($0.time.seconds)) s: \($0.reason)" } ?? ""
             warn(
-                "the destination “\(stream.destination)” is down",
-                "Its relay probes it until it is up, and says in its log why it is down: an address or a password that is wrong stays wrong."
-            )
+                "the destination “\(stream.title)” is down\(why)",
+                "Its relay probes it until it is up: an address or a password that is wrong stays wrong.")
         }
         for stream in status.streams where stream.pausedAt != nil {
             warn("the stream of “\(stream.destination)” is paused", "Resume it when it may go on.", .resumeStream)

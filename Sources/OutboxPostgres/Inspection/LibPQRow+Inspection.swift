@@ -10,12 +10,16 @@ extension OutboxStatus.Stream {
     /// Reads a row of the statement stream_status.
     init(_ row: LibPQRow, countLimit: Int) throws(LibPQError) {
         let low = try row.decode("slot_low", as: Int.self)
+        let (reason, time) = (
+            try row.decode("down_reason", as: String?.self), try row.decode("down_microseconds", as: Int64?.self)
+        )
         self.init(
             id: try row.decode("id"), destination: Destination(try row.decode("destination")),
             slots: low...max(low, try row.decode("slot_high", as: Int.self)),
             position: try row.decode("position"),
             lag: OutboxStatus.Count(try row.decode("lag", as: Int.self), limit: countLimit),
             lagTime: try row.decode("oldest_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
+            notedOutage: reason.map { OutboxStatus.Outage(reason: $0, time: .microseconds(max(time ?? 0, 0))) },
             deferred: OutboxStatus.Count(try row.decode("deferred", as: Int.self), limit: countLimit),
             deferredTime: try row.decode("deferred_microseconds", as: Int64?.self).map { .microseconds(max($0, 0)) },
             dead: OutboxStatus.Count(try row.decode("dead", as: Int.self), limit: countLimit),

@@ -60,6 +60,8 @@ public struct OutboxStatus: Sendable, Hashable {
         public var inFlight: Int?
         /// Whether the relay takes the destination for down; nil: as ``inFlight``.
         public var isDown: Bool?
+        /// The last outage of the destination that a relay has noted and not noted the end of.
+        package var notedOutage: Outage?
         /// Messages that wait for a later attempt, or for their time.
         public var deferred: Count
         /// For how long the oldest of them, of those that were counted, should have been delivered; nil: all wait for their time.
@@ -88,8 +90,19 @@ public struct OutboxStatus: Sendable, Hashable {
             return self.isDown == true ? .down : .delivering
         }
 
+        /// Why the destination is down and for how long; nil: it is not, or its relay has not noted it yet, which takes a second.
+        public var outage: Outage? { self.state == .down ? self.notedOutage : nil }
+
         /// For how long the oldest message that should have been delivered waits, in the log or for a further attempt; nil: there is none.
         public var oldest: Duration? { [self.lagTime, self.deferredTime].compactMap { $0 }.max() }
+    }
+
+    /// Why a destination is down.
+    public struct Outage: Sendable, Hashable {
+        /// What its handler or transport has said last that was something new; at most 300 characters, on one line.
+        public var reason: String
+        /// For how long it has been down.
+        public var time: Duration
     }
 
     /// What becomes of the messages of a stream, or of a destination. The raw values are those of `outbox status`.

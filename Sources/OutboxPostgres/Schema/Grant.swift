@@ -107,7 +107,8 @@ extension Grant {
 
     /// What every role could call after a restore without privileges, and only those may that are granted it.
     static let closed = [
-        Grant(execute: "truncate_segment", "int2"), Grant(execute: "stream_lag"), Grant(execute: "last_id"),
+        Grant(execute: "truncate_segment", "int2"), Grant(execute: "stream_lag"),
+        Grant(execute: "deferred_lag"), Grant(execute: "last_id"),
         Grant(execute: "skip_ids_after_restart"),
     ]
 
@@ -139,6 +140,7 @@ extension Grant {
         Grant("SELECT", on: .table, "lag"),
         // A role that reads a view has to be allowed to call the view's functions.
         Grant(execute: "stream_lag"),
+        Grant(execute: "deferred_lag"),
         Grant(execute: "last_id"),
         Grant(execute: "slot", "text", "int8"),
         Grant(execute: "segment_is_passed", "int2"),

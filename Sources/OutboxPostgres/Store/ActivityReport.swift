@@ -11,9 +11,15 @@ struct ActivityReport: Sendable, Hashable {
     /// Of all streams.
     var inFlight: Int
     /// By the stream's number: of those that fitted.
-    var streams: [Int32: StreamActivity]
+    var streams: [Int32: Stream]
     /// Whether streams that are not there have nothing to tell.
     var isComplete: Bool
+
+    /// What is said of a stream.
+    struct Stream: Sendable, Hashable {
+        var inFlight: Int
+        var isDown: Bool
+    }
 
     /// How many bytes the name of a session has at most.
     private static let longest = 63
@@ -24,7 +30,9 @@ struct ActivityReport: Sendable, Hashable {
     init(_ activity: [StreamID: StreamActivity]) {
         self.inFlight = activity.values.reduce(0) { $0 + $1.inFlight }
         self.streams = Dictionary(
-            activity.map { ($0.key.value, $0.value) }.filter { $0.1.isDown || $0.1.inFlight > 0 },
+            activity.lazy.filter { $0.value.outage != nil || $0.value.inFlight > 0 }.map {
+                ($0.key.value, Stream(inFlight: $0.value.inFlight, isDown: $0.value.outage != nil))
+            },
             uniquingKeysWith: { first, _ in first })
         self.isComplete = true
     }
@@ -46,15 +54,15 @@ struct ActivityReport: Sendable, Hashable {
             let isDown = word.hasSuffix("!")
             let parts = (isDown ? word.dropLast() : word).split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count == 2, let stream = Int32(parts[0]), let count = Int(parts[1]) else { return (text, nil) }
-            report.streams[stream] = StreamActivity(inFlight: count, isDown: isDown)
+            report.streams[stream] = Stream(inFlight: count, isDown: isDown)
         }
         let name = text[..<bracket]
         return (String(name.hasSuffix(" ") ? name.dropLast() : name), report)
     }
 
     /// What is done with a stream; nil: that is not known.
-    func activity(of stream: Int32) -> StreamActivity? {
-        self.streams[stream] ?? (self.isComplete ? StreamActivity(inFlight: 0, isDown: false) : nil)
+    func activity(of stream: Int32) -> Stream? {
+        self.streams[stream] ?? (self.isComplete ? Stream(inFlight: 0, isDown: false) : nil)
     }
 
     /// The name of a session with this report in it.

@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 import OutboxSQL
 
 extension PostgresSession {
@@ -126,8 +127,23 @@ extension PostgresSession {
 
     /// Says what the relay is doing, if that has changed and it is time.
     private func announceIfDue() async throws(LibPQError) {
-        guard let text = self.announcer.take(now: self.clock.now) else { return }
-        _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
+        if let text = self.announcer.take(now: self.clock.now) {
+            _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
+        }
+        let now = self.clock.now
+        let changes = self.announcer.outages.changes(now: now)
+        if changes.isEmpty { return }
+        let written = try await self.connection.query(
+            self.bound(
+                self.statements.noteOutages,
+                [
+                    .int4Array(changes.map(\.stream.value)),
+                    .int8Array(
+                        changes.map { change in change.outage.map { Int64((now - $0.since).seconds * 1000) } ?? 0 }),
+                    .textArray(changes.map { $0.outage.map { $0.reason } }),
+                ]))
+        let streams = Set(try written.map { row throws(LibPQError) in StreamID(try row.decode(0, as: Int32.self)) })
+        self.announcer.outages.wrote(changes.filter { streams.contains($0.stream) }, now: now)
     }
 
     /// Waits for a notification, ``wake()`` or the first of some instants.

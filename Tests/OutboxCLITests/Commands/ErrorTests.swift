@@ -87,7 +87,7 @@ import Testing
             #expect(ending.error.contains("outbox migrate up"), "\(ending.error)")
         }
         let restored = try await outbox("migrate", "up")
-        #expect(restored.output == "restored 4 nulls: what says that it was applied\n")
+        #expect(restored.output == "restored 5 outages: what says that it was applied\n")
         try await outbox("migrate", "status")
         #expect(try await outbox("migrate", "up").output.contains("is up to date"))
     }

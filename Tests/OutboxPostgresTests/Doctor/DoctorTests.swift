@@ -56,7 +56,10 @@ import Testing
         try await withTestOutbox { test in
             let store = try await PostgresStore(
                 postgres: test.configuration(), schema: test.schema, wakeup: .notify(fallback: nil), segments: nil)
-            let relay = Relay(store: store, routes: ["here": .handler { _ in }])
+            var settings = RelaySettings()
+            // Of the looks of a keeper that is alone none comes meanwhile, however slow the machine is.
+            settings.standbyInterval = .seconds(60)
+            let relay = Relay(store: store, routes: ["here": .handler { _ in }], settings: settings)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await relay.run() }
                 let inspector = OutboxInspector(schema: test.schema)

@@ -1,4 +1,5 @@
 import Outbox
+import Synchronization
 import TestSupport
 import Testing
 
@@ -86,6 +87,123 @@ import Testing
                 let findings = try await self.doctor(test).examine(test.configuration())
                 let deferred = findings.filter { $0.check == "delivery" && $0.severity == .warning }
                 #expect(deferred.map { $0.seen.contains("“refuses” are deferred") } == [true])
+            }
+        }
+    }
+
+    /// Why and since when, without a look into the relay's log; and it is over when it is over.
+    @Test func aDestinationThatIsDownSaysWhy() async throws {
+        try await withTestOutbox { test in
+            let inspector = OutboxInspector(schema: test.schema)
+            let isUp = Mutex(false)
+            let routes: RelayRoutes = [
+                "up": .handler { _ in },
+                "down": .handler(
+                    retry: .constant(.milliseconds(10), maximumAttempts: 1000),
+                    breaker: .opening(
+                        afterFailures: 1, initialDelay: .milliseconds(10), maximumDelay: .milliseconds(10))
+                ) { _ in
+                    if !isUp.withLock({ $0 }) { throw DeliveryFailure.unavailable("no route\n\0to host") }
+                },
+            ]
+            try await self.enqueue(test, "down", "up")
+            try await self.run(self.relay(test, routes)) {
+                var outage: OutboxStatus.Outage?
+                try await eventually("it is noted") {
+                    let streams = try await inspector.status(on: test.connection).streams
+                    outage = streams.first?.outage
+                    return outage != nil && streams.map(\.state) == [.down, .delivering]
+                }
+                #expect(outage?.reason.contains("no route  to host") == true, "\(outage as Any)")
+                #expect(outage.map { $0.time > .zero && $0.time < .seconds(300) } == true, "\(outage as Any)")
+                let findings = try await self.doctor(test).examine(test.configuration())
+                #expect(findings.contains { $0.seen.contains("“down” is down for") && $0.seen.contains("no route") })
+                let noted = try await test.value(
+                    "SELECT down_reason FROM \(test.name).lag WHERE destination = 'down' AND down_since < now()",
+                    as: String.self)
+                #expect(noted == outage?.reason)
+                isUp.withLock { $0 = true }
+                try await eventually("it is up, and noted") {
+                    try await inspector.status(on: test.connection).streams.allSatisfy {
+                        $0.state == .delivering && $0.notedOutage == nil
+                    }
+                }
+            }
+        }
+    }
+
+    /// A row that an operator's transaction keeps does not keep the relay.
+    @Test func anOutageIsNotedWhenTheRowIsFree() async throws {
+        try await withTestOutbox { test in
+            let inspector = OutboxInspector(schema: test.schema)
+            let isUp = Mutex(true)
+            try await self.run(
+                self.relay(
+                    test,
+                    [
+                        "down": .handler(
+                            breaker: .opening(
+                                afterFailures: 1, initialDelay: .milliseconds(10), maximumDelay: .milliseconds(10))
+                        ) {
+                            _ in
+                            if !isUp.withLock({ $0 }) { throw DeliveryFailure.unavailable("refused") }
+                        }, "up": .handler { _ in },
+                    ])
+            ) {
+                // What a process notes of a stream before the first delivery is noted.
+                try await self.enqueue(test, "up", "down")
+                try await eventually("it delivers") {
+                    let streams = try await inspector.status(on: test.connection).streams
+                    return streams.count == 2 && streams.allSatisfy { $0.lag == .init(0) && $0.committedAt != nil }
+                }
+                let operatorConnection = try await test.connect()
+                let transaction = try await operatorConnection.begin()
+                _ = try await operatorConnection.query(
+                    "SELECT FROM \(unescaped: test.name).stream WHERE destination = 'down' FOR UPDATE")
+                isUp.withLock { $0 = false }
+                try await self.enqueue(test, "down")
+                try await eventually("it is down") {
+                    try await inspector.status(on: test.connection).streams.map(\.state) == [.down, .delivering]
+                }
+                try await self.enqueue(test, "up")
+                try await eventually("the other stream goes on") {
+                    try await inspector.status(on: test.connection).streams.last?.lag == .init(0)
+                }
+                #expect(try await inspector.status(on: test.connection).streams.first?.outage == nil)
+                try await transaction.rollback()
+                try await eventually("it is noted") {
+                    try await inspector.status(on: test.connection).streams.first?.outage?.reason.contains("refused")
+                        == true
+                }
+            }
+        }
+    }
+
+    /// What the log holds no more counts in the view.
+    @Test func deferredMessagesCountInTheLag() async throws {
+        try await withTestOutbox { test in
+            try await test.connection.query(
+                "SELECT \(unescaped: test.name).enqueue('d', 'x'::text, deliver_at => now() + interval '1 day')")
+            try await self.enqueue(test, "d")
+            let routes: RelayRoutes = [
+                "d": .handler(retry: .constant(.seconds(3600), maximumAttempts: 9), breaker: .off) { _ in
+                    throw DeliveryFailure.retry("no")
+                }
+            ]
+            try await self.run(self.relay(test, routes)) {
+                try await eventually("both are deferred") {
+                    let row = try await test.connection.query(
+                        "SELECT messages, deferred, seconds FROM \(unescaped: test.name).lag"
+                    ).first
+                    guard let row else { return false }
+                    return try row.decode("messages", as: Int64.self) == 0
+                        && row.decode("deferred", as: Int64.self) == 2
+                        && row.decode("seconds", as: Double.self) > 0
+                }
+                // One that waits for its time is not late.
+                try await test.connection.query("DELETE FROM \(unescaped: test.name).deferred WHERE attempts > 0")
+                #expect(try await test.value("SELECT seconds FROM \(test.name).lag", as: Double.self) == 0)
+                #expect(try await test.value("SELECT deferred FROM \(test.name).lag", as: Int64.self) == 1)
             }
         }
     }

@@ -106,7 +106,11 @@ import Testing
         try await self.withQueue(.notify(fallback: .milliseconds(100))) { bench, store, queue in
             let deliveries = Deliveries()
             let others = Deliveries()
-            try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }], store: store)) {
+            let refusing = DestinationHandler.handler { message in
+                if message.payload == Array("bad".utf8) { throw DeliveryFailure.reject("no") }
+                deliveries.add(message)
+            }
+            try await bench.run(bench.relay(["d": refusing], store: store)) {
                 try await eventually("it sleeps") { try await bench.isAsleep() }
                 let filling = try await queue.fill()
                 try await eventually("it gives up the bell, so that producers need not ring") {
@@ -114,6 +118,11 @@ import Testing
                 }
                 try await bench.sql("SELECT $outbox.enqueue('d', '1')")
                 try await eventually("it works") { deliveries.texts == ["1"] }
+                // A message can die, though nothing can be told of it.
+                try await bench.sql("SELECT $outbox.enqueue('d', 'bad')")
+                try await eventually("it is a dead letter") {
+                    try await bench.count("SELECT count(*) FROM $outbox.dead_letter") == 1
+                }
                 try await self.requireRefusalOfWhoRings(bench)
                 // A session that begins with the queue as it is keeps no bell either.
                 try await bench.terminateOwner()
@@ -132,7 +141,7 @@ import Testing
                 }
             }
             #expect(Set(deliveries.texts) == ["1", "2"] && deliveries.count <= 3, "\(deliveries.texts)")
-            #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 4)
+            #expect(try await bench.count("SELECT count(*) FROM $outbox.message") == 5)
         }
     }
 
@@ -244,6 +253,14 @@ extension RelayBench {
                     PERFORM pg_notify('outbox_' || TG_RELID, '');
                 END IF;
                 RETURN NULL;
+            END $$;
+            DO $$
+            BEGIN
+                EXECUTE replace(
+                    replace(
+                        pg_get_functiondef('$outbox.announce_dead_letter'::regproc),
+                        'pg_notification_queue_usage', '$outbox.queue_usage'),
+                    'pg_notify(', '$outbox.notification() || pg_notify(');
             END $$
             """)
         statements.tell.text += self.render(" WHERE $outbox.notification() = ''")

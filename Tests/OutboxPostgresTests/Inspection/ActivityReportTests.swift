@@ -5,11 +5,16 @@ import Testing
 
 /// What a relay says of itself in its session's name, and when.
 @Suite(.timeLimit(.minutes(10))) struct ActivityReportTests {
+    private static let outage = StreamActivity.Outage(reason: "refused", since: .now)
+
     private func report(_ activity: [Int32: (inFlight: Int, isDown: Bool)]) -> ActivityReport {
         ActivityReport(
             Dictionary(
                 activity.map {
-                    (StreamID($0.key), StreamActivity(inFlight: $0.value.inFlight, isDown: $0.value.isDown))
+                    (
+                        StreamID($0.key),
+                        StreamActivity(inFlight: $0.value.inFlight, outage: $0.value.isDown ? Self.outage : nil)
+                    )
                 },
                 uniquingKeysWith: { first, _ in first }))
     }
@@ -20,8 +25,8 @@ import Testing
         #expect(text == "outbox relay [123 9:3! 7:0! 1:120]")
         let read = ActivityReport.reading(text)
         #expect(read.name == "outbox relay" && read.report == report)
-        #expect(read.report?.activity(of: 2) == StreamActivity(inFlight: 0, isDown: false))
-        #expect(read.report?.activity(of: 7) == StreamActivity(inFlight: 0, isDown: true))
+        #expect(read.report?.activity(of: 2) == ActivityReport.Stream(inFlight: 0, isDown: false))
+        #expect(read.report?.activity(of: 7) == ActivityReport.Stream(inFlight: 0, isDown: true))
     }
 
     /// However many streams there are and whatever the session is called: a name that the server would cut is never written,
@@ -46,7 +51,8 @@ import Testing
             for (stream, truth) in activity {
                 let said = read.report?.activity(of: stream)
                 #expect(
-                    said == nil || said == StreamActivity(inFlight: truth.inFlight, isDown: truth.isDown), "\(text)")
+                    said == nil || said == ActivityReport.Stream(inFlight: truth.inFlight, isDown: truth.isDown),
+                    "\(text)")
             }
             // Nothing that is down is left out for something that is not.
             let shown = read.report?.streams ?? [:]

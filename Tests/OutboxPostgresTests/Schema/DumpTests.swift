@@ -170,9 +170,9 @@ import Testing
                 SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
                 WHERE pronamespace = 'outbox'::regnamespace AND prosecdef AND grantee = 0
                 """
-            #expect(try await test.value(isOpen, as: Int.self) == 4)
+            #expect(try await test.value(isOpen, as: Int.self) == 5)
             let open = try await OutboxDoctor().examine(copy).filter { $0.check == "objects" }
-            #expect(open.count == 4 && open.allSatisfy { $0.severity == .error && $0.seen.contains("by every role") })
+            #expect(open.count == 5 && open.allSatisfy { $0.severity == .error && $0.seen.contains("by every role") })
             try await test.withRole { role in
                 switch mended {
                 case "migrate":
