@@ -270,7 +270,7 @@ end:
     :: d_step { at[me] == joining && room -> notify(ring); due[me] = true; at[me] = idle }
 #endif
 #if CROWDS > 0
-    /* What the keeper says may be refused: nobody can rely on it. */
+    /* What the keeper says may be refused, and others cannot rely on it. */
     :: d_step { at[me] == settled && crowded && others -> resign() }
     :: d_step { at[me] == idle && crowded && mustRelease[me] && mustRecall[me] -> resign() }
     :: d_step { at[me] == joining && crowded -> untold[me] = true; due[me] = true; at[me] = idle }
