@@ -70,6 +70,8 @@ package struct Statements: Sendable {
     package var firstSince: Statement
     package var rewindExtent: Statement
     package var rewind: Statement
+    package var discard: Statement
+    package var countLog: Statement
     package var streamExists: Statement
     package var parts: Statement
     package var split: Statement
@@ -160,6 +162,8 @@ package struct Statements: Sendable {
         self.holdLog = statement(nil, PackageResources.hold_log_sql)
         self.firstSince = statement(nil, PackageResources.first_since_sql)
         self.rewindExtent = statement(nil, PackageResources.rewind_extent_sql)
+        self.discard = statement(nil, PackageResources.discard_sql)
+        self.countLog = statement(nil, PackageResources.count_log_sql)
         self.rewind = statement(nil, PackageResources.rewind_sql)
         self.parts = statement(nil, PackageResources.parts_sql)
         self.split = statement(nil, PackageResources.split_sql)

@@ -1,5 +1,5 @@
 -- Per stream of a subscription: what it has not handled, waiting and dead messages, each counted up to a limit.
--- $1 subscription, $2 limit. The fresh part in two branches, of which one is taken: of a stream that has all slots it is an
+-- $1 subscription, $2 limit, $3 the destination; null: all. The fresh part in two branches, of which one is taken: of a stream that has all slots it is an
 -- index only scan, which an index with an expression serves only where the statement does not ask for the expression. The
 -- late part has the same bounds as in read_late, and leaves out what a late part that is being paged through has already
 -- brought. What was overlooked came after the cursor was stored with an id that it had passed; it is looked for as in the view
@@ -92,5 +92,5 @@ CROSS JOIN LATERAL (
         LIMIT $2
     ) AS counted
 ) AS dead
-WHERE stream.subscription = $1
+WHERE stream.subscription = $1 AND ($3::text IS NULL OR stream.destination = $3)
 ORDER BY stream.destination, stream.slot_low

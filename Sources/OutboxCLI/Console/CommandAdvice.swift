@@ -72,8 +72,7 @@ enum CommandAdvice {
             "See why: outbox dead-letter list --group-by error; then outbox dead-letter replay, or discard."
         case .addRoute:
             """
-            Give a relay a route for it. If the name is a mistake, throw away what waits, beside the relays that run: outbox relay \
-            --route NAME=discard --until-empty.
+            Give a relay a route for it. If the name is a mistake, throw away what waits: outbox stream discard NAME.
             """
         case .resumeStream: "When it may go on: outbox stream resume NAME."
         case .endSilentRelay(let process):

@@ -26,10 +26,16 @@ struct DemoReport {
             )
         ]
         return [
-            ("everything committed was delivered: \(self.committed.count.grouped) messages, \(lost) missing", lost == 0),
+            (
+                "everything committed was delivered: \(self.committed.count.grouped) messages, \(lost) missing",
+                lost == 0
+            ),
             ("nothing else was delivered: \(invented) unknown", invented == 0),
             ("nothing rolled back was delivered: \(undone) of \(self.snapshot.rolledBack.count.grouped)", undone == 0),
-            ("messages of one key arrived in order: \(self.snapshot.outOfOrder) did not", self.snapshot.outOfOrder == 0),
+            (
+                "messages of one key arrived in order: \(self.snapshot.outOfOrder) did not",
+                self.snapshot.outOfOrder == 0
+            ),
             ("no dead letter is left: \(self.deadLetters)", self.deadLetters == 0),
         ] + (self.hasBroker ? broker : [])
     }
@@ -62,8 +68,12 @@ struct DemoReport {
         terminal.print("")
         self.table().print(on: terminal)
         terminal.print("")
-        terminal.print("P50, P99, MAX: from COMMIT to the handler's first call; mails wait behind those of their key that are retried")
-        if self.hasBroker { terminal.print("and of the event bus until it was read from RabbitMQ, which is read every 10 ms") }
+        terminal.print(
+            "P50, P99, MAX: from COMMIT to the handler's first call; mails wait behind those of their key that are retried"
+        )
+        if self.hasBroker {
+            terminal.print("and of the event bus until it was read from RabbitMQ, which is read every 10 ms")
+        }
         terminal.print("")
         for check in self.checks {
             let sign = check.isKept ? terminal.styled("✓", .green) : terminal.styled("✗", .red)

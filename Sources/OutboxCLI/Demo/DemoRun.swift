@@ -82,7 +82,9 @@ struct DemoRun: Sendable {
     private func trade(_ connection: LibPQConnection) async throws {
         self.screen.headline("Customers order for \(self.duration.short); the relay delivers meanwhile")
         self.screen.detail("email fails twice for some customers; billing gets one message that it cannot read")
-        if self.bus != nil { self.screen.detail("the event bus is a RabbitMQ, which closes all connections in the middle") }
+        if self.bus != nil {
+            self.screen.detail("the event bus is a RabbitMQ, which closes all connections in the middle")
+        }
         let deadline = self.clock.now + self.duration
         try await self.watched {
             try await withThrowingTaskGroup(of: Void.self) { tasks in

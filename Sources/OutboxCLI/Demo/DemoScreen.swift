@@ -78,10 +78,12 @@ struct DemoScreen: Sendable {
         let share = counts.enqueued == 0 ? 0 : Double(counts.delivered) / Double(counts.enqueued)
         let filled = min(Int((share * Double(cells)).rounded(.down)), cells)
         let title = name + String(repeating: " ", count: max(11 - name.count, 0))
-        let bar = self.terminal.styled(String(repeating: "█", count: filled), .green)
+        let bar =
+            self.terminal.styled(String(repeating: "█", count: filled), .green)
             + self.terminal.styled(String(repeating: "░", count: cells - filled), .faint)
         return "  \(title) \(bar) \(counts.delivered.grouped)/\(counts.enqueued.grouped)"
-            + (counts.retried > 0 ? "  ↻ \(counts.retried.grouped)" : "") + (counts.dead > 0 ? "  ✗ \(counts.dead)" : "")
+            + (counts.retried > 0 ? "  ↻ \(counts.retried.grouped)" : "")
+            + (counts.dead > 0 ? "  ✗ \(counts.dead)" : "")
     }
 
     private func clipped(_ text: String, _ width: Int) -> String {

@@ -1,48 +1,48 @@
 import Outbox
 import OutboxRuntime
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 extension JSONWriter {
-    /// Writes what a relay did as a line.
-    mutating func line(_ event: RelayEvent) {
+    /// Writes what a relay did, and when, as a line.
+    mutating func line(_ event: RelayEvent, at time: Date) {
         self.beginObject()
+        self.name("time")
+        self.string(RFC3339.text(time))
         self.name("event")
+        self.string(EventKind(event).rawValue)
         switch event {
-        case .standby: self.string("standby")
-        case .started: self.string("started")
-        case .stopped: self.string("stopped")
+        case .standby, .started, .stopped: break
         case .disconnected(let reason, let delay):
-            self.string("disconnected")
             self.name("reason")
             self.string(reason)
             self.seconds(delay)
         case .opened(let destination, let reason, let delay):
-            self.string("opened")
             self.name("destination")
             self.string(destination.name)
             self.name("reason")
             self.string(reason)
             self.seconds(delay)
         case .stillDown(let destination, let reason, let delay):
-            self.string("still_down")
             self.name("destination")
             self.string(destination.name)
             self.name("reason")
             self.string(reason)
             self.seconds(delay)
         case .closed(let destination):
-            self.string("closed")
             self.name("destination")
             self.string(destination.name)
         case .parked(let id, let destination):
-            self.string("parked")
             self.message(id, destination)
         case .delivered(let id, let destination, let attempt):
-            self.string("delivered")
             self.message(id, destination)
             self.name("attempt")
             self.integer(attempt)
         case .retried(let id, let destination, let attempts, let delay, let error):
-            self.string("retried")
             self.message(id, destination)
             self.name("attempts")
             self.integer(attempts)
@@ -50,7 +50,6 @@ extension JSONWriter {
             self.name("error")
             self.string(error)
         case .deadLettered(let id, let destination, let attempts, let reason, let error):
-            self.string("dead_lettered")
             self.message(id, destination)
             self.name("attempts")
             self.integer(attempts)

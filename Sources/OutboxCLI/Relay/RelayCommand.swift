@@ -104,8 +104,17 @@ struct RelayCommand: AsyncParsableCommand {
         transform: LogLevelArgument.init(parsing:))
     var logLevel = LogLevelArgument(.info)
 
+    @Option(help: ArgumentHelp("How lines of the log are written: text, json or logfmt.", valueName: "format"))
+    var logFormat = LogFormat.text
+
     @Flag(help: "Write what the relay does to stderr, a JSON object a line.")
     var events = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Of what the relay does, write these alone: \(EventKind.list). Implies --events.", valueName: "kind,kind"),
+        transform: EventKinds.init(parsing:))
+    var eventsOf: EventKinds?
 
     func validate() throws {
         var seen: Set<String?> = []
@@ -120,7 +129,9 @@ struct RelayCommand: AsyncParsableCommand {
             throw CommandFailure(.usage, "Give at least one --route, such as --route '*=stdout'.")
         }
         let readerGone = Latch()
-        var handlers = SinkHandlers(reportsDeliveries: self.events, logger: self.logger) { readerGone.open() }
+        var handlers = SinkHandlers(
+            reportsDeliveries: self.reported?.contains(.delivered) ?? false, logger: self.logger
+        ) { readerGone.open() }
         try handlers.check(self.routes.map(\.sink))
         if self.check { return try await self.checkRoutes(&handlers) }
         let schema = try self.server.outbox.schema
@@ -150,7 +161,7 @@ struct RelayCommand: AsyncParsableCommand {
                 destinations: routes.others == nil ? Set(routes.destinations) : nil)
         }
         let run = RelayRun(
-            relay: relay, readerGone: readerGone, watch: watch, reportsEvents: self.events, logger: self.logger)
+            relay: relay, readerGone: readerGone, watch: watch, events: self.reported, logger: self.logger)
         try await run()
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: relay.deadLetterCount) }
     }
@@ -171,6 +182,9 @@ struct RelayCommand: AsyncParsableCommand {
                 + "outbox dead-letter list says why")
     }
 
+    /// The events that are written; nil: none.
+    private var reported: Set<EventKind>? { self.eventsOf?.kinds ?? (self.events ? Set(EventKind.allCases) : nil) }
+
     private var delivery: DeliverySettings {
         var delivery = self.options.delivery
         if self.untilEmpty { delivery.breaker = .off }
@@ -178,7 +192,8 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     private var logger: Logger {
-        var logger = Logger(label: "outbox.relay") { StreamLogHandler.standardError(label: $0) }
+        let format = self.logFormat
+        var logger = Logger(label: "outbox.relay") { LineLogHandler(label: $0, format: format) }
         // What a check finds out stands in its lines.
         logger.logLevel = self.check ? max(self.logLevel.level, .error) : self.logLevel.level
         return logger

@@ -81,7 +81,8 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How many messages are read at once at most. (default: \(RelaySettings.defaults.page.messages))", valueName: "count"
+            "How many messages are read at once at most. (default: \(RelaySettings.defaults.page.messages))",
+            valueName: "count"
         ))
     var page: Int?
 

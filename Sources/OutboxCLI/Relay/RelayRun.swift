@@ -5,6 +5,11 @@ import OutboxRuntime
 import ServiceLifecycle
 import UnixSignals
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -20,8 +25,8 @@ struct RelayRun {
     let readerGone: Latch
     /// Ends the relay when everything is delivered; nil: it runs until a signal.
     let watch: BacklogWatch?
-    /// Whether events are written to stderr.
-    let reportsEvents: Bool
+    /// The events that are written to stderr; nil: none.
+    let events: Set<EventKind>?
     let logger: Logger
 
     private enum End {
@@ -108,12 +113,12 @@ struct RelayRun {
 
     /// Writes events to stderr, from those of the start on.
     private func reportEvents(_ tasks: inout ThrowingTaskGroup<End, any Error>) {
-        guard self.reportsEvents else { return }
+        guard let kinds = self.events else { return }
         let events = self.relay.events(bufferingNewest: 1 << 20)
         tasks.addTask {
             var json = JSONWriter()
-            for await event in events {
-                json.line(event)
+            for await event in events where kinds.contains(EventKind(event)) {
+                json.line(event, at: Date())
                 _ = Descriptor(Terminal.error.descriptor).writeAll(json.take()[...])
             }
             return .aside

@@ -45,7 +45,8 @@ struct RouteCheck {
         var tried: [ObjectIdentifier: Verdict] = [:]
         await withTaskGroup(of: (ObjectIdentifier, Verdict).self) { group in
             var begun: Set<ObjectIdentifier> = []
-            for transport in self.routes.compactMap(\.transport) where begun.insert(ObjectIdentifier(transport)).inserted {
+            for transport in self.routes.compactMap(\.transport)
+            where begun.insert(ObjectIdentifier(transport)).inserted {
                 group.addTask { (ObjectIdentifier(transport), await Self.verdict(on: transport)) }
             }
             for await (transport, verdict) in group { tried[transport] = verdict }
@@ -68,7 +69,8 @@ struct RouteCheck {
             }
             group.addTask {
                 let health = await transport.check()
-                return health.isUp ? .fine("\(transport) can be used") : .unavailable("\(transport): \(health.reason ?? "\(health)")")
+                return health.isUp
+                    ? .fine("\(transport) can be used") : .unavailable("\(transport): \(health.reason ?? "\(health)")")
             }
             var verdict: Verdict?
             while verdict == nil, let next = await group.next() { verdict = next }

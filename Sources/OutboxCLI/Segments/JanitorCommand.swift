@@ -38,7 +38,9 @@ struct JanitorCommand: AsyncParsableCommand {
             )
         }
         table.print()
-        if report.expiredKeys > 0 { Terminal.output.print("\(report.expiredKeys.grouped) expired idempotency keys removed") }
+        if report.expiredKeys > 0 {
+            Terminal.output.print("\(report.expiredKeys.grouped) expired idempotency keys removed")
+        }
         if let next = report.advancedTo { Terminal.output.print("new messages go to segment \(next)") }
     }
 

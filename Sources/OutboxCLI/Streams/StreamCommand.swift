@@ -4,7 +4,7 @@ import ArgumentParser
 struct StreamCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stream",
-        abstract: "List, pause, resume, rewind, split or merge what is delivered to a destination.",
+        abstract: "List, pause, resume, rewind, discard, split or merge what is delivered to a destination.",
         discussion: """
             A relay at work need not be restarted.
 
@@ -13,12 +13,13 @@ struct StreamCommand: AsyncParsableCommand {
               outbox stream pause mail
               outbox stream resume mail
               outbox stream rewind event-bus --to-time 2026-01-31T12:00:00Z
+              outbox stream discard misspelled
               outbox stream split event-bus --into 8
               outbox stream merge event-bus
             """,
         subcommands: [
             StreamListCommand.self, StreamPauseCommand.self, StreamResumeCommand.self, StreamRewindCommand.self,
-            StreamSplitCommand.self, StreamMergeCommand.self,
+            StreamDiscardCommand.self, StreamSplitCommand.self, StreamMergeCommand.self,
         ])
 }
 

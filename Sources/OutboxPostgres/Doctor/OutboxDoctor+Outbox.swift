@@ -213,7 +213,7 @@ extension OutboxDoctor {
                     a route for it
                     """,
                     advice:
-                        "Give a relay a route for it. If the name is a mistake, run one for a while that delivers it to nowhere.",
+                        "Give a relay a route for it. If the name is a mistake, discard its messages.",
                     remedy: .addRoute))
         }
         if !owners.isEmpty {

@@ -42,7 +42,7 @@ public struct OutboxInspector: Sendable {
             let results = try await transaction.pipeline([
                 LibPQStatement(self.statements.configure),
                 LibPQStatement(self.statements.now),
-                LibPQStatement(self.statements.streamStatus, binds),
+                LibPQStatement(self.statements.streamStatus, binds + [.null]),
                 LibPQStatement(self.statements.unregistered, binds),
                 LibPQStatement(self.statements.segments),
                 LibPQStatement(

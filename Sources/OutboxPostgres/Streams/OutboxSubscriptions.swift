@@ -112,7 +112,7 @@ public struct OutboxSubscriptions: Sendable {
                 let name = try row.decode("subscription", as: String.self)
                 let results = try await transaction.pipeline([
                     LibPQStatement(self.inspection.now),
-                    LibPQStatement(self.inspection.streamStatus, [.text(name), .int8(Int64(limit))]),
+                    LibPQStatement(self.inspection.streamStatus, [.text(name), .int8(Int64(limit)), .null]),
                     self.relays(of: name),
                 ])
                 let streams = try results[1].map { row in try OutboxStatus.Stream(row, countLimit: limit) }

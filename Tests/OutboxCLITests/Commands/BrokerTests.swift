@@ -93,8 +93,12 @@ import Testing
                     "a=stdout", "orders=amqp://user:s3cret@127.0.0.1:1/shop", "*=amqp://user:s3cret@127.0.0.1:1/shop",
                     "audit=file:\(folder)/missing/audit", "other=file:\(folder)",
                 ], status: 69)
-            #expect(some.lines.map { $0.prefix(8) } == ["✓ a     ", "✗ orders", "✗ *     ", "✗ audit ", "✗ other "], "\(some.output)")
-            #expect(some.lines[1].contains("Connection refused") && some.lines[3].contains("No such file"), "\(some.output)")
+            #expect(
+                some.lines.map { $0.prefix(8) } == ["✓ a     ", "✗ orders", "✗ *     ", "✗ audit ", "✗ other "],
+                "\(some.output)")
+            #expect(
+                some.lines[1].contains("Connection refused") && some.lines[3].contains("No such file"), "\(some.output)"
+            )
             #expect(some.error == "outbox: 4 of 5 routes cannot be used\n")
             #expect(!some.output.contains("s3cret"))
             _ = try await check(["orders=amqp://host?exchagne=a"], status: 64)

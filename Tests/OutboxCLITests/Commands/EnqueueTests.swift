@@ -27,7 +27,8 @@ import Testing
         let week = try await outbox("enqueue", "bus", "x", "--idempotency-key", "b", "--idempotency-window", "7d")
         #expect(week.output == "enqueued 2\n")
         let rows = try await outbox.sql(
-            "SELECT concat(key, ' ', round(extract(epoch FROM expires_at - now()) / 86400)) FROM {{schema}}.idempotency ORDER BY 1")
+            "SELECT concat(key, ' ', round(extract(epoch FROM expires_at - now()) / 86400)) FROM {{schema}}.idempotency ORDER BY 1"
+        )
         #expect(rows == ["a 1", "b 7"])
         #expect(try await outbox.count("message") == 2)
         try await outbox("enqueue", "--from", "-", "--idempotency-key", "a", status: 64)
@@ -65,7 +66,8 @@ import Testing
         let outbox = try await TestOutbox.migrated()
         let lines = [
             // A byte order mark first.
-            "\u{FEFF}" + #"{"destination":"bus","payload":"plain \u00fc \ud83d\ude00","key":"k","headers":{"h":"v"}}"#, "", "  ",
+            "\u{FEFF}" + #"{"destination":"bus","payload":"plain \u00fc \ud83d\ude00","key":"k","headers":{"h":"v"}}"#,
+            "", "  ",
             #"{"destination":"bus","payload_base64":"/wA="}"#,
             #"{"destination":"bus","payload_json":{"b":1.50,"a":[true,null]},"max_attempts":2,"max_delay":1.5}"#,
             #"{"id":7,"attempt":1,"created_at":"x","destination":"bus","route":null,"payload":"","deliver_at":"2030-01-31T12:00:00.5Z"}"#,
@@ -77,7 +79,8 @@ import Testing
             text.map { $0.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() } ?? "ff00"
         }
         #expect(payloads == expected)
-        #expect(try await outbox.sql("SELECT options::text FROM {{schema}}.message WHERE options IS NOT NULL").count == 1)
+        #expect(
+            try await outbox.sql("SELECT options::text FROM {{schema}}.message WHERE options IS NOT NULL").count == 1)
     }
 
     @Test func copiesAFileOfManyLines() async throws {
@@ -104,13 +107,15 @@ import Testing
         (#"{"destination":"a","payload":"a","max_attempts":0}"#, "max_attempts"),
         (#"{"destination":"a","payload":"a","payload_json":1}"#, "payload_json"),
         (#"{"destination":"a","payload_base64":"%"}"#, "payload_base64"),
-        (#"{"destination":"a","payload":"a","payload":"a"}"#, "twice"), (#"{"destination":"a","payload":"a"} x"#, "line 3"),
+        (#"{"destination":"a","payload":"a","payload":"a"}"#, "twice"),
+        (#"{"destination":"a","payload":"a"} x"#, "line 3"),
         (#"{"destination":"a","payload":"\ud800"}"#, "surrogate"), (#"["destination"]"#, "object"),
     ])
     func refusesABadLineAndEnqueuesNothing(line: String, named: String) async throws {
         let outbox = try await TestOutbox.migrated()
         let good = #"{"destination":"a","payload":"a"}"#
-        let ending = try await outbox("enqueue", "--from", "-", input: [good, good, line, good].joined(separator: "\n"), status: 65)
+        let ending = try await outbox(
+            "enqueue", "--from", "-", input: [good, good, line, good].joined(separator: "\n"), status: 65)
         #expect(ending.error.contains("line 3") && ending.error.contains(named))
         #expect(try await outbox.count("message") == 0)
     }

@@ -182,6 +182,35 @@ import Testing
         }
     }
 
+    /// What a program reads of a relay's stderr: each line is of the format that was asked for, and says when.
+    @Test func theLogAndEventsForPrograms() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let relay = [
+            "relay", "--route", "mail=exec:echo 'no \"such\" box' >&2; exit 65", "--until-empty", "--log-format",
+        ]
+        try await outbox("enqueue", "mail", "one")
+        let ending = try await outbox(relay + ["json", "--events-of", "dead_lettered,stopped"], status: 2)
+        let lines = try ending.error.split(separator: "\n").filter { $0.hasPrefix("{") }.map { try JSON(String($0)) }
+        #expect(lines.allSatisfy { $0["time"].string?.hasSuffix("Z") == true })
+        #expect(lines.compactMap { $0["event"].string } == ["dead_lettered", "stopped"])
+        let error = lines.filter { $0["level"].string == "error" }
+        #expect(
+            error.count == 1 && error[0]["outbox.error"].string == "no \"such\" box"
+                && error[0]["outbox.id"].string == "1")
+        #expect(
+            ending.error.split(separator: "\n").filter { !$0.hasPrefix("{") }.count == 1,
+            "the last word is for a person: \(ending.error)")
+        try await outbox("enqueue", "mail", "two")
+        let words = try await outbox(relay + ["logfmt"], status: 2)
+        #expect(
+            words.error.contains(
+                #" level=error logger=outbox.relay message="A message was not delivered and is a dead letter now""#))
+        #expect(words.error.contains(#" outbox.error="no \"such\" box""#))
+        for wrong in [["--log-format", "xml"], ["--events-of", "dead"], ["--events-of", ""]] {
+            try await outbox(["relay", "--route", "mail=discard"] + wrong, status: 64)
+        }
+    }
+
     @Test(arguments: [["--poll", "20ms"], ["--no-fallback-poll"], ["--unordered", "--page", "7", "--window", "20"]])
     func deliversWithEachOption(options: [String]) async throws {
         let outbox = try await TestOutbox.migrated()
@@ -210,6 +239,9 @@ import Testing
             }
             try await outbox("enqueue", "late \(number)", "\(number)")
         }
-        #expect(try await relayed.lines.map { try JSON($0)["destination"].string } == ["early", "late 2", "late 3", "late 4"])
+        #expect(
+            try await relayed.lines.map { try JSON($0)["destination"].string } == [
+                "early", "late 2", "late 3", "late 4",
+            ])
     }
 }

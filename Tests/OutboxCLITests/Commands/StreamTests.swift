@@ -56,6 +56,29 @@ import Testing
         try await outbox("stream", "split", "mail", status: 64)
     }
 
+    @Test func discardsWhatWaits() async throws {
+        let outbox = try await self.delivered()
+        try await outbox("enqueue", "mail", "four")
+        let asked = try await outbox("stream", "discard", "mail", status: 64)
+        #expect(
+            asked.error.contains("would discard 1 message in the log and 0 deferred for mail")
+                && asked.error.contains("--yes"))
+        let dry = try await outbox("stream", "discard", "mail", "--dry-run", "--json").json()
+        #expect(dry["messages"].int == 1 && dry["deferred"].int == 0 && dry["dry_run"].bool == true)
+        try await outbox("stream", "discard", "mail", "--dry-run", "--yes", status: 64)
+        #expect(
+            try await outbox("stream", "discard", "mail", "--yes").output
+                == "discarded 1 message in the log and 0 deferred for mail\n")
+        #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").output == "")
+        let none = try await outbox("stream", "discard", "fax", "--yes", status: 1)
+        #expect(none.error.contains("fax"))
+        // What doctor and status say of it is right.
+        try await outbox("enqueue", "fax", "one")
+        #expect(try await outbox("status", "--json").json()["unregistered"][0]["state"].string == "never served")
+        try await outbox("stream", "discard", "fax", "--yes")
+        #expect(try await outbox("status", "--json").json()["unregistered"].array.isEmpty)
+    }
+
     @Test func rewinds() async throws {
         let outbox = try await self.delivered()
         // Without a terminal it says how many come again, and wants to be told.

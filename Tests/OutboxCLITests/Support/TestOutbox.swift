@@ -42,6 +42,14 @@ struct TestOutbox: Sendable {
         _ arguments: String..., input: String = "", status: Int32 = 0,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Program.Ending {
+        try await self(arguments, input: input, status: status, sourceLocation: sourceLocation)
+    }
+
+    /// The same with arguments that are made elsewhere.
+    @discardableResult
+    func callAsFunction(
+        _ arguments: [String], input: String = "", status: Int32 = 0, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Program.Ending {
         try await Program.outbox(
             arguments + ["--postgres", self.url, "--schema", self.schema], input: input, status: status,
             sourceLocation: sourceLocation)

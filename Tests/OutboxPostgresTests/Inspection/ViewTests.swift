@@ -30,7 +30,7 @@ import Testing
             }
             return Sample(
                 status: try await counts(
-                    LibPQStatement(test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000)])),
+                    LibPQStatement(test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000), .null])),
                 lag: try await counts(
                     "SELECT destination, slot_low, messages AS lag FROM \(unescaped: test.name).lag"),
                 pending: try await counts(
@@ -394,7 +394,7 @@ import Testing
             // for the view is made by the statistics: without them it may have the whole log walked through, once.
             let whole: Int64 = log == .full ? 0 : 20_500
             for (name, statement, settings, limit) in [
-                ("status", LibPQStatement(test.schema.inspectionStatements.streamStatus, binds), true, 2000),
+                ("status", LibPQStatement(test.schema.inspectionStatements.streamStatus, binds + [.null]), true, 2000),
                 ("lag", "SELECT * FROM \(unescaped: test.name).lag", false, 2000),
                 ("pending", "SELECT * FROM \(unescaped: test.name).pending", false, 2000 + whole),
                 ("doctor", LibPQStatement(test.schema.doctorStatements.numbers), true, 2000),

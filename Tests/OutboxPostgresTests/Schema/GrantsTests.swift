@@ -260,6 +260,8 @@ import Testing
                 try await streams.pause("there", on: connection)
                 try await streams.resume("there", on: connection)
                 #expect(try await streams.rewind("there", to: .time(.distantPast), on: connection) == 1)
+                #expect(try await streams.discard("there", on: connection).messages == .init(1))
+                #expect(try await streams.rewind("there", to: .time(.distantPast), on: connection) == 1)
                 #expect(try await janitor.run(on: connection).segments[0].outcome == .unread)
                 try await test.connection.execute(script: "UPDATE \(test.name).stream SET position = 1")
                 #expect(try await janitor.run(on: connection).segments[0].outcome == .truncated)
