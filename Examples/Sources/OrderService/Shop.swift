@@ -58,7 +58,7 @@ struct Shop: Sendable {
             print("event bus: \(message.route ?? "-"): order \(order.id) of \(order.customer)")
         },
         .mail: .handler(retry: .exponential(maximumAttempts: 5)) { message in
-            print("mail: \(String(decoding: message.payload, as: UTF8.self))")
+            print("mail: \(message.text)")
         },
     ]
 }

@@ -45,7 +45,7 @@ let relay = Relay(
         // Called with up to 100; an outcome for each.
         .mail: .batch(maximumCount: 100) { messages in
             messages.map { message in
-                print("mail: \(String(decoding: message.payload, as: UTF8.self))")
+                print("mail: \(message.text)")
                 return .delivered
             }
         },

@@ -26,7 +26,7 @@ let relay = Relay(
     routes: [
         // Returning means delivered; throwing means try again later.
         "mail": .handler { message in
-            print("mail: \(String(decoding: message.payload, as: UTF8.self))")
+            print("mail: \(message.text)")
         }
     ],
     logger: logger)

@@ -19,19 +19,24 @@ public struct DeliverySettings: Sendable {
     public var breaker: BreakerPolicy?
     /// What happens to messages whose handler takes long. Default: they are parked after 2 s; batches after 30 s.
     public var parking: Parking?
+    /// How long a call of a closure may take. Then its task is cancelled: a closure that throws because of that has failed, one that returns all the
+    /// same has delivered, and one that does not look at cancellation goes on for as long as it likes. Default: no limit. Transports have limits of
+    /// their own, and take none.
+    public var timeout: Duration?
     /// The most messages of a batch. Default 1000. Handlers that are called with one message at a time have no use for it.
     public var maximumCount: Int?
 
     /// Creates settings; what is left out is not given.
     public init(
         retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil, ordering: Ordering? = nil,
-        breaker: BreakerPolicy? = nil, parking: Parking? = nil, maximumCount: Int? = nil
+        breaker: BreakerPolicy? = nil, parking: Parking? = nil, timeout: Duration? = nil, maximumCount: Int? = nil
     ) {
         self.retry = retry
         self.concurrency = concurrency
         self.ordering = ordering
         self.breaker = breaker
         self.parking = parking
+        self.timeout = timeout
         self.maximumCount = maximumCount
     }
 
@@ -68,6 +73,7 @@ public struct DeliverySettings: Sendable {
             ordering: self.ordering ?? lower.ordering,
             breaker: self.breaker ?? lower.breaker,
             parking: self.parking ?? lower.parking,
+            timeout: self.timeout ?? lower.timeout,
             maximumCount: self.maximumCount ?? lower.maximumCount)
     }
 }
@@ -87,6 +93,8 @@ extension DeliverySettings {
         package let breaker: BreakerPolicy
         /// After what time a call's messages are parked; nil: never.
         package let parkedAfter: Duration?
+        /// After what time a closure is cancelled; nil: never.
+        package let timeout: Duration?
         package let maximumCount: Int
     }
 
@@ -98,6 +106,7 @@ extension DeliverySettings {
             ordering: self.ordering ?? .byKey,
             breaker: self.breaker ?? .opening(),
             parkedAfter: (self.parking ?? .after(.seconds(kind == .message ? 2 : 30))).delay,
+            timeout: self.timeout,
             maximumCount: self.maximumCount ?? 1000)
     }
 
@@ -120,6 +129,8 @@ extension DeliverySettings.Resolved {
             return InvalidSetting("parking", "is more than 0s")
         }
         if let defect = InvalidSetting.defect(of: "parking", self.parkedAfter ?? .zero) { return defect }
+        if let timeout = self.timeout, timeout <= .zero { return InvalidSetting("timeout", "is more than 0s") }
+        if let defect = InvalidSetting.defect(of: "timeout", self.timeout ?? .zero) { return defect }
         if self.maximumCount < 1 { return InvalidSetting("maximumCount", "is at least 1") }
         return nil
     }

@@ -52,6 +52,11 @@ public struct Message: Sendable, Identifiable {
         unsafe self.page.withPayload(at: self.row) { bytes in unsafe Array(bytes) }
     }
 
+    /// The content as text in UTF-8; bytes that are none become U+FFFD.
+    public var text: String {
+        unsafe self.page.withPayload(at: self.row) { bytes in unsafe String(decoding: bytes, as: UTF8.self) }
+    }
+
     /// Lends the content without copying it. The buffer must not be used after `body` has returned.
     public func withPayload<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try unsafe self.page.withPayload(at: self.row, body)

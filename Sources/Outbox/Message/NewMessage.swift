@@ -47,6 +47,17 @@ public struct NewMessage: Sendable, Hashable {
         self.payload = payload
     }
 
+    /// Creates a message with any bytes as its payload, from `Data`, a `ByteBuffer`'s view or whatever else is a sequence of them.
+    public init(
+        to destination: Destination, route: String? = nil, key: String? = nil, idempotencyKey: String? = nil,
+        headers: [String: String] = [:], deliverAt: Date? = nil, options: MessageOptions = MessageOptions(),
+        payload: some Sequence<UInt8>
+    ) {
+        self.init(
+            to: destination, route: route, key: key, idempotencyKey: idempotencyKey, headers: headers,
+            deliverAt: deliverAt, options: options, payload: Array(payload))
+    }
+
     /// Creates a message with a text, in UTF-8, as its payload.
     public init(
         to destination: Destination, route: String? = nil, key: String? = nil, idempotencyKey: String? = nil,

@@ -5,6 +5,20 @@ public struct DestinationHandler: Sendable {
         /// With the transport that the closure delivers to, if it is one.
         case batch(
             maximumCount: Int, transport: (any Transport)?, @Sendable (MessageBatch) async throws -> [Outcome])
+
+        /// The action with its closure cancelled after some time; nil: never. A transport has limits of its own.
+        fileprivate func limited(to limit: Duration?) -> Action {
+            guard let limit else { return self }
+            switch self {
+            case .message(let body):
+                return .message { message in try await TimeLimit.run(limit) { try await body(message) } }
+            case .batch(let count, nil, let body):
+                return .batch(maximumCount: count, transport: nil) { batch in
+                    try await TimeLimit.run(limit) { try await body(batch) }
+                }
+            case .batch: return self
+            }
+        }
     }
 
     /// A closure for some of the destination's routes.
@@ -19,25 +33,24 @@ public struct DestinationHandler: Sendable {
     package let transports: [any Transport]
     /// How they are called.
     package let settings: DeliverySettings.Resolved
+    /// What of that was given.
+    private let given: DeliverySettings
 
+    /// - Parameter settings: Those that cannot be are a programming error.
     private init(
-        routes: [RouteAction] = [], fallback: Action?, transports: [any Transport] = [],
-        settings: DeliverySettings.Resolved
+        routes: [RouteAction] = [], fallback: Action?, transports: [any Transport] = [], settings: DeliverySettings,
+        kind: DeliverySettings.Kind
     ) {
-        self.routes = routes
-        self.fallback = fallback
-        self.transports = transports
-        self.settings = settings
-    }
-
-    private static func resolve(
-        _ settings: DeliverySettings, for kind: DeliverySettings.Kind
-    ) -> DeliverySettings.Resolved {
         do {
-            return try settings.resolve(for: kind)
+            self.settings = try settings.resolve(for: kind)
         } catch {
             preconditionFailure("The settings of a destination's delivery: \(error).")
         }
+        let timeout = settings.timeout
+        self.routes = routes.map { RouteAction(pattern: $0.pattern, action: $0.action.limited(to: timeout)) }
+        self.fallback = fallback?.limited(to: timeout)
+        self.transports = transports
+        self.given = settings
     }
 
     /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,
@@ -46,11 +59,12 @@ public struct DestinationHandler: Sendable {
     /// ``DeliverySettings`` says what the arguments mean, and what holds for those that are left out.
     public static func handler(
         retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil, ordering: DeliverySettings.Ordering? = nil,
-        breaker: BreakerPolicy? = nil, parking: DeliverySettings.Parking? = nil,
+        breaker: BreakerPolicy? = nil, parking: DeliverySettings.Parking? = nil, timeout: Duration? = nil,
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
         let settings = DeliverySettings(
-            retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parking: parking)
+            retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parking: parking,
+            timeout: timeout)
         return .handler(settings: settings, body)
     }
 
@@ -58,7 +72,7 @@ public struct DestinationHandler: Sendable {
     public static func handler(
         settings: DeliverySettings, _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
-        DestinationHandler(fallback: .message(body), settings: Self.resolve(settings, for: .message))
+        DestinationHandler(fallback: .message(body), settings: settings, kind: .message)
     }
 
     /// A closure that is called with several messages, at most `maximumCount`, and returns an outcome for each, in the same
@@ -72,11 +86,12 @@ public struct DestinationHandler: Sendable {
     public static func batch(
         maximumCount: Int? = nil, retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil,
         ordering: DeliverySettings.Ordering? = nil, breaker: BreakerPolicy? = nil,
-        parking: DeliverySettings.Parking? = nil, _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
+        parking: DeliverySettings.Parking? = nil, timeout: Duration? = nil,
+        _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
         let settings = DeliverySettings(
             retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parking: parking,
-            maximumCount: maximumCount)
+            timeout: timeout, maximumCount: maximumCount)
         return .batch(settings: settings, body)
     }
 
@@ -84,26 +99,26 @@ public struct DestinationHandler: Sendable {
     public static func batch(
         settings: DeliverySettings, _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
-        let settings = Self.resolve(settings, for: .batch)
+        let maximumCount = settings.resolved(for: .batch).maximumCount
         return DestinationHandler(
-            fallback: .batch(maximumCount: settings.maximumCount, transport: nil) { batch in
-                try await body(batch.messages)
-            },
-            settings: settings)
+            fallback: .batch(maximumCount: maximumCount, transport: nil) { batch in try await body(batch.messages) },
+            settings: settings, kind: .batch)
     }
 
     /// A transport, which is given batches, several at the same time.
     ///
-    /// The relay runs the transport, once even if several destinations have it.
+    /// The relay runs the transport, once even if several destinations have it. How long it may take is its own configuration's: to give
+    /// ``DeliverySettings/timeout`` here is a programming error.
     public static func transport(
         _ transport: any Transport, settings: DeliverySettings = DeliverySettings()
     ) -> DestinationHandler {
-        let settings = Self.resolve(settings, for: .batch)
+        precondition(settings.timeout == nil, "A transport has limits of its own: it takes no timeout.")
+        let maximumCount = settings.resolved(for: .batch).maximumCount
         return DestinationHandler(
-            fallback: .batch(maximumCount: settings.maximumCount, transport: transport) { batch in
+            fallback: .batch(maximumCount: maximumCount, transport: transport) { batch in
                 try await transport.deliver(batch)
             },
-            transports: [transport], settings: settings)
+            transports: [transport], settings: settings, kind: .batch)
     }
 
     /// Closures for the routes inside a destination. An exact route is preferred to a pattern, then the first pattern
@@ -111,20 +126,38 @@ public struct DestinationHandler: Sendable {
     ///
     /// A message for which there is no closure is tried again as if its handler had failed, and ends in dead letter.
     ///
-    /// The handlers inside `routes` give the closures, with the size of their batches; all else is the destination's, with the
-    /// defaults of a handler that is called with one message at a time.
+    /// The handlers inside `routes` give the closures, with the size of their batches and how long a call may take; all else is the
+    /// destination's, with the defaults of a handler that is called with one message at a time. To give it inside, where it could have no effect, is
+    /// a programming error, and so are routes inside routes.
     public static func routes(
         _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
         settings: DeliverySettings = DeliverySettings()
     ) -> DestinationHandler {
+        for handler in routes.map(\.value) + [otherwise].compactMap({ $0 }) {
+            if let misplaced = handler.misplaced { preconditionFailure(misplaced) }
+        }
         let actions = routes.flatMap { pattern, handler in
             handler.fallback.map { [RouteAction(pattern: pattern, action: $0)] } ?? []
         }
         return DestinationHandler(
             routes: actions.filter(\.pattern.isExact) + actions.filter { !$0.pattern.isExact },
             fallback: otherwise?.fallback,
-            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []),
-            settings: Self.resolve(settings, for: .message))
+            transports: routes.flatMap(\.value.transports) + (otherwise?.transports ?? []), settings: settings,
+            kind: .message)
+    }
+
+    /// What a handler inside of routes has that could have no effect there; nil: nothing.
+    private var misplaced: String? {
+        if !self.routes.isEmpty { return "Routes inside of routes: give the patterns in one list." }
+        var names: [String] = []
+        if self.given.retry != nil { names.append("retry") }
+        if self.given.concurrency != nil { names.append("concurrency") }
+        if self.given.ordering != nil { names.append("ordering") }
+        if self.given.breaker != nil { names.append("breaker") }
+        if self.given.parking != nil { names.append("parking") }
+        if names.isEmpty { return nil }
+        return
+            "\(names.joined(separator: ", ")): a destination has one of it, whatever its routes. Give it as the settings of “routes”."
     }
 
     /// How many messages a page needs, so that each of the calls that are made at the same time has enough of them: some messages, or a whole

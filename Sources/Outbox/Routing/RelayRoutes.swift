@@ -19,17 +19,27 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
         self.handlers = [:]
     }
 
-    /// Creates routes; naming a destination twice is a programming error.
+    /// Creates routes; naming a destination twice is a programming error, and so is one with the name “*”: ``others`` is for all that have no
+    /// handler of their own.
     public init(dictionaryLiteral elements: (Destination, DestinationHandler)...) {
         self.handlers = Dictionary(elements) { _, _ in
             preconditionFailure("A destination has one handler; see DestinationHandler.routes for several routes.")
         }
+        self.handlers.keys.forEach(Self.check)
     }
 
-    /// The handler of a destination of its own.
+    private static func check(_ destination: Destination) {
+        precondition(
+            destination.name != "*", "“*” is no pattern here: RelayRoutes.others is for all other destinations.")
+    }
+
+    /// The handler of a destination of its own. A destination with the name “*” has none.
     public subscript(destination: Destination) -> DestinationHandler? {
         get { self.handlers[destination] }
-        set { self.handlers[destination] = newValue }
+        set {
+            Self.check(destination)
+            self.handlers[destination] = newValue
+        }
     }
 
     /// The transports of all handlers, each once.

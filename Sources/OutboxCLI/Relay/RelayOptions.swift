@@ -59,6 +59,13 @@ struct RelayOptions: ParsableArguments {
         transform: Interval.init(parsing:))
     var parkAfter: Interval?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long a command may take before it is killed and its message tried again; brokers and services have limits of their own. (default: no limit)",
+            valueName: "interval"),
+        transform: Interval.init(parsing:))
+    var timeout: Interval?
+
     @Flag(help: "Look only when notified, never just in case.")
     var noFallbackPoll = false
 
@@ -116,6 +123,7 @@ struct RelayOptions: ParsableArguments {
     private static let names = [
         "subscription": "--subscription", "page.messages": "--page", "window.messages": "--window",
         "concurrency": "--concurrency", "retry.maximumAttempts": "--max-attempts", "parking": "--park-after",
+        "timeout": "--timeout",
     ]
 
     /// How the relay reads, commits and ends.
@@ -136,7 +144,8 @@ struct RelayOptions: ParsableArguments {
                 maximumAttempts: self.maxAttempts, initialDelay: self.initialDelay?.duration,
                 maximumDelay: self.maxDelay?.duration),
             concurrency: self.concurrency, ordering: self.unordered ? .unordered : nil,
-            breaker: self.noBreaker ? .off : nil, parking: self.parkAfter.map { .after($0.duration) })
+            breaker: self.noBreaker ? .off : nil, parking: self.parkAfter.map { .after($0.duration) },
+            timeout: self.timeout?.duration)
     }
 
     /// How the relay learns that there is something to read; nil: it is not given.

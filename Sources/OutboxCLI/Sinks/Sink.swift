@@ -67,8 +67,8 @@ struct SinkHandlers {
             return .handler(settings: settings.merged(over: Self.usual)) { _ in }
         case .broker(let broker):
             var settings = settings
-            // --park-after is for commands and does not apply: a batch takes longer than a message.
-            settings.parking = nil
+            // --park-after and --timeout are for commands: a batch takes longer than a message, and its transport has limits of its own.
+            (settings.parking, settings.timeout) = (nil, nil)
             return .transport(try self.transport(for: broker), settings: settings)
         }
     }
@@ -98,7 +98,7 @@ struct SinkHandlers {
     /// A slow reader holds up all lines, so parking would gain nothing.
     private func lines(_ writer: LineWriter, _ settings: DeliverySettings) -> DestinationHandler {
         var settings = settings
-        settings.parking = .never
+        (settings.parking, settings.timeout) = (.never, nil)
         if self.reportsDeliveries {
             return .handler(settings: settings) { message in try await Self.write([message], to: writer) }
         }

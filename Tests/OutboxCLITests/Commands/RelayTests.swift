@@ -182,6 +182,22 @@ import Testing
         }
     }
 
+    /// It is killed, with what it has started, and the message is tried again.
+    @Test func aCommandThatHangs() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "mail", "one")
+        try await withTemporaryFolder { folder in
+            let command = "if [ -e \(folder)/hung ]; then exit 0; fi; touch \(folder)/hung; sleep 86400 | sleep 86401"
+            try await outbox(
+                "relay", "--route", "mail=exec:\(command)", "--until-empty", "--timeout", "1s", "--initial-delay",
+                "1ms",
+                "--log-level", "debug")
+            let last = try await outbox.sql("SELECT count(*)::text FROM {{schema}}.dead_letter")
+            #expect(last == ["0"])
+        }
+        try await outbox("relay", "--route", "mail=discard", "--timeout", "0s", status: 64)
+    }
+
     /// What a program reads of a relay's stderr: each line is of the format that was asked for, and says when.
     @Test func theLogAndEventsForPrograms() async throws {
         let outbox = try await TestOutbox.migrated()

@@ -387,18 +387,16 @@ import Testing
             default: return false
             }
         }
-        var handler: DestinationHandler
+        let handler: DestinationHandler
         switch shape {
         case .single, .sequential, .routes:
-            handler = .handler(concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2))) { message in
+            let settings = DeliverySettings(concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2)))
+            let body: @Sendable (Message) async throws -> Void = { message in
                 if try isHanging(message) { try await forever.pass() }
             }
-            if shape == .routes {
-                handler = .routes(
-                    [:], otherwise: handler,
-                    settings: DeliverySettings(concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2)))
-                )
-            }
+            handler =
+                shape == .routes
+                ? .routes([:], otherwise: .handler(body), settings: settings) : .handler(settings: settings, body)
         case .batch:
             handler = .batch(maximumCount: 10, concurrency: 2, breaker: self.probing, parking: .after(.milliseconds(2)))
             {
