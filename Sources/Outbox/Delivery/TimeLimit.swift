@@ -4,7 +4,8 @@ import OutboxRuntime
 enum TimeLimit {
     /// Runs a closure, and cancels it after some time.
     ///
-    /// - Throws: What the closure throws; ``TimeLimitExceeded`` instead where that is because of its cancellation, whatever it throws then.
+    /// - Throws: What the closure throws; ``TimeLimitExceeded`` instead where its time was over, unless it throws a ``DeliveryFailure``: what that says
+    ///   of the message, or of the destination, holds.
     static func run<Result: Sendable>(
         _ limit: Duration, _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {

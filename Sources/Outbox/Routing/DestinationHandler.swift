@@ -6,17 +6,16 @@ public struct DestinationHandler: Sendable {
         case batch(
             maximumCount: Int, transport: (any Transport)?, @Sendable (MessageBatch) async throws -> [Outcome])
 
-        /// The action with its closure cancelled after some time; nil: never. A transport has limits of its own.
+        /// The action with its closure cancelled after some time; nil: never.
         fileprivate func limited(to limit: Duration?) -> Action {
             guard let limit else { return self }
             switch self {
             case .message(let body):
                 return .message { message in try await TimeLimit.run(limit) { try await body(message) } }
-            case .batch(let count, nil, let body):
-                return .batch(maximumCount: count, transport: nil) { batch in
+            case .batch(let count, let transport, let body):
+                return .batch(maximumCount: count, transport: transport) { batch in
                     try await TimeLimit.run(limit) { try await body(batch) }
                 }
-            case .batch: return self
             }
         }
     }
@@ -46,9 +45,8 @@ public struct DestinationHandler: Sendable {
         } catch {
             preconditionFailure("The settings of a destination's delivery: \(error).")
         }
-        let timeout = settings.timeout
-        self.routes = routes.map { RouteAction(pattern: $0.pattern, action: $0.action.limited(to: timeout)) }
-        self.fallback = fallback?.limited(to: timeout)
+        self.routes = routes
+        self.fallback = fallback
         self.transports = transports
         self.given = settings
     }
@@ -72,7 +70,8 @@ public struct DestinationHandler: Sendable {
     public static func handler(
         settings: DeliverySettings, _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
-        DestinationHandler(fallback: .message(body), settings: settings, kind: .message)
+        DestinationHandler(
+            fallback: Action.message(body).limited(to: settings.timeout), settings: settings, kind: .message)
     }
 
     /// A closure that is called with several messages, at most `maximumCount`, and returns an outcome for each, in the same
@@ -101,8 +100,9 @@ public struct DestinationHandler: Sendable {
     ) -> DestinationHandler {
         let maximumCount = settings.resolved(for: .batch).maximumCount
         return DestinationHandler(
-            fallback: .batch(maximumCount: maximumCount, transport: nil) { batch in try await body(batch.messages) },
-            settings: settings, kind: .batch)
+            fallback: Action.batch(maximumCount: maximumCount, transport: nil) { batch in try await body(batch.messages)
+            }
+            .limited(to: settings.timeout), settings: settings, kind: .batch)
     }
 
     /// A transport, which is given batches, several at the same time.
@@ -128,7 +128,7 @@ public struct DestinationHandler: Sendable {
     ///
     /// The handlers inside `routes` give the closures, with the size of their batches and how long a call may take; all else is the
     /// destination's, with the defaults of a handler that is called with one message at a time. To give it inside, where it could have no effect, is
-    /// a programming error, and so are routes inside routes.
+    /// a programming error, and so are routes inside routes, and a ``DeliverySettings/timeout`` in `settings`.
     public static func routes(
         _ routes: KeyValuePairs<RoutePattern, DestinationHandler>, otherwise: DestinationHandler? = nil,
         settings: DeliverySettings = DeliverySettings()
@@ -136,6 +136,7 @@ public struct DestinationHandler: Sendable {
         for handler in routes.map(\.value) + [otherwise].compactMap({ $0 }) {
             if let misplaced = handler.misplaced { preconditionFailure(misplaced) }
         }
+        precondition(settings.timeout == nil, "timeout: give it to the handlers inside of “routes”, each its own.")
         let actions = routes.flatMap { pattern, handler in
             handler.fallback.map { [RouteAction(pattern: pattern, action: $0)] } ?? []
         }

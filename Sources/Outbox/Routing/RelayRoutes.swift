@@ -33,7 +33,7 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
             destination.name != "*", "“*” is no pattern here: RelayRoutes.others is for all other destinations.")
     }
 
-    /// The handler of a destination of its own. A destination with the name “*” has none.
+    /// The handler of a destination of its own. To give one to the name “*” is a programming error.
     public subscript(destination: Destination) -> DestinationHandler? {
         get { self.handlers[destination] }
         set {

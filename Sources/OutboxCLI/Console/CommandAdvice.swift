@@ -72,7 +72,7 @@ enum CommandAdvice {
             "See why: outbox dead-letter list --group-by error; then outbox dead-letter replay, or discard."
         case .addRoute:
             """
-            Give a relay a route for it. If the name is a mistake, throw away what waits: outbox stream discard NAME.
+            Give a relay a route for it. If the name is a mistake, throw away what waits: outbox stream discard NAME\(option).
             """
         case .resumeStream: "When it may go on: outbox stream resume NAME."
         case .endSilentRelay(let process):

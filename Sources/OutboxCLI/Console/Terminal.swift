@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -16,6 +18,8 @@ struct Terminal: Sendable {
 
     static let output = Terminal(descriptor: STDOUT_FILENO)
     static let error = Terminal(descriptor: STDERR_FILENO)
+
+    private static let turn = Mutex(())
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
@@ -61,7 +65,12 @@ struct Terminal: Sendable {
     /// - Returns: Whether there still is a reader; false after the reader has closed its end.
     @discardableResult
     func write(_ bytes: [UInt8]) -> Bool {
-        guard let failure = Descriptor(self.descriptor).writeAll(bytes[...]) else { return true }
+        let descriptor = Descriptor(self.descriptor)
+        // A line of the log is in one piece, whatever else is written there.
+        let failure =
+            self.descriptor == STDERR_FILENO
+            ? Self.turn.withLock { _ in descriptor.writeAll(bytes[...]) } : descriptor.writeAll(bytes[...])
+        guard let failure else { return true }
         if self.descriptor == STDOUT_FILENO, !failure.isBrokenPipe {
             OutboxCommand.end(CommandFailure(.inputOutput, "stdout: \(failure.reason)"))
         }

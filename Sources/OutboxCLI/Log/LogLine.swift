@@ -37,7 +37,7 @@ struct LogLine {
         ] + self.pairs).joined(separator: " ")
     }
 
-    /// An object with its line's end. What an event brings itself has no name of those that each has.
+    /// An object with its line's end. What a terminal acts on is replaced, but for line breaks and tabs, which JSON escapes.
     var json: [UInt8] {
         var json = JSONWriter()
         json.beginObject()
@@ -48,9 +48,9 @@ struct LogLine {
         json.name("logger")
         json.string(self.label)
         json.name("message")
-        json.string(self.message)
+        json.string(self.message.plain(keepingLines: true))
         for (key, value) in self.details {
-            json.name(of: ["time", "level", "logger", "message"].contains(key) ? "_\(key)" : key)
+            json.name(of: Self.own(key))
             Self.write(value, &json)
         }
         json.endObject()
@@ -58,12 +58,18 @@ struct LogLine {
         return json.take()
     }
 
-    private var pairs: [String] { self.details.map { "\(Self.name($0.key))=\(Self.quoted($0.value.description))" } }
+    private var pairs: [String] {
+        self.details.map { "\(Self.name(Self.own($0.key)))=\(Self.quoted($0.value.description))" }
+    }
+
+    /// The name of what an event brings itself: none of those that each line has.
+    private static func own(_ name: String) -> String {
+        ["time", "level", "logger", "message"].contains(name) ? "_\(name)" : name
+    }
 
     private static func write(_ value: Logger.MetadataValue, _ json: inout JSONWriter) {
         switch value {
-        case .string(let text): json.string(text)
-        case .stringConvertible(let value): json.string(value.description)
+        case .string, .stringConvertible: json.string(value.description.plain(keepingLines: true))
         case .array(let values):
             json.beginArray()
             for value in values { self.write(value, &json) }
@@ -80,20 +86,26 @@ struct LogLine {
 
     /// A name without what separates it from its value or the next one.
     private static func name(_ name: String) -> String {
-        String(name.plain().map { $0.isWhitespace || $0 == "=" || $0 == "\"" ? "_" : $0 })
+        String(String.UnicodeScalarView(name.plain().unicodeScalars.map { self.separates($0) ? "_" : $0 }))
     }
 
     /// A value as it is where it is one word, and else within quotes, in which a quote and a backslash have a backslash before them. What moves the
     /// cursor of a terminal is not in it.
+    ///
+    /// By scalars, as those look at a line that read it: a quote with an accent is one character, and not a quote.
     static func quoted(_ value: String) -> String {
-        let value = value.plain()
-        let isWord = !value.isEmpty && value.allSatisfy { !$0.isWhitespace && $0 != "=" && $0 != "\"" && $0 != "\\" }
-        if isWord { return value }
-        var text = "\""
-        for character in value {
-            if character == "\"" || character == "\\" { text.append("\\") }
-            text.append(character)
+        let scalars = value.plain().unicodeScalars
+        if !scalars.isEmpty, !scalars.contains(where: self.separates) { return String(scalars) }
+        var text: String.UnicodeScalarView = .init("\"".unicodeScalars)
+        for scalar in scalars {
+            if scalar == "\"" || scalar == "\\" { text.append("\\") }
+            text.append(scalar)
         }
-        return text + "\""
+        text.append("\"")
+        return String(text)
+    }
+
+    private static func separates(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || scalar == "=" || scalar == "\"" || scalar == "\\"
     }
 }

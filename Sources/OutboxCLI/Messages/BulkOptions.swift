@@ -55,10 +55,10 @@ struct BulkOptions: ParsableArguments {
         }
         if action.isFinal, !action.isConfirmed, !self.dryRun, self.ids.isEmpty {
             let count = try await perform(isDry: true)
-            if count > 0 {
-                Terminal.error.print("would \(action.verb) \(action.counted(count))")
-                try Confirmation.ask("\(action.verb) \(count == 1 ? "it" : "them")", past: action.past)
-            }
+            // What comes from now on was not asked about.
+            if count == 0 { return self.json ? self.printJSON(0) : self.print(0, action) }
+            Terminal.error.print("would \(action.verb) \(action.counted(count))")
+            try Confirmation.ask("\(action.verb) \(count == 1 ? "it" : "them")", past: action.past)
         }
         let count = try await perform(isDry: self.dryRun)
         if self.json { self.printJSON(count) } else { self.print(count, action) }

@@ -119,7 +119,7 @@ struct RelayRun {
             var json = JSONWriter()
             for await event in events where kinds.contains(EventKind(event)) {
                 json.line(event, at: Date())
-                _ = Descriptor(Terminal.error.descriptor).writeAll(json.take()[...])
+                Terminal.error.write(json.take())
             }
             return .aside
         }

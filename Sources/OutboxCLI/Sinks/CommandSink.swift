@@ -55,7 +55,8 @@ struct CommandSink: Sendable {
         } catch let error as SubprocessError where !Task.isCancelled {
             throw DeliveryFailure.unavailable("the command could not be run: \(error)")
         }
-        try Task.checkCancellation()
+        // What has ended by itself has done what it says, though its time was over in that moment.
+        if case .signaled = status { try Task.checkCancellation() }
         try Self.judge(status, lastLine)
     }
 

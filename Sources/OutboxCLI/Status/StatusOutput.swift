@@ -90,16 +90,18 @@ enum StatusOutput {
     /// Where a stream stands in the table: the less, the more it needs an operator.
     private static func rank(_ stream: OutboxStatus.Stream) -> Int {
         switch stream.state {
-        case .neverServed, .notServed: 0
+        // One that nothing waits for may be a thing of the past.
+        case .neverServed, .notServed: stream.oldest == nil ? 3 : 0
         case .down: 1
         case .paused: 2
-        case .delivering: stream.dead.value > 0 ? 3 : 4
+        case .delivering: stream.dead.value > 0 ? 4 : 5
         }
     }
 
     private static func style(_ stream: OutboxStatus.Stream) -> Terminal.Style? {
         switch stream.state {
-        case .neverServed, .notServed, .down: .red
+        case .neverServed, .notServed: stream.oldest == nil ? .yellow : .red
+        case .down: .red
         case .paused: .yellow
         case .delivering: stream.dead.value > 0 ? .yellow : nil
         }

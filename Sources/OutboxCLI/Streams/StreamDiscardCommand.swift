@@ -42,13 +42,13 @@ struct StreamDiscardCommand: AsyncParsableCommand {
     func run() async throws {
         if !self.yes {
             let discarded = try await self.discard(dryRun: true)
-            if self.dryRun, self.json { return self.printJSON(discarded) }
-            let output = self.dryRun ? Terminal.output : Terminal.error
+            let isAll = self.dryRun || discarded.messages.value + discarded.deferred.value == 0
+            if isAll, self.json { return self.printJSON(discarded) }
+            let output = isAll ? Terminal.output : Terminal.error
             output.print("would discard \(self.text(discarded))")
-            if self.dryRun { return }
-            if discarded.messages.value + discarded.deferred.value > 0 {
-                try Confirmation.ask("discard them", past: "discarded")
-            }
+            // What comes from now on was not asked about.
+            if isAll { return }
+            try Confirmation.ask("discard them", past: "discarded")
         }
         let discarded = try await self.discard(dryRun: false)
         if self.json { self.printJSON(discarded) } else { Terminal.output.print("discarded \(self.text(discarded))") }

@@ -21,6 +21,9 @@ import Testing
         await #expect(processExitsWith: .failure) {
             _ = DestinationHandler.routes(["r": .routes(["s": .handler { _ in }])])
         }
+        await #expect(processExitsWith: .failure) {
+            _ = DestinationHandler.routes([:], settings: DeliverySettings(timeout: .seconds(1)))
+        }
         await #expect(processExitsWith: .success) {
             _ = DestinationHandler.routes(
                 [
