@@ -6,6 +6,11 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
 WHERE pg_catalog.current_setting('search_path') OPERATOR(pg_catalog.<>) 'pg_catalog, pg_temp';
 
+-- The lock of the view before that of the table: who reads the view takes them in that order.
+CREATE OR REPLACE VIEW {{schema}}.lag AS
+SELECT subscription, destination, slot_low, slot_high, messages, seconds
+FROM {{schema}}.stream_lag();
+
 -- Written by the relay that has the stream, when that changes; it says nothing of a stream that no relay has. What is down at this
 -- moment is what that relay says in its session's name.
 ALTER TABLE {{schema}}.stream
@@ -79,8 +84,7 @@ BEGIN
         SELECT DISTINCT acl.grantee::regrole AS role
         FROM pg_proc
         CROSS JOIN LATERAL aclexplode(proacl) AS acl
-        WHERE pronamespace = '{{schema_text}}'::regnamespace AND proname = 'stream_lag'
-            AND acl.grantee <> 0 AND acl.grantee <> proowner
+        WHERE pronamespace = '{{schema_text}}'::regnamespace AND proname = 'stream_lag' AND acl.grantee <> 0
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s.deferred_lag() TO %s', '{{schema_text}}', given.role);
     END LOOP;

@@ -43,7 +43,7 @@ public struct OutboxSchema: Sendable, Hashable {
     package static let currentVersion = Migrations.all.last?.version ?? 0
 
     /// The oldest version of the schema that this library works with.
-    package static let oldestVersion = 2
+    package static let oldestVersion = 5
 
     /// What creates the schema at its newest version: one script, to be run in one transaction.
     public var sql: String {

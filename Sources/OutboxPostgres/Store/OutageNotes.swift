@@ -1,7 +1,7 @@
 import Outbox
 
 /// Which outages are in the rows of the session's streams, and which are to be written there: those that have begun, have another reason or are
-/// over, once that has lasted for a second.
+/// over, once that has lasted for a second. What an earlier session has left there is written over.
 ///
 /// A value type without I/O or clock.
 struct OutageNotes {
@@ -12,6 +12,12 @@ struct OutageNotes {
 
     /// What to write of a stream; nil as the outage: it is over.
     typealias Change = (stream: StreamID, outage: StreamActivity.Outage?)
+
+    /// The row of a stream that the session takes says that its destination is down, which an earlier session has written.
+    mutating func found(_ stream: StreamID, now: ContinuousClock.Instant) {
+        // No outage of this session is equal to it.
+        self.written[stream] = StreamActivity.Outage(reason: "", since: now)
+    }
 
     /// Takes note of what all streams of the session do now. Nothing is to be written of one that is the session's no more.
     mutating func note(_ activity: [StreamID: StreamActivity], now: ContinuousClock.Instant) {

@@ -86,6 +86,7 @@ extension PostgresSession {
             if mended.contains(stream.id) { stream.cursor.horizon = nil }
             self.streams.add(stream)
             streams.append(stream)
+            if try row.decode(15, as: Bool.self) { self.announcer.outages.found(stream.id, now: self.clock.now) }
         }
         let end = results[3][0].bytes(0).map { bytes in bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         let lookBack = streams.compactMap(LookBack.Stream.init)

@@ -1,3 +1,4 @@
+import Logging
 import Outbox
 import OutboxRuntime
 import OutboxSQL
@@ -126,24 +127,43 @@ extension PostgresSession {
     }
 
     /// Says what the relay is doing, if that has changed and it is time.
-    private func announceIfDue() async throws(LibPQError) {
+    private func announceIfDue() async throws {
         if let text = self.announcer.take(now: self.clock.now) {
             _ = try await self.connection.query(self.bound(self.statements.announce, [.text(text)]))
         }
         let now = self.clock.now
         let changes = self.announcer.outages.changes(now: now)
-        if changes.isEmpty { return }
-        let written = try await self.connection.query(
-            self.bound(
-                self.statements.noteOutages,
-                [
-                    .int4Array(changes.map(\.stream.value)),
-                    .int8Array(
-                        changes.map { change in change.outage.map { Int64((now - $0.since).seconds * 1000) } ?? 0 }),
-                    .textArray(changes.map { $0.outage.map { $0.reason } }),
-                ]))
-        let streams = Set(try written.map { row throws(LibPQError) in StreamID(try row.decode(0, as: Int32.self)) })
-        self.announcer.outages.wrote(changes.filter { streams.contains($0.stream) }, now: now)
+        if !changes.isEmpty { try await self.note(changes, now: now) }
+    }
+
+    /// Writes why destinations are down. That is for people to read: what keeps it from being written is waited for in no way, and ends nothing.
+    private func note(_ changes: [OutageNotes.Change], now: ContinuousClock.Instant) async throws {
+        var written: [OutageNotes.Change] = []
+        do throws(LibPQError) {
+            let results = try await self.connection.pipeline([
+                self.sameLog, LibPQStatement("SELECT pg_catalog.set_config('lock_timeout', '100ms', true)", []),
+                self.bound(
+                    self.statements.noteOutages,
+                    [
+                        .int4Array(changes.map(\.stream.value)),
+                        .int8Array(
+                            changes.map { change in
+                                change.outage.map { Int64((now - $0.since).seconds * 1000) } ?? 0
+                            }),
+                        .textArray(changes.map { $0.outage.map { self.characters.storable($0.reason) } }),
+                    ]),
+            ])
+            var streams: Set<StreamID> = []
+            for row in results[2] { streams.insert(StreamID(try row.decode(0, as: Int32.self))) }
+            written = changes.filter { streams.contains($0.stream) }
+        } catch {
+            if error.sqlState == SQLState.divisionByZero { throw Self.logReplaced }
+            guard error.isRefusalOfWork, await self.connection.isUsable else { throw error }
+            self.logger.debug(
+                "Why a destination is down could not be written; it is tried again",
+                metadata: ["outbox.error": "\(error)"])
+        }
+        self.announcer.outages.wrote(written, now: now)
     }
 
     /// Waits for a notification, ``wake()`` or the first of some instants.

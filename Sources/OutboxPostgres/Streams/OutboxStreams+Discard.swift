@@ -17,7 +17,7 @@ extension OutboxStreams {
     /// Of a destination that no relay has ever had a route for, a stream is made that begins now. A relay at work goes on from there; what it has
     /// read already is still delivered: of a destination that is down, up to its window. End it first where none of it may go out.
     ///
-    /// Other subscriptions have their own streams, of which nothing is discarded.
+    /// Other subscriptions have their own streams, of which nothing is discarded. Where it is interrupted, deferred messages may be left: do it again.
     ///
     /// - Parameters:
     ///   - destination: The destination.
@@ -26,45 +26,55 @@ extension OutboxStreams {
     ///   - countLimit: How far to count. Default 1,000,000.
     ///   - connection: A connection that is not in a transaction.
     /// - Returns: How much it is.
-    /// - Throws: ``OutboxError/Code/streamMissing`` where the destination has neither a stream nor a message; and as
+    /// - Throws: ``OutboxError/Code/streamMissing`` where the destination has neither a stream nor a message, or has no stream in this subscription and
+    ///   one in another; and as
     ///   ``pause(_:subscription:on:)``.
     @discardableResult
     public func discard(
         _ destination: Destination, dryRun: Bool = false, subscription: String = "main", countLimit: Int = 1_000_000,
         on connection: LibPQConnection
     ) async throws -> Discarded {
-        try await self.schema.inTransaction(on: connection, readOnly: dryRun, task: "discard messages of") {
-            transaction in
-            let (owner, name) = (LibPQValue.text(subscription), LibPQValue.text(destination.name))
+        let (owner, name) = (LibPQValue.text(subscription), LibPQValue.text(destination.name))
+        let task = "discard messages of"
+        let discarded = try await self.schema.inTransaction(on: connection, readOnly: dryRun, task: task) {
+            transaction -> Discarded in
             let counted = try await transaction.pipeline([
                 LibPQStatement(self.schema.inspectionStatements.configure),
                 LibPQStatement(
                     self.schema.inspectionStatements.streamStatus, [owner, .int8(Int64(countLimit)), name]),
                 LibPQStatement(self.statements.countLog.text, [name, .int8(Int64(countLimit))]),
+                LibPQStatement(self.statements.isStrange.text, [owner, name]),
                 LibPQStatement(self.statements.lastID.text),
             ])
             let streams = try counted[1].map { row in try OutboxStatus.Stream(row, countLimit: countLimit) }
+            var discarded = Discarded(
+                messages: Self.sum(streams.map(\.lag)), deferred: Self.sum(streams.map(\.deferred)))
             if streams.isEmpty {
                 let messages = try counted[2][0].decode(0, as: Int.self)
-                if messages == 0 { throw self.missing(destination, subscription) }
-                if !dryRun {
-                    let register: [LibPQValue] = [
-                        owner, .textArray([destination.name]), .int4(1), .textArray([destination.name]), .bool(false),
-                    ]
-                    try await transaction.query(LibPQStatement(self.statements.register.text, register))
-                }
-                return Discarded(
-                    messages: OutboxStatus.Count(messages, limit: countLimit), deferred: OutboxStatus.Count(0))
+                let isStrange = try counted[3][0].decode(0, as: Bool.self)
+                if messages == 0 || isStrange { throw self.missing(destination, subscription) }
+                discarded.messages = OutboxStatus.Count(messages, limit: countLimit)
             }
-            if !dryRun {
-                try await transaction.query(
-                    LibPQStatement(
-                        self.statements.discard.text,
-                        [owner, name, .int8(try counted[3][0].decode(0, as: Int64.self))]))
+            if dryRun { return discarded }
+            if streams.isEmpty {
+                let register: [LibPQValue] = [
+                    owner, .textArray([destination.name]), .int4(1), .textArray([destination.name]), .bool(false),
+                ]
+                try await transaction.query(LibPQStatement(self.statements.register.text, register))
             }
-            return Discarded(
-                messages: Self.sum(streams.map(\.lag)), deferred: Self.sum(streams.map(\.deferred)))
+            // In the order in which a relay takes them. One that was quicker to make the stream has begun it elsewhere.
+            try await transaction.query(LibPQStatement(self.statements.parts.text, [owner, name]))
+            let lastID = LibPQValue.int8(try counted[4][0].decode(0, as: Int64.self))
+            try await transaction.query(LibPQStatement(self.statements.discard.text, [owner, name, lastID]))
+            return discarded
         }
+        if dryRun { return discarded }
+        // By itself: a relay has rows of deferred messages first, and then that of the stream.
+        try await self.schema.inTransaction(on: connection, readOnly: false, task: task) { transaction in
+            let filter: [LibPQValue] = [owner, .null, name, .null, .null, .null, .bool(false)]
+            try await transaction.query(LibPQStatement(self.schema.inspectionStatements.discardDeferred, filter))
+        }
+        return discarded
     }
 
     private static func sum(_ counts: [OutboxStatus.Count]) -> OutboxStatus.Count {

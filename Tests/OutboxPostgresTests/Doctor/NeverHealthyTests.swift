@@ -132,6 +132,28 @@ import Testing
         }
     }
 
+    /// A relay that is started again with what is right does not leave it in the row.
+    @Test func anOutageThatEndedWithItsRelayIsOver() async throws {
+        try await withTestOutbox { test in
+            let inspector = OutboxInspector(schema: test.schema)
+            try await self.enqueue(test, "d")
+            let down = DestinationHandler.handler(
+                breaker: .opening(afterFailures: 1, initialDelay: .milliseconds(10), maximumDelay: .milliseconds(10))
+            ) { _ in throw DeliveryFailure.unavailable("password") }
+            try await self.run(self.relay(test, ["d": down])) {
+                try await eventually("it is noted") {
+                    try await inspector.status(on: test.connection).streams.first?.outage != nil
+                }
+            }
+            #expect(try await test.value("SELECT down_reason FROM \(test.name).lag", as: String?.self) != nil)
+            try await self.run(self.relay(test, ["d": .handler { _ in }])) {
+                try await eventually("it is over") {
+                    try await test.value("SELECT down_reason FROM \(test.name).lag", as: String?.self) == nil
+                }
+            }
+        }
+    }
+
     /// A row that an operator's transaction keeps does not keep the relay.
     @Test func anOutageIsNotedWhenTheRowIsFree() async throws {
         try await withTestOutbox { test in

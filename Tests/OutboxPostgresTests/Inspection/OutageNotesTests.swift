@@ -54,6 +54,14 @@ import Testing
         #expect(self.write(&notes, after: 2) == [2: "refused"] && notes.due == nil)
     }
 
+    /// A relay that was killed, or was started again with what is right, has left it.
+    @Test(arguments: [nil, "refused"]) func whatAnEarlierSessionHasLeftIsWrittenOver(reason: String?) {
+        var notes = OutageNotes()
+        notes.found(StreamID(1), now: self.start)
+        notes.note(self.activity([1: reason, 2: nil]), now: self.start)
+        #expect(self.write(&notes, after: 1) == [1: reason] && notes.due == nil)
+    }
+
     /// Another relay has the stream then, and writes what it sees.
     @Test func nothingIsWrittenOfAStreamThatIsAnothersNow() {
         var notes = OutageNotes()

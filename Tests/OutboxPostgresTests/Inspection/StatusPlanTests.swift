@@ -36,7 +36,8 @@ import Testing
             let binds: [LibPQValue] = [.text("main"), .int8(1_000_000)]
             let stream = try await test.value("SELECT id FROM \(test.name).stream", as: Int32.self)
             for (statement, binds) in [
-                (statements.streamStatus, binds + [.null]), (statements.streamStatus, binds + [.text("d0")]), (statements.unregistered, binds),
+                (statements.streamStatus, binds + [.null]), (statements.streamStatus, binds + [.text("d0")]),
+                (statements.unregistered, binds),
                 (statements.passed, binds + [.int4Array([stream]), .int8Array([14000])]),
             ] {
                 let plan = try await test.connection.withTransaction { transaction in

@@ -30,7 +30,8 @@ import Testing
             }
             return Sample(
                 status: try await counts(
-                    LibPQStatement(test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000), .null])),
+                    LibPQStatement(
+                        test.schema.inspectionStatements.streamStatus, [.text("main"), .int8(1_000_000), .null])),
                 lag: try await counts(
                     "SELECT destination, slot_low, messages AS lag FROM \(unescaped: test.name).lag"),
                 pending: try await counts(

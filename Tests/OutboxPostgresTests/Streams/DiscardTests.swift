@@ -65,6 +65,16 @@ import Testing
         try await bench.run(bench.relay(["d": .handler { deliveries.add($0) }])) {
             try await eventually("what came later is delivered") { deliveries.texts == ["3"] }
         }
+        // One that no relay has is not made: its stream would keep the log.
+        for (destination, subscription) in [("d", "misspelled"), ("e", "misspelled")] {
+            try await self.enqueue(bench, "e", ["e"])
+            await #expect {
+                try await streams.discard(Destination(destination), subscription: subscription, on: bench.admin)
+            } throws: {
+                ($0 as? OutboxError)?.code == .streamMissing
+            }
+        }
+        #expect(try await bench.count("SELECT count(*) FROM $outbox.stream") == 1)
         // Another subscription has lost nothing.
         var settings = RelayBench.quick
         settings.subscription = "other"
