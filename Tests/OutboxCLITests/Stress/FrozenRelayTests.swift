@@ -54,7 +54,14 @@ import Testing
                     second.freeze(true)
                     try await enqueue()
                     try await until("the other one has taken over") { Set(delivered()).count == enqueued }
-                    #expect(try await count("SELECT count(DISTINCT pid) \(owned)") == 1)
+                    // The session of the one that goes on may itself be replaced at the moment, on a busy machine.
+                    try await until("no other session owns anything") {
+                        let (all, relays) = (
+                            try await count("SELECT count(*) \(owned)"),
+                            try await count("SELECT count(DISTINCT pid) \(owned)")
+                        )
+                        return all == 4 && relays == 1
+                    }
                     second.freeze(false)
                     try await until("they share again") { try await count("SELECT count(DISTINCT pid) \(owned)") == 2 }
                     try await enqueue()
