@@ -72,7 +72,7 @@ package struct Statements: Sendable {
     package var rewind: Statement
     package var discard: Statement
     package var countLog: Statement
-    package var isStrange: Statement
+    package var hasNoReader: Statement
     package var streamExists: Statement
     package var parts: Statement
     package var split: Statement
@@ -165,7 +165,7 @@ package struct Statements: Sendable {
         self.rewindExtent = statement(nil, PackageResources.rewind_extent_sql)
         self.discard = statement(nil, PackageResources.discard_sql)
         self.countLog = statement(nil, PackageResources.count_log_sql)
-        self.isStrange = statement(nil, PackageResources.is_strange_sql)
+        self.hasNoReader = statement(nil, PackageResources.has_no_reader_sql)
         self.rewind = statement(nil, PackageResources.rewind_sql)
         self.parts = statement(nil, PackageResources.parts_sql)
         self.split = statement(nil, PackageResources.split_sql)

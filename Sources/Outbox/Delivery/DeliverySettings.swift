@@ -19,9 +19,11 @@ public struct DeliverySettings: Sendable {
     public var breaker: BreakerPolicy?
     /// What happens to messages whose handler takes long. Default: they are parked after 2 s; batches after 30 s.
     public var parking: Parking?
-    /// How long a call of a closure may take. Then its task is cancelled: a closure that throws because of that has failed (a ``DeliveryFailure`` that it makes of it
-    /// counts as always: `unavailable` takes the destination down), one that returns all the same has delivered, and one that does not look at cancellation goes on for as long as it likes. Default: no limit. Transports have limits of
-    /// their own, and take none.
+    /// How long a call of a closure may take. Default: no limit. Transports have limits of their own, and take none.
+    ///
+    /// Then its task is cancelled. A closure that throws because of that has failed; a ``DeliveryFailure`` that it makes of it counts as
+    /// always: `unavailable` takes the destination down. One that returns all the same has delivered, and one that does not look at
+    /// cancellation goes on for as long as it likes.
     public var timeout: Duration?
     /// The most messages of a batch. Default 1000. Handlers that are called with one message at a time have no use for it.
     public var maximumCount: Int?

@@ -42,12 +42,11 @@ struct StreamDiscardCommand: AsyncParsableCommand {
     func run() async throws {
         if !self.yes {
             let discarded = try await self.discard(dryRun: true)
-            let isAll = self.dryRun || discarded.messages.value + discarded.deferred.value == 0
-            if isAll, self.json { return self.printJSON(discarded) }
-            let output = isAll ? Terminal.output : Terminal.error
-            output.print("would discard \(self.text(discarded))")
-            // What comes from now on was not asked about.
-            if isAll { return }
+            // Where there is nothing, it ends: what comes from now on was not asked about.
+            let ends = self.dryRun || discarded.messages.value + discarded.deferred.value == 0
+            if ends, self.json { return self.printJSON(discarded) }
+            (ends ? Terminal.output : Terminal.error).print("would discard \(self.text(discarded))")
+            if ends { return }
             try Confirmation.ask("discard them", past: "discarded")
         }
         let discarded = try await self.discard(dryRun: false)

@@ -43,7 +43,7 @@ extension OutboxStreams {
                 LibPQStatement(
                     self.schema.inspectionStatements.streamStatus, [owner, .int8(Int64(countLimit)), name]),
                 LibPQStatement(self.statements.countLog.text, [name, .int8(Int64(countLimit))]),
-                LibPQStatement(self.statements.isStrange.text, [owner, name]),
+                LibPQStatement(self.statements.hasNoReader.text, [owner, name]),
                 LibPQStatement(self.statements.lastID.text),
             ])
             let streams = try counted[1].map { row in try OutboxStatus.Stream(row, countLimit: countLimit) }
@@ -51,8 +51,8 @@ extension OutboxStreams {
                 messages: Self.sum(streams.map(\.lag)), deferred: Self.sum(streams.map(\.deferred)))
             if streams.isEmpty {
                 let messages = try counted[2][0].decode(0, as: Int.self)
-                let isStrange = try counted[3][0].decode(0, as: Bool.self)
-                if messages == 0 || isStrange { throw self.missing(destination, subscription) }
+                let hasNoReader = try counted[3][0].decode(0, as: Bool.self)
+                if messages == 0 || hasNoReader { throw self.missing(destination, subscription) }
                 discarded.messages = OutboxStatus.Count(messages, limit: countLimit)
             }
             if dryRun { return discarded }

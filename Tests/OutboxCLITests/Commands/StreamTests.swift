@@ -70,6 +70,8 @@ import Testing
             try await outbox("stream", "discard", "mail", "--yes").output
                 == "discarded 1 message in the log and 0 deferred for mail\n")
         #expect(try await outbox("relay", "--route", "mail=stdout", "--until-empty").output == "")
+        // Of nothing nothing is asked, and nothing done.
+        #expect(try await outbox("stream", "discard", "mail").output.contains("would discard 0 messages"))
         let none = try await outbox("stream", "discard", "fax", "--yes", status: 1)
         #expect(none.error.contains("fax"))
         // What doctor and status say of it is right.
