@@ -52,6 +52,9 @@ struct OutboxCommand: AsyncParsableCommand {
         } catch let error where self.isParsers(error) {
             let message = self.message(for: error, arguments: CommandLine.arguments.dropFirst())
             self.end(message, self.exitCode(for: error))
+        } catch let failure as ConfigurationFile.Failure {
+            for problem in failure.problems.dropLast() { self.complain(problem) }
+            self.end(CommandFailure(.usage, failure.problems.last ?? "the configuration cannot be read"))
         } catch {
             self.end(CommandFailure(error))
         }
@@ -64,8 +67,12 @@ struct OutboxCommand: AsyncParsableCommand {
 
     /// Ends the process, having said why in a line.
     static func end(_ failure: CommandFailure) -> Never {
-        Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + failure.message.plain())
+        self.complain(failure.message)
         self.exit(failure.status)
+    }
+
+    private static func complain(_ problem: String) {
+        Terminal.error.print(Terminal.error.styled("outbox:", .red) + " " + problem.plain())
     }
 
     /// Ends the process with what the argument parser has to say: help, or what is wrong with a command line and its usage.

@@ -7,7 +7,7 @@ enum ExitStatus: Int32, CaseIterable {
     /// A doctor has found warnings and nothing worse; a status that was checked is not well; a relay that was to end when nothing is left has made
     /// dead letters.
     case warnings = 2
-    /// The command line is wrong.
+    /// The command line is wrong, or the configuration.
     case usage = 64
     /// The input is wrong: a line that is no message, a message that the outbox does not take.
     case badInput = 65
@@ -32,7 +32,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .success: "done"
         case .failure: "failed; doctor: something does not work"
         case .warnings: "doctor: there are warnings; status --check: not well; relay --until-empty: dead letters"
-        case .usage: "the command line is wrong"
+        case .usage: "the command line or the configuration is wrong"
         case .badInput: "the input is wrong; nothing was enqueued"
         case .noInput: "the input cannot be read"
         case .unavailable: "the server cannot be reached; relay --check: a route"

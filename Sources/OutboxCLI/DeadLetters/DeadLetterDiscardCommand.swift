@@ -32,7 +32,7 @@ struct DeadLetterDiscardCommand: AsyncParsableCommand {
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
             inspector, isDry, connection in
             try await inspector.discard(
-                matching: self.filter.filter(ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.filter(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
         }
     }
 }

@@ -19,9 +19,9 @@ struct DeadLetterFilterOptions: ParsableArguments {
     /// What the library understands.
     ///
     /// - Parameter ids: Only these; empty: any.
-    func filter(ids: [Int64] = []) -> DeadLetterFilter {
+    func filter(_ server: ServerOptions, ids: [Int64] = []) throws -> DeadLetterFilter {
         DeadLetterFilter(
-            subscription: self.options.subscription, ids: ids.isEmpty ? nil : ids,
+            subscription: try self.options.subscription.name(server), ids: ids.isEmpty ? nil : ids,
             destination: self.options.destination.map { Destination($0) },
             olderThan: self.options.olderThan?.duration, newerThan: self.options.newerThan?.duration,
             reason: self.reason?.reason, errorContains: self.options.error)

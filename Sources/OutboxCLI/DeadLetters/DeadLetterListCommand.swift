@@ -23,8 +23,8 @@ struct DeadLetterListCommand: AsyncParsableCommand {
     var list: ListOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
-        let (filter, limit) = (self.filter.filter(), self.list.limit)
+        let schema = try self.server.schema
+        let (filter, limit) = (try self.filter.filter(self.server), self.list.limit)
         if self.list.groupBy != nil {
             let groups = try await self.server.withConnection(application: "dead-letter") { connection in
                 try await OutboxInspector(schema: schema).failures(ofDeadLetters: filter, limit: limit, on: connection)

@@ -19,10 +19,10 @@ struct DeadLetterShowCommand: AsyncParsableCommand {
     var options: ShowOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let message = try await self.server.withConnection(application: "dead-letter") { connection in
             try await OutboxInspector(schema: schema).deadLetter(
-                id: self.options.id, subscription: self.options.subscription, on: connection)
+                id: self.options.id, subscription: try self.options.subscription.name(self.server), on: connection)
         }
         try self.options.print(message, command: "dead-letter")
     }

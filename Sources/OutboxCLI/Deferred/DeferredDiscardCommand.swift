@@ -33,7 +33,7 @@ struct DeferredDiscardCommand: AsyncParsableCommand {
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
             inspector, isDry, connection in
             try await inspector.discard(
-                matching: self.filter.deferred(ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
         }
     }
 }

@@ -25,8 +25,8 @@ struct DeferredListCommand: AsyncParsableCommand {
     var list: ListOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
-        let (filter, limit) = (self.filter.deferred(), self.list.limit)
+        let schema = try self.server.schema
+        let (filter, limit) = (try self.filter.deferred(self.server), self.list.limit)
         if self.list.groupBy != nil {
             let groups = try await self.server.withConnection(application: "deferred") { connection in
                 try await OutboxInspector(schema: schema).failures(ofDeferred: filter, limit: limit, on: connection)

@@ -30,7 +30,7 @@ struct DeferredRetryCommand: AsyncParsableCommand {
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
             inspector, isDry, connection in
             try await inspector.retry(
-                matching: self.filter.deferred(ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
         }
     }
 }

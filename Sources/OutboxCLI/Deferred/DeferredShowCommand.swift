@@ -19,10 +19,10 @@ struct DeferredShowCommand: AsyncParsableCommand {
     var options: ShowOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let message = try await self.server.withConnection(application: "deferred") { connection in
             try await OutboxInspector(schema: schema).deferredMessage(
-                id: self.options.id, subscription: self.options.subscription, on: connection)
+                id: self.options.id, subscription: try self.options.subscription.name(self.server), on: connection)
         }
         try self.options.print(message, command: "deferred")
     }

@@ -34,8 +34,8 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup
     var server: ServerOptions
 
-    @Option(help: ArgumentHelp("Whose streams and relays to look at.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 
     @Option(help: ArgumentHelp("Look at the privileges of a role that enqueues.", valueName: "role"))
     var producer: String?
@@ -66,9 +66,9 @@ struct DoctorCommand: AsyncParsableCommand {
         var limits = OutboxDoctor.Limits()
         limits.transactionAge = self.transactionAge.duration
         limits.retention = self.retention.duration
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let doctor = OutboxDoctor(
-            schema: schema, subscription: self.subscription,
+            schema: schema, subscription: try self.subscription.name(self.server),
             roles: .init(producer: self.producer, relay: self.relay, monitor: self.monitor), limits: limits)
         let findings = try await doctor.examine(self.server.configuration(application: "doctor"))
         if self.json { DoctorOutput.printJSON(findings, of: schema) } else { DoctorOutput.print(findings, of: schema) }

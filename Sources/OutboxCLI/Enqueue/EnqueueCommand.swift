@@ -115,7 +115,7 @@ struct EnqueueCommand: AsyncParsableCommand {
 
     private func enqueue(_ message: NewMessage) async throws {
         try message.validate()
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let outbox = self.outbox(schema)
         let id = try await self.server.withConnection(application: "enqueue") { connection in
             try await connection.withTransaction { transaction in
@@ -130,7 +130,7 @@ struct EnqueueCommand: AsyncParsableCommand {
     }
 
     private func enqueue(linesOf path: String) async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let file = try InputFile(path)
         let lines = MessageLines(file)
         let outbox = self.outbox(schema)

@@ -46,7 +46,7 @@ struct BulkOptions: ParsableArguments {
             throw CommandFailure(.usage, "Say which: ids, a filter such as --destination, or --all.")
         }
         if self.all, !isEverything { throw CommandFailure(.usage, "--all excludes ids and filters.") }
-        let schema = try server.outbox.schema
+        let schema = try server.schema
         let application = action.noun.split(separator: " ").joined(separator: "-")
         func perform(isDry: Bool) async throws -> Int {
             try await server.withConnection(application: application) { connection in

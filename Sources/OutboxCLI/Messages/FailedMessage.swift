@@ -150,8 +150,8 @@ struct ShowOptions: ParsableArguments {
     @Argument(help: "The message's id.")
     var id: Int64
 
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 
     @Flag(help: "Print it as JSON.")
     var json = false

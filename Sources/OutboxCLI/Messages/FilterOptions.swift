@@ -5,8 +5,8 @@ import OutboxRuntime
 
 /// Which messages are meant that were not delivered: those to which all that is given applies.
 struct FilterOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 
     @Option(help: ArgumentHelp("Of that destination.", valueName: "name"))
     var destination: String?
@@ -39,9 +39,9 @@ struct FilterOptions: ParsableArguments {
     /// What the library understands, of deferred messages.
     ///
     /// - Parameter ids: Only these; empty: any.
-    func deferred(ids: [Int64] = []) -> DeferredFilter {
+    func deferred(_ server: ServerOptions, ids: [Int64] = []) throws -> DeferredFilter {
         DeferredFilter(
-            subscription: self.subscription, ids: ids.isEmpty ? nil : ids,
+            subscription: try self.subscription.name(server), ids: ids.isEmpty ? nil : ids,
             destination: self.destination.map { Destination($0) }, olderThan: self.olderThan?.duration,
             newerThan: self.newerThan?.duration, errorContains: self.error)
     }

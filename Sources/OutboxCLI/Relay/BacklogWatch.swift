@@ -10,7 +10,7 @@ struct BacklogWatch: Service {
     let destinations: Set<Destination>?
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let names = self.destinations.map { Set($0.map(\.name)) }
         do {
             try await cancelWhenGracefulShutdown {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import Outbox
 import OutboxPostgres
@@ -49,7 +50,7 @@ struct RelayCommand: AsyncParsableCommand {
 
             The destination * is every destination that has no --route of its own, those that come while the relay runs \
             included. A line is written completely before its message counts as delivered; after a crash messages may come again, \
-            with the same id. SIGTERM and SIGINT let begun deliveries finish; a second SIGINT ends at once. When the \
+            with the same id. With a --config, SIGHUP has it read again. SIGTERM and SIGINT let begun deliveries finish; a second SIGINT ends at once. When the \
             reader of stdout goes away, the relay ends with 0.
 
             EXAMPLES:
@@ -67,6 +68,8 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'events=pubsub://my-project/events'
               outbox relay --route 'hooks=https://shop.example/hooks/{route}'
               outbox relay --check --route 'orders=amqp://mq/shop?exchange=orders'
+              outbox relay --config /etc/outbox/outbox.yaml
+              outbox relay --config outbox.yaml --check-config
             """)
 
     @OptionGroup
@@ -99,13 +102,26 @@ struct RelayCommand: AsyncParsableCommand {
             """)
     var check = false
 
-    @Option(
-        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"),
-        transform: LogLevelArgument.init(parsing:))
-    var logLevel = LogLevelArgument(.info)
+    @Flag(
+        help: """
+            Read the configuration and the secrets that it names, say what is wrong with them or how each route is delivered, and end. \
+            Nothing is connected.
+            """)
+    var checkConfig = false
 
-    @Option(help: ArgumentHelp("How lines of the log are written: text, json or logfmt.", valueName: "format"))
-    var logFormat = LogFormat.text
+    @Flag(help: "Print the JSON Schema of the configuration file, for editors, and end.")
+    var configSchema = false
+
+    @Option(
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical. (default: info)", valueName: "level"),
+        transform: LogLevelArgument.init(parsing:))
+    var logLevel: LogLevelArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "How lines of the log are written: text, json or logfmt. (default: text)", valueName: "format"))
+    var logFormat: LogFormat?
 
     @Flag(help: "Write what the relay does to stderr, a JSON object a line.")
     var events = false
@@ -124,51 +140,86 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Not in validate(), which is asked before an option that does not exist is complained about.
-        if self.routes.isEmpty {
-            throw CommandFailure(.usage, "Give at least one --route, such as --route '*=stdout'.")
-        }
+        if self.configSchema { return Terminal.output.print(ConfigurationSchema.text.dropLast(1).description) }
+        let plan = try self.plan()
+        let logger = self.logger(plan)
         let readerGone = Latch()
-        var handlers = SinkHandlers(
-            reportsDeliveries: self.reported?.contains(.delivered) ?? false, logger: self.logger
-        ) { readerGone.open() }
-        try handlers.check(self.routes.map(\.sink))
-        if self.check { return try await self.checkRoutes(&handlers) }
-        let schema = try self.server.outbox.schema
+        var handlers = self.handlers(logger, readerGone)
+        try handlers.check(plan.routes.map(\.sink))
+        if self.checkConfig { return PlanOutput.print(plan, file: self.server.configurationFile) }
+        if self.check { return try await self.checkRoutes(plan.routes, &handlers) }
+        let schema = try self.server.schema(plan.server)
         // Connecting first reports at once the errors that no retry can help.
-        try await self.server.withConnection(application: "relay") { connection in
+        try await self.server.withConnection(application: "relay", plan.server) { connection in
             try await schema.checkVersion(on: connection)
         }
+        let relay = try self.relay(plan, schema, &handlers, logger)
+        var watch: BacklogWatch?
+        if self.untilEmpty {
+            let destinations = plan.routes.compactMap(\.destination)
+            watch = BacklogWatch(
+                server: self.server,
+                subscription: plan.settings.subscription ?? RelaySettings.defaults.subscription,
+                destinations: destinations.count < plan.routes.count ? nil : Set(destinations.map { Destination($0) }))
+        }
+        var again: (@Sendable () async throws -> Relay)?
+        if self.server.configurationFile != nil, !self.untilEmpty {
+            again = { try await self.relayAgain(logger, readerGone) }
+        }
+        let run = RelayRun(
+            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again)
+        let last = try await run(relay)
+        if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: last.deadLetterCount) }
+    }
+
+    private func plan() throws -> RelayPlan {
+        try RelayPlan(self, environment: ProcessInfo.processInfo.environment)
+    }
+
+    private func handlers(_ logger: Logger, _ readerGone: Latch) -> SinkHandlers {
+        SinkHandlers(reportsDeliveries: self.reported?.contains(.delivered) ?? false, logger: logger) {
+            readerGone.open()
+        }
+    }
+
+    /// The relay of a plan.
+    ///
+    /// - Throws: A ``CommandFailure`` where a file cannot be opened, or an address is wrong.
+    private func relay(
+        _ plan: RelayPlan, _ schema: OutboxSchema, _ handlers: inout SinkHandlers, _ logger: Logger
+    ) throws -> Relay {
         var routes = RelayRoutes()
-        for route in self.routes {
-            let handler = try handlers.handler(for: route.sink, settings: self.delivery)
+        for route in plan.routes {
+            let handler = try handlers.handler(for: route.sink, settings: plan.delivery(of: route))
             if let destination = route.destination {
                 routes[Destination(destination)] = handler
             } else {
                 routes.others = handler
             }
         }
-        let relay = Relay(
+        return Relay(
             store: PostgresStore(
-                postgres: try self.server.configuration(application: "relay"), schema: schema,
-                wakeup: self.options.wakeup ?? .notify(), segments: self.segments.policy,
-                streamsPerDestination: self.options.streams),
-            routes: routes, settings: self.options.settings, logger: self.logger)
-        var watch: BacklogWatch?
-        if self.untilEmpty {
-            watch = BacklogWatch(
-                server: self.server, subscription: self.options.subscription ?? RelaySettings.defaults.subscription,
-                destinations: routes.others == nil ? Set(routes.destinations) : nil)
-        }
-        let run = RelayRun(
-            relay: relay, readerGone: readerGone, watch: watch, events: self.reported, logger: self.logger)
-        try await run()
-        if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: relay.deadLetterCount) }
+                postgres: try self.server.configuration(application: "relay", plan.server), schema: schema,
+                wakeup: plan.wakeup, segments: plan.segments, streamsPerDestination: plan.streams),
+            routes: routes, settings: plan.settings, logger: logger)
     }
 
-    private func checkRoutes(_ handlers: inout SinkHandlers) async throws {
+    /// The relay of the file as it is now, whose log is the one that there is.
+    private func relayAgain(_ logger: Logger, _ readerGone: Latch) async throws -> Relay {
+        let plan = try self.plan()
+        var handlers = self.handlers(logger, readerGone)
+        try handlers.check(plan.routes.map(\.sink))
+        let schema = try self.server.schema(plan.server)
+        // A relay that cannot begin would end the process.
+        try await self.server.withConnection(application: "relay", plan.server) { connection in
+            try await schema.checkVersion(on: connection)
+        }
+        return try self.relay(plan, schema, &handlers, logger)
+    }
+
+    private func checkRoutes(_ arguments: [RouteArgument], _ handlers: inout SinkHandlers) async throws {
         var routes: [(name: String, sink: Sink, transport: (any Transport)?)] = []
-        for route in self.routes {
+        for route in arguments {
             routes.append((route.destination ?? "*", route.sink, try handlers.transport(of: route.sink)))
         }
         try await RouteCheck(routes: routes)()
@@ -185,17 +236,11 @@ struct RelayCommand: AsyncParsableCommand {
     /// The events that are written; nil: none.
     private var reported: Set<EventKind>? { self.eventsOf?.kinds ?? (self.events ? Set(EventKind.allCases) : nil) }
 
-    private var delivery: DeliverySettings {
-        var delivery = self.options.delivery
-        if self.untilEmpty { delivery.breaker = .off }
-        return delivery
-    }
-
-    private var logger: Logger {
-        let format = self.logFormat
+    private func logger(_ plan: RelayPlan) -> Logger {
+        let format = plan.logFormat
         var logger = Logger(label: "outbox.relay") { LineLogHandler(label: $0, format: format) }
         // What a check finds out stands in its lines.
-        logger.logLevel = self.check ? max(self.logLevel.level, .error) : self.logLevel.level
+        logger.logLevel = self.check || self.checkConfig ? max(plan.logLevel, .error) : plan.logLevel
         return logger
     }
 }

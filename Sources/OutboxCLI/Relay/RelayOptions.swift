@@ -76,9 +76,9 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How many streams, which relays share, a destination gets that has none yet: 1 to 1024.", valueName: "count"
-        ))
-    var streams = 1
+            "How many streams, which relays share, a destination gets that has none yet: 1 to 1024. (default: 1)",
+            valueName: "count"))
+    var streams: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -115,7 +115,7 @@ struct RelayOptions: ParsableArguments {
         if self.poll != nil, self.noFallbackPoll {
             throw ValidationError("--poll and --no-fallback-poll exclude each other.")
         }
-        guard (1...1024).contains(self.streams) else { throw ValidationError("--streams is 1 to 1024.") }
+        guard (1...1024).contains(self.streams ?? 1) else { throw ValidationError("--streams is 1 to 1024.") }
         if let poll, poll.duration < .milliseconds(1) { throw ValidationError("--poll is at least 1ms.") }
     }
 

@@ -3,6 +3,7 @@ import Logging
 import Outbox
 import OutboxRuntime
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 #if canImport(FoundationEssentials)
@@ -19,8 +20,7 @@ import Glibc
 #endif
 
 /// Runs a relay as a program does: with signals, and with the conditions that end it.
-struct RelayRun {
-    let relay: Relay
+struct RelayRun: Sendable {
     /// Opened when stdout has lost its reader.
     let readerGone: Latch
     /// Ends the relay when everything is delivered; nil: it runs until a signal.
@@ -28,29 +28,34 @@ struct RelayRun {
     /// The events that are written to stderr; nil: none.
     let events: Set<EventKind>?
     let logger: Logger
+    /// Makes the relay that follows when SIGHUP has the configuration read again; nil: SIGHUP ends the relay, as it does when a terminal is closed.
+    let again: (@Sendable () async throws -> Relay)?
 
     private enum End {
-        case finished
+        case finished(Relay)
         case readerGone
         case interrupted
         case aside
     }
 
-    /// Runs until the relay has ended.
+    /// Runs a relay, and those that follow it, until the last has ended.
     ///
+    /// - Returns: The last.
     /// - Throws: What the relay or the watch throws.
-    func callAsFunction() async throws {
-        let group = ServiceGroup(configuration: self.configuration)
-        try await withThrowingTaskGroup(of: End.self) { tasks in
-            self.reportEvents(&tasks)
+    @discardableResult
+    func callAsFunction(_ first: Relay) async throws -> Relay {
+        let succession = RelaySuccession(first)
+        return try await withThrowingTaskGroup(of: End.self) { tasks in
+            let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             tasks.addTask {
-                await Self.secondInterrupt()
+                await self.obeySignals(succession) { request.yield() }
                 return .interrupted
             }
             tasks.addTask {
-                try await group.run()
-                return .finished
+                for await _ in requests { await self.replace(in: succession) }
+                return .aside
             }
+            tasks.addTask { .finished(try await self.runAll(succession)) }
             tasks.addTask {
                 await self.readerGone.wait()
                 return .readerGone
@@ -60,11 +65,49 @@ struct RelayRun {
             while let end = try await tasks.next() {
                 switch end {
                 case .aside: continue
-                case .finished, .readerGone: return
+                case .finished(let relay): return relay
+                case .readerGone: return first
                 case .interrupted: try await Self.endAtOnce(&tasks)
                 }
             }
+            return first
         }
+    }
+
+    /// Runs one relay after the other.
+    private func runAll(_ succession: RelaySuccession) async throws -> Relay {
+        while true {
+            let (relay, isOver) = succession.current
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                self.reportEvents(of: relay, &tasks)
+                let group = ServiceGroup(configuration: self.configuration(relay, isOver))
+                // The events end with the relay.
+                tasks.addTask { try await group.run() }
+                try await tasks.waitForAll()
+            }
+            if !succession.advance() { return relay }
+        }
+    }
+
+    /// Has the configuration read again, and the relay that is made of it take over. One that is wrong changes nothing.
+    private func replace(in succession: RelaySuccession) async {
+        guard let again else { return }
+        self.logger.notice("reading the configuration again")
+        do {
+            let next = try await again()
+            if succession.replace(with: next) {
+                self.logger.notice("the configuration holds when what has begun is delivered")
+            }
+        } catch let failure as ConfigurationFile.Failure {
+            for problem in failure.problems { self.refuse(problem) }
+        } catch {
+            self.refuse(CommandFailure(error).message)
+        }
+    }
+
+    private func refuse(_ problem: String) {
+        self.logger.error(
+            "the configuration cannot be used; what was before goes on", metadata: ["reason": "\(problem)"])
     }
 
     /// Ends the process when the commands that handlers have begun are killed, which takes a moment at most.
@@ -75,22 +118,19 @@ struct RelayRun {
         OutboxCommand.exit(.interrupted)
     }
 
-    private var configuration: ServiceGroupConfiguration {
-        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
-            .init(service: self.relay, successTerminationBehavior: .gracefullyShutdownGroup)
-        ]
-        if let watch {
-            services.append(.init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup))
-        }
+    private func configuration(_ relay: Relay, _ isOver: Latch) -> ServiceGroupConfiguration {
+        var services: [any Service] = [relay, LatchService(latch: isOver)]
+        if let watch { services.append(watch) }
         var logger = self.logger
         // The group logs about services; the relay's own log says the same.
         logger.logLevel = max(logger.logLevel, .warning)
         return ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: Self.shutdownSignals, logger: logger)
+            services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            logger: logger)
     }
 
-    /// A terminal that is closed ends the relay too, unless it was started to outlive it (`nohup`).
-    private static var shutdownSignals: [UnixSignal] {
+    /// Whether the process was started to outlive its terminal (`nohup`).
+    private static var ignoresHangup: Bool {
         var action = sigaction()
         unsafe sigaction(SIGHUP, nil, &action)
         #if canImport(Darwin)
@@ -98,30 +138,94 @@ struct RelayRun {
         #else
         let handler = unsafe action.__sigaction_handler.sa_handler
         #endif
-        let isIgnored = unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
-        return isIgnored ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+        return unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    /// The first interrupt is the service group's. The second one ends the relay without waiting.
-    private static func secondInterrupt() async {
-        var count = 0
-        for await _ in await UnixSignalsSequence(trapping: .sigint) {
-            count += 1
-            if count == 2 { return }
+    /// Ends the relay at the first signal. Returns at the second interrupt, which ends it without waiting.
+    private func obeySignals(_ succession: RelaySuccession, readAgain: () -> Void) async {
+        let signals: [UnixSignal] =
+            self.again == nil && Self.ignoresHangup ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+        var interrupts = 0
+        for await signal in await UnixSignalsSequence(trapping: signals) {
+            if signal == .sighup, self.again != nil {
+                readAgain()
+                continue
+            }
+            self.logger.info("a signal ends the relay", metadata: ["signal": "\(signal)"])
+            succession.end()
+            if signal == .sigint { interrupts += 1 }
+            if interrupts == 2 { return }
         }
     }
 
     /// Writes events to stderr, from those of the start on.
-    private func reportEvents(_ tasks: inout ThrowingTaskGroup<End, any Error>) {
+    private func reportEvents(of relay: Relay, _ tasks: inout ThrowingTaskGroup<Void, any Error>) {
         guard let kinds = self.events else { return }
-        let events = self.relay.events(bufferingNewest: 1 << 20)
+        let events = relay.events(bufferingNewest: 1 << 20)
         tasks.addTask {
             var json = JSONWriter()
             for await event in events where kinds.contains(EventKind(event)) {
                 json.line(event, at: Date())
                 Terminal.error.write(json.take())
             }
-            return .aside
         }
     }
+}
+
+/// Which relay runs, and which follows it.
+private final class RelaySuccession: Sendable {
+    private struct State {
+        var relay: Relay
+        var isOver = Latch()
+        var next: Relay?
+        var isEnding = false
+    }
+
+    private let state: Mutex<State>
+
+    init(_ first: Relay) {
+        self.state = Mutex(State(relay: first))
+    }
+
+    /// The relay that runs, and what is opened when it is to end.
+    var current: (relay: Relay, isOver: Latch) { self.state.withLock { ($0.relay, $0.isOver) } }
+
+    /// Has the relay end, and another follow it.
+    ///
+    /// - Returns: Whether another follows: not if all is to end.
+    func replace(with next: Relay) -> Bool {
+        let isOver = self.state.withLock { state -> Latch? in
+            if state.isEnding { return nil }
+            state.next = next
+            return state.isOver
+        }
+        isOver?.open()
+        return isOver != nil
+    }
+
+    /// Has the relay end for good.
+    func end() {
+        self.state.withLock { state in
+            state.isEnding = true
+            return state.isOver
+        }.open()
+    }
+
+    /// Called when the relay has ended.
+    ///
+    /// - Returns: Whether another follows.
+    func advance() -> Bool {
+        self.state.withLock { state in
+            guard !state.isEnding, let next = state.next else { return false }
+            (state.relay, state.isOver, state.next) = (next, Latch(), nil)
+            return true
+        }
+    }
+}
+
+/// Ends, as a service, when a latch is opened.
+private struct LatchService: Service {
+    let latch: Latch
+
+    func run() async throws { await cancelWhenGracefulShutdown { await self.latch.wait() } }
 }

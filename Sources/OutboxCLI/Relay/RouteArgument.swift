@@ -3,10 +3,18 @@ import Outbox
 import OutboxRuntime
 
 /// What `--route` says: a destination, and where its messages go.
-struct RouteArgument: Sendable, Hashable {
+struct RouteArgument: Sendable {
     /// The destination's name; nil: every other destination.
     let destination: String?
     let sink: Sink
+    /// How its messages are delivered, where the file says so for this route.
+    var delivery = DeliveryLayer()
+
+    init(destination: String?, sink: Sink, delivery: DeliveryLayer) {
+        self.destination = destination
+        self.sink = sink
+        self.delivery = delivery
+    }
 
     /// Reads `DESTINATION=SINK`.
     init(parsing argument: String) throws {
@@ -21,7 +29,8 @@ struct RouteArgument: Sendable, Hashable {
         self.sink = try Self.sink(parts[1])
     }
 
-    private static func sink(_ text: String) throws -> Sink {
+    /// Reads `stdout`, `file:PATH`, an address and so on.
+    static func sink(_ text: String) throws -> Sink {
         if let broker = BrokerSink(text) { return .broker(broker) }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let value = parts.count == 2 ? parts[1] : nil

@@ -24,7 +24,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let migrator = OutboxMigrator(schema: schema)
         guard self.yes else {
             try await self.explain(migrator)

@@ -22,7 +22,7 @@ struct MigrateStatusCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let history = try await self.server.withConnection(application: "migrate") { connection in
             try await OutboxMigrator(schema: schema).status(on: connection)
         }

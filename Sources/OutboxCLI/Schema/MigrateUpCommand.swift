@@ -22,7 +22,7 @@ struct MigrateUpCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let steps = try await self.server.withConnection(application: "migrate") { connection in
             try await OutboxMigrator(schema: schema).up(to: self.to, on: connection) { step in
                 if !self.json { Terminal.output.print(MigrationOutput.line(step)) }

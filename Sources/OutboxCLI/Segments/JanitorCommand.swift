@@ -26,9 +26,10 @@ struct JanitorCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
+        let policy = self.segments.policy(try self.server.layer.segments)
         let report = try await self.server.withConnection(application: "janitor") { connection in
-            return try await OutboxJanitor(schema: schema, policy: self.segments.policy).run(on: connection)
+            return try await OutboxJanitor(schema: schema, policy: policy).run(on: connection)
         }
         if self.json { return self.printJSON(report) }
         var table = Table(("SEGMENT", .right), ("SIZE", .right), ("AGE", .right), ("STATE", .left))

@@ -34,12 +34,12 @@ struct SegmentOptions: ParsableArguments {
         }
     }
 
-    /// What the library understands.
-    var policy: SegmentPolicy {
+    /// What the library understands, over a layer of settings.
+    func policy(_ layer: SegmentLayer) -> SegmentPolicy {
         var policy = SegmentPolicy()
-        if let retention { policy.retention = retention.duration }
-        if let segmentAge { policy.maximumAge = segmentAge.duration }
-        if let segmentSize { policy.maximumBytes = segmentSize << 20 }
+        if let retention = self.retention?.duration ?? layer.retention { policy.retention = retention }
+        if let age = self.segmentAge?.duration ?? layer.age { policy.maximumAge = age }
+        if let size = self.segmentSize ?? layer.mebibytes { policy.maximumBytes = size << 20 }
         return policy
     }
 }

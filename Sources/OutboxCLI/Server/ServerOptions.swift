@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import OutboxPostgres
 
@@ -32,18 +33,68 @@ struct ServerOptions: ParsableArguments {
     @OptionGroup
     var outbox: SchemaOption
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            A file with settings, YAML or JSON; what stands there is overruled by OUTBOX_… variables of the environment, and those by \
+            options. outbox relay --config-schema describes it. Default: OUTBOX_CONFIG.
+            """, valueName: "file"))
+    var config: String?
+
+    /// What the file and the environment say.
+    ///
+    /// - Throws: A ``ConfigurationFile/Failure``.
+    var layer: ConfigurationLayer {
+        get throws(ConfigurationFile.Failure) {
+            try ConfigurationLayer.read(file: self.configurationFile, environment: Self.environment)
+        }
+    }
+
+    /// The configuration file; nil: there is none.
+    var configurationFile: String? {
+        // An empty one takes the variable away for a command.
+        let path = self.config ?? Self.environment["OUTBOX_CONFIG"] ?? ""
+        return path.isEmpty ? nil : path
+    }
+
+    private static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    /// The outbox's schema.
+    ///
+    /// - Throws: An `OutboxError` when that cannot be a schema's name.
+    var schema: OutboxSchema {
+        get throws { try self.schema(self.layer.server) }
+    }
+
+    /// The outbox's schema, over a layer of settings.
+    func schema(_ layer: ServerLayer) throws -> OutboxSchema {
+        guard let name = self.outbox.name ?? layer.schema else { return OutboxSchema() }
+        return try OutboxSchema(name: name)
+    }
+
     /// Where to connect.
     ///
     /// - Throws: A ``CommandFailure`` of usage when the connection string is wrong.
     func configuration(application: String) throws -> LibPQConfiguration {
+        try self.configuration(application: application, self.layer.server)
+    }
+
+    /// Where to connect, over a layer of settings.
+    func configuration(application: String, _ layer: ServerLayer) throws -> LibPQConfiguration {
         do {
-            var configuration = try LibPQConfiguration(self.postgres ?? "")
+            var configuration = try LibPQConfiguration(self.postgres ?? layer.postgres ?? "")
             configuration.parameters["fallback_application_name"] = "outbox \(application)"
-            if let time = self.answerTimeout?.duration { configuration.answerTimeout = time > .zero ? time : nil }
-            if let preparedStatements { configuration.usesPreparedStatements = preparedStatements }
+            if let time = self.answerTimeout?.duration ?? layer.answerTimeout {
+                configuration.answerTimeout = time > .zero ? time : nil
+            }
+            if let prepared = self.preparedStatements ?? layer.preparedStatements {
+                configuration.usesPreparedStatements = prepared
+            }
+            configuration.password = try layer.password
             return configuration
-        } catch {
-            throw CommandFailure(.usage, "--postgres: \(error.description)")
+        } catch let error as LibPQError {
+            let place = self.postgres != nil || layer.postgres == nil ? "--postgres" : "postgres in the configuration"
+            throw CommandFailure(.usage, "\(place): \(error.description)")
         }
     }
 
@@ -51,8 +102,15 @@ struct ServerOptions: ParsableArguments {
     func withConnection<Result>(
         application: String, _ body: (LibPQConnection) async throws -> Result
     ) async throws -> Result {
+        try await self.withConnection(application: application, self.layer.server, body)
+    }
+
+    /// The same, over a layer of settings.
+    func withConnection<Result>(
+        application: String, _ layer: ServerLayer, _ body: (LibPQConnection) async throws -> Result
+    ) async throws -> Result {
         let connection = try await LibPQConnection.connect(
-            self.configuration(application: application), logger: Logger.waits)
+            self.configuration(application: application, layer), logger: Logger.waits)
         do {
             let result = try await body(connection)
             await connection.close()

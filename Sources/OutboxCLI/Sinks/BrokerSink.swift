@@ -49,8 +49,30 @@ struct BrokerSink: Hashable, Sendable {
     /// All schemes that there are.
     static let schemes = Kind.allCases.flatMap(\.ports.keys).sorted()
 
+    /// What the other side is shown, where it does not stand in the address.
+    enum Credential: String {
+        case username = "USERNAME"
+        case password = "PASSWORD"
+        case secret = "SECRET"
+        case token = "TOKEN"
+    }
+
     private let kind: Kind
     private let address: String
+    /// What a configuration file says of them, which goes before the environment.
+    var credentials: [Credential: String] = [:]
+
+    /// The beginning of the address, up to its host.
+    var scheme: String { self.address.prefix { $0 != ":" } + "://" }
+
+    /// Those that can be given beside the address.
+    var usableCredentials: Set<Credential> {
+        switch self.kind {
+        case .amqp, .kafka: [.username, .password]
+        case .webhook: [.username, .password, .secret, .token]
+        case .sqs, .kinesis, .sns, .eventBridge, .pubSub: []
+        }
+    }
 
     /// - Returns: nil: it is not the address of a broker.
     init?(_ text: String) {
@@ -67,6 +89,10 @@ struct BrokerSink: Hashable, Sendable {
     /// - Throws: A ``CommandFailure`` that says what is wrong with the address, and does not repeat it: it may have a
     ///   password.
     func transport(environment: [String: String], logger: Logger) throws -> any Transport {
+        var environment = environment
+        if let variable = self.kind.variable {
+            for (credential, text) in self.credentials { environment["\(variable)_\(credential.rawValue)"] = text }
+        }
         do throws(TransportConfigurationError) {
             switch self.kind {
             case .amqp: return try AMQPTransport(self.completeAddress(environment), logger: logger)
@@ -82,7 +108,7 @@ struct BrokerSink: Hashable, Sendable {
                 return try WebhookTransport(configuration, logger: logger)
             }
         } catch {
-            throw CommandFailure(.usage, "--route: the address of a broker: \(error)")
+            throw CommandFailure(.usage, "a route: the address of a broker: \(error)")
         }
     }
 

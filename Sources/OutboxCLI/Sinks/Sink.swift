@@ -17,6 +17,17 @@ enum Sink: Hashable, Sendable {
     case broker(BrokerSink)
 
     static let names = ["stdout", "file", "exec", "discard"] + BrokerSink.schemes
+
+    /// What it is, without its address: `exec`, `amqps://`.
+    var kindName: String {
+        switch self {
+        case .stdout: "stdout"
+        case .file: "file"
+        case .exec: "exec"
+        case .discard: "discard"
+        case .broker(let broker): broker.scheme
+        }
+    }
 }
 
 /// Makes handlers of sinks; those that write to the same place share a writer, or a transport.

@@ -32,8 +32,8 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup
     var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 
     @Flag(name: [.long, .customShort("w")], help: "Show it again and again, with rates.")
     var watch = false
@@ -81,12 +81,14 @@ struct StatusCommand: AsyncParsableCommand {
         if self.watch {
             let interval = self.interval?.duration ?? .seconds(2)
             return try await StatusWatch(
-                server: self.server, subscription: self.subscription, interval: interval, json: self.json
+                server: self.server, subscription: try self.subscription.name(self.server), interval: interval,
+                json: self.json
             ).run()
         }
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let status = try await self.server.withConnection(application: "status") { connection in
-            return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
+            return try await OutboxInspector(schema: schema).status(
+                subscription: try self.subscription.name(self.server), on: connection)
         }
         if self.check {
             let check = StatusCheck(

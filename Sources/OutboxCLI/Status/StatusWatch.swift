@@ -15,7 +15,7 @@ struct StatusWatch {
 
     /// - Throws: What goes wrong with a look; an interrupt is no failure.
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         // While it is trapped, a signal only ends this loop.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
         try await withThrowingTaskGroup(of: Void.self) { group in

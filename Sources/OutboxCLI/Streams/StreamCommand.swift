@@ -28,8 +28,8 @@ struct StreamOptions: ParsableArguments {
     @Argument(help: "The destination.")
     var destination: String
 
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 }
 
 /// How long to wait for relays.

@@ -54,10 +54,11 @@ struct StreamDiscardCommand: AsyncParsableCommand {
     }
 
     private func discard(dryRun: Bool) async throws -> OutboxStreams.Discarded {
-        let streams = OutboxStreams(schema: try self.server.outbox.schema)
+        let streams = OutboxStreams(schema: try self.server.schema)
         return try await self.server.withConnection(application: "stream") { connection in
             try await streams.discard(
-                Destination(self.stream.destination), dryRun: dryRun, subscription: self.stream.subscription,
+                Destination(self.stream.destination), dryRun: dryRun,
+                subscription: try self.stream.subscription.name(self.server),
                 on: connection)
         }
     }

@@ -21,21 +21,24 @@ struct StreamListCommand: AsyncParsableCommand {
     @OptionGroup
     var server: ServerOptions
 
-    @Option(help: ArgumentHelp("The name under which the cursors are kept.", valueName: "name"))
-    var subscription = "main"
+    @OptionGroup
+    var subscription: SubscriptionOption
 
     @Flag(help: "Print the list as JSON.")
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let streams = try await self.server.withConnection(application: "stream") { connection in
-            return try await OutboxInspector(schema: schema).status(subscription: self.subscription, on: connection)
-                .streams
+            return try await OutboxInspector(schema: schema).status(
+                subscription: try self.subscription.name(self.server), on: connection
+            )
+            .streams
         }
         if self.json { return StatusOutput.printJSON(streams) }
         if streams.isEmpty {
-            return Terminal.output.print("no streams: no relay has worked for “\(self.subscription)” yet")
+            return Terminal.output.print(
+                "no streams: no relay has worked for “\(try self.subscription.name(self.server))” yet")
         }
         var table = Table(
             ("DESTINATION", .left), ("POSITION", .right), ("WAITING", .right), ("OLDEST", .right), ("DEFERRED", .right),

@@ -22,10 +22,11 @@ struct StreamPauseCommand: AsyncParsableCommand {
     var stream: StreamOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).pause(
-                Destination(self.stream.destination), subscription: self.stream.subscription, on: connection)
+                Destination(self.stream.destination), subscription: try self.stream.subscription.name(self.server),
+                on: connection)
         }
         Terminal.output.print("paused \(self.stream.destination.plain())")
     }
@@ -48,10 +49,11 @@ struct StreamResumeCommand: AsyncParsableCommand {
     var stream: StreamOptions
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).resume(
-                Destination(self.stream.destination), subscription: self.stream.subscription, on: connection)
+                Destination(self.stream.destination), subscription: try self.stream.subscription.name(self.server),
+                on: connection)
         }
         Terminal.output.print("resumed \(self.stream.destination.plain())")
     }

@@ -48,13 +48,14 @@ struct StreamRewindCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let target = self.toID.map { RewindTarget.id($0) } ?? .time(self.toTime!.date)
         let (streams, name) = (OutboxStreams(schema: schema), self.stream.destination.plain())
         if !self.yes {
             let extent = try await self.server.withConnection(application: "stream") { connection in
                 try await streams.extentOfRewind(
-                    Destination(self.stream.destination), to: target, subscription: self.stream.subscription,
+                    Destination(self.stream.destination), to: target,
+                    subscription: try self.stream.subscription.name(self.server),
                     on: connection)
             }
             if self.dryRun, self.json { return self.printJSON(extent?.first, extent?.messages) }
@@ -71,7 +72,8 @@ struct StreamRewindCommand: AsyncParsableCommand {
         }
         let first = try await self.server.withConnection(application: "stream") { connection in
             try await streams.rewind(
-                Destination(self.stream.destination), to: target, subscription: self.stream.subscription, on: connection
+                Destination(self.stream.destination), to: target,
+                subscription: try self.stream.subscription.name(self.server), on: connection
             )
         }
         if self.json { return self.printJSON(first) }

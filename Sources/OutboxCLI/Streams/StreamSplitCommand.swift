@@ -29,10 +29,11 @@ struct StreamSplitCommand: AsyncParsableCommand {
     var into: Int
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let before = try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).split(
-                Destination(self.stream.destination), into: self.into, subscription: self.stream.subscription,
+                Destination(self.stream.destination), into: self.into,
+                subscription: try self.stream.subscription.name(self.server),
                 waitingFor: self.handover.limit, on: connection)
         }
         Terminal.output.print(
@@ -69,11 +70,11 @@ struct StreamMergeCommand: AsyncParsableCommand {
     var maxUnread = OutboxStreams.mostUnread
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let merged = try await self.server.withConnection(application: "stream") { connection in
             try await OutboxStreams(schema: schema).merge(
                 Destination(self.stream.destination), mostUnread: self.maxUnread,
-                subscription: self.stream.subscription,
+                subscription: try self.stream.subscription.name(self.server),
                 waitingFor: self.handover.limit, on: connection)
         }
         let name = self.stream.destination.plain()

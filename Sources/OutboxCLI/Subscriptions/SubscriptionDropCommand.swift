@@ -40,7 +40,7 @@ struct SubscriptionDropCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let subscriptions = OutboxSubscriptions(schema: schema)
         if !self.yes {
             // A connection of its own: a person may think for longer than a server leaves a session in peace.

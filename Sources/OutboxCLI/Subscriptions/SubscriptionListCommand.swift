@@ -23,7 +23,7 @@ struct SubscriptionListCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let schema = try self.server.outbox.schema
+        let schema = try self.server.schema
         let subscriptions = try await self.server.withConnection(application: "subscription") { connection in
             try await OutboxSubscriptions(schema: schema).list(on: connection)
         }

@@ -15,7 +15,7 @@ import Testing
         #expect(delivery.concurrency == nil && delivery.ordering == nil && delivery.breaker == nil)
         #expect(delivery.parking == nil && delivery.maximumCount == nil)
         #expect(delivery.retry as? BackoffRetryStrategy == .exponential())
-        #expect(try SegmentOptions.parse([]).policy == SegmentPolicy())
+        #expect(try SegmentOptions.parse([]).policy(SegmentLayer()) == SegmentPolicy())
         let server = try ServerOptions.parse([])
         #expect(server.postgres == nil && server.answerTimeout == nil && server.preparedStatements == nil)
         #expect(try server.outbox.name == nil && server.outbox.schema == OutboxSchema())

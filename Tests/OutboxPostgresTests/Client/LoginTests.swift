@@ -1,5 +1,7 @@
 import Foundation
+import OutboxRuntime
 import OutboxTestServers
+import Synchronization
 import Testing
 
 @testable import OutboxPostgres
@@ -42,6 +44,61 @@ import Testing
         #expect(refusal?.sqlState == "28000")
         #expect(refusal?.description.contains("TLS") == true)
         await server.stop()
+    }
+
+    // MARK: Passwords that change
+
+    @Test func aSourceOfPasswordsIsAskedAtEachLogin() async throws {
+        let server = try await EphemeralPostgres.start(.init(network: .loopback(password: "first")))
+        var configuration = try LibPQConfiguration(try #require(server.tcpURL))
+        // It goes before all other places.
+        configuration.parameters["password"] = "wrong"
+        let password = Mutex("first")
+        let questions = Atomic(0)
+        configuration.password = PasswordSource {
+            questions.add(1, ordering: .relaxed)
+            return password.withLock { $0 }
+        }
+        let pool = LibPQConnectionPool(configuration, maximumConnections: 1)
+        #expect(try await pool.withConnection { try await $0.value("SELECT 1") } == 1)
+        let admin = try await LibPQConnection.connect(LibPQConfiguration(server.url))
+        try await admin.query("ALTER ROLE CURRENT_USER PASSWORD 'second'")
+        let refusal = await postgresError { try await LibPQConnection.connect(configuration) }
+        #expect(refusal?.sqlState == "28P01")
+        password.withLock { $0 = "second" }
+        try await server.restart()
+        #expect(try await pool.withConnection { try await $0.value("SELECT 2") } == 2)
+        #expect(questions.load(ordering: .relaxed) >= 3)
+        #expect(!configuration.description.contains("second"))
+        await pool.close()
+        await server.stop()
+    }
+
+    @Test func aSourceThatFailsIsAFailureToConnect() async throws {
+        struct NoToken: Error, CustomStringConvertible { let description = "the cloud is silent" }
+        var configuration = try LibPQConfiguration("host=/nonexistent")
+        configuration.password = PasswordSource { throw NoToken() }
+        let error = await postgresError { try await LibPQConnection.connect(configuration) }
+        #expect(error?.code == .connect && error?.isRetriable == true)
+        #expect(error?.description.contains("the password cannot be had: the cloud is silent") == true)
+    }
+
+    /// Though its closure does not look at cancellation.
+    @Test func aTaskThatIsCancelledDoesNotWaitForASource() async throws {
+        var configuration = try LibPQConfiguration("host=/nonexistent")
+        let (asked, goOn) = (Latch(), Latch())
+        defer { goOn.open() }
+        configuration.password = PasswordSource {
+            asked.open()
+            // No child of the task that is cancelled.
+            await Task { await goOn.wait() }.value
+            return "late"
+        }
+        let source = configuration
+        let task = Task { await postgresError { try await LibPQConnection.connect(source) } }
+        await asked.wait()
+        task.cancel()
+        #expect(await task.value?.code == .cancelled)
     }
 
     @Test func aPoolOutlivesItsServer() async throws {

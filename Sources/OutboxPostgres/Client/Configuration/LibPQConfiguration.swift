@@ -34,6 +34,9 @@ public struct LibPQConfiguration: Sendable, Hashable {
     /// each statement is parsed and planned every time then.
     public var usesPreparedStatements = true
 
+    /// Where the password comes from at each login; nil: from the connection string, `PGPASSWORD` or the password file. Default nil.
+    public var password: PasswordSource?
+
     /// Reads a connection string: a URL (`postgresql://user@host:port/database?…`) or a list (`host=… dbname=…`). The empty
     /// string leaves everything to the environment.
     ///

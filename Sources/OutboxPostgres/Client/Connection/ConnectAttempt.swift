@@ -54,7 +54,9 @@ final class ConnectAttempt: Sendable {
     }
 
     static func run(_ configuration: LibPQConfiguration, logger: Logger) async throws(LibPQError) -> Parcel {
-        let attempt = try ConnectAttempt(requested: configuration.requested(), logger: logger)
+        var requested = try configuration.requested()
+        if let source = configuration.password { requested["password"] = try await source.password() }
+        let attempt = try ConnectAttempt(requested: requested, logger: logger)
         return try await attempt.run()
     }
 

@@ -1,0 +1,73 @@
+import Logging
+import Outbox
+import OutboxPostgres
+import OutboxRuntime
+
+/// All that a relay is to be: the options over the environment over the file.
+struct RelayPlan: Sendable {
+    let routes: [RouteArgument]
+    let server: ServerLayer
+    let settings: RelaySettings
+    let segments: SegmentPolicy
+    let streams: Int
+    let wakeup: PostgresStore.Wakeup
+    let logLevel: Logger.Level
+    let logFormat: LogFormat
+    /// What holds for every route that does not say otherwise.
+    private let delivery: DeliverySettings
+    /// What holds for every route, whatever it says.
+    private let options: DeliverySettings
+
+    /// Reads the file and the environment.
+    ///
+    /// - Throws: A ``ConfigurationFile/Failure``, or a ``CommandFailure`` where what was given does not fit together.
+    init(_ command: RelayCommand, environment: [String: String]) throws {
+        let layer = try command.server.layer
+        let file = command.server.configurationFile ?? "the configuration"
+        // A destination that an option names is the option's.
+        let named = Set(command.routes.map(\.destination))
+        self.routes =
+            try layer.arguments(environment: environment, file: file).filter { !named.contains($0.destination) }
+            + command.routes
+        self.server = layer.server
+        self.settings = command.options.settings.merged(over: layer.relay.settings)
+        self.segments = command.segments.policy(layer.segments)
+        self.streams = command.options.streams ?? layer.relay.streams ?? 1
+        self.wakeup = command.options.wakeup ?? layer.relay.wakeup ?? .notify()
+        self.logLevel = command.logLevel?.level ?? layer.logLevel ?? .info
+        self.logFormat = command.logFormat ?? layer.logFormat ?? .text
+        var options = command.options.delivery
+        if command.untilEmpty { options.breaker = .off }
+        self.options = options
+        self.delivery = layer.delivery.settings
+        _ = try command.server.configuration(application: "relay", layer.server)
+        _ = try command.server.schema(layer.server)
+        try self.check()
+    }
+
+    /// How the messages of a route are delivered.
+    func delivery(of route: RouteArgument) -> DeliverySettings {
+        self.options.merged(over: route.delivery.settings).merged(over: self.delivery)
+    }
+
+    /// What no setting alone is to blame for: two of them may come from different places.
+    private func check() throws {
+        do throws(InvalidSetting) {
+            _ = try self.settings.resolve()
+            for route in self.routes { _ = try self.delivery(of: route).resolve(for: .message) }
+        } catch {
+            throw CommandFailure(.usage, error.text { Self.names[$0] ?? $0 })
+        }
+        if self.routes.isEmpty {
+            throw CommandFailure(
+                .usage, "Give at least one --route, such as --route '*=stdout', or a --config with routes.")
+        }
+    }
+
+    /// What settings are called in a file; options have the same names, with hyphens.
+    private static let names = [
+        "page.messages": "page", "window.messages": "window", "retry.maximumAttempts": "max_attempts",
+        "parking": "park_after", "maximumCount": "batch", "breaker.failures": "breaker_failures",
+        "breaker.maximumDelay": "breaker_max_delay",
+    ]
+}
