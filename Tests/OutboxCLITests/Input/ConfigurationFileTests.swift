@@ -93,6 +93,17 @@ import Testing
         #expect(Set(properties.keys) == Set(ConfigurationLayer.settings.map(\.name) + ["routes"]))
     }
 
+    @Test func theDocumentationHasEverySettingAndItsExampleCanBeRead() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
+        let page = try String(contentsOf: root.appending(path: "docs/configuration.md"), encoding: .utf8)
+        let settings =
+            ConfigurationLayer.settings.map { ($0.name, $0.help) } + RouteLayer.settings.map { ($0.name, $0.help) }
+        for (name, help) in settings { #expect(page.contains("| `\(name)` | \(help) |")) }
+        let parts = page.split(separator: "```yaml\n")
+        let example = try #require(parts.dropFirst().first?.split(separator: "```").first)
+        #expect(try ConfigurationFile.layer(of: String(example), path: "f").routes.count == 5)
+    }
+
     // MARK: Layers
 
     @Test func aRouteGoesBeforeWhatHoldsForAllAndAnOptionBeforeBoth() throws {
