@@ -47,6 +47,9 @@ package final class DeliveryObserver: Sendable {
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
     }
 
+    // A stream that another relay has is not down here.
+    deinit { self.events.up(ObjectIdentifier(self)) }
+
     /// An observer whose log and events go nowhere.
     package static func unobserved(_ destination: Destination) -> DeliveryObserver {
         DeliveryObserver(
@@ -76,13 +79,15 @@ package final class DeliveryObserver: Sendable {
     /// Why and since when the destination is down, for one that is: whether it is that is known a moment earlier than why.
     var outage: StreamActivity.Outage {
         self.budgets.withLock { budgets in
-            StreamActivity.Outage(reason: LogText.line(budgets.outage?.reason ?? ""), since: budgets.outage?.since ?? .now)
+            StreamActivity.Outage(
+                reason: LogText.line(budgets.outage?.reason ?? ""), since: budgets.outage?.since ?? .now)
         }
     }
 
     /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
         self.breaker(isOpen: true)
+        self.events.down(ObjectIdentifier(self), self.destination, reason: LogText.line(reason))
         self.budgets.withLock { $0.outage = Outage(reason: reason, now: .now) }
         self.hasUntold.store(true, ordering: .relaxed)
         self.logger.warning(
@@ -96,6 +101,7 @@ package final class DeliveryObserver: Sendable {
 
     /// Reports that the destination is down for another reason than the last reported one.
     func stillDown(reason: String, retryAfter delay: Duration) {
+        self.events.down(ObjectIdentifier(self), self.destination, reason: LogText.line(reason))
         let outage = self.budgets.withLock { budgets in
             budgets.outage?.changed(reason: reason, now: .now)
             return budgets.outage
@@ -111,6 +117,7 @@ package final class DeliveryObserver: Sendable {
     /// Reports that the destination is up again.
     func closed() {
         self.breaker(isOpen: false)
+        self.events.up(ObjectIdentifier(self))
         let outage = self.budgets.withLock { $0.outage.take() }
         self.logger.notice("The destination is up again", metadata: self.metadata(outage, at: .now))
         self.emit(.closed(destination: self.destination))

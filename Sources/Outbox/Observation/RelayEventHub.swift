@@ -1,5 +1,11 @@
 import Synchronization
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// Hands events to the listeners.
 final class RelayEventHub: Sendable {
     private struct State {
@@ -9,6 +15,7 @@ final class RelayEventHub: Sendable {
     }
 
     private let state = Mutex(State())
+    private let standing = Mutex(RelayStanding())
     private let count = Atomic(0)
     private let deadLetters = Atomic(0)
 
@@ -20,7 +27,23 @@ final class RelayEventHub: Sendable {
     /// Whether there is a listener; costs no lock.
     var isListened: Bool { self.count.load(ordering: .relaxed) > 0 }
 
+    /// What the relay is doing.
+    var relayState: RelayState { self.standing.withLock(\.state) }
+
+    /// Notes why a stream finds its destination down.
+    func down(_ stream: ObjectIdentifier, _ destination: Destination, reason: String) {
+        self.standing.withLock { $0.down(stream, destination, reason: reason, at: Date()) }
+    }
+
+    /// Notes that a stream finds its destination up, or is not this relay's any more.
+    func up(_ stream: ObjectIdentifier) { self.standing.withLock { $0.up(stream) } }
+
+    /// Hands an event to the listeners. Those that are not of single messages are noted before.
     func emit(_ event: RelayEvent) {
+        switch event {
+        case .delivered, .retried, .parked, .deadLettered: break
+        default: self.standing.withLock { $0.take(event, at: Date()) }
+        }
         guard self.isListened else { return }
         for listener in self.state.withLock({ Array($0.listeners.values) }) { listener.yield(event) }
     }
@@ -44,6 +67,7 @@ final class RelayEventHub: Sendable {
     }
 
     func finish() {
+        self.standing.withLock { $0.end() }
         let listeners = self.state.withLock { state in
             state.isFinished = true
             return Array(state.listeners.values)

@@ -99,6 +99,9 @@ public final class Relay: Service {
         self.hub.emit(.stopped)
     }
 
+    /// What the relay is doing at this moment: whether it is ready, and which destinations are down.
+    public var state: RelayState { self.hub.relayState }
+
     /// How many messages this relay has made dead letters.
     package var deadLetterCount: Int { self.hub.deadLetterCount }
 

@@ -104,7 +104,7 @@ extension Setting {
         }
     }
 
-    static func choice<Value: RawRepresentable<String> & CaseIterable>(
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
         _ name: String, _ help: String, _ path: any WritableKeyPath<Target, Value?> & Sendable
     ) -> Setting {
         let words = Value.allCases.map(\.rawValue)

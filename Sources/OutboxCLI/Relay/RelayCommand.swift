@@ -167,7 +167,8 @@ struct RelayCommand: AsyncParsableCommand {
             again = { try await self.relayAgain(logger, readerGone) }
         }
         let run = RelayRun(
-            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again)
+            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again,
+            manager: ServiceManager(environment: ProcessInfo.processInfo.environment))
         let last = try await run(relay)
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: last.deadLetterCount) }
     }

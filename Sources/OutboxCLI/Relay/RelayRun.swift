@@ -30,6 +30,8 @@ struct RelayRun: Sendable {
     let logger: Logger
     /// Makes the relay that follows when SIGHUP has the configuration read again; nil: SIGHUP ends the relay, as it does when a terminal is closed.
     let again: (@Sendable () async throws -> Relay)?
+    /// Who wants to know how the relay is; nil: nothing has asked.
+    let manager: ServiceManager?
 
     private enum End {
         case finished(Relay)
@@ -50,6 +52,12 @@ struct RelayRun: Sendable {
             tasks.addTask {
                 await self.obeySignals(succession) { request.yield() }
                 return .interrupted
+            }
+            if let manager {
+                tasks.addTask {
+                    await Supervision(manager: manager).run { succession.current.relay.state }
+                    return .aside
+                }
             }
             tasks.addTask {
                 for await _ in requests { await self.replace(in: succession) }
@@ -93,6 +101,8 @@ struct RelayRun: Sendable {
     private func replace(in succession: RelaySuccession) async {
         guard let again else { return }
         self.logger.notice("reading the configuration again")
+        self.manager?.tell(.reloading)
+        defer { self.manager?.tell(.ready) }
         do {
             let next = try await again()
             if succession.replace(with: next) {
@@ -152,6 +162,7 @@ struct RelayRun: Sendable {
                 continue
             }
             self.logger.info("a signal ends the relay", metadata: ["signal": "\(signal)"])
+            self.manager?.tell(.stopping)
             succession.end()
             if signal == .sigint { interrupts += 1 }
             if interrupts == 2 { return }
