@@ -145,7 +145,7 @@ struct RelayCommand: AsyncParsableCommand {
         let logger = self.logger(plan)
         let readerGone = Latch()
         var handlers = self.handlers(logger, readerGone)
-        try handlers.check(plan.routes.map(\.sink))
+        try handlers.check(plan.routes)
         if self.checkConfig { return PlanOutput.print(plan, file: self.server.configurationFile) }
         if self.check { return try await self.checkRoutes(plan.routes, &handlers) }
         let schema = try self.server.schema(plan.server)
@@ -209,7 +209,7 @@ struct RelayCommand: AsyncParsableCommand {
     private func relayAgain(_ logger: Logger, _ readerGone: Latch) async throws -> Relay {
         let plan = try self.plan()
         var handlers = self.handlers(logger, readerGone)
-        try handlers.check(plan.routes.map(\.sink))
+        try handlers.check(plan.routes)
         let schema = try self.server.schema(plan.server)
         // A relay that cannot begin would end the process.
         try await self.server.withConnection(application: "relay", plan.server) { connection in

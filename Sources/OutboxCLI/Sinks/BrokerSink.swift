@@ -108,7 +108,7 @@ struct BrokerSink: Hashable, Sendable {
                 return try WebhookTransport(configuration, logger: logger)
             }
         } catch {
-            throw CommandFailure(.usage, "a route: the address of a broker: \(error)")
+            throw CommandFailure(.usage, "the address of a broker: \(error)")
         }
     }
 

@@ -50,8 +50,16 @@ struct SinkHandlers {
     /// Finds what is wrong with the addresses of brokers.
     ///
     /// - Throws: A ``CommandFailure``.
-    mutating func check(_ sinks: [Sink]) throws {
-        for case .broker(let broker) in sinks { _ = try self.transport(for: broker) }
+    mutating func check(_ routes: [RouteArgument]) throws {
+        for route in routes {
+            guard case .broker(let broker) = route.sink else { continue }
+            do {
+                _ = try self.transport(for: broker)
+            } catch let failure as CommandFailure {
+                throw CommandFailure(
+                    failure.status, "the route of “\(Redaction.shown(route.destination ?? "*"))”: \(failure.message)")
+            }
+        }
     }
 
     /// What a sink leads to; nil: it needs no transport.
