@@ -20,7 +20,7 @@ struct StatusCheck {
         }
         for waiting in status.unregistered {
             if let most = self.waiting, waiting.messages.value > most {
-                findings.append("\(waiting.destination): \(waiting.messages) messages wait")
+                findings.append("\(waiting.destination): \(waiting.messages.messages) \(waiting.messages.isOne ? "waits" : "wait")")
             }
         }
         for waiting in status.unregistered where waiting.lagTime > self.age {
@@ -40,7 +40,7 @@ struct StatusCheck {
                 findings.append("\(name): \(stream.dead) dead \(stream.dead.value == 1 ? "letter" : "letters")")
             }
             if let most = self.waiting, stream.lag.value > most {
-                findings.append("\(name): \(stream.lag) messages wait")
+                findings.append("\(name): \(stream.lag.messages) \(stream.lag.isOne ? "waits" : "wait")")
             }
         }
         return findings

@@ -153,7 +153,7 @@ extension OutboxDoctor {
             findings.append(
                 DoctorFinding(
                     "delivery", .error,
-                    "\(waiting.messages) messages for “\(waiting.destination)” wait, the oldest for \(Int(waiting.lagTime.seconds)) s; it was never served",
+                    "\(waiting.messages.messages) for “\(waiting.destination)” \(waiting.messages.isOne ? "waits" : "wait"), the oldest for \(Int(waiting.lagTime.seconds)) s; it was never served",
                     advice: "Give a relay a route for it."))
         }
         for stream in status.streams {
@@ -161,7 +161,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .error,
-                        "\(stream.lag) messages for “\(stream.title)” wait, the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
+                        "\(stream.lag.messages) for “\(stream.title)” \(stream.lag.isOne ? "waits" : "wait"), the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
                         advice: "See what its relay says in its log, and whether it is slow or does not deliver at all."
                     ))
             }
@@ -169,7 +169,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.deferred) messages for “\(stream.title)” are deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
+                        "\(stream.deferred.messages) for “\(stream.title)” \(stream.deferred.isOne ? "is" : "are") deferred, and the oldest should have been delivered \(Int(waits.seconds)) s ago",
                         advice: "See with which errors.", remedy: .listDeferred))
             }
             if let diedAt = stream.diedAt, status.takenAt.timeIntervalSince(diedAt) < self.limits.deathAge.seconds {
@@ -177,7 +177,7 @@ extension OutboxDoctor {
                 findings.append(
                     DoctorFinding(
                         "delivery", .warning,
-                        "\(stream.dead) dead letters of “\(stream.title)”, the last one \(seconds) s ago",
+                        "\(stream.dead.isOne ? "1 dead letter" : "\(stream.dead) dead letters") of “\(stream.title)”, the last one \(seconds) s ago",
                         advice: "See why, then replay or discard them.", remedy: .listDeadLetters))
             }
         }
@@ -209,7 +209,7 @@ extension OutboxDoctor {
                 DoctorFinding(
                     "relay", isLate ? .error : .warning,
                     """
-                    \(waiting.messages) messages for “\(waiting.destination)” wait, the oldest for \(seconds) s, and no relay has ever had \
+                    \(waiting.messages.messages) for “\(waiting.destination)” \(waiting.messages.isOne ? "waits" : "wait"), the oldest for \(seconds) s, and no relay has ever had \
                     a route for it
                     """,
                     advice:

@@ -34,6 +34,12 @@ public struct OutboxStatus: Sendable, Hashable {
             self.isExact = isExact
         }
 
+        /// Whether it is one, and no more: it has another plural then.
+        package var isOne: Bool { self.value == 1 && self.isExact }
+
+        /// So many messages.
+        package var messages: String { self.isOne ? "1 message" : "\(self) messages" }
+
         /// The number; "≥1000000" where it is not exact.
         public var description: String { self.isExact ? "\(self.value)" : "≥\(self.value)" }
     }

@@ -52,7 +52,7 @@ import Testing
         let json = try await outbox("status", "--check", "--max-dead", "1", "--json", status: 2).json()
         #expect(json["ok"].bool == false && json["findings"].array.count == 1)
         let busy = try await outbox("status", "--check", "--max-waiting", "0", status: 2)
-        #expect(busy.output.contains("nobody: 1 messages wait"), "\(busy.output)")
+        #expect(busy.output.contains("nobody: 1 message waits"), "\(busy.output)")
         try await outbox("status", "--max-age", "1s", status: 64)
         let empty = try await TestOutbox.migrated()
         // Nobody has looked after it yet, or the name is another one.

@@ -86,7 +86,7 @@ import Testing
                 #expect(streams.map { $0.oldest != nil } == [false, true], "one waits for its time")
                 let findings = try await self.doctor(test).examine(test.configuration())
                 let deferred = findings.filter { $0.check == "delivery" && $0.severity == .warning }
-                #expect(deferred.map { $0.seen.contains("“refuses” are deferred") } == [true])
+                #expect(deferred.map { $0.seen.contains("“refuses” is deferred") } == [true])
             }
         }
     }
