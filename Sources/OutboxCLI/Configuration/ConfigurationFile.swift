@@ -82,11 +82,12 @@ struct ConfigurationFile {
                 for (key, value) in settings {
                     guard let setting = self.name(key) else { continue }
                     self.read(
-                        setting, key, value, into: &route, RouteLayer.settings, others: [], prefix: "routes.\(name).")
+                        setting, key, value, into: &route, RouteLayer.settings, others: [],
+                        prefix: "routes.\(Redaction.shown(name)).")
                 }
             // NAME: SINK is short for NAME: {to: SINK}.
             case .scalar(let scalar) where !Self.isNothing(scalar): route.sink.text = scalar.string
-            default: self.note("routes.\(name) has no “to”: where do the messages go?", at: key)
+            default: self.note("routes.\(Redaction.shown(name)) has no “to”: where do the messages go?", at: key)
             }
             layer.routes.append(route)
         }
@@ -96,6 +97,9 @@ struct ConfigurationFile {
         _ name: String, _ key: Node, _ value: Node, into target: inout Target, _ settings: [Setting<Target>],
         others: [String], prefix: String
     ) {
+        if name == "<<" {
+            return self.note("\(prefix)<<: merging is not known here; what all routes share stands at the top", at: key)
+        }
         guard let setting = settings.first(where: { $0.name == name }) else {
             let hint = NearestName.suggestion(for: name, among: settings.map(\.name) + others)
             return self.note("\(prefix)\(Redaction.shown(name)) is no setting; \(hint)", at: key)

@@ -9,8 +9,19 @@ extension ConfigurationLayer {
         file: String?, environment: [String: String]
     ) throws(ConfigurationFile.Failure) -> ConfigurationLayer {
         var layer = ConfigurationLayer()
-        if let file { layer = try ConfigurationFile.layer(file) }
         var problems: [String] = []
+        if let file {
+            do throws(ConfigurationFile.Failure) {
+                layer = try ConfigurationFile.layer(file)
+            } catch {
+                problems = error.problems
+            }
+        }
+        func isGiven(_ name: String) -> Bool { environment[name]?.isEmpty == false }
+        // A password is that of the server beside which it stands, and there is one.
+        if ["OUTBOX_POSTGRES", "OUTBOX_PASSWORD_FILE", "OUTBOX_PASSWORD_COMMAND"].contains(where: isGiven) {
+            (layer.server.passwordFile, layer.server.passwordCommand) = (nil, nil)
+        }
         for setting in Self.settings {
             // A variable that is empty is as good as none: that is how a shell takes one away for a command.
             guard let text = environment[setting.variable], !text.isEmpty else { continue }
@@ -26,17 +37,19 @@ extension ConfigurationLayer {
 
     /// The routes with their sinks, their secrets read.
     ///
-    /// - Parameter file: What the file is called where something is wrong with it.
+    /// - Parameters:
+    ///   - file: What the file is called where something is wrong with it.
+    ///   - others: Destinations, by name, nil for all others, that have a route from elsewhere.
     func arguments(
-        environment: [String: String], file: String
+        environment: [String: String], file: String, but others: Set<String?> = []
     ) throws(ConfigurationFile.Failure) -> [RouteArgument] {
         var arguments: [RouteArgument] = []
         var problems: [String] = []
-        for route in self.routes {
+        for route in self.routes where !others.contains(route.destination) {
             do throws(SettingDefect) {
                 arguments.append(try route.argument(environment: environment))
             } catch {
-                problems.append("\(file):\(route.line): routes.\(route.name): \(error.rule)")
+                problems.append("\(file):\(route.line): routes.\(Redaction.shown(route.name)): \(error.rule)")
             }
         }
         if !problems.isEmpty { throw ConfigurationFile.Failure(problems: problems) }

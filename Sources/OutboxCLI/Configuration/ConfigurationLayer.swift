@@ -85,7 +85,8 @@ struct RelayLayer: Sendable {
         .count(
             "streams", 1...1024,
             "How many streams, which relays share, a destination gets that has none yet. Default: 1.", \.streams),
-        .interval("poll", "Look at this interval and never listen. Default: listen.", \.poll),
+        .interval(
+            "poll", atLeast: .milliseconds(1), "Look at this interval and never listen. Default: listen.", \.poll),
         .flag(
             "fallback_poll", "Whether the relay looks just in case, though nothing was notified. Default: true.",
             \.fallbackPoll),
@@ -206,6 +207,27 @@ struct DeliveryLayer: Sendable {
 
     private static let usual = DeliverySettings().resolved(for: .message)
 
+    /// These settings, and where they say nothing, those of `lower`.
+    func merged(over lower: DeliveryLayer) -> DeliveryLayer {
+        var merged = lower
+        for copy in Self.copies { copy(self, &merged) }
+        return merged
+    }
+
+    /// What copies each member that is given.
+    private static let copies: [@Sendable (DeliveryLayer, inout DeliveryLayer) -> Void] = [
+        Self.copy(\.concurrency), Self.copy(\.maxAttempts), Self.copy(\.initialDelay), Self.copy(\.maxDelay),
+        Self.copy(\.multiplier), Self.copy(\.jitter), Self.copy(\.order), Self.copy(\.breaker),
+        Self.copy(\.breakerFailures), Self.copy(\.breakerMaxDelay), Self.copy(\.parkAfter), Self.copy(\.timeout),
+        Self.copy(\.batch),
+    ]
+
+    private static func copy<Value>(
+        _ member: any WritableKeyPath<DeliveryLayer, Value?> & Sendable
+    ) -> @Sendable (DeliveryLayer, inout DeliveryLayer) -> Void {
+        { upper, lower in if let value = upper[keyPath: member] { lower[keyPath: member] = value } }
+    }
+
     /// As the library has it.
     var settings: DeliverySettings {
         DeliverySettings(
@@ -231,6 +253,10 @@ struct DeliveryLayer: Sendable {
     /// The settings that were given and that a sink has no use for, by name.
     func useless(for sink: Sink) -> [String] {
         var names: [String] = []
+        if self.breaker == false {
+            if self.breakerFailures != nil { names.append("breaker_failures") }
+            if self.breakerMaxDelay != nil { names.append("breaker_max_delay") }
+        }
         switch sink {
         case .exec, .discard: if self.batch != nil { names.append("batch") }
         case .stdout, .file, .broker: break

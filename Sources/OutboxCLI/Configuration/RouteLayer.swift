@@ -99,6 +99,7 @@ extension RouteLayer {
                 throw SettingDefect(rule: "\(other.lowercased()) has no effect on \(sink.kindName)")
             }
             broker.credentials = credentials
+            if let defect = broker.credentialDefect(environment: environment) { throw SettingDefect(rule: defect) }
             sink = .broker(broker)
         } else if let other = credentials.keys.map(\.rawValue).min() {
             throw SettingDefect(rule: "\(other.lowercased()) has no effect on \(sink.kindName)")

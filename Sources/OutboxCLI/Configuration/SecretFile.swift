@@ -20,7 +20,7 @@ enum SecretFile {
     static func text(_ path: String) throws(Failure) -> String {
         let bytes: [UInt8]
         do throws(SmallFile.Failure) {
-            bytes = try SmallFile.bytes(path, atMost: Self.longest)
+            bytes = try SmallFile.bytes(path, atMost: Self.longest, isRegular: true)
         } catch {
             throw Failure(reason: error.reason)
         }
@@ -41,12 +41,19 @@ enum SmallFile {
     }
 
     /// All bytes of a file.
-    static func bytes(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
-        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    ///
+    /// - Parameter isRegular: Whether it has to be a file, since it is read again, and nothing may be waited for.
+    static func bytes(_ path: String, atMost limit: Int, isRegular: Bool = false) throws(Failure) -> [UInt8] {
+        // Of a pipe that nothing has opened to write, that would be waited for.
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
             throw Failure(reason: "\(path) cannot be read: \(Descriptor.Failure(code: errno).reason)")
         }
         defer { close(number) }
+        var facts = stat()
+        if isRegular, unsafe fstat(number, &facts) != 0 || facts.st_mode & S_IFMT != S_IFREG {
+            throw Failure(reason: "\(path) is no file that can be read more than once")
+        }
         var bytes: [UInt8] = []
         do throws(Descriptor.Failure) {
             while bytes.count <= limit {

@@ -1,4 +1,5 @@
 import OutboxPostgres
+import OutboxRuntime
 import Subprocess
 
 #if canImport(System)
@@ -16,17 +17,25 @@ extension ServerLayer {
             switch (self.passwordFile, self.passwordCommand) {
             case (nil, nil): return nil
             case (let file?, nil):
-                return PasswordSource {
-                    do throws(SecretFile.Failure) {
-                        return try SecretFile.text(file)
-                    } catch {
-                        throw PasswordFailure(description: error.reason)
-                    }
-                }
+                return PasswordSource { try await Self.content(of: file) }
             case (nil, let command?): return PasswordSource { try await Self.output(of: command) }
             case (_?, _?): throw CommandFailure(.usage, "password_file and password_command exclude each other")
             }
         }
+    }
+
+    /// The text of a file, read by a thread of its own: a disk that does not answer holds up no task.
+    private static func content(of file: String) async throws -> String {
+        let answer = Answer<String>()
+        let hasStarted = DedicatedThread.start {
+            do throws(SecretFile.Failure) {
+                answer.give(.success(try SecretFile.text(file)))
+            } catch {
+                answer.give(.failure(PasswordFailure(description: error.reason)))
+            }
+        }
+        if !hasStarted { throw PasswordFailure(description: "the process has no thread left") }
+        return try await answer.wait()
     }
 
     /// What a command of the shell writes, without the end of the last line. Its stderr is this program's.

@@ -82,13 +82,17 @@ extension Setting {
         }
     }
 
-    /// - Parameter allowsZero: Whether no time at all makes sense.
+    /// - Parameters:
+    ///   - allowsZero: Whether no time at all makes sense.
+    ///   - least: What it is at least.
     static func interval(
-        _ name: String, allowsZero: Bool = false, _ help: String,
+        _ name: String, allowsZero: Bool = false, atLeast least: Duration = .zero, _ help: String,
         _ path: any WritableKeyPath<Target, Duration?> & Sendable
     ) -> Setting {
         Setting(name: name, kind: .interval, help: help) { target, text throws(SettingDefect) in
-            target[keyPath: path] = try Self.duration(text, allowsZero: allowsZero)
+            let duration = try Self.duration(text, allowsZero: allowsZero)
+            if duration < least { throw SettingDefect(rule: "is at least \(least.short)") }
+            target[keyPath: path] = duration
         }
     }
 

@@ -4,6 +4,7 @@ import Logging
 import Outbox
 import OutboxPostgres
 import OutboxRuntime
+import UnixSignals
 
 /// `outbox relay`: delivers to brokers, stdout, files or commands.
 struct RelayCommand: AsyncParsableCommand {
@@ -140,11 +141,15 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // From the beginning: a hangup that comes while the relay starts is not its end.
+        let readsAgain = self.server.configurationFile != nil && !self.untilEmpty
+        let hangups = readsAgain ? await UnixSignalsSequence(trapping: .sighup) : nil
         if self.configSchema { return Terminal.output.print(ConfigurationSchema.text.dropLast(1).description) }
         let plan = try self.plan()
         let logger = self.logger(plan)
         let readerGone = Latch()
-        var handlers = self.handlers(logger, readerGone)
+        let lines = LineWriters { readerGone.open() }
+        var handlers = self.handlers(logger, lines)
         try handlers.check(plan.routes)
         if self.checkConfig { return PlanOutput.print(plan, file: self.server.configurationFile) }
         if self.check { return try await self.checkRoutes(plan.routes, &handlers) }
@@ -163,11 +168,11 @@ struct RelayCommand: AsyncParsableCommand {
                 destinations: destinations.count < plan.routes.count ? nil : Set(destinations.map { Destination($0) }))
         }
         var again: (@Sendable () async throws -> Relay)?
-        if self.server.configurationFile != nil, !self.untilEmpty {
-            again = { try await self.relayAgain(logger, readerGone) }
+        if readsAgain {
+            again = { try await self.relayAgain(logger, lines) }
         }
         let run = RelayRun(
-            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again,
+            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again, hangups: hangups,
             manager: ServiceManager(environment: ProcessInfo.processInfo.environment))
         let last = try await run(relay)
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: last.deadLetterCount) }
@@ -177,10 +182,9 @@ struct RelayCommand: AsyncParsableCommand {
         try RelayPlan(self, environment: ProcessInfo.processInfo.environment)
     }
 
-    private func handlers(_ logger: Logger, _ readerGone: Latch) -> SinkHandlers {
-        SinkHandlers(reportsDeliveries: self.reported?.contains(.delivered) ?? false, logger: logger) {
-            readerGone.open()
-        }
+    private func handlers(_ logger: Logger, _ lines: LineWriters) -> SinkHandlers {
+        SinkHandlers(
+            reportsDeliveries: self.reported?.contains(.delivered) ?? false, logger: logger, lines: lines)
     }
 
     /// The relay of a plan.
@@ -206,9 +210,10 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     /// The relay of the file as it is now, whose log is the one that there is.
-    private func relayAgain(_ logger: Logger, _ readerGone: Latch) async throws -> Relay {
+    private func relayAgain(_ logger: Logger, _ lines: LineWriters) async throws -> Relay {
+        try self.server.layerAgain()
         let plan = try self.plan()
-        var handlers = self.handlers(logger, readerGone)
+        var handlers = self.handlers(logger, lines)
         try handlers.check(plan.routes)
         let schema = try self.server.schema(plan.server)
         // A relay that cannot begin would end the process.

@@ -14,7 +14,7 @@ struct RelayPlan: Sendable {
     let logLevel: Logger.Level
     let logFormat: LogFormat
     /// What holds for every route that does not say otherwise.
-    private let delivery: DeliverySettings
+    private let delivery: DeliveryLayer
     /// What holds for every route, whatever it says.
     private let options: DeliverySettings
 
@@ -27,8 +27,7 @@ struct RelayPlan: Sendable {
         // A destination that an option names is the option's.
         let named = Set(command.routes.map(\.destination))
         self.routes =
-            try layer.arguments(environment: environment, file: file).filter { !named.contains($0.destination) }
-            + command.routes
+            try layer.arguments(environment: environment, file: file, but: named) + command.routes
         self.server = layer.server
         self.settings = command.options.settings.merged(over: layer.relay.settings)
         self.segments = command.segments.policy(layer.segments)
@@ -39,15 +38,24 @@ struct RelayPlan: Sendable {
         var options = command.options.delivery
         if command.untilEmpty { options.breaker = .off }
         self.options = options
-        self.delivery = layer.delivery.settings
+        self.delivery = layer.delivery
         _ = try command.server.configuration(application: "relay", layer.server)
         _ = try command.server.schema(layer.server)
+        if self.routes.isEmpty {
+            throw CommandFailure(
+                .usage,
+                command.server.configurationFile.map { "\($0) has no routes: give at least one, such as “*: stdout”" }
+                    ?? "Give at least one --route, such as --route '*=stdout', or a --config with routes.")
+        }
+        if command.options.wakeup == nil, layer.relay.poll != nil, layer.relay.fallbackPoll == false {
+            throw CommandFailure(.usage, "poll and fallback_poll exclude each other")
+        }
         try self.check()
     }
 
     /// How the messages of a route are delivered.
     func delivery(of route: RouteArgument) -> DeliverySettings {
-        self.options.merged(over: route.delivery.settings).merged(over: self.delivery)
+        self.options.merged(over: route.delivery.merged(over: self.delivery).settings)
     }
 
     /// What no setting alone is to blame for: two of them may come from different places.
@@ -57,10 +65,6 @@ struct RelayPlan: Sendable {
             for route in self.routes { _ = try self.delivery(of: route).resolve(for: .message) }
         } catch {
             throw CommandFailure(.usage, error.text { Self.names[$0] ?? $0 })
-        }
-        if self.routes.isEmpty {
-            throw CommandFailure(
-                .usage, "Give at least one --route, such as --route '*=stdout', or a --config with routes.")
         }
     }
 

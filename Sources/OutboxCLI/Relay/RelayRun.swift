@@ -30,6 +30,8 @@ struct RelayRun: Sendable {
     let logger: Logger
     /// Makes the relay that follows when SIGHUP has the configuration read again; nil: SIGHUP ends the relay, as it does when a terminal is closed.
     let again: (@Sendable () async throws -> Relay)?
+    /// The signals that ask for that.
+    let hangups: UnixSignalsSequence?
     /// Who wants to know how the relay is; nil: nothing has asked.
     let manager: ServiceManager?
 
@@ -48,20 +50,27 @@ struct RelayRun: Sendable {
     func callAsFunction(_ first: Relay) async throws -> Relay {
         let succession = RelaySuccession(first)
         return try await withThrowingTaskGroup(of: End.self) { tasks in
-            let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             tasks.addTask {
-                await self.obeySignals(succession) { request.yield() }
+                await self.obeySignals(succession)
                 return .interrupted
+            }
+            if let hangups {
+                let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+                tasks.addTask {
+                    // What comes while the configuration is read is one more request, however often it comes.
+                    for await _ in hangups { request.yield() }
+                    return .aside
+                }
+                tasks.addTask {
+                    for await _ in requests { await self.replace(in: succession) }
+                    return .aside
+                }
             }
             if let manager {
                 tasks.addTask {
                     await Supervision(manager: manager).run { succession.current.relay.state }
                     return .aside
                 }
-            }
-            tasks.addTask {
-                for await _ in requests { await self.replace(in: succession) }
-                return .aside
             }
             tasks.addTask { .finished(try await self.runAll(succession)) }
             tasks.addTask {
@@ -102,22 +111,24 @@ struct RelayRun: Sendable {
         guard let again else { return }
         self.logger.notice("reading the configuration again")
         self.manager?.tell(.reloading)
-        defer { self.manager?.tell(.ready) }
         do {
             let next = try await again()
             if succession.replace(with: next) {
                 self.logger.notice("the configuration holds when what has begun is delivered")
+                // It has a session, or has found that there is none.
+                while next.state.phase == .starting, !succession.isEnding, !Task.isCancelled {
+                    try? await Task.sleep(for: .milliseconds(50))
+                }
             }
-        } catch let failure as ConfigurationFile.Failure {
-            for problem in failure.problems { self.refuse(problem) }
         } catch {
-            self.refuse(CommandFailure(error).message)
+            // A relay that ends needs no other configuration.
+            if succession.isEnding || Task.isCancelled { return }
+            for problem in (error as? ConfigurationFile.Failure)?.problems ?? [CommandFailure(error).message] {
+                self.logger.error(
+                    "the configuration cannot be used; what was before goes on", metadata: ["reason": "\(problem)"])
+            }
         }
-    }
-
-    private func refuse(_ problem: String) {
-        self.logger.error(
-            "the configuration cannot be used; what was before goes on", metadata: ["reason": "\(problem)"])
+        if !succession.isEnding { self.manager?.tell(.ready) }
     }
 
     /// Ends the process when the commands that handlers have begun are killed, which takes a moment at most.
@@ -152,15 +163,12 @@ struct RelayRun: Sendable {
     }
 
     /// Ends the relay at the first signal. Returns at the second interrupt, which ends it without waiting.
-    private func obeySignals(_ succession: RelaySuccession, readAgain: () -> Void) async {
-        let signals: [UnixSignal] =
-            self.again == nil && Self.ignoresHangup ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+    private func obeySignals(_ succession: RelaySuccession) async {
+        let isHangupAnEnd = self.hangups == nil && !Self.ignoresHangup
         var interrupts = 0
-        for await signal in await UnixSignalsSequence(trapping: signals) {
-            if signal == .sighup, self.again != nil {
-                readAgain()
-                continue
-            }
+        for await signal in await UnixSignalsSequence(
+            trapping: isHangupAnEnd ? [.sigterm, .sigint, .sighup] : [.sigterm, .sigint])
+        {
             self.logger.info("a signal ends the relay", metadata: ["signal": "\(signal)"])
             self.manager?.tell(.stopping)
             succession.end()
@@ -222,12 +230,18 @@ private final class RelaySuccession: Sendable {
         }.open()
     }
 
+    /// Whether no other relay follows.
+    var isEnding: Bool { self.state.withLock(\.isEnding) }
+
     /// Called when the relay has ended.
     ///
     /// - Returns: Whether another follows.
     func advance() -> Bool {
         self.state.withLock { state in
-            guard !state.isEnding, let next = state.next else { return false }
+            guard !state.isEnding, let next = state.next else {
+                state.isEnding = true
+                return false
+            }
             (state.relay, state.isOver, state.next) = (next, Latch(), nil)
             return true
         }

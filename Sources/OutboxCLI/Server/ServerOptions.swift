@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import OutboxPostgres
+import Synchronization
 
 /// Which server, and which outbox there: the options that every subcommand with a connection has. What is not
 /// given is nil.
@@ -41,14 +42,27 @@ struct ServerOptions: ParsableArguments {
             """, valueName: "file"))
     var config: String?
 
-    /// What the file and the environment say.
+    /// What the file and the environment say. They are read once: a pipe can be read no second time, and a command is about one outbox.
     ///
     /// - Throws: A ``ConfigurationFile/Failure``.
     var layer: ConfigurationLayer {
         get throws(ConfigurationFile.Failure) {
-            try ConfigurationLayer.read(file: self.configurationFile, environment: Self.environment)
+            let file = self.configurationFile
+            if let read = Self.read.withLock({ $0 }), read.file == file { return read.layer }
+            return try self.layerAgain()
         }
     }
+
+    /// The same as it is by now.
+    @discardableResult
+    func layerAgain() throws(ConfigurationFile.Failure) -> ConfigurationLayer {
+        let file = self.configurationFile
+        let layer = try ConfigurationLayer.read(file: file, environment: Self.environment)
+        Self.read.withLock { $0 = (file, layer) }
+        return layer
+    }
+
+    private static let read = Mutex<(file: String?, layer: ConfigurationLayer)?>(nil)
 
     /// The configuration file; nil: there is none.
     var configurationFile: String? {
@@ -90,7 +104,8 @@ struct ServerOptions: ParsableArguments {
             if let prepared = self.preparedStatements ?? layer.preparedStatements {
                 configuration.usesPreparedStatements = prepared
             }
-            configuration.password = try layer.password
+            // What an option names is another server.
+            if self.postgres == nil { configuration.password = try layer.password }
             return configuration
         } catch let error as LibPQError {
             let place = self.postgres != nil || layer.postgres == nil ? "--postgres" : "postgres in the configuration"

@@ -112,6 +112,42 @@ struct BrokerSink: Hashable, Sendable {
         }
     }
 
+    /// What is wrong with the credentials of a file: the address has them itself, or they are half of what is needed; nil: nothing is.
+    func credentialDefect(environment: [String: String]) -> String? {
+        guard !self.credentials.isEmpty, let variable = self.kind.variable else { return nil }
+        func isGiven(_ credential: Credential) -> Bool {
+            self.credentials[credential] != nil || environment["\(variable)_\(credential.rawValue)"] != nil
+        }
+        let login = [Credential.username, .password, .token].first { self.credentials[$0] != nil }
+        if let login {
+            let name = login.rawValue.lowercased()
+            if self.hasLogin { return "\(name) has no effect: the address has a login" }
+            if self.credentials[.token] != nil, self.credentials[.username] != nil {
+                return "token and username exclude each other"
+            }
+            if login != .token, !isGiven(.username) { return "password needs a username" }
+            if login != .token, !isGiven(.password) {
+                return "username needs a password, from password_file or password_env"
+            }
+        }
+        if self.credentials[.secret] != nil, self.hasSecrets { return "secret has no effect: the address has keys" }
+        return nil
+    }
+
+    private var webhook: WebhookConfiguration? {
+        self.kind == .webhook ? try? WebhookConfiguration(url: self.address) : nil
+    }
+
+    private var hasLogin: Bool {
+        if self.kind == .webhook { return self.webhook?.credentials != nil }
+        return (try? BrokerURL(self.address, ports: self.kind.ports))?.user != nil
+    }
+
+    private var hasSecrets: Bool {
+        guard let signing = self.webhook?.signing else { return false }
+        return !signing.keys.isEmpty || !signing.keysByHost.isEmpty || signing.keyFile != nil
+    }
+
     /// The address with the user and the password that it leaves out.
     private func completeAddress(_ environment: [String: String]) throws(TransportConfigurationError) -> String {
         guard let variable = self.kind.variable else { return self.address }

@@ -33,18 +33,17 @@ enum Sink: Hashable, Sendable {
 /// Makes handlers of sinks; those that write to the same place share a writer, or a transport.
 struct SinkHandlers {
     private let reportsDeliveries: Bool
-    private let readerGone: @Sendable () -> Void
+    private let lines: LineWriters
     private let logger: Logger
-    private var writers: [Sink: LineWriter] = [:]
     private var transports: [BrokerSink: any Transport] = [:]
 
     /// - Parameters:
     ///   - reportsDeliveries: Whether every single delivery is reported as an event. Messages are handed over one by one then.
-    ///   - readerGone: Called when stdout has lost its reader.
-    init(reportsDeliveries: Bool, logger: Logger, readerGone: @escaping @Sendable () -> Void) {
+    ///   - lines: Those that write lines.
+    init(reportsDeliveries: Bool, logger: Logger, lines: LineWriters) {
         self.reportsDeliveries = reportsDeliveries
         self.logger = logger
-        self.readerGone = readerGone
+        self.lines = lines
     }
 
     /// Finds what is wrong with the addresses of brokers.
@@ -76,7 +75,7 @@ struct SinkHandlers {
     /// - Throws: A ``CommandFailure`` when a file cannot be opened.
     mutating func handler(for sink: Sink, settings: DeliverySettings) throws -> DestinationHandler {
         switch sink {
-        case .stdout, .file: return try self.lines(self.writer(for: sink), settings)
+        case .stdout, .file: return try self.lines(self.lines.writer(for: sink), settings)
         case .exec(let command):
             let command = CommandSink(command: command)
             return .handler(settings: settings.merged(over: Self.usual)) { message in
@@ -100,18 +99,6 @@ struct SinkHandlers {
         let transport = try broker.transport(environment: ProcessInfo.processInfo.environment, logger: self.logger)
         self.transports[broker] = transport
         return transport
-    }
-
-    private mutating func writer(for sink: Sink) throws -> LineWriter {
-        if let writer = self.writers[sink] { return writer }
-        let writer: LineWriter
-        if case .file(let path) = sink {
-            writer = try LineWriter(appendingTo: path)
-        } else {
-            writer = LineWriter(standardOutput: self.readerGone)
-        }
-        self.writers[sink] = writer
-        return writer
     }
 
     /// A slow reader holds up all lines, so parking would gain nothing.

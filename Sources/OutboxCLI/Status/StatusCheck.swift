@@ -20,7 +20,8 @@ struct StatusCheck {
         }
         for waiting in status.unregistered {
             if let most = self.waiting, waiting.messages.value > most {
-                findings.append("\(waiting.destination): \(waiting.messages.messages) \(waiting.messages.isOne ? "waits" : "wait")")
+                findings.append(
+                    "\(waiting.destination): \(waiting.messages.messages) \(waiting.messages.isOne ? "waits" : "wait")")
             }
         }
         for waiting in status.unregistered where waiting.lagTime > self.age {

@@ -3,6 +3,8 @@ import OutboxPostgres
 import OutboxTestServers
 import Testing
 
+@testable import OutboxCLI
+
 /// A relay with a configuration file.
 @Suite(.timeLimit(.minutes(10))) struct ConfigurationTests {
     /// Waits in a shell until a condition holds, at most half a minute.
@@ -104,6 +106,55 @@ import Testing
         #expect(lines.first == "status 0", "\(ending.error)")
         #expect(lines.dropFirst() == (1...2001).map(String.init)[...])
         #expect(ending.error.contains("rutes is no setting; did you mean “routes”?"))
+    }
+
+    /// Relays that follow each other in a process have one stdout, whose lines stay whole.
+    @Test func hangupsShareTheStandardOutput() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await outbox.shell(
+            Self.eventually + """
+                printf 'routes:\n  d: stdout\n' >"$file"
+                mkfifo "$folder/pipe"
+                "$outbox" relay "$@" --config "$file" >"$folder/pipe" 2>"$folder/err" &
+                relay=$!
+                cat "$folder/pipe" >"$folder/out" &
+                eventually has Delivering "$folder/err"
+                for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+                    "$outbox" enqueue d "$n" --key k "$@" >/dev/null
+                    kill -s HUP $relay
+                    eventually has Delivering "$folder/err" $((n + 1))
+                done
+                kill -s TERM $relay; wait $relay; echo "status $?"
+                cat "$folder/out"
+                """)
+        #expect(ending.lines.first == "status 0", "\(ending.output)\(ending.error)")
+        let payloads = try ending.lines.dropFirst().map { try JSON($0)["payload"].string }
+        #expect(payloads == (1...12).map { "\($0)" }, "\(ending.output)")
+    }
+
+    /// Also for its thread, which watches whether the reader has gone.
+    @Test func aProcessHasOneWriterOfEachKind() async throws {
+        let writers = LineWriters {}
+        try await withTemporaryFolder { folder in
+            let file = Sink.file(folder + "/out")
+            let (first, second) = (try writers.writer(for: file), try writers.writer(for: file))
+            let other = try writers.writer(for: .file(folder + "/other"))
+            #expect(first === second && first !== other)
+        }
+        let (first, second) = (try writers.writer(for: .stdout), try writers.writer(for: .stdout))
+        #expect(first === second)
+    }
+
+    /// A pipe is read once.
+    @Test func aConfigurationCanComeFromAPipe() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await Program.shell(
+            """
+            configuration() { printf 'postgres: %s\nschema: %s\nroutes:\n  d: stdout\n' "$url" "$schema"; }
+            configuration | "$outbox" enqueue d x --config /dev/stdin
+            configuration | "$outbox" relay --until-empty --config /dev/stdin 2>/dev/null
+            """, ["url": outbox.url, "schema": outbox.schema])
+        #expect(ending.lines.count == 2, "\(ending.output)\(ending.error)")
     }
 
     /// A password that was changed, first in the server and then where the relay takes it from.

@@ -151,7 +151,90 @@ import Testing
         }
     }
 
+    /// Members that belong together may come from different layers.
+    @Test func aBreakerIsPutTogetherFromAllLayers() throws {
+        func breaker(_ text: String) throws -> BreakerPolicy? {
+            let layer = try ConfigurationFile.layer(of: text, path: "f")
+            return try #require(layer.routes.first).delivery.merged(over: layer.delivery).settings.breaker
+        }
+        #expect(
+            try breaker("breaker_failures: 2\nroutes: {d: {to: stdout, breaker_max_delay: 10s}}")
+                == .opening(afterFailures: 2, maximumDelay: .seconds(10)))
+        #expect(try breaker("breaker: false\nroutes: {d: {to: stdout, breaker_failures: 2}}") == .off)
+        #expect(
+            try breaker("breaker: false\nbreaker_failures: 3\nroutes: {d: {to: stdout, breaker: true}}")
+                == .opening(afterFailures: 3))
+        #expect(try breaker("routes: {d: stdout}") == nil)
+    }
+
+    /// As each of them alone, so on top of another layer that has it: none is forgotten where layers are put together.
+    @Test(arguments: DeliveryLayer.settings.map(\.name))
+    func everySettingOfDeliveryGoesBeforeTheLayerBelow(name: String) throws {
+        let setting = try #require(DeliveryLayer.settings.first { $0.name == name })
+        var upper = DeliveryLayer()
+        try setting.set(&upper, to: Self.samples(of: setting.kind).good)
+        #expect(String(describing: upper.merged(over: DeliveryLayer())) == String(describing: upper))
+        #expect(String(describing: DeliveryLayer().merged(over: upper)) == String(describing: upper))
+    }
+
+    @Test func aPasswordBelongsToTheServerBesideWhichItStands() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/f.yaml"
+            try "postgres: host=a\npassword_command: echo x\n".write(toFile: path, atomically: true, encoding: .utf8)
+            func server(_ environment: [String: String]) throws -> ServerLayer {
+                try ConfigurationLayer.read(file: path, environment: environment).server
+            }
+            #expect(try server([:]).passwordCommand == "echo x")
+            let other = try server(["OUTBOX_POSTGRES": "host=b"])
+            #expect(other.postgres == "host=b" && other.passwordCommand == nil)
+            let file = try server(["OUTBOX_PASSWORD_FILE": "/p"])
+            #expect(file.postgres == "host=a" && file.passwordCommand == nil && file.passwordFile == "/p")
+            let options = try ServerOptions.parse(["--config", path])
+            #expect(try options.configuration(application: "x").password != nil)
+            let named = try ServerOptions.parse(["--config", path, "--postgres", "host=c"])
+            #expect(try named.configuration(application: "x").password == nil)
+        }
+    }
+
     // MARK: What cannot be
+
+    /// Nothing that can be written ends the process where a plan is made of it: a relay at work makes one at SIGHUP.
+    @Test func theExtremesOfEverySettingMakeAPlanOrAProblem() async throws {
+        try await withTemporaryFolder { folder in
+            var number = 0
+            for setting in ConfigurationLayer.settings {
+                for text in ["0", "1us", "1ms", "10000d", "1", "\(Int.max)", "1e300", "1024", "never", "false", "x"] {
+                    number += 1
+                    let path = "\(folder)/\(number).yaml"
+                    try "\(setting.name): \(text)\n".write(toFile: path, atomically: true, encoding: .utf8)
+                    let command = try #require(
+                        try RelayCommand.parseAsRoot(["--config", path, "--route", "*=discard"]) as? RelayCommand)
+                    _ = try? RelayPlan(command, environment: [:])
+                }
+            }
+            #expect(number > 300)
+        }
+    }
+
+    @Test func whatIsWrongWithTheEnvironmentIsSaidBesideTheFile() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/f.yaml"
+            try "polll: 1s\n".write(toFile: path, atomically: true, encoding: .utf8)
+            let failure = #expect(throws: ConfigurationFile.Failure.self) {
+                try ConfigurationLayer.read(file: path, environment: ["OUTBOX_PAGE": "x"])
+            }
+            #expect(failure?.problems.count == 2)
+        }
+    }
+
+    @Test func aSecretIsNoPipe() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/pipe"
+            let isMade = unsafe mkfifo(path, 0o600) == 0
+            #expect(isMade)
+            #expect(throws: SecretFile.Failure.self) { try SecretFile.text(path) }
+        }
+    }
 
     @Test(arguments: [
         ("concurrncy: 1", "f:1: concurrncy is no setting; did you mean “concurrency”?"),
@@ -189,7 +272,29 @@ import Testing
         ("routes: {d: {to: \"exec:x\", username: me}}", "f:1: routes.d: username has no effect on exec"),
         (
             "routes: {d: {to: \"kafka://k\", token_file: /dev/null}}",
-            "f:1: routes.d: token_file: /dev/null is empty"
+            "f:1: routes.d: token_file: /dev/null is no file that can be read more than once"
+        ),
+        ("poll: 999us", "f:1: poll is at least 1ms"),
+        ("<<: {page: 1}", "f:1: <<: merging is not known here; what all routes share stands at the top"),
+        (
+            "routes: {d: {to: \"amqp://u:p@mq\", username: me, password_file: /etc/hostname}}",
+            "f:1: routes.d: username has no effect: the address has a login"
+        ),
+        (
+            "routes: {d: {to: \"amqp://mq\", username: me}}",
+            "f:1: routes.d: username needs a password, from password_file or password_env"
+        ),
+        (
+            "routes: {d: {to: \"amqp://mq\", password_file: /etc/hostname}}",
+            "f:1: routes.d: password needs a username"
+        ),
+        (
+            "routes: {d: {to: \"https://h.example/x?outbox.token=t\", token_file: /etc/hostname}}",
+            "f:1: routes.d: token has no effect: the address has a login"
+        ),
+        (
+            "routes: {d: {to: stdout, breaker: false, breaker_failures: 2}}",
+            "f:1: routes.d: breaker_failures has no effect on stdout"
         ),
         ("routes: {d: {to: \"sqs://q\", username: me}}", "f:1: routes.d: username has no effect on sqs://"),
     ]) func whatCannotBeIsSaidWithItsLine(text: String, problem: String) {
@@ -214,6 +319,7 @@ import Testing
             "routes: {d: {\"\(address)\": 1}}", "\"\(address)\": 1", "page: \"\(address)\"",
             "routes: {d: {to: \"amqp//me:\(secret)@mq\"}}", "postgres: {a: \"\(secret)\"}",
             "\"\(address)\": 1\n\"\(address)\": 1", "routes: {d: \"\(secret):x\"}",
+            "routes: {\"\(address)\": {bogus: 1}}", "routes: {\"\(address)\": {}}", "routes: {\"\(address)\": }",
         ] {
             let problems = self.problems(text)
             #expect(!problems.isEmpty)
