@@ -24,11 +24,18 @@ enum SecretFile {
         } catch {
             throw Failure(reason: error.reason)
         }
+        return try self.text(of: bytes, from: path)
+    }
+
+    /// The text of what a file has, or a command has written.
+    ///
+    /// - Parameter source: What it came from, for what is said if it is none.
+    static func text(of bytes: [UInt8], from source: String) throws(Failure) -> String {
         guard var text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(reason: "\(path) is not UTF-8")
+            throw Failure(reason: "\(source) is not UTF-8")
         }
         if text.last?.isNewline == true { text.removeLast() }
-        if text.isEmpty { throw Failure(reason: "\(path) is empty") }
+        if text.isEmpty { throw Failure(reason: "\(source) is empty") }
         return text
     }
 }

@@ -51,12 +51,11 @@ extension ServerLayer {
         guard case .exited(0) = result.terminationStatus else {
             throw PasswordFailure(description: "password_command: \(Self.words(for: result.terminationStatus))")
         }
-        guard var text = String(validating: result.standardOutput, as: UTF8.self) else {
-            throw PasswordFailure(description: "password_command has written something else than UTF-8")
+        do throws(SecretFile.Failure) {
+            return try SecretFile.text(of: result.standardOutput, from: "what password_command has written")
+        } catch {
+            throw PasswordFailure(description: error.reason)
         }
-        if text.last?.isNewline == true { text.removeLast() }
-        if text.isEmpty { throw PasswordFailure(description: "password_command has written nothing") }
-        return text
     }
 
     private static func words(for status: TerminationStatus) -> String {

@@ -127,30 +127,30 @@ struct RelayOptions: ParsableArguments {
     ]
 
     /// How the relay reads, commits and ends.
-    var settings: RelaySettings {
-        var settings = RelaySettings()
-        settings.subscription = self.subscription
-        settings.firstPosition = self.from?.position
-        settings.page.messages = self.page
-        settings.window.messages = self.window
-        settings.shutdown.deadline = self.drainDeadline?.duration
-        return settings
-    }
+    var settings: RelaySettings { self.relay.settings }
 
     /// How messages are delivered, whatever the sink.
     var delivery: DeliverySettings {
-        DeliverySettings(
-            retry: .exponential(
-                maximumAttempts: self.maxAttempts, initialDelay: self.initialDelay?.duration,
-                maximumDelay: self.maxDelay?.duration),
-            concurrency: self.concurrency, ordering: self.unordered ? .unordered : nil,
-            breaker: self.noBreaker ? .off : nil, parking: self.parkAfter.map { .after($0.duration) },
-            timeout: self.timeout?.duration)
+        var layer = DeliveryLayer()
+        layer.concurrency = self.concurrency
+        layer.maxAttempts = self.maxAttempts
+        layer.initialDelay = self.initialDelay?.duration
+        layer.maxDelay = self.maxDelay?.duration
+        if self.unordered { layer.order = DeliveryLayer.Order.none }
+        if self.noBreaker { layer.breaker = false }
+        layer.parkAfter = self.parkAfter.map { .some($0.duration) }
+        layer.timeout = self.timeout?.duration
+        return layer.settings
     }
 
     /// How the relay learns that there is something to read; nil: it is not given.
-    var wakeup: PostgresStore.Wakeup? {
-        if let poll { return .polling(every: poll.duration) }
-        return self.noFallbackPoll ? .notify(fallback: nil) : nil
+    var wakeup: PostgresStore.Wakeup? { self.relay.wakeup }
+
+    /// The same as a file would have it.
+    private var relay: RelayLayer {
+        RelayLayer(
+            subscription: self.subscription, from: self.from, page: self.page, window: self.window,
+            streams: self.streams, poll: self.poll?.duration, fallbackPoll: self.noFallbackPoll ? false : nil,
+            drainDeadline: self.drainDeadline?.duration)
     }
 }
