@@ -157,6 +157,26 @@ import Testing
         #expect(ending.lines.count == 2, "\(ending.output)\(ending.error)")
     }
 
+    /// It is obeyed as soon as there is a relay.
+    @Test func aHangupWhileARelayStartsIsNotItsEnd() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await Program.shell(
+            Self.eventually + """
+                printf '%s\n' "until [ -e $folder/go ]; do echo asked >>$folder/asked; sleep 0.01; done; echo x" >"$folder/command"
+                printf 'postgres: %s\nschema: %s\npassword_command: sh %s/command\nroutes:\n  d: discard\n' \
+                    "$url" "$schema" "$folder" >"$file"
+                "$outbox" relay --config "$file" 2>"$folder/err" &
+                relay=$!
+                eventually has asked "$folder/asked"
+                kill -s HUP $relay
+                touch "$folder/go"
+                eventually has "the configuration holds" "$folder/err"
+                kill -s TERM $relay; wait $relay; echo "status $?"
+                cat "$folder/err" >&2
+                """, ["url": outbox.url, "schema": outbox.schema])
+        #expect(ending.lines == ["status 0"], "\(ending.output)\(ending.error)")
+    }
+
     /// A password that was changed, first in the server and then where the relay takes it from.
     @Test func aRelayOutlivesItsPassword() async throws {
         let server = try await EphemeralPostgres.start(.init(network: .loopback(password: "first")))

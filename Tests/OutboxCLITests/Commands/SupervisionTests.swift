@@ -53,6 +53,7 @@ import Testing
         let reloading = try #require(heard.firstIndex(of: "RELOADING=1"))
         let stopping = try #require(heard.firstIndex(of: "STOPPING=1"))
         #expect(ready < reloading && reloading < stopping)
+        #expect(!heard[stopping...].contains("READY=1"), "a relay that ends is not ready any more")
         // It is not ready before it has a connection.
         #expect(heard[..<ready].allSatisfy { $0 == "listening" || $0 == "STATUS=connecting" })
     }
