@@ -21,8 +21,9 @@ typedef struct {
 typedef struct {
     curl_loop loop;
     int size, is_ordered, batch;
-    const char *payload;
-    int64_t begun, done, goal;
+    /* One after the other, of one length. */
+    const char *payloads;
+    int64_t held, begun, done, goal;
 } client;
 
 static const char topic[] = "projects/bench/topics/bench";
@@ -67,7 +68,8 @@ static unsigned char *put_message(client *client, unsigned char *end, int64_t nu
                    (client->is_ordered ? protobuf_size_of_bytes(key_count) : 0);
     *end++ = 2 << 3 | 2;
     end = protobuf_put_number(end, count);
-    end = protobuf_put_bytes(end, 1, client->payload, (size_t)client->size);
+    end = protobuf_put_bytes(
+        end, 1, client->payloads + (size_t)(number % client->held) * (size_t)client->size, (size_t)client->size);
     end = put_attribute(end, "outbox-id", id, id_count);
     end = put_attribute(end, "outbox-enqueued-at", time_text, sizeof time_text - 1);
     return client->is_ordered ? protobuf_put_bytes(end, 5, key, key_count) : end;
@@ -132,12 +134,14 @@ static void prepare(slot *slot, client *client, const char *url, const char *cer
 }
 
 reference_result reference_publish(
-    const char *url, const char *certificate, int64_t messages, int size, int is_ordered, int batch, int window) {
+    const char *url, const char *certificate, int64_t messages, int size, int64_t held, int is_ordered,
+    int batch, int window) {
     reference_result result = {0};
-    char *payload = malloc((size_t)size + 1);
-    memset(payload, 'x', (size_t)size + 1);
+    size_t room = (size_t)held * (size_t)size + 1;
+    char *payloads = malloc(room);
+    memset(payloads, 'x', room);
     client client = {.size = size,
-                     .is_ordered = is_ordered, .batch = batch, .payload = payload, .goal = messages};
+                     .is_ordered = is_ordered, .batch = batch, .payloads = payloads, .held = held, .goal = messages};
     curl_loop_begin(&client.loop);
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     for (const char *const *line = (const char *const[]){"te: trailers", "content-type: application/grpc", "grpc-timeout: 30000m",
@@ -165,6 +169,6 @@ reference_result reference_publish(
     curl_loop_end(&client.loop);
     curl_slist_free_all(headers);
     free(slots);
-    free(payload);
+    free(payloads);
     return result;
 }

@@ -113,16 +113,13 @@ static char *make_payloads(int64_t count, int size) {
 }
 
 reference_result reference_http(
-    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int batch,
-    int window) {
+    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int64_t held,
+    int batch, int window) {
     reference_result result = {0};
-    /* Each message has a payload of its own in memory, as a transport's messages have, as far as 64 MiB go. */
-    int64_t count = (64 << 20) / (size > 0 ? size : 1);
-    count = count < 1 ? 1 : count < messages ? count : messages;
-    char *payloads = make_payloads(count, size);
+    char *payloads = make_payloads(held, size);
     client client = {.work = work,
                      .batch = batch, .goal = messages};
-    request_maker_begin(&client.maker, service, url, payloads, (size_t)size, count);
+    request_maker_begin(&client.maker, service, url, payloads, (size_t)size, held);
     curl_loop_begin(&client.loop);
     client.full = prepared(&client, batch);
     client.last = prepared(&client, (int)(messages % batch));

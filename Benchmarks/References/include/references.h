@@ -140,12 +140,13 @@ typedef enum {
 /*
  * Posts messages of one length with libcurl, driven by epoll, until all are answered with 200.
  *
+ * held: how many payloads are in memory, which are sent again and again.
  * batch: how many messages a request has.
  * window: how many requests are under way, on a connection each.
  */
 reference_result reference_http(
-    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int batch,
-    int window);
+    const char *url, reference_http_service service, reference_http_work work, int64_t messages, int size, int64_t held,
+    int batch, int window);
 
 /* A server of gRPC on this machine, by HTTP/2 with TLS, a thread for each connection, that publishes everything and keeps nothing: the least that
    Pub/Sub does. */
@@ -164,11 +165,13 @@ void reference_grpc_server_stop(reference_grpc_server *server);
  * the transport sends them.
  *
  * certificate: a file with what is trusted.
+ * held: how many payloads are in memory, which are sent again and again.
  * is_ordered: whether a message has an ordering key.
  * batch: how many messages a request has.
  * window: how many requests are under way, on one connection where it takes them.
  */
 reference_result reference_publish(
-    const char *url, const char *certificate, int64_t messages, int size, int is_ordered, int batch, int window);
+    const char *url, const char *certificate, int64_t messages, int size, int64_t held, int is_ordered,
+    int batch, int window);
 
 #endif

@@ -58,7 +58,8 @@ struct BenchPubSubCommand: Benchmark {
         func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
             let lanes = 32
             return try await self.service.reference(
-                messages: messages, size: size, isOrdered: self.isOrdered,
+                messages: messages, size: size, held: BrokerBenchmark<Self>.held(ofWindow: window),
+                isOrdered: self.isOrdered,
                 batch: self.isOrdered ? 1 : min(max(2 * window / lanes, 1), 1000),
                 requests: self.isOrdered ? self.requests : min(self.requests, lanes))
         }
@@ -97,12 +98,13 @@ struct BenchPubSubCommand: Benchmark {
 
     /// What the program in C does.
     func reference(
-        messages: Int, size: Int, isOrdered: Bool, batch: Int, requests: Int
+        messages: Int, size: Int, held: Int, isOrdered: Bool, batch: Int, requests: Int
     ) async throws -> Reference.Outcome {
         let url = "https://\(self.endpoint)/google.pubsub.v1.Publisher/Publish"
         return try await Reference.run(Self.referenceName) {
             unsafe reference_publish(
-                url, self.certificate, Int64(messages), Int32(size), isOrdered ? 1 : 0, Int32(batch), Int32(requests))
+                url, self.certificate, Int64(messages), Int32(size), Int64(held), isOrdered ? 1 : 0,
+                Int32(batch), Int32(requests))
         }
     }
 }

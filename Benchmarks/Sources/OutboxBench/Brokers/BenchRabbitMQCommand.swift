@@ -70,6 +70,9 @@ struct BrokerLoadOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many single messages, for the latency.", valueName: "count"))
     var singles = 100
 
+    @Flag(help: "Measure the transport alone, without the whole way from Postgres.")
+    var alone = false
+
     func validate() throws {
         try BenchLimits.check(messages: self.messages)
         try BenchLimits.check(messages: self.singles)
@@ -79,6 +82,7 @@ struct BrokerLoadOptions: ParsableArguments {
 
     func benchmark<Broker: BenchBroker>(_ broker: Broker) -> BrokerBenchmark<Broker> {
         BrokerBenchmark(
-            broker: broker, messages: self.messages, size: self.size, window: self.window, singles: self.singles)
+            broker: broker, messages: self.messages, size: self.size, window: self.window, singles: self.singles,
+            isAlone: self.alone)
     }
 }

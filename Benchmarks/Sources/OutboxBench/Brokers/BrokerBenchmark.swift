@@ -9,6 +9,8 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     var window: Int
     /// For the latency.
     var singles: Int
+    /// Whether the transport is all that is measured, without Postgres.
+    var isAlone = false
 
     private static var lanes: Int { 32 }
 
@@ -16,13 +18,16 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
     private var page: Int { 2 * self.window }
 
+    /// How many messages a relay has in memory at most, so that those which are delivered were received just before.
+    static func held(ofWindow window: Int) -> Int { 4 * window }
+
     /// How many messages a lane's batch has.
     static func share(ofWindow window: Int) -> Int { max(2 * window / Self.lanes, 1) }
 
     private var settings: RelaySettings {
         var settings = RelaySettings()
         settings.page.messages = self.page
-        settings.window.messages = 4 * self.window
+        settings.window.messages = Self.held(ofWindow: self.window)
         return settings
     }
 
@@ -31,6 +36,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             try await outbox.fill(self.messages, size: self.size, content: self.broker.content)
             let batches = try await self.waiting(in: outbox)
             let alone = try await self.alone(harness, batches)
+            if self.isAlone { return alone }
             var run = 0
             let whole = try await harness.compare(
                 "Postgres to \(self.broker.name)", reference: self.broker.referenceName, unit: "messages/s", goal: .none
@@ -72,9 +78,9 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         return comparisons
     }
 
-    /// What waits, in memory, divided among lanes by key as a relay does, and within a lane into batches of a page's share.
+    /// As many messages as a relay has in memory, divided among lanes by key as it does, and within a lane into batches of a page's share.
     private func waiting(in outbox: BenchOutbox) async throws -> [[MessageBatch]] {
-        let collected = Collected()
+        let collected = Collected(most: Self.held(ofWindow: self.window))
         var settings = self.settings
         settings.subscription = "bench messages"
         _ = try await outbox.drain(self.messages, settings: settings, handler: { collected.add($0) })
@@ -124,7 +130,8 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         return { delivered in .transport(CountingTransport(transport, delivered), settings: settings) }
     }
 
-    /// Messages a second through a transport that is connected.
+    /// Messages a second through a transport that is connected: the same ones again and again, as they would be others that have just been
+    /// received.
     private func rate(of lanes: [[MessageBatch]]) async throws -> Double {
         let transport = try self.broker.transport(window: self.window)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -132,16 +139,20 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             defer { tasks.cancelAll() }
             // One that is not counted: when it has arrived, the transport is at work.
             if let first = lanes.lazy.joined().first { try await Self.deliver(MessageBatch([first[0]]), transport) }
+            let held = lanes.lazy.joined().reduce(0) { $0 + $1.count }
+            let rounds = (self.messages + held - 1) / held
             let began = ContinuousClock.now
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for batches in lanes {
-                    tasks.addTask { for batch in batches { try await Self.deliver(batch, transport) } }
+                    tasks.addTask {
+                        for _ in 0..<rounds { for batch in batches { try await Self.deliver(batch, transport) } }
+                    }
                 }
                 try await tasks.waitForAll()
             }
             let seconds = (ContinuousClock.now - began).inSeconds
             await transport.close()
-            return Double(lanes.lazy.joined().reduce(0) { $0 + $1.count }) / seconds
+            return Double(rounds * held) / seconds
         }
     }
 
@@ -178,11 +189,18 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     }
 }
 
-/// Messages that are kept.
+/// The first messages, which are kept.
 private final class Collected: Sendable {
+    private let most: Int
     private let kept = Mutex<[Message]>([])
+
+    init(most: Int) { self.most = most }
 
     var messages: [Message] { self.kept.withLock { $0 } }
 
-    func add(_ message: Message) { self.kept.withLock { $0.append(message) } }
+    func add(_ message: Message) {
+        self.kept.withLock { kept in
+            if kept.count < self.most { kept.append(message) }
+        }
+    }
 }

@@ -27,14 +27,16 @@ import Outbox
 
     /// What the program in C does: as many requests at the same time as the transport has at most.
     ///
-    /// - Parameter most: How many messages a request has at most.
+    /// - Parameters:
+    ///   - held: How many messages are in memory.
+    ///   - most: How many messages a request has at most.
     func reference(
-        _ work: reference_http_work, messages: Int, size: Int, most: Int = .max
+        _ work: reference_http_work, messages: Int, size: Int, held: Int, most: Int = .max
     ) async throws -> Reference.Outcome {
         try await Reference.run("libcurl in C") {
             unsafe reference_http(
-                self.url + "/", self.service, work, Int64(messages), Int32(size), Int32(min(most, self.batch)),
-                Int32(self.connections))
+                self.url + "/", self.service, work, Int64(messages), Int32(size), Int64(held),
+                Int32(min(most, self.batch)), Int32(self.connections))
         }
     }
 }
@@ -53,7 +55,7 @@ extension HTTPBenchBroker {
 
     func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
         try await self.service.reference(
-            REFERENCE_HTTP_DOES_ALL, messages: messages, size: size,
+            REFERENCE_HTTP_DOES_ALL, messages: messages, size: size, held: BrokerBenchmark<Self>.held(ofWindow: window),
             most: BrokerBenchmark<Self>.share(ofWindow: window))
     }
 
@@ -61,7 +63,7 @@ extension HTTPBenchBroker {
 
     /// Its requests are full, and were made before the time begins.
     func bareReference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-        try await self.service.reference(REFERENCE_HTTP_SENDS, messages: messages, size: size)
+        try await self.service.reference(REFERENCE_HTTP_SENDS, messages: messages, size: size, held: 1)
     }
 
     /// Nothing is kept.
