@@ -11,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ typedef struct {
 typedef struct {
     uint32_t number;
     buffer request;
+    /* When it is to be answered; 0: its request has not come whole. */
+    double due;
 } stream;
 
 typedef struct connection {
@@ -46,6 +49,7 @@ typedef struct connection {
 
 struct reference_grpc_server {
     int listener, port;
+    double delay;
     SSL_CTX *context;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -105,8 +109,46 @@ static int answer(connection *connection, stream *stream) {
     memcpy(frame(out, HEADERS, END_HEADERS | END_STREAM, stream->number, (size_t)(end - head)), head, (size_t)(end - head));
     connection->room -= (int64_t)(GRPC_PREFIX + count);
     stream->number = 0;
+    stream->due = 0;
     request->count = 0;
     return connection->room >= 0;
+}
+
+/* The request has come whole. */
+static int take_request(connection *connection, stream *stream) {
+    if (connection->server->delay <= 0) return answer(connection, stream);
+    stream->due = reference_now() + connection->server->delay;
+    return 1;
+}
+
+/* Answers what is due. Returns whether the connection goes on. */
+static int answer_due(connection *connection) {
+    double now = reference_now();
+    for (int index = 0; index < MOST_STREAMS; index++) {
+        stream *stream = &connection->streams[index];
+        if (stream->due > 0 && stream->due <= now && !answer(connection, stream)) return 0;
+    }
+    return 1;
+}
+
+/* Waits until something has come, or an answer is due. Returns whether something has come. */
+static int wait_for_work(connection *connection) {
+    if (connection->server->delay <= 0 || SSL_pending(connection->ssl)) return 1;
+    double first = 0;
+    for (int index = 0; index < MOST_STREAMS; index++) {
+        double due = connection->streams[index].due;
+        if (due > 0 && (first <= 0 || due < first)) first = due;
+    }
+    struct timespec time, *limit = NULL;
+    if (first > 0) {
+        double seconds = first - reference_now();
+        if (seconds < 0) seconds = 0;
+        time.tv_sec = (time_t)seconds;
+        time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+        limit = &time;
+    }
+    struct pollfd poll = {.fd = connection->socket, .events = POLLIN};
+    return ppoll(&poll, 1, limit, NULL) != 0;
 }
 
 static stream *find(connection *connection, uint32_t number) {
@@ -122,14 +164,14 @@ static int take(connection *connection, int kind, int flags, uint32_t number, co
         stream *stream = find(connection, 0);
         if (!stream) return 0;
         stream->number = number;
-        return flags & END_STREAM ? answer(connection, stream) : 1;
+        return flags & END_STREAM ? take_request(connection, stream) : 1;
     }
     case DATA: {
         stream *stream = find(connection, number);
         if (!stream) return 0;
         memcpy(extend(&stream->request, count), bytes, count);
         connection->read += (uint32_t)count;
-        return flags & END_STREAM ? answer(connection, stream) : 1;
+        return flags & END_STREAM ? take_request(connection, stream) : 1;
     }
     case SETTINGS:
         if (!(flags & ACK)) frame(&connection->answers, SETTINGS, ACK, 0, 0);
@@ -214,7 +256,8 @@ static void *serve(void *argument) {
     int goes_on = SSL_accept(connection->ssl) == 1, is_greeted = 0;
     connection->room = 65535;
     if (goes_on) greet(connection);
-    while (goes_on && send_answers(connection)) {
+    while (goes_on && answer_due(connection) && send_answers(connection)) {
+        if (!wait_for_work(connection)) continue;
         /* All that has come, so that its answers are sent together. */
         do {
             enum { PIECE = 16384 };
@@ -293,8 +336,9 @@ static int make_certificate(SSL_CTX *context, const char *path) {
     return is_made;
 }
 
-reference_grpc_server *reference_grpc_server_start(const char *certificate) {
+reference_grpc_server *reference_grpc_server_start(const char *certificate, double delay) {
     reference_grpc_server *server = calloc(1, sizeof *server);
+    server->delay = delay;
     server->context = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_alpn_select_cb(server->context, choose_http2, NULL);
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -24,15 +24,21 @@ typedef struct {
     size_t count, room;
 } buffer;
 
+typedef struct {
+    buffer received, answer;
+    /* When the answer is to be sent. */
+    double due;
+} connection;
+
 struct reference_http_server {
     reference_http_service service;
     int listener, port, pipe[2];
     atomic_llong requests;
     pthread_t thread;
+    double delay;
     struct pollfd polls[MOST_CONNECTIONS + 2];
-    buffer received[MOST_CONNECTIONS + 2];
+    connection connections[MOST_CONNECTIONS + 2];
     int count;
-    buffer answer;
 };
 
 static void append(buffer *buffer, const char *bytes, size_t count) {
@@ -94,10 +100,22 @@ static void answer_body(reference_http_service service, const char *body, size_t
     }
 }
 
+/* Sends what is due. Returns whether the connection goes on. */
+static int send_answer(int socket, connection *connection) {
+    buffer *answer = &connection->answer;
+    for (size_t sent = 0; sent < answer->count;) {
+        ssize_t count = send(socket, answer->bytes + sent, answer->count - sent, MSG_NOSIGNAL);
+        if (count <= 0) return 0;
+        sent += (size_t)count;
+    }
+    answer->count = 0;
+    return 1;
+}
+
 /* Answers all requests that are there whole. Returns whether the connection goes on. */
-static int serve(reference_http_server *server, int socket, buffer *received) {
+static int serve(reference_http_server *server, int socket, connection *connection) {
+    buffer *received = &connection->received;
     size_t start = 0;
-    server->answer.count = 0;
     while (received->count > start) {
         char *head = received->bytes + start;
         char *end = memmem(head, received->count - start, "\r\n\r\n", 4);
@@ -113,8 +131,8 @@ static int serve(reference_http_server *server, int socket, buffer *received) {
         answer_body(server->service, body, length, &text);
         char lines[128];
         int count = snprintf(lines, sizeof lines, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", text.count);
-        append(&server->answer, lines, (size_t)count);
-        if (text.count) append(&server->answer, text.bytes, text.count);
+        append(&connection->answer, lines, (size_t)count);
+        if (text.count) append(&connection->answer, text.bytes, text.count);
         free(text.bytes);
         atomic_fetch_add(&server->requests, 1);
         start = (size_t)(body + length - received->bytes);
@@ -123,11 +141,8 @@ static int serve(reference_http_server *server, int socket, buffer *received) {
         memmove(received->bytes, received->bytes + start, received->count - start);
         received->count -= start;
     }
-    for (size_t sent = 0; sent < server->answer.count;) {
-        ssize_t count = send(socket, server->answer.bytes + sent, server->answer.count - sent, MSG_NOSIGNAL);
-        if (count <= 0) return 0;
-        sent += (size_t)count;
-    }
+    if (server->delay <= 0) return send_answer(socket, connection);
+    if (start) connection->due = reference_now() + server->delay;
     return 1;
 }
 
@@ -141,41 +156,69 @@ static void accept_one(reference_http_server *server) {
         return;
     }
     server->polls[server->count] = (struct pollfd){.fd = socket, .events = POLLIN};
-    server->received[server->count++] = (buffer){0};
+    server->connections[server->count++] = (connection){0};
+}
+
+static void close_connection(reference_http_server *server, int index) {
+    close(server->polls[index].fd);
+    free(server->connections[index].received.bytes);
+    free(server->connections[index].answer.bytes);
+}
+
+/* Waits until something has come, or an answer is due. */
+static int wait_for_work(reference_http_server *server) {
+    struct timespec time, *limit = NULL;
+    if (server->delay > 0) {
+        double first = -1;
+        for (int index = 2; index < server->count; index++) {
+            const connection *connection = &server->connections[index];
+            if (connection->answer.count && (first < 0 || connection->due < first)) first = connection->due;
+        }
+        if (first >= 0) {
+            double seconds = first - reference_now();
+            if (seconds < 0) seconds = 0;
+            time.tv_sec = (time_t)seconds;
+            time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+            limit = &time;
+        }
+    }
+    return ppoll(server->polls, (nfds_t)server->count, limit, NULL) >= 0;
 }
 
 static void *work(void *argument) {
     reference_http_server *server = argument;
     char bytes[256 << 10];
-    while (poll(server->polls, (nfds_t)server->count, -1) > 0) {
+    while (wait_for_work(server)) {
         if (server->polls[0].revents) break;
         if (server->polls[1].revents) accept_one(server);
+        double now = server->delay > 0 ? reference_now() : 0;
         for (int index = server->count - 1; index > 1; index--) {
-            if (!server->polls[index].revents) continue;
-            ssize_t count = recv(server->polls[index].fd, bytes, sizeof bytes, 0);
-            int goes_on = count > 0;
-            if (goes_on) {
-                append(&server->received[index], bytes, (size_t)count);
-                goes_on = serve(server, server->polls[index].fd, &server->received[index]);
+            connection *connection = &server->connections[index];
+            int socket = server->polls[index].fd, goes_on = 1;
+            if (server->polls[index].revents) {
+                ssize_t count = recv(socket, bytes, sizeof bytes, 0);
+                goes_on = count > 0;
+                if (goes_on) {
+                    append(&connection->received, bytes, (size_t)count);
+                    goes_on = serve(server, socket, connection);
+                }
             }
+            if (goes_on && connection->answer.count && connection->due <= now) goes_on = send_answer(socket, connection);
             if (goes_on) continue;
-            close(server->polls[index].fd);
-            free(server->received[index].bytes);
+            close_connection(server, index);
             server->count--;
             server->polls[index] = server->polls[server->count];
-            server->received[index] = server->received[server->count];
+            server->connections[index] = server->connections[server->count];
         }
     }
-    for (int index = 2; index < server->count; index++) {
-        close(server->polls[index].fd);
-        free(server->received[index].bytes);
-    }
+    for (int index = 2; index < server->count; index++) close_connection(server, index);
     return NULL;
 }
 
-reference_http_server *reference_http_server_start(reference_http_service service) {
+reference_http_server *reference_http_server_start(reference_http_service service, double delay) {
     reference_http_server *server = calloc(1, sizeof *server);
     server->service = service;
+    server->delay = delay;
     server->listener = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
@@ -203,6 +246,5 @@ void reference_http_server_stop(reference_http_server *server) {
     pthread_join(server->thread, NULL);
     close(server->pipe[0]);
     close(server->listener);
-    free(server->answer.bytes);
     free(server);
 }

@@ -123,8 +123,12 @@ typedef enum { REFERENCE_HTTP_WEBHOOK, REFERENCE_HTTP_SQS, REFERENCE_HTTP_KINESI
 
 /* A server of HTTP/1.1 on this machine, in a thread of this process, that takes everything and keeps nothing: the least that such a service does. */
 typedef struct reference_http_server reference_http_server;
-/* Null: it does not start. */
-reference_http_server *reference_http_server_start(reference_http_service service);
+/*
+ * Null: it does not start.
+ *
+ * delay: how many seconds it waits with an answer.
+ */
+reference_http_server *reference_http_server_start(reference_http_service service, double delay);
 int reference_http_server_port(const reference_http_server *server);
 int64_t reference_http_server_requests(const reference_http_server *server);
 void reference_http_server_stop(reference_http_server *server);
@@ -155,8 +159,9 @@ typedef struct reference_grpc_server reference_grpc_server;
  * Null: it does not start.
  *
  * certificate: a file that is written: whose certificate is to be trusted, for localhost.
+ * delay: how many seconds it waits with an answer.
  */
-reference_grpc_server *reference_grpc_server_start(const char *certificate);
+reference_grpc_server *reference_grpc_server_start(const char *certificate, double delay);
 int reference_grpc_server_port(const reference_grpc_server *server);
 void reference_grpc_server_stop(reference_grpc_server *server);
 

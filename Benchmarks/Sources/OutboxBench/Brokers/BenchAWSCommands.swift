@@ -28,7 +28,7 @@ struct BenchSQSCommand: Benchmark {
     var http: HTTPOptions
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
-        let service = try HTTPService(REFERENCE_HTTP_SQS, batch: 10, connections: self.http.connections)
+        let service = try HTTPService(REFERENCE_HTTP_SQS, batch: 10, self.http)
         return try await self.load.benchmark(Queue(service: service, connections: self.http.connections)).measure(
             harness)
     }
@@ -37,7 +37,7 @@ struct BenchSQSCommand: Benchmark {
         let service: HTTPService
         let connections: Int
 
-        var name: String { "SQS" }
+        var name: String { self.service.named("SQS") }
 
         func transport(window: Int) throws -> any Transport { try self.transport(.text) }
         func transportOfBytes(window: Int) throws -> any Transport { try self.transport(.base64) }
@@ -78,7 +78,7 @@ struct BenchKinesisCommand: Benchmark {
     var http: HTTPOptions
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
-        let service = try HTTPService(REFERENCE_HTTP_KINESIS, batch: 500, connections: self.http.connections)
+        let service = try HTTPService(REFERENCE_HTTP_KINESIS, batch: 500, self.http)
         return try await self.load.benchmark(Stream(service: service, connections: self.http.connections)).measure(
             harness)
     }
@@ -87,7 +87,7 @@ struct BenchKinesisCommand: Benchmark {
         let service: HTTPService
         let connections: Int
 
-        var name: String { "Kinesis" }
+        var name: String { self.service.named("Kinesis") }
 
         func transport(window: Int) throws -> any Transport {
             let configuration = KinesisConfiguration(

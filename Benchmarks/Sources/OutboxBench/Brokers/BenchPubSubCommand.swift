@@ -32,16 +32,16 @@ struct BenchPubSubCommand: Benchmark {
     var ordered = false
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
-        let topic = Topic(service: try GRPCService(), requests: self.http.connections, isOrdered: self.ordered)
+        let topic = Topic(service: try GRPCService(self.http), options: self.http, isOrdered: self.ordered)
         return try await self.load.benchmark(topic).measure(harness)
     }
 
     private struct Topic: BenchBroker {
         let service: GRPCService
-        let requests: Int
+        let options: HTTPOptions
         let isOrdered: Bool
 
-        var name: String { self.isOrdered ? "Pub/Sub, with ordering keys" : "Pub/Sub" }
+        var name: String { self.options.named(self.isOrdered ? "Pub/Sub with ordering keys" : "Pub/Sub") }
         var referenceName: String { GRPCService.referenceName }
 
         func transport(window: Int) throws -> any Transport {
@@ -50,18 +50,17 @@ struct BenchPubSubCommand: Benchmark {
                 endpoint: self.service.endpoint,
                 credentials: .custom { PubSubCredentials.Token("not-a-secret", expiresIn: .seconds(3600)) })
             configuration.tls.caFile = self.service.certificate
-            configuration.delivery.requestsInFlight = self.requests
+            configuration.delivery.requestsInFlight = self.options.connections
             return try PubSubTransport(configuration, logger: .quiet)
         }
 
         /// A lane has one batch under way, which is one request where its messages have no ordering keys.
         func reference(messages: Int, size: Int, window: Int) async throws -> Reference.Outcome {
-            let lanes = 32
             return try await self.service.reference(
                 messages: messages, size: size, held: BrokerBenchmark<Self>.held(ofWindow: window),
                 isOrdered: self.isOrdered,
-                batch: self.isOrdered ? 1 : min(max(2 * window / lanes, 1), 1000),
-                requests: self.isOrdered ? self.requests : min(self.requests, lanes))
+                batch: self.isOrdered ? 1 : min(max(2 * window / brokerLanes, 1), 1000),
+                requests: self.isOrdered ? self.options.connections : min(self.options.connections, brokerLanes))
         }
 
         /// Nothing is kept.
@@ -78,11 +77,14 @@ struct BenchPubSubCommand: Benchmark {
     /// The file of the certificate that is to be trusted.
     let certificate: String
 
-    init() throws {
+    init(_ options: HTTPOptions) throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent(
             "outbox-bench-\(UUID().uuidString).pem")
         self.certificate = file.path
-        guard let server = unsafe reference_grpc_server_start(file.path) else {
+        guard
+            let server = unsafe reference_grpc_server_start(
+                file.path, options.answerAfter.duration.inSeconds)
+        else {
             throw BenchFailure("the server in place of Pub/Sub does not start")
         }
         unsafe self.server = server

@@ -27,7 +27,7 @@ struct BenchWebhookCommand: Benchmark {
     var http: HTTPOptions
 
     func measure(_ harness: Harness) async throws -> [Comparison] {
-        let service = try HTTPService(REFERENCE_HTTP_WEBHOOK, batch: 1, connections: self.http.connections)
+        let service = try HTTPService(REFERENCE_HTTP_WEBHOOK, batch: 1, self.http)
         return try await self.load.benchmark(Receiver(service: service, connections: self.http.connections)).measure(
             harness)
     }
@@ -36,7 +36,7 @@ struct BenchWebhookCommand: Benchmark {
         let service: HTTPService
         let connections: Int
 
-        var name: String { "a webhook" }
+        var name: String { self.service.named("a webhook") }
 
         func transport(window: Int) throws -> any Transport {
             var configuration = WebhookConfiguration(

@@ -12,7 +12,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// Whether the transport is all that is measured, without Postgres.
     var isAlone = false
 
-    private static var lanes: Int { 32 }
+    private static var lanes: Int { brokerLanes }
 
     /// Two windows, so that the transport's window, which is the program's too, is what limits it: a lane is given
     /// more when all of its batch is confirmed, and meanwhile there is something to send in the others.
@@ -78,17 +78,20 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         return comparisons
     }
 
-    /// As many messages as a relay has in memory, divided among lanes by key as it does, and within a lane into batches of a page's share.
+    /// As many messages as a relay has in memory, divided among lanes by key, and within a lane into batches of a page's share.
     private func waiting(in outbox: BenchOutbox) async throws -> [[MessageBatch]] {
         let collected = Collected(most: Self.held(ofWindow: self.window))
         var settings = self.settings
         settings.subscription = "bench messages"
         _ = try await outbox.drain(self.messages, settings: settings, handler: { collected.add($0) })
         var lanes = [[Message]](repeating: [], count: Self.lanes)
+        // A key belongs to one lane, and all lanes have as much to do: none is left over at the end with what others could help with.
+        var laneOfKey: [String: Int] = [:]
         for message in collected.messages {
-            let hash =
-                message.key.map { key in key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } } ?? Int(message.id)
-            lanes[hash % Self.lanes].append(message)
+            let key = message.key ?? String(message.id)
+            let lane = laneOfKey[key] ?? laneOfKey.count % Self.lanes
+            laneOfKey[key] = lane
+            lanes[lane].append(message)
         }
         let share = Self.share(ofWindow: self.window)
         return lanes.map { lane in
@@ -188,6 +191,9 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         }
     }
 }
+
+/// How many lanes a destination has, each with a batch under way.
+let brokerLanes = 32
 
 /// The first messages, which are kept.
 private final class Collected: Sendable {
