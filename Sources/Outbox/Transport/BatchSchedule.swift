@@ -71,9 +71,19 @@ public struct BatchSchedule: Sendable {
     }
 
     private mutating func findNeighbours() {
-        var lastOfKey = [UInt64: Int](minimumCapacity: self.keys.count)
+        var numbering = KeyNumbering(most: self.keys.count)
+        // By the number of a key.
+        var lastOfKey: [Int] = []
+        lastOfKey.reserveCapacity(self.keys.count)
         for (index, key) in self.keys.enumerated() {
-            guard let key, let before = lastOfKey.updateValue(index, forKey: key) else { continue }
+            guard let key else { continue }
+            let number = numbering.number(of: key)
+            if number == lastOfKey.count {
+                lastOfKey.append(index)
+                continue
+            }
+            let before = lastOfKey[number]
+            lastOfKey[number] = index
             if self.neighbours.isEmpty { self.neighbours = Array(repeating: (-1, -1), count: self.keys.count) }
             self.neighbours[index].before = before
             self.neighbours[before].after = index

@@ -9,17 +9,21 @@ struct GRPCCall {
     let metadata: [HTTPHeader]
     let timeout: Duration
 
+    /// What stands before a message of that length: that it is not compressed, and the length, in four bytes.
+    static func prefix(_ length: Int) -> [UInt8] {
+        [0] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: length >> $0) }
+    }
+
+    /// How long that is.
+    static let prefixSize = 5
+
     /// The request.
     ///
-    /// - Parameter base: What comes before the path: `https://pubsub.googleapis.com`.
-    func request(_ message: [UInt8], to base: String) -> HTTPRequest {
-        var body: [UInt8] = []
-        body.reserveCapacity(message.count + 5)
-        // Not compressed; the length, in four bytes.
-        body.append(0)
-        for shift in [24, 16, 8, 0] { body.append(UInt8(truncatingIfNeeded: message.count >> shift)) }
-        body.append(contentsOf: message)
-        return HTTPRequest(
+    /// - Parameters:
+    ///   - body: The message behind its ``prefix(_:)``.
+    ///   - base: What comes before the path: `https://pubsub.googleapis.com`.
+    func request(body: [UInt8], to base: String) -> HTTPRequest {
+        HTTPRequest(
             "POST", base + self.path,
             headers: [
                 HTTPHeader("te", "trailers"),

@@ -18,20 +18,32 @@ struct ProtobufReader {
         var text: String? {
             if case .bytes(let bytes) = self { String(validating: bytes, as: UTF8.self) } else { nil }
         }
+
+        /// Whether it is a text.
+        var isText: Bool {
+            guard case .bytes(let bytes) = self else { return false }
+            return bytes.allSatisfy { $0 < 0x80 } || self.text != nil
+        }
     }
 
     /// The bytes are no message.
     struct Malformed: Error, Hashable {}
 
-    private var rest: ArraySlice<UInt8>
+    private let message: ArraySlice<UInt8>
+    /// Where what is not read yet begins.
+    private var index: Int
 
     init(_ bytes: ArraySlice<UInt8>) {
-        self.rest = bytes
+        self.message = bytes
+        self.index = bytes.startIndex
     }
+
+    /// How many bytes are not read yet.
+    private var restCount: Int { self.message.endIndex - self.index }
 
     /// The next field and its number; nil: the message is at its end.
     mutating func next() throws(Malformed) -> (field: Int, value: Value)? {
-        if self.rest.isEmpty { return nil }
+        if self.restCount == 0 { return nil }
         let head = try self.varint()
         let field = head >> 3
         guard (1...0x1FFF_FFFF).contains(field), let type = WireType(rawValue: UInt8(head & 7)) else {
@@ -43,17 +55,19 @@ struct ProtobufReader {
         case .fixed32: return (Int(field), .number(try self.fixed(4)))
         case .lengthDelimited:
             let length = try self.varint()
-            guard length <= UInt64(self.rest.count) else { throw Malformed() }
-            let content = self.rest.prefix(Int(length))
-            self.rest = self.rest.dropFirst(Int(length))
-            return (Int(field), .bytes(content))
+            guard length <= UInt64(self.restCount) else { throw Malformed() }
+            let start = self.index
+            self.index += Int(length)
+            return (Int(field), .bytes(self.message[start..<self.index]))
         }
     }
 
     private mutating func varint() throws(Malformed) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: 0, to: 64, by: 7) {
-            guard let byte = self.rest.popFirst() else { throw Malformed() }
+            guard self.restCount > 0 else { throw Malformed() }
+            let byte = self.message[self.index]
+            self.index += 1
             // The tenth byte has room for one bit.
             if shift == 63, byte > 1 { throw Malformed() }
             value |= UInt64(byte & 0x7F) << UInt64(shift)
@@ -63,10 +77,12 @@ struct ProtobufReader {
     }
 
     private mutating func fixed(_ count: Int) throws(Malformed) -> UInt64 {
-        guard self.rest.count >= count else { throw Malformed() }
+        guard self.restCount >= count else { throw Malformed() }
         var value: UInt64 = 0
-        for (index, byte) in self.rest.prefix(count).enumerated() { value |= UInt64(byte) << UInt64(index * 8) }
-        self.rest = self.rest.dropFirst(count)
+        for (index, byte) in self.message[self.index..<self.index + count].enumerated() {
+            value |= UInt64(byte) << UInt64(index * 8)
+        }
+        self.index += count
         return value
     }
 }

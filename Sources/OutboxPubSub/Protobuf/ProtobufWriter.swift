@@ -7,6 +7,12 @@ struct ProtobufWriter {
 
     init(capacity: Int) { self.bytes.reserveCapacity(capacity) }
 
+    /// Writes behind these bytes.
+    init(_ bytes: [UInt8], capacity: Int) {
+        self.bytes.reserveCapacity(capacity)
+        self.bytes.append(contentsOf: bytes)
+    }
+
     /// Writes a text; one that is empty is left out, as proto3 has it.
     mutating func string(_ field: Int, _ text: String) {
         if text.isEmpty { return }
@@ -26,11 +32,8 @@ struct ProtobufWriter {
         unsafe self.bytes.append(contentsOf: bytes)
     }
 
-    /// Writes a message that is a field.
-    mutating func message(_ field: Int, _ message: ProtobufWriter) {
-        self.head(field, length: message.bytes.count)
-        self.bytes.append(contentsOf: message.bytes)
-    }
+    /// Writes what was written before, as it is.
+    mutating func written(_ bytes: ArraySlice<UInt8>) { self.bytes.append(contentsOf: bytes) }
 
     /// How many bytes a field takes whose content has that length.
     static func size(field: Int, length: Int) -> Int {
@@ -39,12 +42,14 @@ struct ProtobufWriter {
 
     private static func varintSize(_ value: UInt64) -> Int { max(1, (64 - value.leadingZeroBitCount + 6) / 7) }
 
-    private mutating func head(_ field: Int, length: Int) {
+    /// Begins a field whose content has that length.
+    mutating func head(_ field: Int, length: Int) {
         self.varint(UInt64(field) << 3 | UInt64(ProtobufReader.WireType.lengthDelimited.rawValue))
         self.varint(UInt64(length))
     }
 
     private mutating func varint(_ value: UInt64) {
+        if value < 0x80 { return self.bytes.append(UInt8(value)) }
         var rest = value
         while rest >= 0x80 {
             self.bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)

@@ -1,14 +1,25 @@
 /// The requests of Pub/Sub that are made here, and their answers, as bytes (google/pubsub/v1/pubsub.proto,
 /// google/iam/v1/iam_policy.proto).
 enum PubSubRequest {
-    /// `PublishRequest`: the topic, then messages that are written already, each with its tag.
-    static func publish(topic: String, messages: some Sequence<[UInt8]>, size: Int) -> [UInt8] {
-        var writer = ProtobufWriter(capacity: size)
+    /// A call's body with a `PublishRequest`: the topic, then messages that are written already, each with its tag.
+    ///
+    /// - Parameter places: Where the messages are in what is written.
+    static func publish(topic: String, _ written: [UInt8], at places: [Range<Int>]) -> [UInt8] {
+        let size = places.reduce(ProtobufWriter.size(field: 1, length: topic.utf8.count)) { $0 + $1.count }
+        var writer = ProtobufWriter(GRPCCall.prefix(size), capacity: GRPCCall.prefixSize + size)
         writer.string(1, topic)
-        var bytes = writer.bytes
-        bytes.reserveCapacity(size)
-        for message in messages { bytes.append(contentsOf: message) }
-        return bytes
+        // What stands side by side is copied at once.
+        var run = 0..<0
+        for place in places {
+            if place.lowerBound == run.upperBound {
+                run = run.lowerBound..<place.upperBound
+            } else {
+                writer.written(written[run])
+                run = place
+            }
+        }
+        writer.written(written[run])
+        return writer.bytes
     }
 
     /// `GetTopicRequest`.
@@ -27,7 +38,20 @@ enum PubSubRequest {
     }
 
     /// How many messages a `PublishResponse` has taken; nil: it is none.
-    static func publishedCount(_ answer: ArraySlice<UInt8>) -> Int? { self.texts(1, of: answer)?.count }
+    static func publishedCount(_ answer: ArraySlice<UInt8>) -> Int? {
+        var reader = ProtobufReader(answer)
+        var count = 0
+        do throws(ProtobufReader.Malformed) {
+            while let (number, value) = try reader.next() {
+                guard number == 1 else { continue }
+                guard value.isText else { return nil }
+                count += 1
+            }
+        } catch {
+            return nil
+        }
+        return count
+    }
 
     /// Whether a `TestIamPermissionsResponse` has that permission.
     static func grants(_ permission: String, _ answer: ArraySlice<UInt8>) -> Bool {

@@ -19,28 +19,34 @@ final class PublishJob: Sendable {
     private let answer = Answer<[Outcome]>()
     private let publisher: Publisher
     private let access: Access
-    /// By their places in the batch; nil: never published.
-    private let messages: [PublishableMessage?]
+    /// The messages as they are published, one after the other.
+    private let written: [UInt8]
+    /// Where each is, by its place in the batch; none of one that is never published.
+    private let places: [Range<Int>]
     private let state: Mutex<State>
 
     init(_ batch: MessageBatch, publisher: Publisher, access: Access) {
         self.publisher = publisher
         self.access = access
         var schedule = PublishSchedule(count: batch.count, limits: publisher.limits)
-        var messages: [PublishableMessage?] = []
-        messages.reserveCapacity(batch.count)
+        // Room for the attributes as well.
+        var writer = ProtobufWriter(
+            capacity: batch.reduce(0) { size, message in unsafe size + message.withPayload { $0.count } + 128 })
+        var places: [Range<Int>] = []
+        places.reserveCapacity(batch.count)
         for (index, message) in batch.enumerated() {
             do throws(Refusal) {
-                let message = try publisher.template.message(message)
+                let message = try publisher.template.write(message, to: &writer)
                 schedule.add(
                     index, target: message.target, size: message.bytes.count, key: batch.orderingKey(at: index))
-                messages.append(message)
+                places.append(message.bytes)
             } catch {
                 schedule.refuse(index, error.reason)
-                messages.append(nil)
+                places.append(0..<0)
             }
         }
-        self.messages = messages
+        self.written = writer.bytes
+        self.places = places
         self.state = Mutex(State(schedule: schedule))
     }
 
@@ -72,8 +78,7 @@ final class PublishJob: Sendable {
 
     private func send(_ request: PublishSchedule.Request) {
         let call = self.publisher.call(
-            to: request.target.topic, messages: request.indexes.compactMap { self.messages[$0]?.bytes },
-            access: self.access)
+            to: request.target.topic, self.written, at: request.indexes.map { self.places[$0] }, access: self.access)
         let transfer = self.publisher.client.submit(call) { result in self.finish(request, result) }
         let isCancelled = self.state.withLock { state in
             if state.endedEarly.remove(request.number) == nil { state.transfers[request.number] = transfer }

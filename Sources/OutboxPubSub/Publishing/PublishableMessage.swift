@@ -1,7 +1,7 @@
 import Outbox
 import OutboxHTTP
 
-/// A message as it is published: bytes, and what decides with which others it shares a request.
+/// A message as it is published: what decides with which others it shares a request, and where its bytes are.
 struct PublishableMessage {
     /// What all messages of a request have in common.
     struct Target: Hashable {
@@ -11,8 +11,8 @@ struct PublishableMessage {
     }
 
     let target: Target
-    /// Field 2 of a `PublishRequest`, with its tag.
-    let bytes: [UInt8]
+    /// Field 2 of a `PublishRequest`, with its tag: the place in what was written.
+    let bytes: Range<Int>
 }
 
 /// Why a message can never be published.
@@ -44,11 +44,14 @@ struct PublishTemplate {
     /// Whether messages of one destination can have different topics.
     var topicVaries: Bool { self.topic.variesWithinDestination }
 
-    func message(_ message: Message) throws(Refusal) -> PublishableMessage {
+    /// Writes a message behind those before it; nothing of one that is refused.
+    func write(_ message: Message, to writer: inout ProtobufWriter) throws(Refusal) -> PublishableMessage {
         let topic = try self.topic(of: message)
         let key = try self.orderingKey(of: message)
-        let bytes = try self.bytes(of: message, orderingKey: key)
-        return PublishableMessage(target: .init(topic: topic, orderingKey: key), bytes: bytes)
+        let start = writer.bytes.count
+        try self.write(message, orderingKey: key, to: &writer)
+        return PublishableMessage(
+            target: .init(topic: topic, orderingKey: key), bytes: start..<writer.bytes.count)
     }
 
     private func topic(of message: Message) throws(Refusal) -> String {
@@ -80,28 +83,28 @@ struct PublishTemplate {
         return Hexadecimal.encoded(Digest.sha256(Array(key.utf8)))
     }
 
-    private func bytes(of message: Message, orderingKey: String?) throws(Refusal) -> [UInt8] {
+    private func write(
+        _ message: Message, orderingKey: String?, to writer: inout ProtobufWriter
+    ) throws(Refusal) {
         let attributes = try self.attributes(of: message)
-        let size = unsafe message.withPayload { payload in payload.count }
-        try Self.check(size, hasAttributes: !attributes.isEmpty)
-        var content = ProtobufWriter(capacity: size + 64 * (attributes.count + 1))
-        unsafe message.withPayload { payload in unsafe content.bytes(1, payload) }
-        for (name, value) in attributes {
-            var entry = ProtobufWriter()
-            entry.string(always: 1, name)
-            entry.string(always: 2, value)
-            content.message(2, entry)
-        }
-        if let orderingKey { content.string(5, orderingKey) }
-        var field = ProtobufWriter(capacity: content.bytes.count + 8)
-        field.message(2, content)
-        guard field.bytes.count <= self.largestMessage else {
+        let payload = unsafe message.withPayload { payload in payload.count }
+        try Self.check(payload, hasAttributes: !attributes.isEmpty)
+        var size = payload == 0 ? 0 : ProtobufWriter.size(field: 1, length: payload)
+        for attribute in attributes { size += ProtobufWriter.size(field: 2, length: attribute.size) }
+        if let orderingKey { size += ProtobufWriter.size(field: 5, length: orderingKey.utf8.count) }
+        let whole = ProtobufWriter.size(field: 2, length: size)
+        guard whole <= self.largestMessage else {
             throw Refusal(
-                reason:
-                    "the message has \(field.bytes.count) bytes with its attributes; a request takes \(self.largestMessage)"
-            )
+                reason: "the message has \(whole) bytes with its attributes; a request takes \(self.largestMessage)")
         }
-        return field.bytes
+        writer.head(2, length: size)
+        unsafe message.withPayload { payload in unsafe writer.bytes(1, payload) }
+        for attribute in attributes {
+            writer.head(2, length: attribute.size)
+            writer.string(always: 1, attribute.name)
+            writer.string(always: 2, attribute.value)
+        }
+        if let orderingKey { writer.string(5, orderingKey) }
     }
 
     private static func check(_ payload: Int, hasAttributes: Bool) throws(Refusal) {
@@ -113,25 +116,51 @@ struct PublishTemplate {
         }
     }
 
+    /// A name and a value.
+    private struct Attribute {
+        let name: String
+        let value: String
+
+        /// How many bytes it has as an entry of a map.
+        var size: Int {
+            ProtobufWriter.size(field: 1, length: self.name.utf8.count)
+                + ProtobufWriter.size(field: 2, length: self.value.utf8.count)
+        }
+    }
+
     /// The headers, and what the configuration adds, which has the last word.
-    private func attributes(of message: Message) throws(Refusal) -> [String: String] {
-        var attributes = message.headers
-        for (name, value) in attributes {
+    private func attributes(of message: Message) throws(Refusal) -> [Attribute] {
+        let own = try self.ownAttributes(of: message)
+        let headers = message.headers
+        if headers.isEmpty { return own }
+        var attributes = own
+        for (name, value) in headers {
             if let defect = AttributeRules.defect(ofName: name) ?? AttributeRules.defect(ofValue: value, of: name) {
                 throw Refusal(reason: defect)
             }
-        }
-        if let name = self.attributes.id { attributes[name] = String(message.id) }
-        if let name = self.attributes.enqueuedAt { attributes[name] = EnqueueTime.milliseconds(of: message) }
-        if let name = self.attributes.route, let route = message.route {
-            if let defect = AttributeRules.defect(ofValue: route, of: name) { throw Refusal(reason: defect) }
-            attributes[name] = route
+            if !own.contains(where: { $0.name == name }) { attributes.append(Attribute(name: name, value: value)) }
         }
         guard attributes.count <= ServiceLimits.attributes else {
             throw Refusal(
                 reason:
                     "the message has \(attributes.count) attributes, with those that say its id and route; the service takes"
                     + " \(ServiceLimits.attributes)")
+        }
+        return attributes
+    }
+
+    /// What the configuration adds.
+    private func ownAttributes(of message: Message) throws(Refusal) -> [Attribute] {
+        var attributes: [Attribute] = []
+        func add(_ name: String, _ value: String) {
+            attributes.removeAll { $0.name == name }
+            attributes.append(Attribute(name: name, value: value))
+        }
+        if let name = self.attributes.id { add(name, String(message.id)) }
+        if let name = self.attributes.enqueuedAt { add(name, EnqueueTime.milliseconds(of: message)) }
+        if let name = self.attributes.route, let route = message.route {
+            if let defect = AttributeRules.defect(ofValue: route, of: name) { throw Refusal(reason: defect) }
+            add(name, route)
         }
         return attributes
     }

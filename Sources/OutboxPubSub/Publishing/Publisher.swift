@@ -48,27 +48,32 @@ final class Publisher: Sendable {
     }
 
     /// A call of `Publish`.
-    func call(to topic: String, messages: [[UInt8]], access: Access) -> HTTPRequest {
+    ///
+    /// - Parameter places: Where the messages are in what is written.
+    func call(to topic: String, _ written: [UInt8], at places: [Range<Int>], access: Access) -> HTTPRequest {
         let name = ResourceName.topic(topic, project: self.project)
-        let size = messages.reduce(ProtobufWriter.size(field: 1, length: name.utf8.count)) { $0 + $1.count }
         return self.call(
             "/google.pubsub.v1.Publisher/Publish", "topic", name,
-            PubSubRequest.publish(topic: name, messages: messages, size: size), access: access)
+            body: PubSubRequest.publish(topic: name, written, at: places), access: access)
     }
 
     /// A call about a topic.
     ///
     /// - Parameter field: What the topic is called in the request: the service's front end finds its place by it.
     func call(_ path: String, _ field: String, _ name: String, _ message: [UInt8], access: Access) -> HTTPRequest {
-        let value = name.utf8.map { byte in
-            HTTPHeader.isUnreserved(byte) ? String(UnicodeScalar(byte)) : "%" + Hexadecimal.encoded([byte]).uppercased()
-        }
-        var metadata = [HTTPHeader("x-goog-request-params", "\(field)=\(value.joined())")]
+        self.call(path, field, name, body: GRPCCall.prefix(message.count) + message, access: access)
+    }
+
+    private func call(
+        _ path: String, _ field: String, _ name: String, body: [UInt8], access: Access
+    ) -> HTTPRequest {
+        var metadata = [HTTPHeader("x-goog-request-params", "\(field)=\(HTTPHeader.escaped(name))")]
         if let token = access.token {
             metadata.append(HTTPHeader("authorization", "Bearer \(token.value)"))
             if let project = token.quotaProject { metadata.append(HTTPHeader("x-goog-user-project", project)) }
         }
-        return GRPCCall(path: path, metadata: metadata, timeout: self.timeout).request(message, to: self.endpoint.base)
+        return GRPCCall(path: path, metadata: metadata, timeout: self.timeout).request(
+            body: body, to: self.endpoint.base)
     }
 
     func fullName(of topic: String) -> String { ResourceName.topic(topic, project: self.project) }
@@ -117,6 +122,20 @@ struct Access: Sendable {
 }
 
 extension HTTPHeader {
+    /// A text as the value of a parameter.
+    static func escaped(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count + 16)
+        for byte in text.utf8 {
+            if self.isUnreserved(byte) {
+                bytes.append(byte)
+            } else {
+                bytes.append(contentsOf: "%\(Hexadecimal.encoded([byte]).uppercased())".utf8)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// Whether a byte stands for itself in the value of a parameter (RFC 3986, unreserved).
     static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {

@@ -10,7 +10,8 @@ import Testing
         var writer = ProtobufWriter()
         writer.string(1, "text")
         writer.string(2, "")
-        writer.message(3, inner)
+        writer.head(3, length: inner.bytes.count)
+        writer.written(inner.bytes[...])
         writer.string(2000, String(repeating: "x", count: 300))
         var reader = ProtobufReader(writer.bytes[...])
         var fields: [Int: ProtobufReader.Value] = [:]
