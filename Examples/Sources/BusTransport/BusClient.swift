@@ -10,16 +10,22 @@ final class BusClient: Sendable {
 
     private let bus: Bus
     private let isClosed = Atomic(false)
+    private let connection: Atomic<Int>
 
-    init(_ bus: Bus) { self.bus = bus }
+    init(_ bus: Bus) {
+        self.bus = bus
+        connection = Atomic(bus.generation)
+    }
 
     var isConnected: Bool { !isClosed.load(ordering: .acquiring) && bus.isRunning }
 
     func close() { isClosed.store(true, ordering: .releasing) }
 
-    /// Returns when the bus has confirmed the message.
+    /// Returns when the bus has confirmed the message. Where the connection has broken, the next call has a new one.
     func publish(_ payload: [UInt8], to topic: String?, key: String?, headers: [String: String]) throws(Failure) {
-        guard isConnected else { throw .notConnected }
+        let generation = bus.generation
+        let wasConnected = connection.exchange(generation, ordering: .acquiringAndReleasing) == generation
+        guard isConnected, wasConnected else { throw .notConnected }
         try bus.take(Bus.Record(topic: topic, key: key, headers: headers, payload: payload))
     }
 }
@@ -35,6 +41,7 @@ final class Bus: Sendable {
 
     private struct State {
         var isRunning = true
+        var generation = 0
         var records: [Record] = []
     }
 
@@ -45,6 +52,11 @@ final class Bus: Sendable {
         get { state.withLock(\.isRunning) }
         set { state.withLock { $0.isRunning = newValue } }
     }
+
+    /// Connections that were made before it changed are broken.
+    var generation: Int { state.withLock(\.generation) }
+
+    func cutConnections() { state.withLock { $0.generation += 1 } }
 
     var records: [Record] { state.withLock(\.records) }
 

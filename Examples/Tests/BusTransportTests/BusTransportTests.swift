@@ -44,8 +44,7 @@ final class BusFixture: TransportFixture {
         return message
     }
 
-    /// The client has no connection that can break by itself.
-    func cutConnections() {}
+    func cutConnections() { bus.cutConnections() }
     func stop() { bus.isRunning = false }
     func start() { bus.isRunning = true }
 }
