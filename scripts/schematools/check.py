@@ -13,10 +13,11 @@ import psycopg
 from databases import Database, Failed, outbox, programs
 from readers import Flyway, Goose, GolangMigrate
 from server import server
-from tools import Alembic, Dbmate
+from tools import Alembic, Dbmate, Psql
 import tools
 
 TOOLS = {
+    "psql": ("sql", lambda folder, database: Psql(folder, database)),
     "alembic, psycopg": ("alembic", lambda folder, database: Alembic(folder, database.parts)),
     "alembic, psycopg2": ("alembic", lambda folder, database: Alembic(folder, database.parts, "psycopg2")),
     "alembic, asyncpg": ("alembic", lambda folder, database: Alembic(folder, database.parts, "asyncpg")),
@@ -49,6 +50,9 @@ class Run:
         self.empty = self.database().dump()
         self.wholes = {schema: self.whole(schema) for schema in ("outbox", NAME)}
         self.stepwise = self.steps()
+        # They are looked at.
+        versions, messages, segments = self.stepwise[0][-1][1]
+        assert len(versions) == self.newest and len(messages) == 5 and len(segments) == 4
 
     def database(self, schema: str = "outbox") -> Database:
         return Database(self.conninfo, schema)
@@ -95,6 +99,12 @@ def write(folder: pathlib.Path, form: str, first: int, last: int, schema: str = 
         after = ["--after", line.split('"')[1]]
     down = ["--down"] if first > last else []
     words = ["schema", "--from", str(first), "--to", str(last), *down, "--format", form, *after]
+    if form == "sql":
+        number = len(list(folder.iterdir())) // 2
+        back = ["schema", "--from", str(last), "--to", str(first), *([] if down else ["--down"])]
+        for text, name in [(words, f"{number}.up.sql"), (back, f"{number}.down.sql")]:
+            (folder / name).write_text(outbox(*text, "--schema", schema))
+        return
     names = outbox(*words, "--schema", schema, "--output", str(folder)).split("\n")[:-1]
     assert names and all(pathlib.Path(name).exists() for name in names), names
     # What is printed is what is written.

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import urllib.parse
 
+import psycopg
+
 PROGRAMS = pathlib.Path(sys.executable).parent
 
 
@@ -21,6 +23,41 @@ def run(*command: str | pathlib.Path, cwd: pathlib.Path, **environment: str):
     if done.returncode != 0:
         raise Failed(f"{pathlib.Path(command[0]).name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+class Psql:
+    """psql, with what `--format sql` prints; on an empty database as a role that owns the schema and may do little else."""
+
+    def __init__(self, folder: pathlib.Path, database):
+        self.folder = folder
+        self.applied = 0
+        self.conninfo = database.conninfo
+        if database.contents():
+            return
+        owner = f"owner_{database.name}"
+        database.sql(
+            f"""
+            CREATE ROLE {owner} LOGIN;
+            GRANT CREATE ON DATABASE {database.name} TO {owner};
+            REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC;
+            ALTER ROLE {owner} SET search_path = nothing;
+            ALTER ROLE {owner} SET statement_timeout = '1h';
+            """
+        )
+        database.owner = owner
+        self.conninfo = psycopg.conninfo.make_conninfo(database.conninfo, user=owner)
+
+    def up(self):
+        for file in sorted(self.folder.glob("*.up.sql"))[self.applied:]:
+            self.execute(file)
+            self.applied += 1
+
+    def down(self):
+        self.execute(sorted(self.folder.glob("*.down.sql"))[self.applied - 1])
+        self.applied -= 1
+
+    def execute(self, file: pathlib.Path):
+        run("psql", self.conninfo, "-X", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", "-f", file, cwd=self.folder)
 
 
 class Dbmate:
