@@ -8,6 +8,8 @@ import urllib.parse
 
 import psycopg
 
+from databases import programs
+
 PROGRAMS = pathlib.Path(sys.executable).parent
 
 
@@ -57,7 +59,7 @@ class Psql:
         self.applied -= 1
 
     def execute(self, file: pathlib.Path):
-        run("psql", self.conninfo, "-X", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", "-f", file, cwd=self.folder)
+        run(programs() / "psql", self.conninfo, "-X", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", "-f", file, cwd=self.folder)
 
 
 class Dbmate:

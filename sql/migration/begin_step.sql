@@ -1,7 +1,6 @@
--- Before a step that another migration tool takes on a schema that has an outbox: what OutboxMigrator does around its own. The
--- settings of configure_migration, which last to the end of the transaction or of the step; one migrator at a time; whether the
--- schema is of the version that the step begins with; and who may do what, for the end of the step. Outside of a transaction the
--- settings and the lock last for this statement only, and the rest holds.
+-- Before a change of an outbox by another tool: time limits of the role and the database do not hold, as in configure_migration; one
+-- migrator changes the outbox at a time; the outbox has to be of the version that the change begins with; and what roles may do is
+-- noted for the end. Where the tool uses no transaction, settings and lock last for this statement only, and the rest holds.
 DO $outbox$
 DECLARE
     callers_path pg_catalog.text := pg_catalog.current_setting('search_path');

@@ -1,5 +1,5 @@
--- After a step that another migration tool takes: roles get back what they had been granted on objects that the step has replaced, a
--- replaced function that was closed to every role is closed, and the transaction has the settings that it had. As PrivilegeSnapshot does.
+-- After it: roles get back what they had been granted on objects that were replaced, a replaced function that was closed to every role
+-- is closed, and the transaction has the settings that it had. As PrivilegeSnapshot does.
 DO $outbox$
 DECLARE
     callers_path pg_catalog.text := pg_catalog.current_setting('search_path');

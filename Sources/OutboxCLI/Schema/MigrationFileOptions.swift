@@ -16,8 +16,7 @@ struct MigrationFileOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The tool that is to make the change: \(MigrationTool.allCases.map(\.rawValue).joined(separator: ", ")).",
-            valueName: "tool"))
+            "The tool that is to make the change. Default: sql.", valueName: "tool"))
     var format: MigrationTool?
 
     @Option(
