@@ -120,6 +120,20 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "BusTransport",
+            dependencies: [.product(name: "Outbox", package: "swift-outbox")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "BusTransportTests",
+            dependencies: [
+                "BusTransport",
+                .product(name: "Outbox", package: "swift-outbox"),
+                .product(name: "OutboxTesting", package: "swift-outbox"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "RedisStreamsTests",
             dependencies: [

@@ -21,4 +21,25 @@ package struct MigrationStatements: Sendable {
         self.openFunctions = text(PackageResources.open_functions_sql)
         self.privileges = text(PackageResources.privileges_sql)
     }
+
+    /// What stands before a step that begins with an outbox of some version and that another tool takes.
+    ///
+    /// - Parameter version: With which it begins.
+    package static func beginStep(from version: Int, schema: String, schemaText: String) -> String {
+        let numbered = String(decoding: PackageResources.begin_step_sql, as: UTF8.self)
+            .split(separator: "{{from}}", omittingEmptySubsequences: false).joined(separator: "\(version)")
+        return Statements.render(
+            Array(numbered.utf8),
+            including: [
+                "configure": PackageResources.configure_migration_sql, "lock": PackageResources.lock_migrations_sql,
+                "privileges": PackageResources.privileges_sql,
+            ], schema: schema, schemaText: schemaText)
+    }
+
+    /// What stands behind such a step.
+    package static func endStep(schema: String, schemaText: String) -> String {
+        Statements.render(
+            PackageResources.end_step_sql, including: ["privileges": PackageResources.privileges_sql], schema: schema,
+            schemaText: schemaText)
+    }
 }

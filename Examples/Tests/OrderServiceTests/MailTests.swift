@@ -7,6 +7,23 @@ import Testing
 struct MailServerIsBusy: Error {}
 
 @Suite(.timeLimit(.minutes(10))) struct MailTests {
+    @Test func aMailIsSentAgain() async throws {
+        let outbox = InMemoryOutbox()
+        try outbox.enqueue(NewMessage(to: .mail, route: "thanks", key: "42", text: "Thank you, Ada"))
+
+        let thanks = try outbox.enqueued(for: .mail, route: "thanks").only()
+        #expect(thanks.text == "Thank you, Ada")
+        #expect(thanks.message.key == "42")
+
+        let result = try await outbox.drain(routes: [
+            .mail: .handler(retry: .constant(.seconds(60))) { message in
+                if message.attempt == 1 { throw MailServerIsBusy() }
+            }
+        ])
+        #expect(result.delivered.map(\.attempts) == [2])
+        #expect(result.dead.isEmpty && result.waiting.isEmpty)
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func aMailThatFailsIsSentAMinuteLater() async throws {
         let clock = ManualClock()

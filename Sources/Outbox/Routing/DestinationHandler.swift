@@ -34,6 +34,7 @@ public struct DestinationHandler: Sendable {
     package let settings: DeliverySettings.Resolved
     /// What of that was given.
     private let given: DeliverySettings
+    private let kind: DeliverySettings.Kind
 
     /// - Parameter settings: Those that cannot be are a programming error.
     private init(
@@ -49,6 +50,16 @@ public struct DestinationHandler: Sendable {
         self.fallback = fallback
         self.transports = transports
         self.given = settings
+        self.kind = kind
+    }
+
+    /// The same without a breaker.
+    package var withoutBreaker: DestinationHandler {
+        var settings = self.given
+        settings.breaker = .off
+        return DestinationHandler(
+            routes: self.routes, fallback: self.fallback, transports: self.transports, settings: settings,
+            kind: self.kind)
     }
 
     /// A closure that is called with one message at a time. When it returns, the message is delivered; when it throws,

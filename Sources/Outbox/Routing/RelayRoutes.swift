@@ -49,6 +49,14 @@ public struct RelayRoutes: Sendable, ExpressibleByDictionaryLiteral {
         return handlers.flatMap(\.transports).filter { seen.insert(ObjectIdentifier($0)).inserted }
     }
 
+    /// The same routes without breakers.
+    package var withoutBreakers: RelayRoutes {
+        var routes = self
+        routes.handlers = self.handlers.mapValues(\.withoutBreaker)
+        routes.others = self.others?.withoutBreaker
+        return routes
+    }
+
     /// Whether there is no handler at all.
     package var isEmpty: Bool { self.handlers.isEmpty && self.others == nil }
 

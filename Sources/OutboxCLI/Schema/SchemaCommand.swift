@@ -5,18 +5,33 @@ import OutboxPostgres
 struct SchemaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema",
-        abstract: "Print the SQL that creates the schema, or the grants for its roles.",
+        abstract:
+            "Print the SQL that creates or changes the schema, as files of a migration tool too, or the grants for its roles.",
         discussion: """
             Nothing is connected to. For migrations of your own tool, or to read what "outbox migrate up" runs.
 
+            With --format, or with --from and --to, what is written is one migration, from a version to another, and what undoes it. \
+            It leaves the same schema as "outbox migrate" and knows as well what was applied, and it ends with an error \
+            on a schema of another version. What going down would lose is said at the top of each file.
+
             EXAMPLES:
-              outbox schema > migrations/0042_outbox.sql
+              outbox schema | psql --single-transaction -v ON_ERROR_STOP=1
+              outbox schema --format goose --output db/migrations
+              outbox schema --format flyway --output src/main/resources/db/migration
+              outbox schema --format dbmate --output db/migrations --number 20300102030405
+              outbox schema --format golang-migrate --output migrations
+              outbox schema --format alembic --output alembic/versions --after 3f2a9c1e07d4
+              outbox schema --from 4 --format goose --output db/migrations
+              outbox schema --down --from 5 --to 4 --format sql
               outbox schema --schema orders_outbox
               outbox schema --grants --producer shop --relay outbox_relay --monitor grafana | psql
             """)
 
     @OptionGroup
     var outbox: SchemaOption
+
+    @OptionGroup(title: "Migrations of another tool")
+    var files: MigrationFileOptions
 
     @Flag(help: "Print GRANTs: for a producer, which may only enqueue, a relay, and a monitor, which may only count.")
     var grants = false
@@ -35,6 +50,10 @@ struct SchemaCommand: ParsableCommand {
 
     func validate() throws {
         if self.grants, self.drop { throw ValidationError("--grants and --drop exclude each other.") }
+        if self.grants || self.drop, self.files.isAsked {
+            throw ValidationError(
+                "\(self.grants ? "--grants" : "--drop") is no migration of a tool: it goes without its options.")
+        }
         if !self.grants, self.producer != nil || self.relay != nil || self.monitor != nil {
             throw ValidationError("--producer, --relay and --monitor need --grants.")
         }
@@ -48,6 +67,7 @@ struct SchemaCommand: ParsableCommand {
 
     func run() throws {
         let schema = try self.outbox.schema
+        if self.files.isAsked { return try self.files.run(schema: schema) }
         let sql: String
         if self.grants {
             let isNamed = self.producer != nil || self.relay != nil || self.monitor != nil

@@ -73,8 +73,7 @@ struct MigrationHistory: Sendable {
 
     private func checkKnown(_ version: Int) throws(OutboxError) {
         if self.known.contains(where: { $0.version == version }) { return }
-        let known = self.known.map { "\($0.version)" }.joined(separator: ", ")
-        throw OutboxError(.unknownVersion, "There is no migration \(version). Known versions: \(known).", schema: self.schema)
+        throw OutboxError.unknown(version, of: self.known, self.schema)
     }
 
     /// A newer schema that this program works with has nothing for it to do.

@@ -1,3 +1,5 @@
+import OutboxMigrations
+
 /// Why something could not be done with an outbox: what it is, and what to do about it.
 ///
 /// ``description`` can be logged anywhere: it holds neither values nor credentials. A relay's session throws the same kinds of failure as
@@ -126,6 +128,12 @@ extension OutboxError {
                 schema: schema, underlying: error)
         }
         return self.explaining(error, schema: schema, task: task)
+    }
+
+    static func unknown(_ version: Int, of known: [Migrations.File], _ schema: OutboxSchema) -> OutboxError {
+        let known = known.map { "\($0.version)" }.joined(separator: ", ")
+        return OutboxError(
+            .unknownVersion, "There is no migration \(version). Known versions: \(known).", schema: schema)
     }
 
     static func missing(_ schema: OutboxSchema, underlying: (any Error)? = nil) -> OutboxError {

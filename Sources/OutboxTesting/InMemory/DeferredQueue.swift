@@ -67,6 +67,11 @@ struct DeferredQueue {
         return due.map { max(.zero, $0.since(now)) }
     }
 
+    /// Whether a row is being delivered, or is due.
+    func isBusy(now: Timestamp) -> Bool {
+        !self.inFlight.isEmpty || self.rows.values.contains { row in row.due.map { $0 <= now } ?? false }
+    }
+
     private func readable(now: Timestamp, excluding excluded: Set<Int64>) -> [(row: Row, isReadable: Bool)] {
         let inFlight = self.inFlightIDs.union(excluded)
         // The keys of which the last ordered row so far is to be read, and those that wait behind it with it.

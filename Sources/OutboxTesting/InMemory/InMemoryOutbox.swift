@@ -24,6 +24,10 @@ import Foundation
 public final class InMemoryOutbox: RelayStore {
     private let state = Mutex(InMemoryState())
     private let clock: ManualClock?
+    /// How far the outbox is ahead of the system's clock, in microseconds.
+    private let lead = Atomic<Int64>(0)
+    /// Who is told when something has changed.
+    private let watchers = Mutex<[ObjectIdentifier: Signal]>([:])
     let idempotencyWindow: Duration
 
     /// Creates an empty outbox.
@@ -80,6 +84,7 @@ public final class InMemoryOutbox: RelayStore {
             return (ids, state.commit(stored, transaction: transaction))
         }
         for signal in signals { signal.raise() }
+        self.tellWatchers()
         return ids
     }
 
@@ -121,6 +126,7 @@ public final class InMemoryOutbox: RelayStore {
 
     func commit(_ messages: [StoredMessage], transaction: Int) {
         for signal in self.state.withLock({ $0.commit(messages, transaction: transaction) }) { signal.raise() }
+        self.tellWatchers()
     }
 
     func rollback(_ transaction: Int) {
@@ -150,7 +156,31 @@ public final class InMemoryOutbox: RelayStore {
 
     // MARK: - For sessions and inspection
 
-    var now: Timestamp { self.clock?.timestamp ?? Timestamp(Date()) }
+    var now: Timestamp {
+        self.clock?.timestamp ?? (Timestamp(Date()) + .microseconds(self.lead.load(ordering: .acquiring)))
+    }
+
+    /// Has time pass: advances the manual clock or, where there is none, goes on as if it had.
+    func pass(_ time: Duration) {
+        if let clock = self.clock { return clock.advance(by: time) }
+        let (now, later) = (self.now, self.now + time)
+        self.lead.add(max(0, later.microseconds - now.microseconds), ordering: .acquiringAndReleasing)
+        _ = self.change(nil) { stream in !stream.deferred.rows.isEmpty }
+    }
+
+    /// Raises a signal whenever something has been enqueued, settled or changed.
+    func watch(_ signal: Signal) -> ObjectIdentifier {
+        self.watchers.withLock { $0[ObjectIdentifier(signal)] = signal }
+        return ObjectIdentifier(signal)
+    }
+
+    func unwatch(_ watcher: ObjectIdentifier) {
+        _ = self.watchers.withLock { $0.removeValue(forKey: watcher) }
+    }
+
+    func tellWatchers() {
+        for signal in self.watchers.withLock({ Array($0.values) }) { signal.raise() }
+    }
 
     func withState<Result: Sendable, Failure: Error>(
         _ body: (inout InMemoryState, Timestamp) throws(Failure) -> Result
@@ -166,6 +196,7 @@ public final class InMemoryOutbox: RelayStore {
         let now = self.now
         let (isChanged, signals) = self.state.withLock { $0.change(subscription, now: now, body) }
         for signal in signals { signal.raise() }
+        if isChanged { self.tellWatchers() }
         return isChanged
     }
 }

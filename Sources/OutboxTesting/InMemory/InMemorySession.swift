@@ -61,6 +61,7 @@ actor InMemorySession: RelaySession {
         try self.outbox.withState { state, now throws(RelayError) in
             try state.settle(settlements, session: self.number, now: now)
         }
+        self.outbox.tellWatchers()
         return [:]
     }
 

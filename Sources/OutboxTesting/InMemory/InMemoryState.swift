@@ -10,13 +10,13 @@ struct InMemoryState {
 
     private(set) var lastID: Int64 = 0
     /// The committed messages by id.
-    private var log: [Int64: StoredMessage] = [:]
+    private(set) var log: [Int64: StoredMessage] = [:]
     /// The committed messages of each destination, in the order of their commits.
     private var committed: [Destination: [StoredMessage]] = [:]
     private var streams: [StreamID: InMemoryStream] = [:]
     /// The streams of each destination, in the order of their slots.
     private var addresses: [Address: [StreamID]] = [:]
-    private var sessions: [Int: Session] = [:]
+    private(set) var sessions: [Int: Session] = [:]
     private var lastSession = 0
     private var idempotencyKeys = IdempotencyKeys()
     private var lastTransaction = 0

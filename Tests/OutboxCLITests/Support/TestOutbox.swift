@@ -73,6 +73,18 @@ struct TestOutbox: Sendable {
         return rows
     }
 
+    /// Runs a script, in which `{{schema}}` is the schema, in a transaction.
+    func script(_ text: String) async throws {
+        let connection = try await LibPQConnection.connect(LibPQConfiguration(self.url))
+        do {
+            try await connection.execute(script: text.replacingOccurrences(of: "{{schema}}", with: self.schema))
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+    }
+
     /// How many rows a table of the outbox has.
     func count(_ table: String) async throws -> Int {
         Int(try await self.sql("SELECT count(*)::text FROM {{schema}}.\(table)")[0]) ?? -1
