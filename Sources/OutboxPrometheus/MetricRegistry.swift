@@ -3,7 +3,7 @@ import Synchronization
 
 /// Keeps the metrics of swift-metrics in this process for a scraper: counters, meters and gauges, recorders, timers.
 ///
-/// A name and a set of labels have one handler, whoever asks for it and in whichever order the labels are given: what is held is changed by
+/// A name and a set of labels have one handler, also where it is made twice, with labels in another order: what is held is changed by
 /// atomics alone, so that recording waits for nothing. A lock is taken when a metric is made and when all are read.
 package final class MetricRegistry: MetricsFactory {
     private enum Handler {

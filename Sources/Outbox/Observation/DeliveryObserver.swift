@@ -25,7 +25,7 @@ package final class DeliveryObserver: Sendable {
     private let budgets = Mutex(Budgets())
     /// Whether something was counted that has not been written.
     private let hasUntold = Atomic(false)
-    private let hasBeenDown = Atomic(false)
+    private let isDown = Atomic(false)
 
     private struct Budgets {
         var dead = LineBudget(lines: 5, within: .seconds(10))
@@ -58,7 +58,7 @@ package final class DeliveryObserver: Sendable {
         self.events.up(ObjectIdentifier(self))
         self.events.noteStream(-1)
         if self.ownInFlight.load(ordering: .relaxed) != 0 { self.inFlight(0) }
-        if self.hasBeenDown.load(ordering: .relaxed) { self.noteWhetherDown() }
+        if self.isDown.load(ordering: .relaxed) { self.noteWhetherDown() }
     }
 
     /// An observer whose log and events go nowhere.
@@ -101,7 +101,7 @@ package final class DeliveryObserver: Sendable {
     /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
         self.events.down(ObjectIdentifier(self), self.destination, reason: LogText.line(reason))
-        self.hasBeenDown.store(true, ordering: .relaxed)
+        self.isDown.store(true, ordering: .relaxed)
         self.noteWhetherDown()
         self.budgets.withLock { $0.outage = Outage(reason: reason, now: .now) }
         self.hasUntold.store(true, ordering: .relaxed)
@@ -132,6 +132,7 @@ package final class DeliveryObserver: Sendable {
     /// Reports that the destination is up again.
     func closed() {
         self.events.up(ObjectIdentifier(self))
+        self.isDown.store(false, ordering: .relaxed)
         self.noteWhetherDown()
         let outage = self.budgets.withLock { $0.outage.take() }
         self.logger.notice("The destination is up again", metadata: self.metadata(outage, at: .now))

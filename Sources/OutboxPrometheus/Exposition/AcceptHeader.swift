@@ -70,6 +70,7 @@ extension StringProtocol {
     }
 
     fileprivate var trimmingQuotes: String {
-        self.count >= 2 && self.hasPrefix("\"") && self.hasSuffix("\"") ? String(self.dropFirst().dropLast()) : String(self)
+        self.count >= 2 && self.hasPrefix("\"") && self.hasSuffix("\"")
+            ? String(self.dropFirst().dropLast()) : String(self)
     }
 }

@@ -37,7 +37,14 @@ final class DatabaseLooks: Sendable {
     }
 
     /// Has another outbox looked at, or the same one by another login.
-    func follow(_ target: LookTarget) { self.state.withLock { $0.target = target } }
+    func follow(_ target: LookTarget) {
+        self.state.withLock { state in
+            if state.target == target { return }
+            state.target = target
+            state.last = DatabaseLook()
+            state.schedule.forget()
+        }
+    }
 
     /// What is known now, after a look where there was none a moment ago.
     func current() async -> DatabaseLook {
@@ -84,14 +91,14 @@ final class DatabaseLooks: Sendable {
                 if session == nil { session = (try await Self.connect(target), target) }
                 guard let connection = session?.connection else { continue }
                 let figures = try await Self.look(on: connection, at: target, countLimit: countLimit)
-                self.ended(begin, countLimit, figures)
+                self.ended(begin, countLimit, target, figures)
                 if isFailing { self.logger.notice("the database can be looked at for metrics again") }
                 isFailing = false
             } catch {
                 await session?.connection.close()
                 session = nil
                 if Task.isCancelled { break }
-                self.ended(begin, countLimit, nil)
+                self.ended(begin, countLimit, target, nil)
                 if !isFailing {
                     self.logger.warning(
                         "the database cannot be looked at for metrics",
@@ -103,12 +110,19 @@ final class DatabaseLooks: Sendable {
         await session?.connection.close()
     }
 
-    private func ended(_ begin: ContinuousClock.Instant, _ countLimit: Int, _ figures: DatabaseFigures?) {
+    private func ended(
+        _ begin: ContinuousClock.Instant, _ countLimit: Int, _ target: LookTarget, _ figures: DatabaseFigures?
+    ) {
         let now = ContinuousClock.now
         let time = now - begin
         self.state.withLock { state in
             let isSlow = figures == nil && time >= Self.statementLimit
             state.schedule.ended(after: time, wasTooLong: isSlow, now: now)
+            if target != state.target {
+                // It was of another outbox than the one that is asked about now.
+                state.schedule.forget()
+                return state.ending
+            }
             state.last = DatabaseLook(
                 figures: figures, countLimit: countLimit, time: time,
                 succeededAt: figures == nil ? state.last.succeededAt : Date())

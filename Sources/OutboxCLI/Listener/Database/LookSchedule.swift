@@ -37,6 +37,9 @@ struct LookSchedule {
         return .begin
     }
 
+    /// What the last look has found is of another outbox.
+    mutating func forget() { self.end = nil }
+
     /// A look has ended, well or not.
     ///
     /// - Parameters:

@@ -38,7 +38,8 @@ enum DatabaseFamilies {
 
     private static func outbox(_ figures: DatabaseFigures) -> [MetricFamily] {
         var relays = MetricFamily(
-            "outbox_relays", .gauge, "Sessions of relays of the subscription: those that deliver, and those that stand by.")
+            "outbox_relays", .gauge,
+            "Sessions of relays of the subscription: those that deliver, and those that stand by.")
         for (state, count) in [("delivering", figures.deliveringRelays), ("standby", figures.standbyRelays)] {
             relays.add(LabelSet([("subscription", figures.subscription), ("state", state)]), Double(count))
         }
@@ -60,7 +61,8 @@ enum DatabaseFamilies {
             "outbox_messages_deferred", .gauge, "Messages that wait for a further attempt, or for their time.")
         var oldestDeferred = MetricFamily(
             "outbox_oldest_deferred_age_seconds", .gauge,
-            "For how long the oldest of them should have been delivered; 0: all wait for their time, or there are none.")
+            "For how long the oldest of them should have been delivered; 0: all wait for their time, or there are none."
+        )
         var dead = MetricFamily("outbox_dead_letters", .gauge, "Messages that are not tried again.")
         var state = MetricFamily(
             "outbox_destination_state", .gauge,

@@ -4,7 +4,8 @@ enum LibraryMetrics {
         "outbox_messages_delivered_total": "Messages that this relay has delivered, since the process began.",
         "outbox_messages_retried_total":
             "Attempts of this relay that failed and are repeated, since the process began.",
-        "outbox_messages_dead_lettered_total": "Messages that this relay has made dead letters, since the process began.",
+        "outbox_messages_dead_lettered_total":
+            "Messages that this relay has made dead letters, since the process began.",
         "outbox_messages_parked_total":
             "Messages of this relay that others have passed because a handler took long, since the process began.",
         "outbox_messages_in_flight": "Messages that this relay has read and not yet committed.",

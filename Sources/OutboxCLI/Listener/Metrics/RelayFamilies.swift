@@ -25,7 +25,8 @@ enum RelayFamilies {
                 "outbox_relay_connected", .gauge, "Whether the relay has a session at the server.",
                 state.isReady ? 1 : 0),
             MetricFamily(
-                "outbox_relay_standby", .gauge, "Whether other relays have all streams, and this one waits for a share.",
+                "outbox_relay_standby", .gauge,
+                "Whether other relays have all streams, and this one waits for a share.",
                 state.phase == .standby ? 1 : 0),
             MetricFamily(
                 "outbox_relay_streams", .gauge, "Streams that this relay delivers.", Double(health.streamCount)),
@@ -37,7 +38,8 @@ enum RelayFamilies {
     }
 
     static let names: Set<String> = Set(
-        all(RelayHealth(state: RelayState(phase: .starting, since: Date()), isEnding: false, streamCount: 0)).map(\.name))
+        all(RelayHealth(state: RelayState(phase: .starting, since: Date()), isEnding: false, streamCount: 0)).map(
+            \.name))
 
     /// When the process began, or nearly.
     static let start = Date().timeIntervalSince1970

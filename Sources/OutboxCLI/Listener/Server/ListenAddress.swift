@@ -17,6 +17,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: What holds for one, as it goes on after a setting's name.
     init(_ text: String) throws(SettingDefect) {
         let example = "such as 127.0.0.1:9464, [::1]:9464 or :9464"
+        if text.contains("/") { throw SettingDefect(rule: "is an address \(example), without a scheme or a path") }
         guard let colon = text.lastIndex(of: ":") else {
             let isPort = !text.isEmpty && text.allSatisfy(\.isASCIIDigit)
             throw SettingDefect(
@@ -25,7 +26,8 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
                     : "is an address with a port, \(example)")
         }
         let number = text[text.index(after: colon)...]
-        guard !number.isEmpty, number.count <= 5, number.allSatisfy(\.isASCIIDigit), let port = Int(number), port <= 65535
+        guard !number.isEmpty, number.count <= 5, number.allSatisfy(\.isASCIIDigit), let port = Int(number),
+            port <= 65535
         else {
             throw SettingDefect(rule: "is an address \(example), whose port is 0 to 65535")
         }
@@ -36,10 +38,11 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         } else if host.contains(":") {
             throw SettingDefect(rule: "is an address \(example): one of IPv6 stands in brackets")
         } else if host == "*" {
-            throw SettingDefect(rule: "is an address \(example); all of this machine's are 0.0.0.0:\(port) or [::]:\(port)")
+            throw SettingDefect(
+                rule: "is an address \(example); all of this machine's are 0.0.0.0:\(port) or [::]:\(port)")
         }
         guard host.unicodeScalars.allSatisfy(Self.isPartOfHost) else {
-            throw SettingDefect(rule: "is an address \(example), without a scheme or a path")
+            throw SettingDefect(rule: "is an address \(example)")
         }
         self.host = host.isEmpty ? "127.0.0.1" : host
         self.port = port
@@ -67,7 +70,7 @@ extension ListenAddress {
         do throws(SettingDefect) {
             self = try ListenAddress(text)
         } catch {
-            throw ValidationError("--listen \(error.rule).")
+            throw ValidationError("It \(error.rule).")
         }
     }
 }

@@ -39,8 +39,7 @@ struct Listener: Sendable {
         var logger = self.logger
         logger.logLevel = .critical
         let limits = self.limits
-        // One thread is enough for scrapes and probes.
-        NIOSingletons.groupLoopCountSuggestion = 1
+        Self.takeOneThread
         let application = Application(
             responder: pages,
             server: .http1(
@@ -61,13 +60,16 @@ struct Listener: Sendable {
         }
     }
 
+    /// One thread is enough for scrapes and probes. It can be said once in a process.
+    private static let takeOneThread: Void = { NIOSingletons.groupLoopCountSuggestion = 1 }()
+
     private func listens(on local: SocketAddress?) {
         let port = local?.port ?? self.address.port
         let address = ListenAddress(host: self.address.host, port: port)
         self.logger.info("listening for probes and scrapes", metadata: ["address": "\(address)"])
         if !address.isLoopback {
             self.logger.notice(
-                "everybody who reaches the address sees names of destinations, counts, and why a destination is down")
+                "all who reach the address see names of destinations, counts, and why a destination is down")
         }
         self.start.give(.success(address))
     }
