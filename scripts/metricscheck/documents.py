@@ -77,7 +77,7 @@ def monitoring(families, docs):
     """Each metric is a row of docs/monitoring.md, with its type, and no other one is."""
     rows = {}
     for line in (docs / "monitoring.md").read_text().splitlines():
-        if match := re.match(r"\| `((?:outbox|process)_\w+)` \| (\w+) \| ([^|]*) \|", line):
+        if match := re.match(r"\| `((?:outbox|process)_\w+)` \| (\w+) \|([^|]*)\|", line):
             rows[match[1]] = (match[2], set(re.findall(r"`(\w+)`", match[3])))
     for family in families.values():
         suffix = SUFFIXES.get(family.type, [""])[0] if family.type != "histogram" else ""

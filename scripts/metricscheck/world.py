@@ -60,7 +60,8 @@ class World:
         log = self.folder / "relay.log"
         with open(log, "wb") as errors:
             process = subprocess.Popen(
-                [PROGRAM, "relay", "--listen", ":0", "--postgres", self.url, *arguments], stderr=errors)
+                [PROGRAM, "relay", "--log-level", "info", "--listen", ":0", "--postgres", self.url, *arguments],
+                stderr=errors)
             try:
                 address = eventually(lambda: re.search(r"listening .*address=(\S+)", log.read_text()), log).group(1)
                 yield f"http://{address}"
