@@ -45,7 +45,7 @@ enum ConfigurationSchema {
         }
     }
 
-    private static let address = #"^([A-Za-z0-9._-]*|[[][0-9A-Fa-f:.%A-Za-z]+[]]):[0-9]{1,5}$"#
+    private static let address = #"^([A-Za-z0-9._-]*|\\[[0-9A-Za-z:.%]+\\]):[0-9]{1,5}$"#
 
     private static let interval = #"[0-9]+([.][0-9]*)?(us|ms|s|m|min|h|d)?"#
 

@@ -10,7 +10,7 @@ import Testing
     /// `eventually` waits in a shell until a condition holds, at most a minute; `got PATH` is what a page says, and `says PATH TEXT` whether that is in it.
     private static let tools = """
         eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 3000 ] || { echo "not: $*"; cat "$folder/err" >&2; exit 99; }; sleep 0.02; done; }
-        folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+        folder=$(mktemp -d); relay=''; trap 'rm -rf "$folder"; [ -z "$relay" ] || kill $relay 2>/dev/null' EXIT
         has() { [ "$(cat "$2" 2>/dev/null | grep -c "$1")" -ge "${3:-1}" ]; }
         listening() { port=$(sed -n 's/.*listening for.*address=127.0.0.1:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
         got() { curl -sS "http://127.0.0.1:$port$1"; }
@@ -37,7 +37,7 @@ import Testing
                 eventually says /metrics 'outbox_destination_state{destination="down",state="down",subscription="main"} 1'
                 eventually says /metrics 'outbox_dead_letters{destination="dead",subscription="main"} 3'
                 code /livez; got /livez; code /readyz; got /readyz | head -1
-                kill -s TERM $relay; wait $relay; echo "status $?"
+                kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
                 """)
         #expect(ending.lines == ["200", "ok", "200", "delivering", "status 0"], "\(ending.output)\(ending.error)")
     }
@@ -76,7 +76,7 @@ import Testing
         try await withTemporaryFolder { folder in
             async let ending = Program.shell(
                 Self.tools + """
-                    trap 'touch "$signals/kill" "$signals/start"; rm -rf "$folder"' EXIT
+                    trap 'touch "$signals/kill" "$signals/start"; rm -rf "$folder"; kill $relay 2>/dev/null' EXIT
                     "$outbox" relay --route d=discard --listen :0 --postgres "$url" 2>"$folder/err" &
                     relay=$!
                     eventually listening
@@ -92,7 +92,7 @@ import Testing
                     eventually is /readyz 200
                     eventually says /metrics 'outbox_messages_waiting{destination="other",subscription="main"} 1'
                     got /metrics | grep '^outbox_database_up'
-                    kill -s TERM $relay; wait $relay; echo "status $?"
+                    kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
                     """, ["url": server.url, "signals": folder])
             try await Self.wait(for: folder + "/kill")
             try await server.kill()
@@ -141,7 +141,7 @@ import Testing
                 code /readyz
                 psql -qd "$url" -c 'ALTER ROLE \(role) LOGIN'
                 eventually says /metrics "outbox_database_up 1"
-                kill -s TERM $relay; wait $relay; echo "status $?"
+                kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
                 """)
         #expect(
             ending.lines == [
@@ -175,7 +175,7 @@ import Testing
                 says /metrics 'outbox_messages_delivered_total{destination="a",subscription="main"} 1' && echo kept
                 code /livez; code /readyz
                 eventually has "holds for another process" "$folder/err"
-                kill -s TERM $relay; wait $relay; echo "status $?"
+                kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
                 """)
         #expect(ending.lines == ["kept", "200", "200", "status 0"], "\(ending.output)\(ending.error)")
     }
@@ -188,7 +188,7 @@ import Testing
                 "$outbox" relay --route other=discard --listen :0 "$@" 2>"$folder/err" &
                 relay=$!
                 eventually listening
-                OUTBOX_LISTEN=":$port" "$outbox" relay --route d=stdout "$@"; echo "status $?"
+                OUTBOX_LISTEN=":$port" "$outbox" relay --route d=stdout "$@"; echo "status $?"; relay=''
                 kill -s TERM $relay; wait $relay
                 """)
         #expect(ending.lines == ["status 69"])
