@@ -188,7 +188,7 @@ import Testing
                 "$outbox" relay --route other=discard --listen :0 "$@" 2>"$folder/err" &
                 relay=$!
                 eventually listening
-                OUTBOX_LISTEN=":$port" "$outbox" relay --route d=stdout "$@"; echo "status $?"; relay=''
+                OUTBOX_LISTEN=":$port" "$outbox" relay --route d=stdout "$@"; echo "status $?"
                 kill -s TERM $relay; wait $relay
                 """)
         #expect(ending.lines == ["status 69"])
