@@ -33,9 +33,14 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        // Without traits: the listener of the program reads no settings by swift-configuration.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -177,15 +182,27 @@ let package = Package(
             },
             swiftSettings: settings
         ),
+        // Keeps the metrics of swift-metrics for a scraper, and writes them. For the program.
+        .target(
+            name: "OutboxPrometheus",
+            dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: settings
+        ),
         // Reads what is in RabbitMQ, for the demonstration and the tests.
         .target(name: "RabbitMQMailbox", dependencies: ["CRabbitMQ"], swiftSettings: settings),
         .executableTarget(
             name: "OutboxCLI",
             dependencies: [
-                "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxPubSub", "OutboxRuntime",
-                "OutboxTestServers", "OutboxTesting", "OutboxWebhook", "RabbitMQMailbox",
+                "Outbox", "OutboxAMQP", "OutboxAWS", "OutboxKafka", "OutboxPostgres", "OutboxPrometheus",
+                "OutboxPubSub", "OutboxRuntime", "OutboxTestServers", "OutboxTesting", "OutboxWebhook",
+                "RabbitMQMailbox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
@@ -327,11 +344,17 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "OutboxPrometheusTests",
+            dependencies: ["OutboxPrometheus", .product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "OutboxCLITests",
             dependencies: [
-                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxRuntime", "OutboxTestServers", "OutboxTesting",
-                "RabbitMQMailbox", "TestSupport",
+                "Outbox", "OutboxCLI", "OutboxPostgres", "OutboxPrometheus", "OutboxRuntime", "OutboxTestServers",
+                "OutboxTesting", "RabbitMQMailbox", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],
@@ -344,12 +367,14 @@ let package = Package(
 if Context.environment["OUTBOX_TRANSPORTS_ALONE"] != nil {
     let others = [
         "OutboxCLI", "OutboxCLITests", "OutboxPostgresTests", "OutboxTests", "OutboxRuntimeTests", "PublicNamesTests",
-        "NeighbourNames", "KafkaWireProducer", "WebhookWireProducer",
+        "NeighbourNames", "KafkaWireProducer", "WebhookWireProducer", "OutboxPrometheus", "OutboxPrometheusTests",
     ]
     package.targets.removeAll { others.contains($0.name) }
     package.products.removeAll { $0.name == "outbox" }
     package.dependencies.removeAll { dependency in
         guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
-        return ["/Yams", "/swift-argument-parser"].contains { location.hasSuffix($0) }
+        return [
+            "/Yams", "/swift-argument-parser", "/hummingbird", "/swift-nio", "/swift-nio-extras", "/swift-http-types",
+        ].contains { location.hasSuffix($0) }
     }
 }

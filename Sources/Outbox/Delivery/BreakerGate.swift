@@ -37,7 +37,7 @@ final class BreakerGate: Sendable {
         self.state = Mutex(State(breaker: Breaker(policy: policy), random: random))
         self.observer = observer
         self.onChange = onChange
-        observer.breaker(isOpen: false)
+        observer.noteWhetherDown()
     }
 
     /// Whether ``pass()`` has to be asked before the handler is called.

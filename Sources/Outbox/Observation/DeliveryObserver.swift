@@ -18,10 +18,14 @@ package final class DeliveryObserver: Sendable {
     private let parkedCounter: Counter
     private let inFlight: Gauge
     private let lag: Metrics.Timer
-    private let breakerState: Gauge
+    private let down: Gauge
+    /// What this stream has in flight, of what its destination has.
+    private let ownInFlight = Atomic(0)
+    private let total: DestinationTotal
     private let budgets = Mutex(Budgets())
     /// Whether something was counted that has not been written.
     private let hasUntold = Atomic(false)
+    private let isDown = Atomic(false)
 
     private struct Budgets {
         var dead = LineBudget(lines: 5, within: .seconds(10))
@@ -43,12 +47,19 @@ package final class DeliveryObserver: Sendable {
         self.deadCounter = Counter(label: "outbox_messages_dead_lettered_total", dimensions: dimensions)
         self.parkedCounter = Counter(label: "outbox_messages_parked_total", dimensions: dimensions)
         self.inFlight = Gauge(label: "outbox_messages_in_flight", dimensions: dimensions)
-        self.breakerState = Gauge(label: "outbox_breaker_open", dimensions: dimensions)
+        self.down = Gauge(label: "outbox_destination_down", dimensions: dimensions)
         self.lag = Metrics.Timer(label: "outbox_read_lag", dimensions: dimensions)
+        self.total = events.total(of: destination)
+        events.noteStream(1)
     }
 
-    // A stream that another relay has is not down here.
-    deinit { self.events.up(ObjectIdentifier(self)) }
+    // A stream that another relay has is not down here, and has nothing in flight.
+    deinit {
+        self.events.up(ObjectIdentifier(self))
+        self.events.noteStream(-1)
+        if self.ownInFlight.load(ordering: .relaxed) != 0 { self.inFlight(0) }
+        if self.isDown.load(ordering: .relaxed) { self.noteWhetherDown() }
+    }
 
     /// An observer whose log and events go nowhere.
     package static func unobserved(_ destination: Destination) -> DeliveryObserver {
@@ -67,14 +78,17 @@ package final class DeliveryObserver: Sendable {
         if count > 0 { self.deliveredCounter.increment(by: Int64(count)) }
     }
 
-    /// Notes how many messages are read and not yet committed.
-    func inFlight(_ count: Int) { self.inFlight.record(count) }
+    /// Notes how many messages of the stream are read and not yet committed.
+    func inFlight(_ count: Int) {
+        let change = count - self.ownInFlight.exchange(count, ordering: .relaxed)
+        self.inFlight.record(self.total.add(inFlight: change))
+    }
 
     /// Notes how long ago the first message of a page was enqueued, in nanoseconds.
     func lag(nanoseconds: Int64) { self.lag.recordNanoseconds(nanoseconds) }
 
-    /// Notes whether the destination counts as down.
-    func breaker(isOpen: Bool) { self.breakerState.record(isOpen ? 1 : 0) }
+    /// Shows in a gauge whether the destination counts as down: it does as long as one of its streams finds it down.
+    func noteWhetherDown() { self.down.record(self.events.isDown(self.destination) ? 1 : 0) }
 
     /// Why and since when the destination is down, for one that is: whether it is that is known a moment earlier than why.
     var outage: StreamActivity.Outage {
@@ -86,8 +100,9 @@ package final class DeliveryObserver: Sendable {
 
     /// Reports that the destination counts as down.
     func opened(reason: String, retryAfter delay: Duration) {
-        self.breaker(isOpen: true)
         self.events.down(ObjectIdentifier(self), self.destination, reason: LogText.line(reason))
+        self.isDown.store(true, ordering: .relaxed)
+        self.noteWhetherDown()
         self.budgets.withLock { $0.outage = Outage(reason: reason, now: .now) }
         self.hasUntold.store(true, ordering: .relaxed)
         self.logger.warning(
@@ -116,8 +131,9 @@ package final class DeliveryObserver: Sendable {
 
     /// Reports that the destination is up again.
     func closed() {
-        self.breaker(isOpen: false)
         self.events.up(ObjectIdentifier(self))
+        self.isDown.store(false, ordering: .relaxed)
+        self.noteWhetherDown()
         let outage = self.budgets.withLock { $0.outage.take() }
         self.logger.notice("The destination is up again", metadata: self.metadata(outage, at: .now))
         self.emit(.closed(destination: self.destination))

@@ -6,6 +6,16 @@ import FoundationEssentials
 import Foundation
 #endif
 
+/// What the streams of a destination add up to: a gauge has one series for all of them.
+final class DestinationTotal: Sendable {
+    private let inFlight = Atomic(0)
+
+    /// A stream has more or fewer messages in flight.
+    ///
+    /// - Returns: How many all have.
+    func add(inFlight change: Int) -> Int { self.inFlight.add(change, ordering: .relaxed).newValue }
+}
+
 /// Hands events to the listeners.
 final class RelayEventHub: Sendable {
     private struct State {
@@ -18,11 +28,32 @@ final class RelayEventHub: Sendable {
     private let standing = Mutex(RelayStanding())
     private let count = Atomic(0)
     private let deadLetters = Atomic(0)
+    private let streams = Atomic(0)
+    private let totals = Mutex<[Destination: DestinationTotal]>([:])
 
     /// How many messages have become dead letters.
     var deadLetterCount: Int { self.deadLetters.load(ordering: .relaxed) }
 
     func noteDeadLetter() { self.deadLetters.add(1, ordering: .relaxed) }
+
+    /// How many streams the relay has.
+    var streamCount: Int { self.streams.load(ordering: .relaxed) }
+
+    /// A stream has come, or is not this relay's any more.
+    func noteStream(_ change: Int) { self.streams.add(change, ordering: .relaxed) }
+
+    /// What the streams of a destination add up to.
+    func total(of destination: Destination) -> DestinationTotal {
+        self.totals.withLock { totals in
+            if let total = totals[destination] { return total }
+            let total = DestinationTotal()
+            totals[destination] = total
+            return total
+        }
+    }
+
+    /// Whether one of a destination's streams finds it down.
+    func isDown(_ destination: Destination) -> Bool { self.standing.withLock { $0.isDown(destination) } }
 
     /// Whether there is a listener; costs no lock.
     var isListened: Bool { self.count.load(ordering: .relaxed) > 0 }
@@ -67,7 +98,7 @@ final class RelayEventHub: Sendable {
     }
 
     func finish() {
-        self.standing.withLock { $0.end() }
+        self.standing.withLock { $0.end(at: Date()) }
         let listeners = self.state.withLock { state in
             state.isFinished = true
             return Array(state.listeners.values)

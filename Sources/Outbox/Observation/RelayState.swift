@@ -32,12 +32,27 @@ public struct RelayState: Sendable, Hashable {
         public let reason: String
         /// When it was found to be down.
         public let since: Date
+
+        /// Creates an outage.
+        package init(reason: String, since: Date) {
+            self.reason = reason
+            self.since = since
+        }
     }
 
     /// Whether the relay is at work.
     public internal(set) var phase: Phase
+    /// Since when it is in this phase; for one without a connection, since it lost it.
+    public internal(set) var since: Date
     /// The destinations that are down, of those that this relay delivers: their messages wait.
     public internal(set) var down: [Destination: Outage] = [:]
+
+    /// Creates a state.
+    package init(phase: Phase, since: Date, down: [Destination: Outage] = [:]) {
+        self.phase = phase
+        self.since = since
+        self.down = down
+    }
 
     /// Whether it has a connection, and delivers or stands by. A destination that is down leaves it ready: no other relay would reach it.
     public var isReady: Bool {
@@ -51,12 +66,13 @@ public struct RelayState: Sendable, Hashable {
 /// Keeps what a relay is doing.
 struct RelayStanding: Sendable {
     private(set) var phase = RelayState.Phase.starting
+    private(set) var since = Date()
     /// By the observer of the stream, of which a destination can have several.
     private var outages: [ObjectIdentifier: (destination: Destination, outage: RelayState.Outage)] = [:]
 
     /// As others see it: a destination is down as long as one of its streams finds it down.
     var state: RelayState {
-        var state = RelayState(phase: self.phase)
+        var state = RelayState(phase: self.phase, since: self.since)
         for (destination, outage) in self.outages.values {
             if let other = state.down[destination], other.since <= outage.since { continue }
             state.down[destination] = outage
@@ -64,25 +80,33 @@ struct RelayStanding: Sendable {
         return state
     }
 
+    /// Whether one of a destination's streams finds it down.
+    func isDown(_ destination: Destination) -> Bool { self.outages.values.contains { $0.destination == destination } }
+
     /// Takes what happened to the relay as a whole.
     mutating func take(_ event: RelayEvent, at now: Date) {
         switch event {
-        case .standby: self.phase = .standby
-        case .started: self.phase = .delivering
+        case .standby: self.enter(.standby, at: now)
+        case .started: self.enter(.delivering, at: now)
         case .disconnected(let reason, _):
             if case .disconnected(_, let since) = self.phase {
                 self.phase = .disconnected(reason: reason, since: since)
             } else {
-                self.phase = .disconnected(reason: reason, since: now)
+                self.enter(.disconnected(reason: reason, since: now), at: now)
             }
-        case .stopped: self.phase = .ended
+        case .stopped: self.enter(.ended, at: now)
         case .delivered, .retried, .parked, .deadLettered, .opened, .stillDown, .closed: break
         }
     }
 
+    private mutating func enter(_ phase: RelayState.Phase, at now: Date) {
+        if self.phase == phase { return }
+        (self.phase, self.since) = (phase, now)
+    }
+
     /// Notes that the relay has ended, however it has.
-    mutating func end() {
-        self.phase = .ended
+    mutating func end(at now: Date) {
+        self.enter(.ended, at: now)
         self.outages = [:]
     }
 

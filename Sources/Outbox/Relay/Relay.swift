@@ -102,6 +102,9 @@ public final class Relay: Service {
     /// What the relay is doing at this moment: whether it is ready, and which destinations are down.
     public var state: RelayState { self.hub.relayState }
 
+    /// How many streams this relay has at this moment.
+    package var streamCount: Int { self.hub.streamCount }
+
     /// How many messages this relay has made dead letters.
     package var deadLetterCount: Int { self.hub.deadLetterCount }
 

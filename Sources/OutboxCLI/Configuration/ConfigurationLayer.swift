@@ -10,6 +10,7 @@ struct ConfigurationLayer: Sendable {
     var segments = SegmentLayer()
     var logLevel: Logger.Level?
     var logFormat: LogFormat?
+    var listen: ListenAddress?
     /// What holds for every route that does not say otherwise.
     var delivery = DeliveryLayer()
     /// In the order of the file.
@@ -22,6 +23,10 @@ struct ConfigurationLayer: Sendable {
         + [
             .choice("log_level", "From which level on the relay writes its log. Default: info.", \.logLevel),
             .choice("log_format", "How lines of the log are written. Default: text.", \.logFormat),
+            .address(
+                "listen",
+                "Where the relay answers to probes and scrapers, such as 127.0.0.1:9464; without a host, as in “:9464”, to this machine alone. Default: nowhere.",
+                \.listen),
         ]
 }
 

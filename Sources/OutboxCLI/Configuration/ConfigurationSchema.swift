@@ -40,9 +40,12 @@ enum ConfigurationSchema {
         case .intervalOr(let word):
             "\"type\": [\"string\", \"number\"], \"pattern\": \"^(\(Self.interval)|\(word))$\""
         case .flag: "\"type\": \"boolean\""
+        case .address: "\"type\": \"string\", \"pattern\": \"\(Self.address)\""
         case .choice(let words): "\"enum\": [\(words.map(Self.quoted).joined(separator: ", "))]"
         }
     }
+
+    private static let address = #"^([A-Za-z0-9._-]*|\\[[0-9A-Za-z:.%]+\\]):[0-9]{1,5}$"#
 
     private static let interval = #"[0-9]+([.][0-9]*)?(us|ms|s|m|min|h|d)?"#
 

@@ -37,6 +37,8 @@ enum SettingKind: Sendable, Hashable {
     case choice([String])
     /// A span of time, or one word.
     case intervalOr(String)
+    /// Where to listen.
+    case address
 }
 
 /// Why a setting cannot be as it was written.
@@ -52,6 +54,14 @@ extension Setting {
         Setting(name: name, kind: .text, help: help) { target, text throws(SettingDefect) in
             if text.isEmpty { throw SettingDefect(rule: "is empty") }
             target[keyPath: path] = text
+        }
+    }
+
+    static func address(
+        _ name: String, _ help: String, _ path: any WritableKeyPath<Target, ListenAddress?> & Sendable
+    ) -> Setting {
+        Setting(name: name, kind: .address, help: help) { target, text throws(SettingDefect) in
+            target[keyPath: path] = try ListenAddress(text)
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoreMetrics
 import Foundation
 import Logging
 import Outbox
@@ -69,6 +70,7 @@ struct RelayCommand: AsyncParsableCommand {
               outbox relay --route 'events=pubsub://my-project/events'
               outbox relay --route 'hooks=https://shop.example/hooks/{route}'
               outbox relay --check --route 'orders=amqp://mq/shop?exchange=orders'
+              outbox relay --route '*=stdout' --listen :9464
               outbox relay --config /etc/outbox/outbox.yaml
               outbox relay --config outbox.yaml --check-config
             """)
@@ -124,6 +126,15 @@ struct RelayCommand: AsyncParsableCommand {
             "How lines of the log are written: text, json or logfmt. (default: text)", valueName: "format"))
     var logFormat: LogFormat?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where the relay answers to probes and scrapers by HTTP: /livez, /readyz and /metrics. Without a host, as in “:9464”, to this \
+            machine alone; port 0 is one that is free, and is in the log. (default: nowhere)
+            """, valueName: "address"),
+        transform: ListenAddress.init(option:))
+    var listen: ListenAddress?
+
     @Flag(help: "Write what the relay does to stderr, a JSON object a line.")
     var events = false
 
@@ -158,6 +169,7 @@ struct RelayCommand: AsyncParsableCommand {
         try await self.server.withConnection(application: "relay", plan.server) { connection in
             try await schema.checkVersion(on: connection)
         }
+        let service = try self.metrics(plan, logger)
         let relay = try self.relay(plan, schema, &handlers, logger)
         var watch: BacklogWatch?
         if self.untilEmpty {
@@ -169,10 +181,11 @@ struct RelayCommand: AsyncParsableCommand {
         }
         var again: (@Sendable () async throws -> Relay)?
         if readsAgain {
-            again = { try await self.relayAgain(logger, lines) }
+            again = { try await self.relayAgain(logger, lines, service) }
         }
         let run = RelayRun(
-            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, again: again, hangups: hangups,
+            readerGone: readerGone, watch: watch, events: self.reported, logger: logger, service: service, again: again,
+            hangups: hangups,
             manager: ServiceManager(environment: ProcessInfo.processInfo.environment))
         let last = try await run(relay)
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: last.deadLetterCount) }
@@ -210,7 +223,9 @@ struct RelayCommand: AsyncParsableCommand {
     }
 
     /// The relay of the file as it is now, whose log is the one that there is.
-    private func relayAgain(_ logger: Logger, _ lines: LineWriters) async throws -> Relay {
+    private func relayAgain(
+        _ logger: Logger, _ lines: LineWriters, _ service: RelayService?
+    ) async throws -> Relay {
         try self.server.layerAgain()
         let plan = try self.plan()
         var handlers = self.handlers(logger, lines)
@@ -220,7 +235,29 @@ struct RelayCommand: AsyncParsableCommand {
         try await self.server.withConnection(application: "relay", plan.server) { connection in
             try await schema.checkVersion(on: connection)
         }
-        return try self.relay(plan, schema, &handlers, logger)
+        let relay = try self.relay(plan, schema, &handlers, logger)
+        if plan.listen != service?.listener.address {
+            logger.warning("what listen says holds for another process: this one goes on as it began")
+        }
+        service?.looks.follow(try self.target(plan))
+        return relay
+    }
+
+    /// What answers to probes and scrapers; nil: nothing does. From here on metrics are kept.
+    private func metrics(_ plan: RelayPlan, _ logger: Logger) throws -> RelayService? {
+        guard let address = plan.listen else { return nil }
+        let registry = MetricsPage.registry()
+        MetricsSystem.bootstrap(registry)
+        return RelayService(
+            listener: Listener(address: address, logger: logger), registry: registry,
+            looks: DatabaseLooks(target: try self.target(plan), logger: logger))
+    }
+
+    private func target(_ plan: RelayPlan) throws -> LookTarget {
+        LookTarget(
+            server: try self.server.configuration(application: "metrics", plan.server),
+            schema: try self.server.schema(plan.server),
+            subscription: plan.settings.subscription ?? RelaySettings.defaults.subscription)
     }
 
     private func checkRoutes(_ arguments: [RouteArgument], _ handlers: inout SinkHandlers) async throws {

@@ -13,6 +13,8 @@ struct RelayPlan: Sendable {
     let wakeup: PostgresStore.Wakeup
     let logLevel: Logger.Level
     let logFormat: LogFormat
+    /// Where to listen; nil: nowhere.
+    let listen: ListenAddress?
     /// What holds for every route that does not say otherwise.
     private let delivery: DeliveryLayer
     /// What holds for every route, whatever it says.
@@ -35,6 +37,7 @@ struct RelayPlan: Sendable {
         self.wakeup = command.options.wakeup ?? layer.relay.wakeup ?? .notify()
         self.logLevel = command.logLevel?.level ?? layer.logLevel ?? .info
         self.logFormat = command.logFormat ?? layer.logFormat ?? .text
+        self.listen = command.listen ?? layer.listen
         var options = command.options.delivery
         if command.untilEmpty { options.breaker = .off }
         self.options = options

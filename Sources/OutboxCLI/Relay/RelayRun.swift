@@ -28,6 +28,8 @@ struct RelayRun: Sendable {
     /// The events that are written to stderr; nil: none.
     let events: Set<EventKind>?
     let logger: Logger
+    /// What answers to probes and scrapers; nil: nothing does.
+    let service: RelayService?
     /// Makes the relay that follows when SIGHUP has the configuration read again; nil: SIGHUP ends the relay, as it does when a terminal is closed.
     let again: (@Sendable () async throws -> Relay)?
     /// The signals that ask for that.
@@ -50,9 +52,18 @@ struct RelayRun: Sendable {
     func callAsFunction(_ first: Relay) async throws -> Relay {
         let succession = RelaySuccession(first)
         return try await withThrowingTaskGroup(of: End.self) { tasks in
+            defer { tasks.cancelAll() }
             tasks.addTask {
                 await self.obeySignals(succession)
                 return .interrupted
+            }
+            if let service {
+                tasks.addTask {
+                    await service.run { succession.health }
+                    return .aside
+                }
+                // A relay that cannot be watched delivers nothing.
+                try await service.listener.started()
             }
             if let hangups {
                 let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -77,7 +88,6 @@ struct RelayRun: Sendable {
                 await self.readerGone.wait()
                 return .readerGone
             }
-            defer { tasks.cancelAll() }
             // A relay that was cancelled because its reader has gone has not failed, whatever it throws.
             while let end = try await tasks.next() {
                 switch end {
@@ -228,6 +238,15 @@ private final class RelaySuccession: Sendable {
             state.isEnding = true
             return state.isOver
         }.open()
+    }
+
+    /// How the relay is that runs now.
+    var health: RelayHealth {
+        let (relay, isEnding, next) = self.state.withLock { ($0.relay, $0.isEnding, $0.next) }
+        var state = relay.state
+        // Between two relays: the next one begins.
+        if state.phase == .ended, let next { state = next.state }
+        return RelayHealth(state: state, isEnding: isEnding, streamCount: relay.streamCount)
     }
 
     /// Whether no other relay follows.

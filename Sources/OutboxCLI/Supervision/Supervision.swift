@@ -30,14 +30,8 @@ struct Supervision: Sendable {
 
     /// A relay in a line.
     static func line(_ state: RelayState) -> String {
-        let phase: String
-        switch state.phase {
-        case .starting: phase = "connecting"
-        case .delivering: phase = "delivering"
-        case .standby: phase = "standing by"
-        case .disconnected(let reason, _): phase = "disconnected: \(reason)"
-        case .ended: phase = "ended"
-        }
+        var phase = state.phase.word
+        if case .disconnected(let reason, _) = state.phase { phase += ": \(reason)" }
         if state.down.isEmpty { return phase }
         let names = state.down.keys.map(\.name).sorted()
         let shown = names.prefix(3).joined(separator: ", ")

@@ -59,7 +59,7 @@ import Testing
                 #expect(metrics.counterTotal(label: "outbox_messages_parked_total", dimensions: bus) == 0)
                 let inFlight = try metrics.expectGauge("outbox_messages_in_flight", bus)
                 #expect(inFlight.values.max() == 42 && inFlight.lastValue == 0)
-                #expect(try metrics.expectGauge("outbox_breaker_open", bus).values == [0])
+                #expect(try metrics.expectGauge("outbox_destination_down", bus).values == [0])
                 let lags = try metrics.expectTimer("outbox_read_lag", bus).values
                 let elapsed = ContinuousClock.now - begin
                 #expect(!lags.isEmpty && lags.allSatisfy { $0 >= 0 && .nanoseconds($0) <= elapsed })

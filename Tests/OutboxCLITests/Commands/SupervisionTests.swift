@@ -76,9 +76,9 @@ import Testing
     }
 
     @Test func aStateIsALine() {
-        var state = RelayState(phase: .disconnected(reason: "no server", since: Date()))
+        var state = RelayState(phase: .disconnected(reason: "no server", since: Date()), since: Date())
         #expect(Supervision.line(state) == "disconnected: no server")
-        state = RelayState(phase: .delivering)
+        state = RelayState(phase: .delivering, since: Date())
         #expect(Supervision.line(state) == "delivering")
         for name in ["e", "a", "c", "b", "d"] {
             state.down[Destination(name)] = RelayState.Outage(reason: "x", since: Date())

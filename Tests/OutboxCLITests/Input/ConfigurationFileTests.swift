@@ -31,6 +31,7 @@ import Testing
         case .intervalOr(let word): (word, "soon")
         case .flag: ("false", "perhaps")
         case .choice(let words): (words.last ?? "", "neither")
+        case .address: ("127.0.0.1:9464", "9464")
         }
     }
 

@@ -76,7 +76,7 @@ import Testing
                 #expect(metrics.counterTotal(label: "outbox_messages_parked_total", dimensions: dimensions) == 0)
                 let inFlight = try metrics.expectGauge("outbox_messages_in_flight", dimensions)
                 #expect(inFlight.values.max() == 42 && inFlight.lastValue == 0)
-                #expect(try metrics.expectGauge("outbox_breaker_open", dimensions).values == [0])
+                #expect(try metrics.expectGauge("outbox_destination_down", dimensions).values == [0])
                 let lags = try metrics.expectTimer("outbox_read_lag", dimensions).values
                 let elapsed = ContinuousClock.now - begin
                 #expect(!lags.isEmpty && lags.allSatisfy { $0 >= 0 && .nanoseconds($0) <= elapsed })

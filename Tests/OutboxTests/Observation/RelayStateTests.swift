@@ -19,7 +19,7 @@ import Testing
             }
         ]
         let relay = Relay(store: outbox, routes: routes)
-        #expect(relay.state == RelayState(phase: .starting) && !relay.state.isReady)
+        #expect(relay.state.phase == .starting && !relay.state.isReady)
         try outbox.enqueue(NewMessage(to: "d", text: "x"))
         let events = relay.events
         async let ending: Void = relay.run()
@@ -47,7 +47,7 @@ import Testing
         #expect(seen == ["started", "opened", "closed"])
         relay.stop()
         try await ending
-        #expect(relay.state == RelayState(phase: .ended) && !relay.state.isReady)
+        #expect(relay.state.phase == .ended && relay.state.down.isEmpty && !relay.state.isReady)
     }
 
     @Test func aRelayThatFailsHasEnded() async {
@@ -85,8 +85,32 @@ import Testing
         standing.take(.disconnected(reason: "one", retryAfter: .zero), at: start + 1)
         standing.take(.disconnected(reason: "two", retryAfter: .zero), at: start + 2)
         #expect(standing.phase == .disconnected(reason: "two", since: start + 1))
+        #expect(standing.state.since == start + 1)
         standing.take(.standby, at: start + 3)
         standing.take(.disconnected(reason: "three", retryAfter: .zero), at: start + 4)
         #expect(standing.phase == .disconnected(reason: "three", since: start + 4))
+        standing.take(.started, at: start + 5)
+        // What is so already begins no second time.
+        standing.take(.started, at: start + 6)
+        #expect(standing.state.since == start + 5)
+    }
+
+    /// A gauge has one series for all streams of a destination.
+    @Test func theStreamsOfADestinationAddUp() {
+        let hub = RelayEventHub()
+        let logger = LogLines(from: .critical).logger
+        let first = DeliveryObserver(destination: "d", subscription: "main", events: hub, logger: logger)
+        var second: DeliveryObserver? = DeliveryObserver(
+            destination: "d", subscription: "main", events: hub, logger: logger)
+        #expect(hub.streamCount == 2)
+        first.inFlight(3)
+        second?.inFlight(4)
+        #expect(hub.total(of: "d").add(inFlight: 0) == 7)
+        first.inFlight(1)
+        #expect(hub.total(of: "d").add(inFlight: 0) == 5)
+        // One that another relay has takes what it has with it.
+        second = nil
+        #expect(hub.total(of: "d").add(inFlight: 0) == 1 && hub.streamCount == 1)
+        withExtendedLifetime(first) {}
     }
 }

@@ -58,7 +58,7 @@ import Tracing
             #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: there) == 1)
             #expect(metrics.counterTotal(label: "outbox_messages_dead_lettered_total", dimensions: elsewhere) == 0)
             #expect(try metrics.expectGauge("outbox_messages_in_flight", there).lastValue == 0)
-            #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0])
+            #expect(try metrics.expectGauge("outbox_destination_down", there).values == [0])
             #expect(try !metrics.expectTimer("outbox_read_lag", there).values.isEmpty)
 
             let spans = tracer.finishedSpans
@@ -107,7 +107,7 @@ import Tracing
             try await run
             #expect(news == ["no such host"])
             let there = [("destination", "there"), ("subscription", "main")]
-            #expect(try metrics.expectGauge("outbox_breaker_open", there).values == [0, 1, 0])
+            #expect(try metrics.expectGauge("outbox_destination_down", there).values == [0, 1, 0])
             // Once a change, however many messages and probes have failed.
             let lines = log.lines.map { line in
                 "\(line.level) \(line.text): \(line.value("outbox.destination")): \(line.value("outbox.error"))"

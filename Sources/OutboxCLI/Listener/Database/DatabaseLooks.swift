@@ -1,0 +1,176 @@
+import Logging
+import Outbox
+import OutboxPostgres
+import OutboxRuntime
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Looks at the database for scrapes, in a session that is the listener's own and is opened at the first one.
+///
+/// Looks are made by ``run()``, so that a client that goes away ends none.
+final class DatabaseLooks: Sendable {
+    private struct State {
+        var schedule = LookSchedule()
+        var last = DatabaseLook()
+        /// Opened when the look that goes on, or is to begin, has ended.
+        var ending = Latch()
+        var target: LookTarget
+    }
+
+    private let state: Mutex<State>
+    private let request = Signal()
+    private let logger: Logger
+
+    /// How long a statement may take.
+    private static let statementLimit = Duration.seconds(4)
+    /// How long all of a look may take, connecting included: less than a scraper waits.
+    private static let limit = Duration.seconds(7)
+
+    init(target: LookTarget, logger: Logger) {
+        self.state = Mutex(State(target: target))
+        self.logger = logger
+    }
+
+    /// Has another outbox looked at, or the same one by another login.
+    func follow(_ target: LookTarget) {
+        self.state.withLock { state in
+            if state.target == target { return }
+            state.target = target
+            state.last = DatabaseLook()
+            state.schedule.forget()
+        }
+    }
+
+    /// What is known now, after a look where there was none a moment ago.
+    func current() async -> DatabaseLook {
+        let (step, ending) = self.state.withLock { state in
+            let step = state.schedule.ask(now: .now)
+            if step == .begin { state.ending = Latch() }
+            return (step, state.ending)
+        }
+        if step == .begin { self.request.raise() }
+        if step != .take { await Self.wait(for: ending) }
+        return self.state.withLock { state in
+            var look = state.last
+            // It goes on for longer than it may.
+            if step != .take, !ending.isOpen { look.figures = nil }
+            return look
+        }
+    }
+
+    /// Waits until a latch is open, but not for longer than a look may take and a moment.
+    private static func wait(for latch: Latch) async {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await latch.wait() }
+            tasks.addTask { try? await Task.sleep(for: Self.limit + .seconds(1)) }
+            await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
+    /// Makes looks until the task is cancelled.
+    func run() async {
+        var session: (connection: LibPQConnection, target: LookTarget)?
+        var isFailing = false
+        while !Task.isCancelled {
+            await self.request.wait(until: nil)
+            _ = self.request.lower()
+            if Task.isCancelled { break }
+            let (target, countLimit) = self.state.withLock { ($0.target, $0.schedule.countLimit) }
+            if let last = session, last.target != target {
+                await last.connection.close()
+                session = nil
+            }
+            let begin = ContinuousClock.now
+            do {
+                if session == nil { session = (try await Self.connect(target), target) }
+                guard let connection = session?.connection else { continue }
+                let figures = try await Self.look(on: connection, at: target, countLimit: countLimit)
+                self.ended(begin, countLimit, target, figures)
+                if isFailing { self.logger.notice("the database can be looked at for metrics again") }
+                isFailing = false
+            } catch {
+                await session?.connection.close()
+                session = nil
+                if Task.isCancelled { break }
+                self.ended(begin, countLimit, target, nil)
+                if !isFailing {
+                    self.logger.warning(
+                        "the database cannot be looked at for metrics",
+                        metadata: ["error": "\(CommandFailure(error).message)"])
+                }
+                isFailing = true
+            }
+        }
+        await session?.connection.close()
+    }
+
+    private func ended(
+        _ begin: ContinuousClock.Instant, _ countLimit: Int, _ target: LookTarget, _ figures: DatabaseFigures?
+    ) {
+        let now = ContinuousClock.now
+        let time = now - begin
+        self.state.withLock { state in
+            let isSlow = figures == nil && time >= Self.statementLimit
+            state.schedule.ended(after: time, wasTooLong: isSlow, now: now)
+            if target != state.target {
+                // It was of another outbox than the one that is asked about now.
+                state.schedule.forget()
+                return state.ending
+            }
+            state.last = DatabaseLook(
+                figures: figures, countLimit: countLimit, time: time,
+                succeededAt: figures == nil ? state.last.succeededAt : Date())
+            return state.ending
+        }.open()
+    }
+
+    private static func connect(_ target: LookTarget) async throws -> LibPQConnection {
+        var server = target.server
+        server.parameters["connect_timeout"] = "4"
+        let configuration = server
+        let connection = try await self.withinLimit {
+            try await LibPQConnection.connect(configuration, logger: .quiet)
+        }
+        do {
+            // Not as a parameter of the login, which poolers refuse.
+            let limit = "SELECT set_config('statement_timeout', '\(Int(Self.statementLimit.inSeconds))s', false)"
+            _ = try await connection.query(LibPQStatement(limit, []))
+            return connection
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    private static func look(
+        on connection: LibPQConnection, at target: LookTarget, countLimit: Int
+    ) async throws -> DatabaseFigures {
+        try await self.withinLimit {
+            let status = try await OutboxInspector(schema: target.schema).status(
+                subscription: target.subscription, countLimit: countLimit, on: connection)
+            return DatabaseFigures(status)
+        }
+    }
+
+    /// Runs something that is cancelled when it takes too long.
+    private static func withinLimit<Result: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Result.self) { tasks in
+            tasks.addTask { try await body() }
+            tasks.addTask {
+                try await Task.sleep(for: Self.limit)
+                throw CommandFailure(.unavailable, "the server has not answered within \(Self.limit.short)")
+            }
+            defer { tasks.cancelAll() }
+            guard let result = try await tasks.next() else { throw CancellationError() }
+            return result
+        }
+    }
+}

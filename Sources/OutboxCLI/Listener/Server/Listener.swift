@@ -1,0 +1,89 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import OutboxRuntime
+import ServiceLifecycle
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Serves pages by HTTP.
+struct Listener: Sendable {
+    let address: ListenAddress
+    let logger: Logger
+    var limits = ListenerLimits()
+    private let start = Answer<ListenAddress>()
+
+    init(address: ListenAddress, logger: Logger, limits: ListenerLimits = ListenerLimits()) {
+        self.address = address
+        self.logger = logger
+        self.limits = limits
+    }
+
+    /// Waits until it listens. One task, once.
+    ///
+    /// - Returns: The address, with the port that was chosen where it is 0.
+    /// - Throws: A ``CommandFailure`` where it cannot.
+    @discardableResult
+    func started() async throws -> ListenAddress { try await self.start.wait() }
+
+    /// Serves until the task is cancelled.
+    func run(_ pages: ListenerPages) async {
+        // What happens is of interest to the one who asks, not to the log of a relay.
+        var logger = self.logger
+        logger.logLevel = .critical
+        let limits = self.limits
+        Self.takeOneThread
+        let application = Application(
+            responder: pages,
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [ConnectionDeadlineHandler(limits)],
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: limits.headerField, maxHeaderListSize: limits.headers,
+                        maxHeaderFieldCount: limits.headerCount))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(self.address.host, port: self.address.port),
+                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+            onServerRunning: { channel in self.listens(on: channel.localAddress) }, logger: logger)
+        do {
+            try await application.run()
+            self.start.give(.failure(CancellationError()))
+        } catch {
+            self.start.give(.failure(self.failure(error)))
+        }
+    }
+
+    /// One thread is enough for scrapes and probes. It can be said once in a process.
+    private static let takeOneThread: Void = { NIOSingletons.groupLoopCountSuggestion = 1 }()
+
+    private func listens(on local: SocketAddress?) {
+        let port = local?.port ?? self.address.port
+        let address = ListenAddress(host: self.address.host, port: port)
+        self.logger.info("listening for probes and scrapes", metadata: ["address": "\(address)"])
+        if !address.isLoopback {
+            self.logger.notice(
+                "all who reach the address see names of destinations, counts, and why a destination is down")
+        }
+        self.start.give(.success(address))
+    }
+
+    private func failure(_ error: any Error) -> any Error {
+        guard let error = error as? IOError else {
+            return CommandFailure(.unavailable, "--listen: no host is called “\(self.address.host)”")
+        }
+        switch error.errnoCode {
+        case EADDRINUSE: return CommandFailure(.unavailable, "--listen: the address \(self.address) is in use")
+        case EACCES: return CommandFailure(.noPermission, "--listen: this user may not listen on \(self.address)")
+        case EADDRNOTAVAIL:
+            return CommandFailure(.unavailable, "--listen: \(self.address) is no address of this machine")
+        default: return CommandFailure(.unavailable, "--listen: \(self.address): \(error.description)")
+        }
+    }
+}

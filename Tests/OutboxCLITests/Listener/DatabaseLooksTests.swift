@@ -1,0 +1,73 @@
+import Foundation
+import Logging
+import OutboxPostgres
+import TestSupport
+import Testing
+
+@testable import OutboxCLI
+
+/// The session of the listener, and its looks.
+@Suite(.timeLimit(.minutes(5))) struct DatabaseLooksTests {
+    /// However many scrape, there is one look, in one session, which the first one of them opens.
+    @Test func scrapesShareALookAndASession() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox("enqueue", "d", "x")
+        let name = "metrics of \(outbox.schema)"
+        let looks = DatabaseLooks(target: try self.target(outbox, name: name), logger: LogLines(from: .critical).logger)
+        let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '\(name)'"
+        try await withThrowingTaskGroup(of: DatabaseLook?.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask {
+                await looks.run()
+                return nil
+            }
+            #expect(try await outbox.sql(sessions) == ["0"])
+            for _ in 0..<50 { tasks.addTask { await looks.current() } }
+            var found: [DatabaseLook] = []
+            while found.count < 50, let look = try await tasks.next() { if let look { found.append(look) } }
+            #expect(Set(found.map(\.succeededAt)).count == 1)
+            #expect(found.allSatisfy { $0.figures?.destinations.map(\.name) == ["d"] })
+            #expect(try await outbox.sql(sessions) == ["1"])
+            let limit = try await outbox.sql(
+                "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '\(name)' AND state = 'idle'")
+            #expect(limit == ["1"], "it leaves no transaction open")
+        }
+    }
+
+    /// What a configuration that was read again names is looked at from then on.
+    @Test func anotherOutboxIsFollowed() async throws {
+        let (first, second) = (try await TestOutbox.migrated(), try await TestOutbox.migrated())
+        try await first("enqueue", "one", "x")
+        try await second("enqueue", "two", "x")
+        let looks = DatabaseLooks(
+            target: try self.target(first, name: "metrics"), logger: LogLines(from: .critical).logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask { await looks.run() }
+            #expect(await looks.current().figures?.destinations.map(\.name) == ["one"])
+            looks.follow(try self.target(second, name: "metrics"))
+            #expect(await looks.current().figures?.destinations.map(\.name) == ["two"])
+        }
+    }
+
+    /// A server that is not there is found out, and the numbers are left out.
+    @Test func aLookThatFailsHasNoNumbers() async throws {
+        let target = LookTarget(
+            server: try LibPQConfiguration("host=/nonexistent"), schema: OutboxSchema(), subscription: "main")
+        let log = LogLines(from: .warning)
+        let looks = DatabaseLooks(target: target, logger: log.logger)
+        await withTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask { await looks.run() }
+            let look = await looks.current()
+            #expect(look.figures == nil && look.succeededAt == nil)
+            #expect(log.lines.map(\.text) == ["the database cannot be looked at for metrics"])
+        }
+    }
+
+    private func target(_ outbox: TestOutbox, name: String) throws -> LookTarget {
+        var server = try LibPQConfiguration(outbox.url)
+        server.parameters["application_name"] = name
+        return LookTarget(server: server, schema: try OutboxSchema(name: outbox.schema), subscription: "main")
+    }
+}
