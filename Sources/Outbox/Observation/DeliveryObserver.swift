@@ -81,14 +81,16 @@ package final class DeliveryObserver: Sendable {
     /// Notes how many messages of the stream are read and not yet committed.
     func inFlight(_ count: Int) {
         let change = count - self.ownInFlight.exchange(count, ordering: .relaxed)
-        self.inFlight.record(self.total.add(inFlight: change))
+        self.total.add(inFlight: change) { self.inFlight.record($0) }
     }
 
     /// Notes how long ago the first message of a page was enqueued, in nanoseconds.
     func lag(nanoseconds: Int64) { self.lag.recordNanoseconds(nanoseconds) }
 
     /// Shows in a gauge whether the destination counts as down: it does as long as one of its streams finds it down.
-    func noteWhetherDown() { self.down.record(self.events.isDown(self.destination) ? 1 : 0) }
+    func noteWhetherDown() {
+        self.total.show { self.down.record(self.events.isDown(self.destination) ? 1 : 0) }
+    }
 
     /// Why and since when the destination is down, for one that is: whether it is that is known a moment earlier than why.
     var outage: StreamActivity.Outage {

@@ -8,12 +8,20 @@ import Foundation
 
 /// What the streams of a destination add up to: a gauge has one series for all of them.
 final class DestinationTotal: Sendable {
-    private let inFlight = Atomic(0)
+    private let inFlight = Mutex(0)
 
     /// A stream has more or fewer messages in flight.
     ///
-    /// - Returns: How many all have.
-    func add(inFlight change: Int) -> Int { self.inFlight.add(change, ordering: .relaxed).newValue }
+    /// - Parameter show: Shows how many all have, before another stream can.
+    func add(inFlight change: Int, _ show: (Int) -> Void) {
+        self.inFlight.withLock { count in
+            count += change
+            show(count)
+        }
+    }
+
+    /// Shows something that is true of all streams, before another one can.
+    func show(_ body: () -> Void) { self.inFlight.withLock { _ in body() } }
 }
 
 /// Hands events to the listeners.

@@ -43,9 +43,9 @@ import Testing
     private static var impatient: ListenerLimits {
         var limits = ListenerLimits()
         limits.connections = 4
-        limits.firstRequest = .seconds(1)
+        limits.firstRequest = .seconds(3)
         limits.nextRequest = .seconds(1)
-        limits.answer = .seconds(1)
+        limits.answer = .seconds(5)
         limits.linger = .milliseconds(200)
         return limits
     }

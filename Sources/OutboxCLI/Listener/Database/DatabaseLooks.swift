@@ -26,11 +26,6 @@ final class DatabaseLooks: Sendable {
     private let request = Signal()
     private let logger: Logger
 
-    /// How long a statement may take.
-    private static let statementLimit = Duration.seconds(4)
-    /// How long all of a look may take, connecting included: less than a scraper waits.
-    private static let limit = Duration.seconds(7)
-
     init(target: LookTarget, logger: Logger) {
         self.state = Mutex(State(target: target))
         self.logger = logger
@@ -67,7 +62,7 @@ final class DatabaseLooks: Sendable {
     private static func wait(for latch: Latch) async {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await latch.wait() }
-            tasks.addTask { try? await Task.sleep(for: Self.limit + .seconds(1)) }
+            tasks.addTask { try? await Task.sleep(for: LookAttempt.limit + .seconds(1)) }
             await tasks.next()
             tasks.cancelAll()
         }
@@ -86,91 +81,45 @@ final class DatabaseLooks: Sendable {
                 await last.connection.close()
                 session = nil
             }
+            let attempt = LookAttempt(target: target, countLimit: countLimit)
             let begin = ContinuousClock.now
             do {
-                if session == nil { session = (try await Self.connect(target), target) }
-                guard let connection = session?.connection else { continue }
-                let figures = try await Self.look(on: connection, at: target, countLimit: countLimit)
-                self.ended(begin, countLimit, target, figures)
+                let (connection, figures) = try await attempt.run(on: session?.connection)
+                session = (connection, target)
                 if isFailing { self.logger.notice("the database can be looked at for metrics again") }
                 isFailing = false
+                self.ended(begin, attempt, figures)
             } catch {
-                await session?.connection.close()
+                // Closed by the attempt.
                 session = nil
                 if Task.isCancelled { break }
-                self.ended(begin, countLimit, target, nil)
                 if !isFailing {
                     self.logger.warning(
                         "the database cannot be looked at for metrics",
                         metadata: ["error": "\(CommandFailure(error).message)"])
                 }
                 isFailing = true
+                self.ended(begin, attempt, nil)
             }
         }
         await session?.connection.close()
     }
 
-    private func ended(
-        _ begin: ContinuousClock.Instant, _ countLimit: Int, _ target: LookTarget, _ figures: DatabaseFigures?
-    ) {
+    private func ended(_ begin: ContinuousClock.Instant, _ attempt: LookAttempt, _ figures: DatabaseFigures?) {
         let now = ContinuousClock.now
         let time = now - begin
         self.state.withLock { state in
-            let isSlow = figures == nil && time >= Self.statementLimit
-            state.schedule.ended(after: time, wasTooLong: isSlow, now: now)
-            if target != state.target {
+            state.schedule.ended(
+                after: time, wasTooLong: figures == nil && attempt.hasCountedTooLong(now: now), now: now)
+            if attempt.target != state.target {
                 // It was of another outbox than the one that is asked about now.
                 state.schedule.forget()
                 return state.ending
             }
             state.last = DatabaseLook(
-                figures: figures, countLimit: countLimit, time: time,
+                figures: figures, countLimit: attempt.countLimit, time: time,
                 succeededAt: figures == nil ? state.last.succeededAt : Date())
             return state.ending
         }.open()
-    }
-
-    private static func connect(_ target: LookTarget) async throws -> LibPQConnection {
-        var server = target.server
-        server.parameters["connect_timeout"] = "4"
-        let configuration = server
-        let connection = try await self.withinLimit {
-            try await LibPQConnection.connect(configuration, logger: .quiet)
-        }
-        do {
-            // Not as a parameter of the login, which poolers refuse.
-            let limit = "SELECT set_config('statement_timeout', '\(Int(Self.statementLimit.inSeconds))s', false)"
-            _ = try await connection.query(LibPQStatement(limit, []))
-            return connection
-        } catch {
-            await connection.close()
-            throw error
-        }
-    }
-
-    private static func look(
-        on connection: LibPQConnection, at target: LookTarget, countLimit: Int
-    ) async throws -> DatabaseFigures {
-        try await self.withinLimit {
-            let status = try await OutboxInspector(schema: target.schema).status(
-                subscription: target.subscription, countLimit: countLimit, on: connection)
-            return DatabaseFigures(status)
-        }
-    }
-
-    /// Runs something that is cancelled when it takes too long.
-    private static func withinLimit<Result: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
-        try await withThrowingTaskGroup(of: Result.self) { tasks in
-            tasks.addTask { try await body() }
-            tasks.addTask {
-                try await Task.sleep(for: Self.limit)
-                throw CommandFailure(.unavailable, "the server has not answered within \(Self.limit.short)")
-            }
-            defer { tasks.cancelAll() }
-            guard let result = try await tasks.next() else { throw CancellationError() }
-            return result
-        }
     }
 }

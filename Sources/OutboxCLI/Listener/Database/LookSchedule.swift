@@ -22,6 +22,8 @@ struct LookSchedule {
     /// How far messages of a stream are counted, at first.
     static let counted = 100_000
     static let leastCounted = 1000
+    /// After a look that took less, it is counted as far as before again.
+    static let short = Duration.seconds(1)
 
     private var isLooking = false
     /// Until when the last look is recent.
@@ -52,7 +54,7 @@ struct LookSchedule {
             self.countLimit = max(self.countLimit / 10, Self.leastCounted)
             // The next scrape is to have numbers again.
             self.end = now + Self.shortest
-        } else if self.countLimit < Self.counted, time < .milliseconds(200) {
+        } else if self.countLimit < Self.counted, time < Self.short {
             self.countLimit = min(self.countLimit * 10, Self.counted)
         }
     }

@@ -19,6 +19,7 @@ struct Listener: Sendable {
     let logger: Logger
     var limits = ListenerLimits()
     private let start = Answer<ListenAddress>()
+    private let hasListened = Latch()
 
     init(address: ListenAddress, logger: Logger, limits: ListenerLimits = ListenerLimits()) {
         self.address = address
@@ -33,14 +34,34 @@ struct Listener: Sendable {
     @discardableResult
     func started() async throws -> ListenAddress { try await self.start.wait() }
 
-    /// Serves until the task is cancelled.
+    /// Serves until the task is cancelled; again, where the system ended it.
     func run(_ pages: ListenerPages) async {
+        Self.takeOneThread
+        while true {
+            var reason: any Error = CancellationError()
+            do {
+                try await self.application(pages).run()
+            } catch {
+                reason = self.failure(error)
+            }
+            guard self.hasListened.isOpen, !Task.isCancelled else {
+                return self.start.give(.failure(reason))
+            }
+            self.logger.error(
+                "probes and scrapes are not answered; listening again",
+                metadata: ["error": "\(reason)", "retry_after": "\(Self.pause.short)"])
+            do { try await Task.sleep(for: Self.pause) } catch { return }
+        }
+    }
+
+    private static let pause = Duration.seconds(5)
+
+    private func application(_ pages: ListenerPages) -> some ApplicationProtocol {
         // What happens is of interest to the one who asks, not to the log of a relay.
         var logger = self.logger
         logger.logLevel = .critical
         let limits = self.limits
-        Self.takeOneThread
-        let application = Application(
+        return Application(
             responder: pages,
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
@@ -52,18 +73,13 @@ struct Listener: Sendable {
                 address: .hostname(self.address.host, port: self.address.port),
                 availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
             onServerRunning: { channel in self.listens(on: channel.localAddress) }, logger: logger)
-        do {
-            try await application.run()
-            self.start.give(.failure(CancellationError()))
-        } catch {
-            self.start.give(.failure(self.failure(error)))
-        }
     }
 
     /// One thread is enough for scrapes and probes. It can be said once in a process.
     private static let takeOneThread: Void = { NIOSingletons.groupLoopCountSuggestion = 1 }()
 
     private func listens(on local: SocketAddress?) {
+        self.hasListened.open()
         let port = local?.port ?? self.address.port
         let address = ListenAddress(host: self.address.host, port: port)
         self.logger.info("listening for probes and scrapes", metadata: ["address": "\(address)"])

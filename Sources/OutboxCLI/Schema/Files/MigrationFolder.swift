@@ -23,7 +23,8 @@ struct MigrationFolder {
 
     /// The number behind the highest one of the tool's files, with as many digits.
     func nextNumber(for tool: MigrationTool) -> String {
-        let numbers = self.names.compactMap(tool.number)
+        // Longer ones are no numbers that a tool counts on from.
+        let numbers = self.names.compactMap(tool.number).filter { $0.utf8.count <= 18 }
         let highest = numbers.compactMap { text in UInt64(text).map { (value: $0, digits: text.utf8.count) } }
             .max { $0.value < $1.value }
         let next = String((highest?.value ?? 0) + 1)
