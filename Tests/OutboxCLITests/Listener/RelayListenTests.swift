@@ -94,9 +94,9 @@ import Testing
                     got /metrics | grep '^outbox_database_up'
                     kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
                     """, ["url": server.url, "signals": folder])
-            try await Self.wait(for: folder + "/kill")
+            try await until("the server is to go") { FileManager.default.fileExists(atPath: folder + "/kill") }
             try await server.kill()
-            try await Self.wait(for: folder + "/start")
+            try await until("the server is to come back") { FileManager.default.fileExists(atPath: folder + "/start") }
             try await server.startAgain()
             let lines = try await ending.lines
             #expect(
@@ -108,10 +108,6 @@ import Testing
             #expect(!output.error.contains("not:"))
         }
         await server.stop()
-    }
-
-    private static func wait(for path: String) async throws {
-        while !FileManager.default.fileExists(atPath: path) { try await Task.sleep(for: .milliseconds(20)) }
     }
 
     /// A role that may not look is no reason to show zeros; the relay goes on.
