@@ -41,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         // Without traits: the listener of the program reads no settings by swift-configuration.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -201,6 +202,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Mustache", package: "swift-mustache"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -209,6 +211,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
+            resources: [.embedInCode("Web/Templates")],
             swiftSettings: settings
         ),
         // What tests of several targets share and that needs the test library.
@@ -374,7 +377,7 @@ if Context.environment["OUTBOX_TRANSPORTS_ALONE"] != nil {
     package.dependencies.removeAll { dependency in
         guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
         return [
-            "/Yams", "/swift-argument-parser", "/hummingbird", "/swift-nio", "/swift-nio-extras", "/swift-http-types",
+            "/Yams", "/swift-argument-parser", "/hummingbird", "/swift-mustache", "/swift-nio", "/swift-nio-extras", "/swift-http-types",
         ].contains { location.hasSuffix($0) }
     }
 }

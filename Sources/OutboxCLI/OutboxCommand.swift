@@ -25,6 +25,7 @@ struct OutboxCommand: AsyncParsableCommand {
               outbox enqueue event-bus '{"id": 1}' --key 1  enqueue a message
               outbox relay --route '*=stdout'               deliver to stdout
               outbox status --watch                         see how far it is
+              outbox web                                    see it in a browser
               outbox doctor                                 find out what is wrong
               outbox dead-letter list                       what was given up
 
@@ -34,7 +35,7 @@ struct OutboxCommand: AsyncParsableCommand {
         subcommands: [
             SchemaCommand.self, MigrateCommand.self, EnqueueCommand.self, RelayCommand.self, StatusCommand.self,
             DoctorCommand.self, StreamCommand.self, SubscriptionCommand.self, DeferredCommand.self,
-            DeadLetterCommand.self, JanitorCommand.self, DemoCommand.self,
+            DeadLetterCommand.self, JanitorCommand.self, WebCommand.self, DemoCommand.self,
         ])
 
     /// Runs the program: an error is one line on stderr that says what to do, and a number for scripts.

@@ -112,7 +112,7 @@ def cases():
     yield Case(
         "a key with another password", ["refused", "ssl.key"], trusted, "cert_file=secret.pem", "key_file=secret-key.pem",
         "ssl.key.password=sw0rdfish", server="localhost", demands="authority")
-    yield Case("TLS where there is none", ["unavailable", "SSL handshake failed"], trusted)
+    yield Case("TLS where there is none", ["unavailable", "in the handshake of TLS, as it does where a listener has none"], trusted)
     yield Case("no TLS where there is", ["unavailable"], scheme="kafka", server="localhost")
     for mechanism in MECHANISMS:
         guest, parameters = f"{USER} by {mechanism}", f"sasl.mechanism={mechanism}"

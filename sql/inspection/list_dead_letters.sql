@@ -1,4 +1,4 @@
--- Dead letters, the last one first, without their payloads. $8 how many at most.
+-- Dead letters, the last one first, without their payloads. $8 how many at most, $9 how many to pass over.
 SELECT
     subscription, id, {{message.kept except payload}}, attempts, reason, last_error, died_at,
     octet_length(payload) AS payload_size, NULL::bytea AS payload
@@ -6,3 +6,4 @@ FROM {{schema}}.dead_letter
 WHERE {{filter}}
 ORDER BY died_at DESC, id DESC
 LIMIT $8
+OFFSET $9

@@ -11,6 +11,7 @@ struct ConfigurationLayer: Sendable {
     var logLevel: Logger.Level?
     var logFormat: LogFormat?
     var listen: ListenAddress?
+    var web = WebLayer()
     /// What holds for every route that does not say otherwise.
     var delivery = DeliveryLayer()
     /// In the order of the file.
@@ -25,9 +26,9 @@ struct ConfigurationLayer: Sendable {
             .choice("log_format", "How lines of the log are written. Default: text.", \.logFormat),
             .address(
                 "listen",
-                "Where the relay answers to probes and scrapers, such as 127.0.0.1:9464; without a host, as in “:9464”, to this machine alone. Default: nowhere.",
+                "Where the relay answers to probes, scrapers and browsers, such as 127.0.0.1:9464; without a host, as in “:9464”, to this machine alone. Default: nowhere.",
                 \.listen),
-        ]
+        ] + WebLayer.settings.map { $0.lifted(\.web) }
 }
 
 /// Which server, and which outbox there.

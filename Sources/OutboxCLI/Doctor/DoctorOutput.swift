@@ -26,7 +26,8 @@ enum DoctorOutput {
         }
     }
 
-    private static func summary(_ findings: [DoctorFinding]) -> String {
+    /// What was found, in a sentence.
+    static func summary(_ findings: [DoctorFinding]) -> String {
         let (errors, warnings) = (self.count(.error, findings), self.count(.warning, findings))
         if errors + warnings == 0 { return "all is well" }
         return "\(errors) \(errors == 1 ? "error" : "errors"), \(warnings) \(warnings == 1 ? "warning" : "warnings")"

@@ -5,6 +5,7 @@ struct RelayService: Sendable {
     let listener: Listener
     let registry: MetricRegistry
     let looks: DatabaseLooks
+    let web: WebPages
 
     /// Serves until the task is cancelled.
     ///
@@ -13,8 +14,10 @@ struct RelayService: Sendable {
         let page = MetricsPage(registry: self.registry, looks: self.looks, health: health)
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.looks.run() }
+            tasks.addTask { await self.web.run() }
             tasks.addTask {
-                await self.listener.run(ListenerPages(health: health) { format in await page(format) })
+                await self.listener.run(
+                    ListenerPages(health: health, metrics: { format in await page(format) }, web: self.web))
             }
             await tasks.waitForAll()
         }

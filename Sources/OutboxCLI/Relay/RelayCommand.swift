@@ -129,11 +129,14 @@ struct RelayCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            Where the relay answers to probes and scrapers by HTTP: /livez, /readyz and /metrics. Without a host, as in “:9464”, to this \
-            machine alone; port 0 is one that is free, and is in the log. (default: nowhere)
+            Where the relay answers to probes and scrapers by HTTP, /livez, /readyz and /metrics, and to browsers with the page of “outbox \
+            web”. Without a host, as in “:9464”, to this machine alone; port 0 is one that is free, and is in the log. (default: nowhere)
             """, valueName: "address"),
         transform: ListenAddress.init(option:))
     var listen: ListenAddress?
+
+    @OptionGroup
+    var web: WebOptions
 
     @Flag(help: "Write what the relay does to stderr, a JSON object a line.")
     var events = false
@@ -248,9 +251,13 @@ struct RelayCommand: AsyncParsableCommand {
         guard let address = plan.listen else { return nil }
         let registry = MetricsPage.registry()
         MetricsSystem.bootstrap(registry)
+        let looks = DatabaseLooks(target: try self.target(plan), logger: logger)
+        var settings = try self.web.settings(plan.web, environment: ProcessInfo.processInfo.environment)
+        settings.segments = plan.segments
+        for route in plan.routes { settings.routes[route.destination] = route.sink.kindName }
         return RelayService(
-            listener: Listener(address: address, logger: logger), registry: registry,
-            looks: DatabaseLooks(target: try self.target(plan), logger: logger))
+            listener: Listener(address: address, logger: logger), registry: registry, looks: looks,
+            web: WebPages(settings: settings, isLoopback: address.isLoopback, looks: looks, logger: logger))
     }
 
     private func target(_ plan: RelayPlan) throws -> LookTarget {

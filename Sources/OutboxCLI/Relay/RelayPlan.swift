@@ -15,6 +15,8 @@ struct RelayPlan: Sendable {
     let logFormat: LogFormat
     /// Where to listen; nil: nowhere.
     let listen: ListenAddress?
+    /// What the page shows there.
+    let web: WebLayer
     /// What holds for every route that does not say otherwise.
     private let delivery: DeliveryLayer
     /// What holds for every route, whatever it says.
@@ -38,6 +40,7 @@ struct RelayPlan: Sendable {
         self.logLevel = command.logLevel?.level ?? layer.logLevel ?? .info
         self.logFormat = command.logFormat ?? layer.logFormat ?? .text
         self.listen = command.listen ?? layer.listen
+        self.web = layer.web
         var options = command.options.delivery
         if command.untilEmpty { options.breaker = .off }
         self.options = options

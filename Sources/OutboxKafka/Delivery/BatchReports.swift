@@ -225,10 +225,7 @@ import Synchronization
     // MARK: The transport's thread
 
     /// Notes the reports of an event.
-    ///
-    /// - Returns: Whether one of them is a delivery.
-    static func note(_ messages: UnsafeMutableBufferPointer<UnsafePointer<rd_kafka_message_t>?>) -> Bool {
-        var hasDelivered = false
+    static func note(_ messages: UnsafeMutableBufferPointer<UnsafePointer<rd_kafka_message_t>?>) {
         var last: Unmanaged<BatchReports>?
         var count = 0
         var isDelivery = false
@@ -249,13 +246,9 @@ import Synchronization
                 reports.written += 1
             }
             count += 1
-            if unsafe record.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-                isDelivery = true
-                hasDelivered = true
-            }
+            if unsafe record.err == RD_KAFKA_RESP_ERR_NO_ERROR { isDelivery = true }
         }
         unsafe last?._withUnsafeGuaranteedRef { $0.publish(count, hasDelivered: isDelivery) }
-        return hasDelivered
     }
 
     /// Hands reports over to the task, or gives back the reference where there is none any more; nothing of this object may

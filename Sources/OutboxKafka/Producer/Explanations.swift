@@ -28,7 +28,11 @@ struct Explanations: Sendable {
 
     private func better(than reason: String) -> String {
         // OpenSSL's words.
-        if let certificate, reason.contains("certificate verify failed") { certificate } else { reason }
+        if let certificate, reason.contains("certificate verify failed") { return certificate }
+        // librdkafka asks whether it is a listener without TLS, or does not, depending on how it notices the end of the connection.
+        guard reason.contains("Disconnected"), reason.contains("in state SSL_HANDSHAKE") else { return reason }
+        return reason.replacing(": connecting to a PLAINTEXT broker listener?", with: "")
+            + ": the connection ends in the handshake of TLS, as it does where a listener has none"
     }
 
     /// A line begins with the name of its thread.

@@ -5,7 +5,7 @@ import CRdKafka
     /// What an event says, copied out of it.
     enum Content {
         /// Records were reported, and these have been noted.
-        case reports(hasDelivered: Bool)
+        case reports
         case error(rd_kafka_resp_err_t, reason: String, isFatal: Bool)
         /// Statistics, in JSON.
         case statistics(String)
@@ -24,10 +24,14 @@ import CRdKafka
 
     /// Notes delivery reports where they belong, and copies everything else. What the event had is given back to librdkafka: only
     /// from then on there is room for other records.
-    consuming func take() -> Content {
+    ///
+    /// - Parameter onDelivery: Called where reports of deliveries are among it, before one of them is handed over: who learns of a delivery
+    ///   finds what follows from it.
+    consuming func take(onDelivery: () -> Void) -> Content {
         switch unsafe rd_kafka_event_type(self.pointer) {
         case RD_KAFKA_EVENT_DR:
-            return .reports(hasDelivered: self.noteReports())
+            self.noteReports(onDelivery: onDelivery)
+            return .reports
         case RD_KAFKA_EVENT_ERROR:
             let isFatal = unsafe rd_kafka_event_error_is_fatal(self.pointer) != 0
             let text = unsafe rd_kafka_event_error_string(self.pointer).map { unsafe String(cString: $0) }
@@ -47,17 +51,21 @@ import CRdKafka
         }
     }
 
-    private func noteReports() -> Bool {
+    private func noteReports(onDelivery: () -> Void) {
         let capacity = 256
-        return unsafe withUnsafeTemporaryAllocation(
+        unsafe withUnsafeTemporaryAllocation(
             of: UnsafePointer<rd_kafka_message_t>?.self, capacity: capacity
         ) { messages in
             var hasDelivered = false
             while true {
                 let count = unsafe rd_kafka_event_message_array(self.pointer, messages.baseAddress, capacity)
-                if count == 0 { return hasDelivered }
+                if count == 0 { return }
                 let taken = unsafe UnsafeMutableBufferPointer(rebasing: messages[..<Int(count)])
-                if unsafe BatchReports.note(taken) { hasDelivered = true }
+                if !hasDelivered, unsafe taken.contains(where: { unsafe $0?.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR }) {
+                    hasDelivered = true
+                    onDelivery()
+                }
+                unsafe BatchReports.note(taken)
             }
         }
     }

@@ -126,18 +126,18 @@ struct ProducerLoop: ~Copyable {
         var time = time
         for _ in 0..<64 {
             guard let event = handle.nextEvent(within: time) else { return }
-            self.take(event.take())
+            let content = event.take {
+                self.lastDelivery = .now
+                self.noteContact()
+            }
+            self.take(content)
             time = .zero
         }
     }
 
     private mutating func take(_ event: ProducerEvent.Content) {
         switch event {
-        case .reports(let hasDelivered):
-            if hasDelivered {
-                self.lastDelivery = .now
-                self.noteContact()
-            }
+        case .reports:
             self.producer.makeRoom()
         case .error(let code, let reason, let isFatal):
             self.take(code, reason, isFatal: isFatal)

@@ -7,13 +7,15 @@ extension OutboxInspector {
     /// - Parameters:
     ///   - filter: Which ones. Default: all of the subscription "main".
     ///   - limit: How many at most. Default 100.
+    ///   - offset: How many of those that are due first to pass over. Default 0.
     ///   - connection: A connection that is not in a transaction.
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deferred(
-        matching filter: DeferredFilter = DeferredFilter(), limit: Int = 100, on connection: LibPQConnection
+        matching filter: DeferredFilter = DeferredFilter(), limit: Int = 100, offset: Int = 0,
+        on connection: LibPQConnection
     ) async throws -> [DeferredMessage] {
         try await self.inTransaction(on: connection, readOnly: true) { transaction in
-            let binds = filter.binds() + [.int8(Int64(max(limit, 0)))]
+            let binds = filter.binds() + [.int8(Int64(max(limit, 0))), .int8(Int64(max(offset, 0)))]
             let result = try await transaction.query(LibPQStatement(self.statements.listDeferred, binds))
             return try result.map { row in try DeferredMessage(row) }
         }

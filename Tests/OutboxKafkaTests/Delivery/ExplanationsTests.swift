@@ -33,6 +33,21 @@ import Testing
         #expect(explanations.take(RD_KAFKA_RESP_ERR__AUTHENTICATION, "sw").hasSuffix(": sw"))
     }
 
+    /// The same end of a connection, as librdkafka tells it when a read finds it, and when a poll does.
+    @Test(arguments: [
+        "SSL handshake failed: Disconnected: connection reset by peer: connecting to a PLAINTEXT broker listener?",
+        "Disconnected: connection reset by peer", "Disconnected: connection closed by peer: receive 0 after POLLIN",
+    ])
+    func aListenerWithoutTLSIsNamedHoweverItIsNoticed(_ words: String) {
+        let explanations = Explanations()
+        let reason = "ssl://one:9093/bootstrap: \(words) (after 0ms in state SSL_HANDSHAKE)"
+        let told = explanations.take(RD_KAFKA_RESP_ERR__TRANSPORT, reason)
+        #expect(told.hasSuffix("SSL_HANDSHAKE): the connection ends in the handshake of TLS, as it does where a listener has none"))
+        #expect(!told.contains("PLAINTEXT"))
+        let later = "ssl://one:9093/1: Disconnected (after 4000ms in state UP)"
+        #expect(explanations.take(RD_KAFKA_RESP_ERR__TRANSPORT, later).hasSuffix("in state UP)"))
+    }
+
     @Test(arguments: [
         (Int32(0), Int32(1), ""), (62, 0, "it is for another host"), (10, 0, "it has expired"),
         (7, 0, "it is refused by OpenSSL, with error 7"),

@@ -1,3 +1,5 @@
+import OutboxPostgres
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -8,6 +10,10 @@ import Foundation
 struct DatabaseLook: Sendable {
     /// What the last look has found; nil: it failed, or there was none. Old numbers are never shown.
     var figures: DatabaseFigures?
+    /// The same, stream by stream.
+    var status: OutboxStatus?
+    /// Why the last look has failed; nil: it has not, or there was none.
+    var failure: String?
     /// How far messages of a stream were counted.
     var countLimit = 0
     /// How long the last look took, whatever came of it.

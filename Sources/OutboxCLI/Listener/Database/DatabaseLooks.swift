@@ -20,11 +20,15 @@ final class DatabaseLooks: Sendable {
         /// Opened when the look that goes on, or is to begin, has ended.
         var ending = Latch()
         var target: LookTarget
+        /// Whether looks are compared with those before them.
+        var hasRates = false
     }
 
     private let state: Mutex<State>
     private let request = Signal()
     private let logger: Logger
+    /// What looks have found within the last hour.
+    let history = LookHistory()
 
     init(target: LookTarget, logger: Logger) {
         self.state = Mutex(State(target: target))
@@ -38,8 +42,15 @@ final class DatabaseLooks: Sendable {
             state.target = target
             state.last = DatabaseLook()
             state.schedule.forget()
+            self.history.clear()
         }
     }
+
+    /// Which outbox is looked at.
+    var target: LookTarget { self.state.withLock(\.target) }
+
+    /// From here on looks say how many messages a second were passed since the one before.
+    func keepRates() { self.state.withLock { $0.hasRates = true } }
 
     /// What is known now, after a look where there was none a moment ago.
     func current() async -> DatabaseLook {
@@ -53,7 +64,10 @@ final class DatabaseLooks: Sendable {
         return self.state.withLock { state in
             var look = state.last
             // It goes on for longer than it may.
-            if step != .take, !ending.isOpen { look.figures = nil }
+            if step != .take, !ending.isOpen {
+                (look.figures, look.status) = (nil, nil)
+                look.failure = "the server has not answered yet"
+            }
             return look
         }
     }
@@ -76,19 +90,21 @@ final class DatabaseLooks: Sendable {
             await self.request.wait(until: nil)
             _ = self.request.lower()
             if Task.isCancelled { break }
-            let (target, countLimit) = self.state.withLock { ($0.target, $0.schedule.countLimit) }
+            let (target, countLimit, earlier) = self.state.withLock { state in
+                (state.target, state.schedule.countLimit, state.hasRates ? state.last.status : nil)
+            }
             if let last = session, last.target != target {
                 await last.connection.close()
                 session = nil
             }
-            let attempt = LookAttempt(target: target, countLimit: countLimit)
+            let attempt = LookAttempt(target: target, countLimit: countLimit, since: earlier)
             let begin = ContinuousClock.now
             do {
-                let (connection, figures) = try await attempt.run(on: session?.connection)
+                let (connection, status) = try await attempt.run(on: session?.connection)
                 session = (connection, target)
                 if isFailing { self.logger.notice("the database can be looked at for metrics again") }
                 isFailing = false
-                self.ended(begin, attempt, figures)
+                self.ended(begin, attempt, .success(status))
             } catch {
                 // Closed by the attempt.
                 session = nil
@@ -99,15 +115,23 @@ final class DatabaseLooks: Sendable {
                         metadata: ["error": "\(CommandFailure(error).message)"])
                 }
                 isFailing = true
-                self.ended(begin, attempt, nil)
+                self.ended(begin, attempt, .failure(CommandFailure(error)))
             }
         }
         await session?.connection.close()
     }
 
-    private func ended(_ begin: ContinuousClock.Instant, _ attempt: LookAttempt, _ figures: DatabaseFigures?) {
+    private func ended(
+        _ begin: ContinuousClock.Instant, _ attempt: LookAttempt, _ result: Result<OutboxStatus, CommandFailure>
+    ) {
         let now = ContinuousClock.now
         let time = now - begin
+        var (status, failure): (OutboxStatus?, String?)
+        switch result {
+        case .success(let found): status = found
+        case .failure(let error): failure = error.message
+        }
+        let figures = status.map { DatabaseFigures($0) }
         self.state.withLock { state in
             state.schedule.ended(
                 after: time, wasTooLong: figures == nil && attempt.hasCountedTooLong(now: now), now: now)
@@ -117,8 +141,9 @@ final class DatabaseLooks: Sendable {
                 return state.ending
             }
             state.last = DatabaseLook(
-                figures: figures, countLimit: attempt.countLimit, time: time,
+                figures: figures, status: status, failure: failure, countLimit: attempt.countLimit, time: time,
                 succeededAt: figures == nil ? state.last.succeededAt : Date())
+            if let figures { self.history.add(LookHistory.Point(figures, at: Date())) }
             return state.ending
         }.open()
     }

@@ -9,6 +9,14 @@ struct DestinationFigures: Sendable {
     var deferred = 0
     var oldestDeferred: Duration?
     var dead = 0
+    /// Whether all streams were counted to the end.
+    var isExact = true
+    /// Messages a second that relays have passed since the look before; nil: unknown.
+    var rate: Double?
+    /// Messages that relays have read and not yet committed; nil: none says it.
+    var inFlight: Int?
+    /// Why it is down, and for how long; nil: it is not, or no relay has noted it yet.
+    var outage: OutboxStatus.Outage?
     /// That of the stream that needs an operator most.
     var state: OutboxStatus.State
 }
@@ -25,7 +33,7 @@ extension DestinationFigures {
             + status.unregistered.map { waiting in
                 DestinationFigures(
                     name: waiting.destination.name, waiting: waiting.messages.value, oldest: waiting.lagTime,
-                    state: .neverServed)
+                    isExact: waiting.messages.isExact, state: .neverServed)
             }
     }
 
@@ -35,7 +43,22 @@ extension DestinationFigures {
         self.deferred += stream.deferred.value
         self.oldestDeferred = [self.oldestDeferred, stream.deferredTime].compactMap { $0 }.max()
         self.dead += stream.dead.value
+        if !stream.lag.isExact || !stream.deferred.isExact || !stream.dead.isExact { self.isExact = false }
+        if let rate = stream.rate { self.rate = (self.rate ?? 0) + rate }
+        if let inFlight = stream.inFlight { self.inFlight = (self.inFlight ?? 0) + inFlight }
+        self.outage = [self.outage, stream.outage].compactMap { $0 }.max { $0.time < $1.time }
         if Self.rank(stream.state) < Self.rank(self.state) { self.state = stream.state }
+    }
+
+    /// Where it stands in a list: the less, the more it needs an operator.
+    var trouble: Int {
+        switch self.state {
+        // One that nothing waits for may be a thing of the past.
+        case .neverServed, .notServed: self.oldest == nil && self.oldestDeferred == nil ? 3 : 0
+        case .down: 1
+        case .paused: 2
+        case .delivering: self.dead > 0 ? 4 : 5
+        }
     }
 
     private static func rank(_ state: OutboxStatus.State) -> Int {

@@ -12,12 +12,15 @@ final class LookAttempt: Sendable {
     let target: LookTarget
     /// How far messages of a stream are counted.
     let countLimit: Int
+    /// What to compare with; nil: nothing.
+    let earlier: OutboxStatus?
     /// Since when the server counts; nil: there is no session yet.
     private let countingSince = Mutex<ContinuousClock.Instant?>(nil)
 
-    init(target: LookTarget, countLimit: Int) {
+    init(target: LookTarget, countLimit: Int, since earlier: OutboxStatus? = nil) {
         self.target = target
         self.countLimit = countLimit
+        self.earlier = earlier
     }
 
     /// Whether it is the counting that has taken too long, and not the way to the server.
@@ -29,7 +32,7 @@ final class LookAttempt: Sendable {
     ///
     /// - Returns: The session, to be kept, and what was found.
     /// - Throws: Why nothing was; the session is closed then.
-    func run(on kept: LibPQConnection?) async throws -> (LibPQConnection, DatabaseFigures) {
+    func run(on kept: LibPQConnection?) async throws -> (LibPQConnection, OutboxStatus) {
         try await Self.withinLimit {
             if let kept {
                 do {
@@ -69,11 +72,10 @@ final class LookAttempt: Sendable {
         }
     }
 
-    private func look(on connection: LibPQConnection) async throws -> DatabaseFigures {
+    private func look(on connection: LibPQConnection) async throws -> OutboxStatus {
         self.countingSince.withLock { $0 = .now }
-        let status = try await OutboxInspector(schema: self.target.schema).status(
-            subscription: self.target.subscription, countLimit: self.countLimit, on: connection)
-        return DatabaseFigures(status)
+        return try await OutboxInspector(schema: self.target.schema).status(
+            subscription: self.target.subscription, since: self.earlier, countLimit: self.countLimit, on: connection)
     }
 
     /// Runs something that is cancelled when it takes too long.

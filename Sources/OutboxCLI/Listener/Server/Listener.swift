@@ -17,14 +17,24 @@ import Glibc
 struct Listener: Sendable {
     let address: ListenAddress
     let logger: Logger
-    var limits = ListenerLimits()
+    var limits: ListenerLimits
+    /// Who asks.
+    private let guests: String
+    /// What those learn who reach an address that others than this machine reach.
+    private let exposure: String
     private let start = Answer<ListenAddress>()
     private let hasListened = Latch()
 
-    init(address: ListenAddress, logger: Logger, limits: ListenerLimits = ListenerLimits()) {
+    init(
+        address: ListenAddress, logger: Logger, limits: ListenerLimits = ListenerLimits(),
+        guests: String = "probes and scrapes",
+        exposure: String = "all who reach the address see names of destinations, counts, and why a destination is down"
+    ) {
         self.address = address
         self.logger = logger
         self.limits = limits
+        self.guests = guests
+        self.exposure = exposure
     }
 
     /// Waits until it listens. One task, once.
@@ -48,7 +58,7 @@ struct Listener: Sendable {
                 return self.start.give(.failure(reason))
             }
             self.logger.error(
-                "probes and scrapes are not answered; listening again",
+                "\(self.guests) are not answered; listening again",
                 metadata: ["error": "\(reason)", "retry_after": "\(Self.pause.short)"])
             do { try await Task.sleep(for: Self.pause) } catch { return }
         }
@@ -82,10 +92,9 @@ struct Listener: Sendable {
         self.hasListened.open()
         let port = local?.port ?? self.address.port
         let address = ListenAddress(host: self.address.host, port: port)
-        self.logger.info("listening for probes and scrapes", metadata: ["address": "\(address)"])
+        self.logger.info("listening for \(self.guests)", metadata: ["address": "\(address)"])
         if !address.isLoopback {
-            self.logger.notice(
-                "all who reach the address see names of destinations, counts, and why a destination is down")
+            self.logger.notice("\(self.exposure)")
         }
         self.start.give(.success(address))
     }

@@ -1,50 +1,61 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import NIOCore
 import OutboxPrometheus
 
 /// The pages of the listener: who asks for what gets which answer.
 struct ListenerPages: HTTPResponder {
-    typealias Context = BasicRequestContext
+    typealias Context = ListenerContext
 
-    let health: @Sendable () -> RelayHealth
-    let metrics: @Sendable (ExpositionFormat) async -> [UInt8]
+    /// How the relay of the process is; nil: it has none.
+    var health: (@Sendable () -> RelayHealth)?
+    /// The metrics of the process; nil: it keeps none.
+    var metrics: (@Sendable (ExpositionFormat) async -> [UInt8])?
+    /// The web page, which has all other paths; nil: there is none.
+    var web: WebPages?
 
     func respond(to request: Request, context: Context) async throws -> Response {
-        let answer = await self.answer(to: request)
+        let answer = await self.answer(to: request, from: context.remote)
         return request.method == .head ? answer.createHeadResponse() : answer
     }
 
-    private func answer(to request: Request) async -> Response {
+    private func answer(to request: Request, from remote: String) async -> Response {
+        // The one thing that takes a body.
+        if request.method == .post, let web { return await web.respond(to: request, remote: remote) }
         // Nothing takes a body, and what is not read must not hold up the connection.
         if request.head.hasBody { return Self.text(.contentTooLarge, "no page takes a body", [.connection: "close"]) }
         let page: Page
-        switch request.uri.path {
-        case "/livez": page = .liveness
-        case "/readyz": page = .readiness
-        case "/metrics": page = .metrics
-        default: return Self.text(.notFound, "there are /livez, /readyz and /metrics")
+        switch (request.uri.path, self.health, self.metrics) {
+        case ("/livez", let health, _): page = .liveness(health)
+        case ("/readyz", let health?, _): page = .readiness(health)
+        case ("/metrics", _, let metrics?): page = .metrics(metrics)
+        default:
+            if let web { return await web.respond(to: request, remote: remote) }
+            return Self.text(.notFound, "there are /livez, /readyz and /metrics")
         }
         guard request.method == .get || request.method == .head else {
             return Self.text(.methodNotAllowed, "a page can be got", [.allow: "GET, HEAD"])
         }
         switch page {
-        case .liveness:
-            let isAlive = self.health().isAlive
+        case .liveness(let health):
+            // Where there is no relay, that it answers says it all.
+            let isAlive = health?().isAlive ?? true
             return Self.text(isAlive ? .ok : .serviceUnavailable, isAlive ? "ok" : "the relay has ended")
-        case .readiness: return self.readiness(request)
-        case .metrics:
+        case .readiness(let health): return self.readiness(Readiness(health()), request)
+        case .metrics(let metrics):
             let format = ExpositionFormat(accept: Self.accept(request))
-            return Self.response(.ok, format.contentType, await self.metrics(format), [.vary: "Accept"])
+            return Self.response(.ok, format.contentType, await metrics(format), [.vary: "Accept"])
         }
     }
 
     private enum Page {
-        case liveness, readiness, metrics
+        case liveness((@Sendable () -> RelayHealth)?)
+        case readiness(@Sendable () -> RelayHealth)
+        case metrics(@Sendable (ExpositionFormat) async -> [UInt8])
     }
 
-    private func readiness(_ request: Request) -> Response {
-        let readiness = Readiness(self.health())
+    private func readiness(_ readiness: Readiness, _ request: Request) -> Response {
         let status: HTTPResponse.Status = readiness.isReady ? .ok : .serviceUnavailable
         let wantsJSON =
             request.uri.queryParameters["format"] == "json"
@@ -72,5 +83,17 @@ struct ListenerPages: HTTPResponder {
         ]
         for field in fields { headers[field.name] = field.value }
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+/// What is known of a request besides what it says.
+struct ListenerContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The address that it comes from: that of a proxy, where there is one.
+    let remote: String
+
+    init(source: ApplicationRequestContextSource) {
+        self.coreContext = CoreRequestContextStorage(source: source)
+        self.remote = source.channel.remoteAddress?.ipAddress ?? "unknown"
     }
 }

@@ -1,0 +1,73 @@
+import Outbox
+import OutboxPostgres
+import OutboxRuntime
+
+/// Messages that were not delivered: dead letters or deferred ones, a page of them.
+struct MessagesView<Failed: FailedMessage> {
+    /// Where they are shown, and where one of them is.
+    let place: (all: String, one: String)
+    let query: FailureQuery
+    /// One more than a page has, where another follows.
+    let messages: [Failed]
+    /// How many match; nil: it took too long to count.
+    let count: Int?
+    let canChange: Bool
+
+    private var kinds: [WebChange.Kind] { Failed.changes }
+
+    var values: [String: Any] {
+        let shown = self.messages.prefix(FailureQuery.pageSize)
+        var values: [String: Any] = [
+            "action": self.place.all, "oneAction": self.place.one, "destination": self.query.destination ?? "",
+            "error": self.query.error ?? "", "older": self.query.olderThan?.text ?? "",
+            "newer": self.query.newerThan?.text ?? "", "isFiltered": !self.query.isEverything,
+            "hasReasons": Failed.hasReasons,
+            "reasons": Death.Reason.allCases.map { reason -> [String: Any] in
+                ["name": reason.rawValue, "isSelected": reason == self.query.reason]
+            },
+            "isEmpty": shown.isEmpty,
+            "empty": self.query.page > 0
+                ? "There are no further ones."
+                : self.query.isEverything ? "There are no \(Failed.plural)." : "There are none to which all of this applies.",
+            "caption": self.count.map { "\($0.grouped) \(Failed.plural)" } ?? Failed.plural,
+            "columns": Failed.columns.map { $0.0.prefix(1) + $0.0.dropFirst().lowercased() }.map(String.init),
+            "rows": shown.map(self.row), "canChange": self.canChange,
+            "filterFields": self.query.filterFields.fields.map { field -> [String: Any] in
+                ["name": field.name, "value": field.value]
+            },
+            "buttons": Self.buttons(self.kinds),
+        ]
+        let pager = Pager(
+            page: self.query.page, size: FailureQuery.pageSize, count: self.count,
+            hasMore: self.messages.count > FailureQuery.pageSize)
+        values["pager"] = pager.values { page in
+            var fields = self.query.filterFields
+            if page > 0 { fields.add("page", String(page)) }
+            return "\(self.place.all)?\(fields.text)"
+        }
+        return values
+    }
+
+    private func row(_ message: Failed) -> [String: Any] {
+        [
+            "id": String(message.id), "href": "\(self.place.one)?id=\(message.id)",
+            "destination": message.destination.name.plain(40), "route": (message.route ?? "–").plain(40),
+            "key": (message.key ?? "–").plain(40), "attempts": String(message.attempts), "cells": message.cells,
+            "error": (message.error ?? "–").plain(200),
+        ]
+    }
+
+    static func buttons(_ kinds: [WebChange.Kind]) -> [[String: Any]] {
+        kinds.map { ["value": $0.rawValue, "verb": $0.verb, "isFinal": $0.isFinal] }
+    }
+}
+
+extension FailedMessage {
+    /// What can be done with such messages.
+    static var changes: [WebChange.Kind] {
+        Self.hasReasons ? [.replay, .discardDead] : [.retry, .discardDeferred]
+    }
+
+    /// Whether it is given up for a reason, and not tried again.
+    static var hasReasons: Bool { Self.self == DeadLetter.self }
+}
