@@ -22,7 +22,7 @@ import Testing
             "SELECT pg_terminate_backend(pid, 60000)::text FROM pg_stat_activity WHERE application_name = '\(name)'")
         #expect(ended == ["true"])
         let (second, figures) = try await LookAttempt(target: target, countLimit: 10).run(on: first)
-        #expect(figures.destinations.map(\.name) == ["d"])
+        #expect(DatabaseFigures(figures).destinations.map(\.name) == ["d"])
         await second.close()
     }
 
