@@ -377,7 +377,8 @@ if Context.environment["OUTBOX_TRANSPORTS_ALONE"] != nil {
     package.dependencies.removeAll { dependency in
         guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
         return [
-            "/Yams", "/swift-argument-parser", "/hummingbird", "/swift-mustache", "/swift-nio", "/swift-nio-extras", "/swift-http-types",
+            "/Yams", "/swift-argument-parser", "/hummingbird", "/swift-mustache", "/swift-nio", "/swift-nio-extras",
+            "/swift-http-types",
         ].contains { location.hasSuffix($0) }
     }
 }

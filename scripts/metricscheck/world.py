@@ -37,10 +37,10 @@ class World:
         self.folder = folder
         self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
 
-    def outbox(self, *arguments, input=None):
+    def outbox(self, *arguments, input=None, status=0):
         run = subprocess.run(
             [PROGRAM, *arguments, "--postgres", self.url], input=input, capture_output=True, text=True, check=False)
-        if run.returncode != 0:
+        if run.returncode != status:
             raise SystemExit(f"outbox {arguments}: {run.stderr}")
         return run.stdout
 
@@ -118,4 +118,4 @@ def eventually(condition, log=None):
             if result := condition():
                 return result
         time.sleep(0.05)
-    raise SystemExit(f"metrics: waited for too long{': ' + log.read_text() if log else ''}")
+    raise AssertionError(f"waited for too long{': ' + log.read_text() if log else ''}")

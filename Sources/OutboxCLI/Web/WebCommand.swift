@@ -71,10 +71,14 @@ struct WebCommand: AsyncParsableCommand {
         try await self.serve(web, looks, on: address, logger)
     }
 
-    private func serve(_ web: WebPages, _ looks: DatabaseLooks, on address: ListenAddress, _ logger: Logger) async throws {
+    private func serve(_ web: WebPages, _ looks: DatabaseLooks, on address: ListenAddress, _ logger: Logger)
+        async throws
+    {
         let listener = Listener(
             address: address, logger: logger, guests: "browsers",
-            exposure: "the page has no TLS: its password and what it shows can be read on the way, unless a proxy with TLS is before it")
+            exposure:
+                "the page has no TLS: its password and what it shows can be read on the way, unless a proxy with TLS is before it"
+        )
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             defer { tasks.cancelAll() }

@@ -39,7 +39,8 @@ struct WebOptions: ParsableArguments {
         }
         if let password = settings.password, password.count < WebAccess.shortestPassword {
             throw CommandFailure(
-                .usage, "the password of the page has fewer than \(WebAccess.shortestPassword) characters: it can be guessed")
+                .usage,
+                "the password of the page has fewer than \(WebAccess.shortestPassword) characters: it can be guessed")
         }
         return settings
     }
@@ -53,10 +54,10 @@ struct WebLayer: Sendable {
 
     static let settings: [Setting<WebLayer>] = [
         .flag(
-            "web_allow_changes",
+            "allow_changes",
             "Whether the web page can change messages and streams: pause, rewind, replay, retry, discard. Default: false.",
             \.allowChanges),
-        .flag("web_show_payloads", "Whether the web page shows what is in messages. Default: false.", \.showPayloads),
+        .flag("show_payloads", "Whether the web page shows what is in messages. Default: false.", \.showPayloads),
         .text(
             "web_password_file",
             "A file with the password of the web page, at least 12 characters. Default: none; the page is for this machine alone then.",

@@ -113,7 +113,7 @@ final class WebPages: Sendable {
             return self.page("overview", "Destinations", values, visitor.user, fields)
         case "/events": return try self.events(fields)
         case "/destination":
-            guard let name = fields["name"] else { throw WebRefusal(.badRequest, "It is not said which destination is meant.") }
+            guard let name = fields["name"] else { throw WebRefusal(.badRequest, "The address names no destination.") }
             let view = DestinationView(name: name, look: await self.looks.current(), settings: self.settings)
             return self.page("destination", name.plain(200), await view.values(self.outbox), visitor.user, fields)
         case "/dead-letters": return try await self.deadLetters(fields, visitor.user)
@@ -150,7 +150,9 @@ final class WebPages: Sendable {
 
     private func overview(_ fields: FormFields) async throws -> OverviewView {
         let page = fields["page"].map { Int($0) } ?? 0
-        guard let page, (0...1_000_000).contains(page) else { throw WebRefusal(.badRequest, "That is no number of a page.") }
+        guard let page, (0...1_000_000).contains(page) else {
+            throw WebRefusal(.badRequest, "That is no number of a page.")
+        }
         return OverviewView(
             look: await self.looks.current(), history: self.looks.history.all, search: fields["q"], page: page)
     }
@@ -162,8 +164,12 @@ final class WebPages: Sendable {
             let inspector = OutboxInspector(schema: target.schema)
             let filter = query.deadLetters(of: target.subscription)
             let messages = try await inspector.deadLetters(
-                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize, on: connection)
-            return (messages, try await Self.count { try await inspector.replay(matching: filter, dryRun: true, on: connection) })
+                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize,
+                on: connection)
+            return (
+                messages,
+                try await Self.count { try await inspector.replay(matching: filter, dryRun: true, on: connection) }
+            )
         }
         let view = MessagesView(
             place: ("dead-letters", "dead-letter"), query: query, messages: messages, count: count,
@@ -178,8 +184,12 @@ final class WebPages: Sendable {
             let inspector = OutboxInspector(schema: target.schema)
             let filter = query.deferred(of: target.subscription)
             let messages = try await inspector.deferred(
-                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize, on: connection)
-            return (messages, try await Self.count { try await inspector.discard(matching: filter, dryRun: true, on: connection) })
+                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize,
+                on: connection)
+            return (
+                messages,
+                try await Self.count { try await inspector.discard(matching: filter, dryRun: true, on: connection) }
+            )
         }
         let view = MessagesView(
             place: ("deferred", "deferred-message"), query: query, messages: messages, count: count,
@@ -227,7 +237,8 @@ final class WebPages: Sendable {
     private func checkChangesAreAllowed() throws(WebRefusal) {
         if self.settings.allowsChanges { return }
         throw WebRefusal(
-            .forbidden, "This page changes nothing unless it is started with --allow-changes, or web_allow_changes: true.")
+            .forbidden,
+            "This page changes nothing unless it is started with --allow-changes, or allow_changes: true.")
     }
 
     private func change(_ request: Request, _ visitor: Visitor) async throws -> Response {
@@ -241,11 +252,15 @@ final class WebPages: Sendable {
         } catch {
             throw WebRefusal(.contentTooLarge, "A form has \(Self.longestForm) bytes at most.")
         }
-        guard let fields = FormFields(parsing: String(buffer: body)) else { throw WebRefusal(.badRequest, "That is no form.") }
+        guard let fields = FormFields(parsing: String(buffer: body)) else {
+            throw WebRefusal(.badRequest, "That is no form.")
+        }
         let site = HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] }
         guard self.access.isOwnForm(token: fields["token"], site: site) else {
             throw WebRefusal(
-                .forbidden, "The form is not from this page, or the process has begun anew since. Go back, load the page again, and repeat it.")
+                .forbidden,
+                "The form is not from this page, or the process is another one since. Go back, load the page again, and repeat it."
+            )
         }
         let change = try WebChange(fields)
         let count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection in
@@ -262,7 +277,8 @@ final class WebPages: Sendable {
         done.add("count", count.map(String.init))
         let place = change.place
         return Self.response(
-            .seeOther, "text/plain; charset=utf-8", [], [.location: place + (place.hasSuffix("?") ? "" : "&") + done.text])
+            .seeOther, "text/plain; charset=utf-8", [],
+            [.location: place + (place.hasSuffix("?") ? "" : "&") + done.text])
     }
 
     /// What has been done, on the page that follows.
@@ -335,7 +351,8 @@ final class WebPages: Sendable {
         let count = self.wrongPasswords.add(1, ordering: .relaxed).newValue
         // The first, and then fewer and fewer of many.
         if count.nonzeroBitCount == 1 {
-            self.logger.warning("a wrong password was given to the web page", metadata: ["from": "\(remote)", "count": "\(count)"])
+            self.logger.warning(
+                "a wrong password was given to the web page", metadata: ["from": "\(remote)", "count": "\(count)"])
         }
         try? await Task.sleep(for: Self.pause)
     }
@@ -356,17 +373,23 @@ final class WebPages: Sendable {
         values["title"] = title
         values["outbox"] = "\(target.schema.name), subscription \(target.subscription)".plain(120)
         values["pages"] = Self.places.map { place -> [String: Any] in
-            ["href": place.path, "name": place.name, "isCurrent": place.name == title || (title == "Deferred messages" && place.name == "Deferred")]
+            [
+                "href": place.path, "name": place.name,
+                "isCurrent": place.name == title || (title == "Deferred messages" && place.name == "Deferred"),
+            ]
         }
         values["note"] = Self.note(fields)
-        values["access"] = self.settings.allowsChanges ? "Changes are logged as those of \(user)." : "Nothing can be changed here."
+        values["access"] =
+            self.settings.allowsChanges ? "Changes are logged as those of \(user)." : "Nothing can be changed here."
         values["version"] = "outbox \(OutboxCommand.configuration.version)"
         values["time"] = "\(RFC3339.text(Date()).prefix(19))Z"
         return Self.response(status, "text/html; charset=utf-8", Array(self.templates.text(template, values).utf8))
     }
 
     private func refused(_ refusal: WebRefusal, _ user: String) -> Response {
-        self.page("refusal", refusal.status.reasonPhrase, ["reason": refusal.reason], user, FormFields(), status: refusal.status)
+        self.page(
+            "refusal", refusal.status.reasonPhrase, ["reason": refusal.reason], user, FormFields(),
+            status: refusal.status)
     }
 
     /// What an error from the database means to the one who looks.
@@ -377,10 +400,13 @@ final class WebPages: Sendable {
         case .unavailable: return WebRefusal(.serviceUnavailable, failure.message)
         default: break
         }
+        if (error as? OutboxError)?.code == .streamMissing { return WebRefusal(.notFound, failure.message) }
         let cause = (error as? LibPQTransactionError)?.bodyError ?? error
         if (cause as? LibPQError)?.sqlState == "57014" {
             return WebRefusal(
-                .gatewayTimeout, "The server takes too long for that. Narrow it down, or do it by the command line, which has no such limit.")
+                .gatewayTimeout,
+                "The server takes too long for that. Narrow it down, or do it by the command line, which has no such limit."
+            )
         }
         return WebRefusal(.internalServerError, failure.message)
     }
@@ -407,7 +433,8 @@ final class WebPages: Sendable {
             """,
         ]
         for (name, value) in [
-            ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"), ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
             ("Cross-Origin-Resource-Policy", "same-origin"),
         ] {
             if let name = HTTPField.Name(name) { headers[name] = value }

@@ -61,7 +61,8 @@ import CRdKafka
                 let count = unsafe rd_kafka_event_message_array(self.pointer, messages.baseAddress, capacity)
                 if count == 0 { return }
                 let taken = unsafe UnsafeMutableBufferPointer(rebasing: messages[..<Int(count)])
-                if !hasDelivered, unsafe taken.contains(where: { unsafe $0?.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR }) {
+                if !hasDelivered, unsafe taken.contains(where: { unsafe $0?.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR })
+                {
                     hasDelivered = true
                     onDelivery()
                 }

@@ -7,17 +7,24 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct EscapedHTMLTests {
     /// Strings that are known to have become something else in other programs.
     static let corpus = [
-        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)", "` onclick=`alert(1)",
-        "javascript:alert(1)", "</title><script>alert(1)</script>", "<!--", "]]>", "{{name}}", "{{{name}}}", "{{#pages}}x{{/pages}}",
-        "&lt;script&gt;", "&#60;script&#62;", "\u{0}<\u{0}script>", "<\u{301}script>", "\"\u{301} onfocus=alert(1) autofocus x=\"",
-        "'\u{20E3} onfocus=alert(1) '", ">\u{FE0F}<b>", "&\u{200D}lt;", "\u{202E}<b>", "<svg/onload=alert(1)>", "<ScRiPt>", "\r\n\r\n<b>",
-        "data: x\nevent: look\n\n", "</textarea><script>", "</pre><b>", "%3Cscript%3E", "\u{FF1C}script\u{FF1E}", "<b\u{200D}>",
+        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)",
+        "` onclick=`alert(1)",
+        "javascript:alert(1)", "</title><script>alert(1)</script>", "<!--", "]]>", "{{name}}", "{{{name}}}",
+        "{{#pages}}x{{/pages}}",
+        "&lt;script&gt;", "&#60;script&#62;", "\u{0}<\u{0}script>", "<\u{301}script>",
+        "\"\u{301} onfocus=alert(1) autofocus x=\"",
+        "'\u{20E3} onfocus=alert(1) '", ">\u{FE0F}<b>", "&\u{200D}lt;", "\u{202E}<b>", "<svg/onload=alert(1)>",
+        "<ScRiPt>", "\r\n\r\n<b>",
+        "data: x\nevent: look\n\n", "</textarea><script>", "</pre><b>", "%3Cscript%3E", "\u{FF1C}script\u{FF1E}",
+        "<b\u{200D}>",
     ]
 
     @Test(arguments: Self.corpus) func nothingIsLeftThatABrowserActsOn(_ text: String) {
         let escaped = EscapedHTML().escapeText(text)
         let scalars = Set(escaped.unicodeScalars)
-        for character in "<>\"'`\u{0}".unicodeScalars { #expect(!scalars.contains(character), "\(character) in \(escaped)") }
+        for character in "<>\"'`\u{0}".unicodeScalars {
+            #expect(!scalars.contains(character), "\(character) in \(escaped)")
+        }
         for part in escaped.unicodeScalars.split(separator: "&").dropFirst() {
             let entity = String(String.UnicodeScalarView(part.prefix { $0 != ";" }))
             #expect(["lt", "gt", "amp", "quot", "#39", "#96"].contains(entity), "\(entity) in \(escaped)")
@@ -39,11 +46,15 @@ import Testing
             let row: [String: Any] = Dictionary(uniqueKeysWithValues: Self.names.map { ($0, value as Any) })
             var values = row
             for list in [
-                "pages", "figures", "charts", "rows", "streams", "groups", "reasons", "buttons", "fields", "filterFields",
+                "pages", "figures", "charts", "rows", "streams", "groups", "reasons", "buttons", "fields",
+                "filterFields",
                 "changeFields", "relays", "findings", "migrations", "segments",
             ] { values[list] = [row] }
             for texts in ["troubles", "columns", "cells", "lines", "quarters"] { values[texts] = [value] }
-            for flag in ["canChange", "hasReasons", "hasStreams", "hasRelays", "hasMigrations", "hasSegments", "isPossible", "hasDead"] {
+            for flag in [
+                "canChange", "hasReasons", "hasStreams", "hasRelays", "hasMigrations", "hasSegments", "isPossible",
+                "hasDead",
+            ] {
                 values[flag] = true
             }
             values["isEmpty"] = false
@@ -54,7 +65,9 @@ import Testing
             values["conditions"] = ["all": [row]]
             values["pager"] = row
             if ["overview_live", "relays", "schema", "doctor"].contains(name) { values["failure"] = nil }
-            if let rows = values["groups"] as? [[String: Any]] { values["groups"] = rows.map { $0.merging(["rows": [row]]) { $1 } } }
+            if let rows = values["groups"] as? [[String: Any]] {
+                values["groups"] = rows.map { $0.merging(["rows": [row]]) { $1 } }
+            }
             let text = WebTemplates().text(name, values)
             // All but texts: tags with the names of their attributes. As browsers read, which know no characters of several scalars.
             let withoutValues = text.replacing(#/"[^"]*"/#.matchingSemantics(.unicodeScalar), with: "\"\"")
@@ -66,11 +79,16 @@ import Testing
     }
 
     private static let names = [
-        "title", "outbox", "href", "name", "note", "access", "version", "time", "search", "events", "failure", "kind", "value", "caption",
-        "state", "reason", "waiting", "oldest", "rate", "inFlight", "deferred", "deadHref", "dead", "empty", "taken", "scale", "description",
-        "previous", "next", "range", "outage", "unserved", "route", "slots", "relay", "position", "deferredHref", "messages", "first", "last",
-        "error", "groupsFailure", "action", "destination", "older", "newer", "oneAction", "id", "key", "attempts", "verb", "headersText", "size",
-        "text", "cut", "payloadHidden", "question", "consequence", "token", "button", "place", "none", "process", "host", "does", "streams",
+        "title", "outbox", "href", "name", "note", "access", "version", "time", "search", "events", "failure", "kind",
+        "value", "caption",
+        "state", "reason", "waiting", "oldest", "rate", "inFlight", "deferred", "deadHref", "dead", "empty", "taken",
+        "scale", "description",
+        "previous", "next", "range", "outage", "unserved", "route", "slots", "relay", "position", "deferredHref",
+        "messages", "first", "last",
+        "error", "groupsFailure", "action", "destination", "older", "newer", "oneAction", "id", "key", "attempts",
+        "verb", "headersText", "size",
+        "text", "cut", "payloadHidden", "question", "consequence", "token", "button", "place", "none", "process",
+        "host", "does", "streams",
         "connected", "destinations", "summary", "check", "seen", "advice", "mark", "since", "number", "retention",
     ]
 }

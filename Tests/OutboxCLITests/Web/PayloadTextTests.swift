@@ -36,7 +36,9 @@ import Testing
         let text = PayloadText([0, 0xFF, 0x41, 0x3C] + Array(repeating: 0x20, count: 13))
         #expect(text.forms == [.hex])
         let lines = text.shown(as: .hex).split(separator: "\n")
-        #expect(lines.count == 2 && lines[0].hasPrefix("00000000  00 ff 41 3c 20") && lines[0].hasSuffix("..A<            "))
+        #expect(
+            lines.count == 2 && lines[0].hasPrefix("00000000  00 ff 41 3c 20") && lines[0].hasSuffix("..A<            ")
+        )
         #expect(lines[1].hasPrefix("00000010  20 "))
     }
 
@@ -45,7 +47,8 @@ import Testing
         #expect(PayloadText([0x61] + payload).forms == [.text, .hex])
         #expect(PayloadText([0x61] + payload).shown(as: .text).utf8.count == PayloadText.most - 1)
         // What is cut is no JSON, whatever it was.
-        #expect(PayloadText(Array("[\(String(repeating: "1,", count: PayloadText.most))1]".utf8)).forms == [.text, .hex])
+        #expect(
+            PayloadText(Array("[\(String(repeating: "1,", count: PayloadText.most))1]".utf8)).forms == [.text, .hex])
     }
 
     @Test func controlsDoNothing() {

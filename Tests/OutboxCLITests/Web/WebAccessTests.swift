@@ -20,8 +20,10 @@ import Testing
 
     /// A name that leads here is one that a site of somewhere else may have.
     @Test(arguments: [
-        "evil.example", "evil.example:9465", "localhost.evil.example", "127.0.0.1.evil.example", "127.0.0.1x", "127.0.0",
-        "[::1].evil.example", "[::2]", "[::1", "localhost:x", "0.0.0.0", "10.0.0.1", "", "127.0.0.256", "127.0.0.1:80:90",
+        "evil.example", "evil.example:9465", "localhost.evil.example", "127.0.0.1.evil.example", "127.0.0.1x",
+        "127.0.0",
+        "[::1].evil.example", "[::2]", "[::1", "localhost:x", "0.0.0.0", "10.0.0.1", "", "127.0.0.256",
+        "127.0.0.1:80:90",
     ])
     func withoutAPasswordNoOtherNameIsAnsweredTo(_ host: String) {
         let decision = WebAccess(password: nil, isLoopback: true).decide(authorization: nil, host: host)
@@ -39,7 +41,9 @@ import Testing
 
     @Test(arguments: [true, false]) func aPasswordAdmitsWhoHasIt(isLoopback: Bool) {
         let access = WebAccess(password: Self.password, isLoopback: isLoopback)
-        func decide(_ header: String?) -> WebAccess.Decision { access.decide(authorization: header, host: "any.example") }
+        func decide(_ header: String?) -> WebAccess.Decision {
+            access.decide(authorization: header, host: "any.example")
+        }
         #expect(decide(nil) == .challenged(isWrong: false))
         #expect(decide(self.basic("ada:\(Self.password)")) == .admitted(user: "ada"))
         #expect(decide(self.basic("a\u{7}\nda:\(Self.password)")) == .admitted(user: "a\u{FFFD} da"))
@@ -64,7 +68,9 @@ import Testing
         #expect(token.count == 64 && token != WebAccess(password: nil, isLoopback: true).formToken)
         for site in [nil, "same-origin", "none"] { #expect(access.isOwnForm(token: token, site: site)) }
         for site in ["cross-site", "same-site", ""] { #expect(!access.isOwnForm(token: token, site: site)) }
-        for wrong in [nil, "", String(token.dropLast()), token + "0", token.uppercased() + "x", String(token.reversed())] {
+        for wrong in [
+            nil, "", String(token.dropLast()), token + "0", token.uppercased() + "x", String(token.reversed()),
+        ] {
             #expect(!access.isOwnForm(token: wrong, site: "same-origin"))
         }
     }

@@ -51,7 +51,8 @@ import Testing
             """)
         #expect(
             lines == [
-                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "filter", "hidden", "200", "405", "405", "5",
+                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "filter", "hidden", "200",
+                "405", "405", "5",
                 "status 0",
             ])
     }
@@ -91,8 +92,10 @@ import Testing
             action aria-current aria-label aria-labelledby autocomplete charset class content data-events href id inputmode lang method name \
             placeholder points preserveAspectRatio rel role scope size src tabindex type value viewBox x1 x2 y1 y2
             """
-        let known = Set(tags.split(separator: " ").map { "<\($0)" } + attributes.split(separator: " ").map { " \($0)=" })
-            .union([" data-search", " defer", " html", " required", " selected", "<!doctype"])
+        let known = Set(
+            tags.split(separator: " ").map { "<\($0)" } + attributes.split(separator: " ").map { " \($0)=" }
+        )
+        .union([" data-search", " defer", " html", " required", " selected", "<!doctype"])
         #expect(Set(lines.map { $0.replacing("</", with: "<") }).subtracting(known).isEmpty)
         #expect(lines.contains("<table") && lines.contains(" value="))
     }
@@ -146,10 +149,11 @@ import Testing
             """)
         #expect(
             lines == [
-                "shown", "counted", "400", "403", "403", "403", "403", "403", "403", "405", "415", "415", "415", "still 4",
+                "shown", "counted", "400", "403", "403", "403", "403", "403", "403", "405", "415", "415", "415",
+                "still 4",
                 "303 dead-letters?done=replay&count=2", "303 dead-letters?destination=dead&done=discard-dead&count=2",
                 "303 destination?name=dead&done=pause", "1", "noted", "303 destination?name=dead&done=resume", "0",
-                "303 destination?name=dead&done=rewind", "500", "2", "303 deferred?done=discard-deferred&count=2", "6",
+                "303 destination?name=dead&done=rewind", "404", "2", "303 deferred?done=discard-deferred&count=2", "6",
                 "by=local change=replay from=127.0.0.1 messages=2 what=\"change=replay&id=1&id=2\"",
             ])
     }
@@ -176,7 +180,8 @@ import Testing
             """)
         #expect(
             lines == [
-                "401", "401", "401", "401", "401", "401", "401", "200", "1", "200", "200", "200", "401", "403", "2", "0", "1", "status 0",
+                "401", "401", "401", "401", "401", "401", "401", "200", "1", "200", "200", "200", "401", "403", "2",
+                "0", "1", "status 0",
                 "64 1", "64 1", "64 1",
             ])
     }

@@ -42,7 +42,9 @@ import Testing
         let explanations = Explanations()
         let reason = "ssl://one:9093/bootstrap: \(words) (after 0ms in state SSL_HANDSHAKE)"
         let told = explanations.take(RD_KAFKA_RESP_ERR__TRANSPORT, reason)
-        #expect(told.hasSuffix("SSL_HANDSHAKE): the connection ends in the handshake of TLS, as it does where a listener has none"))
+        #expect(
+            told.hasSuffix(
+                "SSL_HANDSHAKE): the connection ends in the handshake of TLS, as it does where a listener has none"))
         #expect(!told.contains("PLAINTEXT"))
         let later = "ssl://one:9093/1: Disconnected (after 4000ms in state UP)"
         #expect(explanations.take(RD_KAFKA_RESP_ERR__TRANSPORT, later).hasSuffix("in state UP)"))

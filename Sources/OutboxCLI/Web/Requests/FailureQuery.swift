@@ -66,14 +66,16 @@ struct FailureQuery: Sendable, Hashable {
 
     func deadLetters(of subscription: String, ids: [Int64] = []) -> DeadLetterFilter {
         DeadLetterFilter(
-            subscription: subscription, ids: ids.isEmpty ? nil : ids, destination: self.destination.map { Destination($0) },
+            subscription: subscription, ids: ids.isEmpty ? nil : ids,
+            destination: self.destination.map { Destination($0) },
             olderThan: self.olderThan?.duration, newerThan: self.newerThan?.duration, reason: self.reason,
             errorContains: self.error)
     }
 
     func deferred(of subscription: String, ids: [Int64] = []) -> DeferredFilter {
         DeferredFilter(
-            subscription: subscription, ids: ids.isEmpty ? nil : ids, destination: self.destination.map { Destination($0) },
+            subscription: subscription, ids: ids.isEmpty ? nil : ids,
+            destination: self.destination.map { Destination($0) },
             olderThan: self.olderThan?.duration, newerThan: self.newerThan?.duration, errorContains: self.error)
     }
 

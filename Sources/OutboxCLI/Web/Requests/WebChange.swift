@@ -83,7 +83,7 @@ struct WebChange: Sendable {
             }
         } else {
             guard let destination = fields["name"] else {
-                throw WebRefusal(.badRequest, "It is not said which destination is meant.")
+                throw WebRefusal(.badRequest, "The form names no destination.")
             }
             (self.destination, self.ids, self.query) = (destination, [], FailureQuery())
             if kind == .rewind { self.target = try Self.target(fields) }

@@ -37,7 +37,8 @@ struct ConfirmView {
         case .resume: return "Resume “\(name)”?"
         case .rewind:
             guard let count, count.value > 0 else {
-                return "“\(name)” would stay where it is: nothing was delivered from there on, or the log has not kept it."
+                return
+                    "“\(name)” would stay where it is: nothing was delivered from there on, or the log has not kept it."
             }
             return "Deliver \(count.messages) of “\(name)” again?"
         case .replay, .retry, .discardDead, .discardDeferred:
@@ -52,9 +53,12 @@ struct ConfirmView {
         case .pause:
             "Its messages wait in the log, which grows; what was to be tried again waits too. What a relay has read already is still delivered."
         case .resume: "It goes on where it was paused."
-        case .rewind: "What was delivered from there on comes again, with the same ids. Nothing that was not delivered is left out."
-        case .replay: "They are tried at once, with all their attempts before them, and without regard to the order of their keys."
-        case .retry: "They are tried at once. What waits behind another message of its key goes on waiting for that one."
+        case .rewind:
+            "What was delivered from there on comes again, with the same ids. Nothing that was not delivered is left out."
+        case .replay:
+            "They are tried at once, with all their attempts before them, and without regard to the order of their keys."
+        case .retry:
+            "They are tried at once. What waits behind another message of its key goes on waiting for that one."
         case .discardDead: "They are deleted for good."
         case .discardDeferred: "They are deleted for good. What a relay has read already is still delivered."
         }

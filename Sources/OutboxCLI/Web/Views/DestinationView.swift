@@ -61,7 +61,8 @@ struct DestinationView {
             let inspector = OutboxInspector(schema: target.schema)
             return (
                 try await inspector.failures(
-                    ofDeadLetters: DeadLetterFilter(subscription: target.subscription, destination: destination), limit: 20,
+                    ofDeadLetters: DeadLetterFilter(subscription: target.subscription, destination: destination),
+                    limit: 20,
                     on: connection),
                 try await inspector.failures(
                     ofDeferred: DeferredFilter(subscription: target.subscription, destination: destination), limit: 20,
@@ -73,12 +74,15 @@ struct DestinationView {
             let rows: [[String: Any]] = groups.map { group in
                 [
                     "messages": group.messages.grouped, "reason": group.reason?.rawValue ?? "is tried again",
-                    "first": "\(FailureOutput.age(group.firstAt)) ago", "last": "\(FailureOutput.age(group.lastAt)) ago",
+                    "first": "\(FailureOutput.age(group.firstAt)) ago",
+                    "last": "\(FailureOutput.age(group.lastAt)) ago",
                     "error": group.error.plain(500),
                 ]
             }
             return ["title": title, "rows": rows]
         }
-        return [group("Why messages have died", dead), group("Why messages are tried again", deferred)].compactMap { $0 }
+        return [group("Why messages have died", dead), group("Why messages are tried again", deferred)].compactMap {
+            $0
+        }
     }
 }

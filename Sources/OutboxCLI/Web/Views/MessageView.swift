@@ -34,7 +34,8 @@ struct MessageView<Failed: FailedMessage> {
             values["headersText"] = headers == nil ? (self.message.headersJSON ?? "").plain(2000) : "none"
         }
         if !self.settings.showsPayloads {
-            values["payloadHidden"] = "Payloads are hidden: --show-payloads, or web_show_payloads in the configuration, shows them."
+            values["payloadHidden"] =
+                "Payloads are hidden: --show-payloads, or show_payloads in the configuration, shows them."
         } else if let payload = self.message.payload, !payload.isEmpty {
             values["payload"] = self.payload(payload)
         }
@@ -54,7 +55,8 @@ struct MessageView<Failed: FailedMessage> {
             },
         ]
         if payload.count > PayloadText.most {
-            values["cut"] = "These are the first \(PayloadText.most.grouped) bytes; outbox \(Failed.command) show has all."
+            values["cut"] =
+                "These are the first \(PayloadText.most.grouped) bytes; outbox \(Failed.command) show has all."
         }
         return values
     }

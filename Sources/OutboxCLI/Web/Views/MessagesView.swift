@@ -28,7 +28,8 @@ struct MessagesView<Failed: FailedMessage> {
             "isEmpty": shown.isEmpty,
             "empty": self.query.page > 0
                 ? "There are no further ones."
-                : self.query.isEverything ? "There are no \(Failed.plural)." : "There are none to which all of this applies.",
+                : self.query.isEverything
+                    ? "There are no \(Failed.plural)." : "There are none to which all of this applies.",
             "caption": self.count.map { "\($0.grouped) \(Failed.plural)" } ?? Failed.plural,
             "columns": Failed.columns.map { $0.0.prefix(1) + $0.0.dropFirst().lowercased() }.map(String.init),
             "rows": shown.map(self.row), "canChange": self.canChange,

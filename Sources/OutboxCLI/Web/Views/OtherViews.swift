@@ -110,6 +110,8 @@ struct SchemaView {
                 migration.isReadable ? "warn" : "bad", RFC3339.text(at)
             )
         }
-        return ["version": String(migration.version), "name": migration.name, "state": state, "kind": kind, "since": since]
+        return [
+            "version": String(migration.version), "name": migration.name, "state": state, "kind": kind, "since": since,
+        ]
     }
 }

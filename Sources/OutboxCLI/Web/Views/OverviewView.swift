@@ -27,7 +27,11 @@ struct OverviewView {
         let all = figures.destinations
         let text = self.search?.lowercased() ?? ""
         let found = all.filter { text.isEmpty || $0.name.lowercased().contains(text) }
-            .sorted { ($0.trouble, -($0.longest?.inSeconds ?? 0), $0.name) < ($1.trouble, -($1.longest?.inSeconds ?? 0), $1.name) }
+            .sorted {
+                ($0.trouble, -($0.longest?.inSeconds ?? 0), $0.name) < (
+                    $1.trouble, -($1.longest?.inSeconds ?? 0), $1.name
+                )
+            }
         let shown = found.dropFirst(self.page * Self.pageSize).prefix(Self.pageSize)
         var values: [String: Any] = [
             "figures": self.figures(figures, status), "troubles": self.troubles(figures, status),
@@ -36,9 +40,9 @@ struct OverviewView {
             "caption": "Destinations: \(found.count.grouped)" + (self.search == nil ? "" : " of \(all.count.grouped)"),
             "empty": all.isEmpty ? "Nothing was enqueued yet." : "There is no such destination.",
             "taken": """
-                Looked at \(RFC3339.text(status.takenAt).prefix(19))Z; it took \(self.look.time.short). Messages of a stream are counted up to \
-                \(self.look.countLimit.grouped).
-                """,
+            Looked at \(RFC3339.text(status.takenAt).prefix(19))Z; it took \(self.look.time.short). Messages of a stream are counted up to \
+            \(self.look.countLimit.grouped).
+            """,
         ]
         if let pager = Pager(page: self.page, size: Self.pageSize, count: found.count, hasMore: false).values({ page in
             "./?\(self.fields(page: page).text)"
@@ -70,7 +74,8 @@ struct OverviewView {
             figure("Deferred", mark + point.deferred.grouped),
             figure("Dead letters", mark + point.dead.grouped, isBad: point.dead > 0),
             figure(
-                "Relays", "\(figures.deliveringRelays)" + (figures.standbyRelays > 0 ? " + \(figures.standbyRelays)" : ""),
+                "Relays",
+                "\(figures.deliveringRelays)" + (figures.standbyRelays > 0 ? " + \(figures.standbyRelays)" : ""),
                 isBad: figures.deliveringRelays == 0),
             figure("Log", StatusOutput.size(figures.logBytes)),
         ]
@@ -81,16 +86,20 @@ struct OverviewView {
         var troubles: [String] = []
         if figures.deliveringRelays == 0 { troubles.append("No relay is working: nothing is delivered.") }
         func names(_ states: [OutboxStatus.State]) -> [String] {
-            figures.destinations.filter { states.contains($0.state) && $0.trouble < 3 }.map { $0.name.plain(60) }.sorted()
+            figures.destinations.filter { states.contains($0.state) && $0.trouble < 3 }.map { $0.name.plain(60) }
+                .sorted()
         }
         func sentence(_ states: [OutboxStatus.State], _ text: (String, Bool) -> String) {
             let names = names(states)
             if names.isEmpty { return }
-            let shown = names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \((names.count - 5).grouped) more" : "")
+            let shown =
+                names.prefix(5).joined(separator: ", ")
+                + (names.count > 5 ? " and \((names.count - 5).grouped) more" : "")
             troubles.append(text(shown, names.count == 1))
         }
         sentence([.down]) { "\($0) \($1 ? "is" : "are") down: messages wait until a probe is taken." }
-        sentence([.neverServed, .notServed]) { names, _ in "No relay that runs has a route for \(names): messages wait." }
+        sentence([.neverServed, .notServed]) { names, _ in "No relay that runs has a route for \(names): messages wait."
+        }
         sentence([.paused]) { "\($0) \($1 ? "is" : "are") paused: messages wait until an operator resumes." }
         return troubles
     }
@@ -99,7 +108,8 @@ struct OverviewView {
         func chart(_ title: String, _ unit: String, _ value: (LookHistory.Point) -> Double?) -> [String: Any] {
             let points = self.history.compactMap { point in value(point).map { (time: point.time, value: $0) } }
             let chart = LineChart(points: points, end: end)
-            let scale = points.isEmpty ? "nothing is known yet" : "up to \(Int(chart.highest.rounded(.up)).grouped) \(unit)"
+            let scale =
+                points.isEmpty ? "nothing is known yet" : "up to \(Int(chart.highest.rounded(.up)).grouped) \(unit)"
             return [
                 "title": title, "scale": scale, "lines": chart.lines, "quarters": ["150", "300", "450"],
                 "description": "\(title) within the last hour: \(scale)"
@@ -120,7 +130,8 @@ struct OverviewView {
         var filter = FormFields()
         filter.add("destination", destination.name)
         var row: [String: Any] = [
-            "name": destination.name.plain(80), "href": "destination?\(fields.text)", "state": destination.state.rawValue,
+            "name": destination.name.plain(80), "href": "destination?\(fields.text)",
+            "state": destination.state.rawValue,
             "kind": StateStyle.kind(destination.state, isQuiet: destination.trouble >= 3),
             "waiting": mark + destination.waiting.grouped, "oldest": destination.longest?.short ?? "–",
             "rate": destination.rate.map { Int($0.rounded()).grouped } ?? "–",
@@ -170,7 +181,8 @@ struct Pager {
         let first = self.page * self.size + 1
         let last = min(first + self.size - 1, self.count ?? .max)
         var values: [String: Any] = [
-            "range": self.count.map { "\(first.grouped) to \(last.grouped) of \($0.grouped)" } ?? "from \(first.grouped) on"
+            "range": self.count.map { "\(first.grouped) to \(last.grouped) of \($0.grouped)" }
+                ?? "from \(first.grouped) on"
         ]
         if self.page > 0 { values["previous"] = href(self.page - 1) }
         if hasNext { values["next"] = href(self.page + 1) }

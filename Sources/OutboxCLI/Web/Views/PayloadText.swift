@@ -24,8 +24,10 @@ struct PayloadText {
         self.bytes = payload.prefix(Self.most)
         // The end can be in the middle of a character.
         let ends = payload.count > Self.most ? 0..<4 : 0..<1
-        self.text = ends.lazy.compactMap { String(validating: payload.prefix(Self.most).dropLast($0), as: UTF8.self) }.first
-        self.isJSON = payload.count <= Self.most && self.text != nil
+        self.text =
+            ends.lazy.compactMap { String(validating: payload.prefix(Self.most).dropLast($0), as: UTF8.self) }.first
+        self.isJSON =
+            payload.count <= Self.most && self.text != nil
             && Self.isJSON(self.bytes)
     }
 
@@ -64,8 +66,13 @@ struct PayloadText {
         for byte in json {
             if isText {
                 result.append(byte)
-                if isEscaped { isEscaped = false } else if byte == UInt8(ascii: "\\") { isEscaped = true }
-                else if byte == UInt8(ascii: "\"") { isText = false }
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = false
+                }
                 continue
             }
             switch byte {
