@@ -6,8 +6,9 @@ import Synchronization
 final class WebOutbox: Sendable {
     /// How long a statement may take that shows something.
     static let readLimit = Duration.seconds(5)
-    /// How long one may take that changes something: less than a connection of the listener waits for an answer.
-    static let changeLimit = Duration.seconds(25)
+    /// How long one may take that changes something: with what a session and its server may take to be there, less than a connection of the
+    /// listener waits for an answer.
+    static let changeLimit = Duration.seconds(20)
     /// How many sessions the page has at most.
     private static let connections = 3
 

@@ -64,7 +64,8 @@ final class WebPages: Sendable {
     func respond(to request: Request, remote: String) async -> Response {
         let user: String
         switch self.access.decide(
-            authorization: request.headers[.authorization], host: request.head.authority)
+            authorization: request.headers[.authorization], host: request.head.authority,
+            isForwarded: request.headers.areForwarded)
         {
         case .admitted(let name): user = name
         case .refused(let reason): return Self.plain(.forbidden, reason)

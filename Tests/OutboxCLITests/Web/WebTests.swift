@@ -195,8 +195,13 @@ import Testing
             page "$@"
             for host in evil.example "evil.example:$port" 127.0.0.1.evil.example; do code '' -H "Host: $host"; code events -H "Host: $host"; done | sort -u
             code '' -H "Host: localhost:$port"
+            for field in 'X-Forwarded-For: 10.0.0.7' 'Forwarded: for=10.0.0.7' 'Via: 1.1 proxy' 'X-Real-IP: 10.0.0.7' 'X-Forwarded-Host: x'; do code '' -H "$field"; done | sort -u
+            # A page that is open ends with the process.
+            curl -sSN --max-time 50 "http://127.0.0.1:$port/events" >"$folder/events" & open=$!
+            told() { grep -q 'event: look' "$folder/events"; }
+            eventually told; kill -s TERM $web; wait $web; echo "status $?"; web=''; wait $open; echo ended
             """)
-        #expect(lines == ["403", "200"])
+        #expect(lines == ["403", "200", "403", "status 0", "ended"])
     }
 
     /// Requests that are no requests of a browser end, and others are answered.

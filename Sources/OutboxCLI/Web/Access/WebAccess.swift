@@ -46,8 +46,9 @@ struct WebAccess: Sendable {
     /// - Parameters:
     ///   - authorization: The header of that name.
     ///   - host: What the browser takes the server to be called, with a port or without.
-    func decide(authorization: String?, host: String?) -> Decision {
-        guard let password else { return self.decideWithoutPassword(host) }
+    ///   - isForwarded: Whether it says that a proxy has sent it on: it may come from anywhere.
+    func decide(authorization: String?, host: String?, isForwarded: Bool = false) -> Decision {
+        guard let password else { return self.decideWithoutPassword(isForwarded ? nil : host) }
         guard let authorization, let given = Self.credentials(authorization) else { return .challenged(isWrong: false) }
         return Self.isEqual(given.password, password)
             ? .admitted(user: given.user) : .challenged(isWrong: true)
@@ -73,7 +74,7 @@ struct WebAccess: Sendable {
         guard let host, Self.isLoopbackName(host) else {
             return .refused(
                 reason: """
-                    Without a password the page answers to localhost, 127.0.0.1 and [::1] alone. For another name, behind a proxy, give it one: \
+                    Without a password the page answers to localhost, 127.0.0.1 and [::1] alone, and to no proxy. For another name, or behind one, give it a password: \
                     web_password_file in the configuration, --web-password-file FILE, or OUTBOX_WEB_PASSWORD.
                     """)
         }
@@ -123,5 +124,15 @@ struct WebAccess: Sendable {
             difference |= Int(byte ^ (index < given.count ? given[index] : ~byte))
         }
         return difference == 0
+    }
+}
+
+extension HTTPFields {
+    /// Whether a proxy says that it has sent the request on.
+    var areForwarded: Bool {
+        self.contains { field in
+            let name = field.name.canonicalName
+            return name == "forwarded" || name == "via" || name == "x-real-ip" || name.hasPrefix("x-forwarded-")
+        }
     }
 }
