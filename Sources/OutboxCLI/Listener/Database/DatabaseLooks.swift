@@ -25,10 +25,15 @@ final class DatabaseLooks: Sendable {
     private let state: Mutex<State>
     private let request = Signal()
     private let logger: Logger
+    private let now: @Sendable () -> ContinuousClock.Instant
 
-    init(target: LookTarget, logger: Logger) {
+    /// - Parameter now: The clock by which a look is recent.
+    init(
+        target: LookTarget, logger: Logger, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
         self.state = Mutex(State(target: target))
         self.logger = logger
+        self.now = now
     }
 
     /// Has another outbox looked at, or the same one by another login.
@@ -43,18 +48,26 @@ final class DatabaseLooks: Sendable {
 
     /// What is known now, after a look where there was none a moment ago.
     func current() async -> DatabaseLook {
-        let (step, ending) = self.state.withLock { state in
-            let step = state.schedule.ask(now: .now)
-            if step == .begin { state.ending = Latch() }
-            return (step, state.ending)
-        }
-        if step == .begin { self.request.raise() }
-        if step != .take { await Self.wait(for: ending) }
-        return self.state.withLock { state in
-            var look = state.last
-            // It goes on for longer than it may.
-            if step != .take, !ending.isOpen { look.figures = nil }
-            return look
+        while true {
+            let (step, ending, target) = self.state.withLock { state in
+                let step = state.schedule.ask(now: self.now())
+                if step == .begin { state.ending = Latch() }
+                return (step, state.ending, state.target)
+            }
+            if step == .begin { self.request.raise() }
+            if step != .take { await Self.wait(for: ending) }
+            let look = self.state.withLock { state -> DatabaseLook? in
+                var look = state.last
+                // It goes on for longer than it may.
+                if step != .take, !ending.isOpen {
+                    look.figures = nil
+                } else if state.target != target {
+                    // What was waited for was of another outbox.
+                    return nil
+                }
+                return look
+            }
+            if let look { return look }
         }
     }
 
@@ -82,11 +95,11 @@ final class DatabaseLooks: Sendable {
                 session = nil
             }
             let attempt = LookAttempt(target: target, countLimit: countLimit)
-            let begin = ContinuousClock.now
+            let begin = self.now()
             do {
                 let (connection, figures) = try await attempt.run(on: session?.connection)
                 session = (connection, target)
-                if isFailing { self.logger.notice("the database can be looked at for metrics again") }
+                if isFailing { self.logger.notice("The database can be looked at for metrics again") }
                 isFailing = false
                 self.ended(begin, attempt, figures)
             } catch {
@@ -95,7 +108,7 @@ final class DatabaseLooks: Sendable {
                 if Task.isCancelled { break }
                 if !isFailing {
                     self.logger.warning(
-                        "the database cannot be looked at for metrics",
+                        "The database cannot be looked at for metrics",
                         metadata: ["error": "\(CommandFailure(error).message)"])
                 }
                 isFailing = true
@@ -106,7 +119,7 @@ final class DatabaseLooks: Sendable {
     }
 
     private func ended(_ begin: ContinuousClock.Instant, _ attempt: LookAttempt, _ figures: DatabaseFigures?) {
-        let now = ContinuousClock.now
+        let now = self.now()
         let time = now - begin
         self.state.withLock { state in
             state.schedule.ended(
