@@ -33,10 +33,10 @@ import Testing
             self.lines(self.view(status)) == [
                 "outbox “outbox”, subscription “main”, 2027-01-15T08:00:00Z",
                 "relays: 1; 2 streams: 1 down",
-                "DESTINATION  STATE         WAITING  OLDEST  PER SECOND  IN FLIGHT  DEFERRED  DEAD",
-                "mail         down              360      6s          12          3         0     0",
-                "  for 1m: refused",
-                "event-bus    delivering          0       -          12          3         0     0",
+                "DESTINATION  STATE       WAITING  OLDEST  PER SECOND  IN FLIGHT  DEFERRED  DEAD",
+                "mail         down            360      6s          12          3         0     0",
+                "  for 60s: refused",
+                "event-bus    delivering        0       -          12          3         0     0",
                 "",
                 "relay: server process 7, awake",
                 "log: 8.0 KiB in 1 segments",
@@ -61,6 +61,16 @@ import Testing
         // What is about all of it stands behind the last row.
         self.type("G", in: &view)
         #expect(self.lines(view)[22] == "984 above, 0 below" && self.lines(view)[21].hasPrefix("log: "))
+        let last = self.lines(view)
+        self.type("j", in: &view)
+        for _ in 0..<100 { _ = view.press(.pageDown) }
+        #expect(self.lines(view) == last)
+        self.type("k", in: &view)
+        #expect(self.lines(view)[22] == "983 above, 0 below, more lines below")
+        // Where there is less, one is not left behind it.
+        view.show(OutboxStatus.sample([.sample("one")]), at: Self.start)
+        #expect(self.lines(view)[3].hasPrefix("one ") && self.lines(view)[22] == "all shown")
+        view.show(Self.thousand, at: Self.start)
         self.type("g", in: &view)
         #expect(self.lines(view) == first)
     }
@@ -78,6 +88,13 @@ import Testing
         _ = view.press(.enter)
         #expect(self.lines(view)[22] == "all shown; 11 of 1,000 with “N-99”")
         #expect(self.lines(view)[23] == "q quit  / filter  Esc clear  ? keys")
+        // What it lets through is seen from its beginning.
+        _ = view.press(.escape)
+        self.type("G/destination", in: &view)
+        #expect(self.lines(view)[22] == "0 above, 981 below; 1,000 of 1,000 with “destination”")
+        _ = view.press(.eraseLine)
+        self.type("N-99", in: &view)
+        _ = view.press(.enter)
         self.type("/q", in: &view)
         #expect(self.lines(view)[22] == "none; 0 of 1,000 with “N-99q”")
         _ = view.press(.escape)

@@ -8,9 +8,9 @@ struct TerminalScreen {
     private var pending: [UInt8] = []
     private(set) var wrapsLines = true
     private(set) var hasCursor = true
-    /// Whether it is the other screen, which has its own content.
-    private(set) var isAlternate = false
-    /// How many characters had no room on their line.
+    /// What it shows when the other screen is left; nil: it does not show that one.
+    private var saved: (cells: [[Character]], row: Int, column: Int)?
+    /// How many characters had no room on their line of the other screen.
     private(set) var overflow = 0
     /// What it does not know.
     private(set) var unknown: [String] = []
@@ -27,6 +27,9 @@ struct TerminalScreen {
         Array(repeating: Array(repeating: " ", count: width), count: height)
     }
 
+    /// Whether it is the other screen, which has its own content.
+    var isAlternate: Bool { self.saved != nil }
+
     /// The lines from the top, without the blanks at their ends.
     var lines: [String] {
         self.cells.map { line in
@@ -40,6 +43,7 @@ struct TerminalScreen {
         (self.width, self.height) = (width, height)
         self.cells = Self.blank(width, height)
         (self.row, self.column) = (0, 0)
+        if self.saved != nil { self.saved = (self.cells, 0, 0) }
     }
 
     mutating func write(_ text: String) { self.write(Array(text.utf8)) }
@@ -75,7 +79,7 @@ struct TerminalScreen {
     private mutating func put(_ text: String) {
         for character in text {
             if self.column >= self.width {
-                self.overflow += 1
+                if self.isAlternate { self.overflow += 1 }
                 if self.wrapsLines {
                     self.column = 0
                     self.lineFeed()
@@ -126,9 +130,12 @@ struct TerminalScreen {
         case ("", "K"): self.erase(from: min(self.column, self.width - 1))
         case ("?7", "h"), ("?7", "l"): self.wrapsLines = final == "h"
         case ("?25", "h"), ("?25", "l"): self.hasCursor = final == "h"
-        case ("?1049", "h"), ("?1049", "l"):
-            self.isAlternate = final == "h"
+        case ("?1049", "h"):
+            if self.saved == nil { self.saved = (self.cells, self.row, self.column) }
             self.cells = Self.blank(self.width, self.height)
+        case ("?1049", "l"):
+            if let saved { (self.cells, self.row, self.column) = saved }
+            self.saved = nil
         default: self.unknown.append(parameters + String(final))
         }
     }

@@ -14,8 +14,8 @@ struct StatusTable {
     init(_ rows: [StatusRow], width: Int) {
         var widths: [StatusRow.Column: Int] = [:]
         for column in StatusRow.Column.allCases {
-            // The longest state always has room, so that columns stay when it is there.
-            let least = column == .state ? 12 : column.title.count
+            // What is usual always has room, so that columns stay where they are when it is there: “not served”.
+            let least = column == .state ? 10 : column.title.count
             widths[column] = rows.lazy.map { $0.text(column).count }.reduce(least, max)
         }
         let longest = widths[.destination] ?? 0
