@@ -10,7 +10,7 @@ struct TerminalScreen {
     private(set) var hasCursor = true
     /// What it shows when the other screen is left; nil: it does not show that one.
     private var saved: (cells: [[Character]], row: Int, column: Int)?
-    /// How many characters had no room on their line of the other screen.
+    /// How many characters had no room on their line of the other screen since it was erased: a program may draw before it knows of another size.
     private(set) var overflow = 0
     /// What it does not know.
     private(set) var unknown: [String] = []
@@ -120,7 +120,9 @@ struct TerminalScreen {
         case (_, "H"):
             self.row = min(max(numbers[0], 1), self.height) - 1
             self.column = min(max(numbers.count > 1 ? numbers[1] : 1, 1), self.width) - 1
-        case ("2", "J"): self.cells = Self.blank(self.width, self.height)
+        case ("2", "J"):
+            self.cells = Self.blank(self.width, self.height)
+            self.overflow = 0
         case ("", "J"):
             self.erase(from: min(self.column, self.width - 1))
             for row in self.cells.indices.dropFirst(self.row + 1) {
