@@ -43,6 +43,13 @@ struct RouteLayer: Sendable {
 }
 
 extension RouteLayer.Reference {
+    /// Where the text is kept: the setting that says so, and what it says.
+    func place(_ name: String) -> String {
+        if let file { return "\(name)_file: \(file)" }
+        if let variable { return "\(name)_env: \(variable)" }
+        return name
+    }
+
     /// Reads the text.
     ///
     /// - Returns: nil: none of the three is given.
@@ -100,6 +107,9 @@ extension RouteLayer {
             }
             broker.credentials = credentials
             if let defect = broker.credentialDefect(environment: environment) { throw SettingDefect(rule: defect) }
+            if let defect = broker.secretDefect {
+                throw SettingDefect(rule: "\(self.secret.place("secret")): \(defect)")
+            }
             sink = .broker(broker)
         } else if let other = credentials.keys.map(\.rawValue).min() {
             throw SettingDefect(rule: "\(other.lowercased()) has no effect on \(sink.kindName)")

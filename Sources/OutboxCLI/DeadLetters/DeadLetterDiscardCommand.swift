@@ -26,6 +26,10 @@ struct DeadLetterDiscardCommand: AsyncParsableCommand {
     @Flag(help: "Do not ask.")
     var yes = false
 
+    func validate() throws {
+        if self.action.dryRun, self.yes { throw ValidationError("--dry-run and --yes exclude each other.") }
+    }
+
     func run() async throws {
         let action = BulkOptions.Action(
             noun: "dead letter", verb: "discard", past: "discarded", isFinal: true, isConfirmed: self.yes)

@@ -20,6 +20,7 @@ enum PlanOutput {
                 String(resolved.retry.maximumAttempts), resolved.ordering == .byKey ? "key" : "none")
         }
         table.print()
+        for remark in plan.remarks { Terminal.error.print(remark) }
         let count = plan.routes.count == 1 ? "1 route" : "\(plan.routes.count) routes"
         terminal.print("\(file.map { "\($0.plain()): " } ?? "")nothing is wrong, \(count)")
     }

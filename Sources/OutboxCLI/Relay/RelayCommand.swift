@@ -167,11 +167,9 @@ struct RelayCommand: AsyncParsableCommand {
         try handlers.check(plan.routes)
         if self.checkConfig { return PlanOutput.print(plan, file: self.server.configurationFile) }
         if self.check { return try await self.checkRoutes(plan.routes, &handlers) }
+        for remark in plan.remarks { logger.warning("\(remark)") }
+        let ends = await RelayRun.trapEnds(but: readsAgain)
         let schema = try self.server.schema(plan.server)
-        // Connecting first reports at once the errors that no retry can help.
-        try await self.server.withConnection(application: "relay", plan.server) { connection in
-            try await schema.checkVersion(on: connection)
-        }
         let service = try self.metrics(plan, logger)
         let relay = try self.relay(plan, schema, &handlers, logger)
         var watch: BacklogWatch?
@@ -182,15 +180,20 @@ struct RelayCommand: AsyncParsableCommand {
                 subscription: plan.settings.subscription ?? RelaySettings.defaults.subscription,
                 destinations: destinations.count < plan.routes.count ? nil : Set(destinations.map { Destination($0) }))
         }
-        var again: (@Sendable () async throws -> Relay)?
+        var again: (@Sendable () async throws -> RelaySuccession.Next)?
         if readsAgain {
             again = { try await self.relayAgain(logger, lines, service) }
         }
         let run = RelayRun(
             readerGone: readerGone, watch: watch, events: self.reported, logger: logger, service: service, again: again,
-            hangups: hangups,
+            hangups: hangups, ends: ends,
             manager: ServiceManager(environment: ProcessInfo.processInfo.environment))
-        let last = try await run(relay)
+        let last = try await run(relay) {
+            // Connecting first reports at once the errors that no retry can help.
+            try await self.server.withConnection(application: "relay", plan.server) { connection in
+                try await schema.checkVersion(on: connection)
+            }
+        }
         if self.untilEmpty, !readerGone.isOpen { try Self.report(deadLetters: last.deadLetterCount) }
     }
 
@@ -228,7 +231,7 @@ struct RelayCommand: AsyncParsableCommand {
     /// The relay of the file as it is now, whose log is the one that there is.
     private func relayAgain(
         _ logger: Logger, _ lines: LineWriters, _ service: RelayService?
-    ) async throws -> Relay {
+    ) async throws -> RelaySuccession.Next {
         try self.server.layerAgain()
         let plan = try self.plan()
         var handlers = self.handlers(logger, lines)
@@ -240,10 +243,11 @@ struct RelayCommand: AsyncParsableCommand {
         }
         let relay = try self.relay(plan, schema, &handlers, logger)
         if plan.listen != service?.listener.address {
-            logger.warning("what listen says holds for another process: this one goes on as it began")
+            logger.warning("What listen says holds for another process: this one goes on as it began")
         }
-        service?.looks.follow(try self.target(plan))
-        return relay
+        for remark in plan.remarks { logger.warning("\(remark)") }
+        let target = try self.target(plan)
+        return RelaySuccession.Next(relay: relay) { service?.looks.follow(target) }
     }
 
     /// What answers to probes and scrapers; nil: nothing does. From here on metrics are kept.

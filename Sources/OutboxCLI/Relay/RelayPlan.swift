@@ -9,6 +9,8 @@ struct RelayPlan: Sendable {
     let server: ServerLayer
     let settings: RelaySettings
     let segments: SegmentPolicy
+    /// What is set and has no effect, in a sentence each.
+    let remarks: [String]
     let streams: Int
     let wakeup: PostgresStore.Wakeup
     let logLevel: Logger.Level
@@ -35,6 +37,7 @@ struct RelayPlan: Sendable {
         self.server = layer.server
         self.settings = command.options.settings.merged(over: layer.relay.settings)
         self.segments = command.segments.policy(layer.segments)
+        self.remarks = [command.segments.remark(layer.segments)].compactMap(\.self)
         self.streams = command.options.streams ?? layer.relay.streams ?? 1
         self.wakeup = command.options.wakeup ?? layer.relay.wakeup ?? .notify()
         self.logLevel = command.logLevel?.level ?? layer.logLevel ?? .info

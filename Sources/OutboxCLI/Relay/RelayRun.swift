@@ -31,9 +31,11 @@ struct RelayRun: Sendable {
     /// What answers to probes and scrapers; nil: nothing does.
     let service: RelayService?
     /// Makes the relay that follows when SIGHUP has the configuration read again; nil: SIGHUP ends the relay, as it does when a terminal is closed.
-    let again: (@Sendable () async throws -> Relay)?
+    let again: (@Sendable () async throws -> RelaySuccession.Next)?
     /// The signals that ask for that.
     let hangups: UnixSignalsSequence?
+    /// The signals that end the relay.
+    let ends: UnixSignalsSequence
     /// Who wants to know how the relay is; nil: nothing has asked.
     let manager: ServiceManager?
 
@@ -46,10 +48,13 @@ struct RelayRun: Sendable {
 
     /// Runs a relay, and those that follow it, until the last has ended.
     ///
+    /// - Parameter check: What is done before the first begins. It is cancelled by a signal.
     /// - Returns: The last.
-    /// - Throws: What the relay or the watch throws.
+    /// - Throws: What the check, the relay or the watch throws.
     @discardableResult
-    func callAsFunction(_ first: Relay) async throws -> Relay {
+    func callAsFunction(
+        _ first: Relay, after check: @escaping @Sendable () async throws -> Void
+    ) async throws -> Relay {
         let succession = RelaySuccession(first)
         return try await withThrowingTaskGroup(of: End.self) { tasks in
             defer { tasks.cancelAll() }
@@ -62,8 +67,6 @@ struct RelayRun: Sendable {
                     await service.run { succession.health }
                     return .aside
                 }
-                // A relay that cannot be watched delivers nothing.
-                try await service.listener.started()
             }
             if let hangups {
                 let (requests, request) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -79,11 +82,16 @@ struct RelayRun: Sendable {
             }
             if let manager {
                 tasks.addTask {
-                    await Supervision(manager: manager).run { succession.current.relay.state }
+                    await Supervision(manager: manager).run { succession.relayState }
                     return .aside
                 }
             }
-            tasks.addTask { .finished(try await self.runAll(succession)) }
+            tasks.addTask {
+                // A relay that cannot be watched delivers nothing.
+                try await self.service?.listener.started()
+                return try await succession.isCancelledAtEnd(check)
+                    ? .finished(first) : .finished(try await self.runAll(succession))
+            }
             tasks.addTask {
                 await self.readerGone.wait()
                 return .readerGone
@@ -119,14 +127,14 @@ struct RelayRun: Sendable {
     /// Has the configuration read again, and the relay that is made of it take over. One that is wrong changes nothing.
     private func replace(in succession: RelaySuccession) async {
         guard let again else { return }
-        self.logger.notice("reading the configuration again")
+        self.logger.notice("Reading the configuration again")
         self.manager?.tell(.reloading)
         do {
             let next = try await again()
             if succession.replace(with: next) {
-                self.logger.notice("the configuration holds when what has begun is delivered")
+                self.logger.notice("The configuration holds when what has begun is delivered")
                 // It has a session, or has found that there is none.
-                while next.state.phase == .starting, !succession.isEnding, !Task.isCancelled {
+                while next.relay.state.phase == .starting, !succession.isEnding, !Task.isCancelled {
                     try? await Task.sleep(for: .milliseconds(50))
                 }
             }
@@ -135,7 +143,7 @@ struct RelayRun: Sendable {
             if succession.isEnding || Task.isCancelled { return }
             for problem in (error as? ConfigurationFile.Failure)?.problems ?? [CommandFailure(error).message] {
                 self.logger.error(
-                    "the configuration cannot be used; what was before goes on", metadata: ["reason": "\(problem)"])
+                    "The configuration cannot be used; what was before goes on", metadata: ["reason": "\(problem)"])
             }
         }
         if !succession.isEnding { self.manager?.tell(.ready) }
@@ -160,6 +168,15 @@ struct RelayRun: Sendable {
             logger: logger)
     }
 
+    /// Traps the signals that end a relay: from then on they end it and not the process.
+    ///
+    /// - Parameter hangups: Whether SIGHUP has another meaning.
+    static func trapEnds(but hangups: Bool) async -> UnixSignalsSequence {
+        let isHangupAnEnd = !hangups && !Self.ignoresHangup
+        return await UnixSignalsSequence(
+            trapping: isHangupAnEnd ? [.sigterm, .sigint, .sighup] : [.sigterm, .sigint])
+    }
+
     /// Whether the process was started to outlive its terminal (`nohup`).
     private static var ignoresHangup: Bool {
         var action = sigaction()
@@ -174,12 +191,9 @@ struct RelayRun: Sendable {
 
     /// Ends the relay at the first signal. Returns at the second interrupt, which ends it without waiting.
     private func obeySignals(_ succession: RelaySuccession) async {
-        let isHangupAnEnd = self.hangups == nil && !Self.ignoresHangup
         var interrupts = 0
-        for await signal in await UnixSignalsSequence(
-            trapping: isHangupAnEnd ? [.sigterm, .sigint, .sighup] : [.sigterm, .sigint])
-        {
-            self.logger.info("a signal ends the relay", metadata: ["signal": "\(signal)"])
+        for await signal in self.ends {
+            self.logger.info("A signal ends the relay", metadata: ["signal": "\(signal)"])
             self.manager?.tell(.stopping)
             succession.end()
             if signal == .sigint { interrupts += 1 }
@@ -197,72 +211,6 @@ struct RelayRun: Sendable {
                 json.line(event, at: Date())
                 Terminal.error.write(json.take())
             }
-        }
-    }
-}
-
-/// Which relay runs, and which follows it.
-private final class RelaySuccession: Sendable {
-    private struct State {
-        var relay: Relay
-        var isOver = Latch()
-        var next: Relay?
-        var isEnding = false
-    }
-
-    private let state: Mutex<State>
-
-    init(_ first: Relay) {
-        self.state = Mutex(State(relay: first))
-    }
-
-    /// The relay that runs, and what is opened when it is to end.
-    var current: (relay: Relay, isOver: Latch) { self.state.withLock { ($0.relay, $0.isOver) } }
-
-    /// Has the relay end, and another follow it.
-    ///
-    /// - Returns: Whether another follows: not if all is to end.
-    func replace(with next: Relay) -> Bool {
-        let isOver = self.state.withLock { state -> Latch? in
-            if state.isEnding { return nil }
-            state.next = next
-            return state.isOver
-        }
-        isOver?.open()
-        return isOver != nil
-    }
-
-    /// Has the relay end for good.
-    func end() {
-        self.state.withLock { state in
-            state.isEnding = true
-            return state.isOver
-        }.open()
-    }
-
-    /// How the relay is that runs now.
-    var health: RelayHealth {
-        let (relay, isEnding, next) = self.state.withLock { ($0.relay, $0.isEnding, $0.next) }
-        var state = relay.state
-        // Between two relays: the next one begins.
-        if state.phase == .ended, let next { state = next.state }
-        return RelayHealth(state: state, isEnding: isEnding, streamCount: relay.streamCount)
-    }
-
-    /// Whether no other relay follows.
-    var isEnding: Bool { self.state.withLock(\.isEnding) }
-
-    /// Called when the relay has ended.
-    ///
-    /// - Returns: Whether another follows.
-    func advance() -> Bool {
-        self.state.withLock { state in
-            guard !state.isEnding, let next = state.next else {
-                state.isEnding = true
-                return false
-            }
-            (state.relay, state.isOver, state.next) = (next, Latch(), nil)
-            return true
         }
     }
 }

@@ -108,6 +108,9 @@ struct MigrationFileOptions: ParsableArguments {
         if let file = folder.file(of: change, for: tool) {
             throw CommandFailure(.usage, "--output: \(output) has a file for that already: \(file)")
         }
+        if let number = self.number, let file = folder.file(numbered: number, for: tool) {
+            throw CommandFailure(.usage, "--number \(number): \(output) has a file with that number: \(file)")
+        }
         if tool == .alembic, self.after == nil, folder.hasRevisions {
             throw CommandFailure(
                 .usage,

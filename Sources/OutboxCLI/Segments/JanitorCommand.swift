@@ -28,6 +28,7 @@ struct JanitorCommand: AsyncParsableCommand {
     func run() async throws {
         let schema = try self.server.schema
         let policy = self.segments.policy(try self.server.layer.segments)
+        if let remark = self.segments.remark(try self.server.layer.segments) { Terminal.error.print(remark) }
         let report = try await self.server.withConnection(application: "janitor") { connection in
             return try await OutboxJanitor(schema: schema, policy: policy).run(on: connection)
         }

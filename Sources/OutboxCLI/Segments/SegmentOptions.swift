@@ -34,6 +34,17 @@ struct SegmentOptions: ParsableArguments {
         }
     }
 
+    /// What of it has no effect, in a sentence; nil: nothing is without.
+    func remark(_ layer: SegmentLayer) -> String? {
+        let policy = self.policy(layer)
+        let least = policy.retention / 3
+        guard self.segmentAge != nil || layer.age != nil, policy.maximumAge < least else { return nil }
+        return """
+            A segment age of \(policy.maximumAge.short) has no effect: a segment takes messages for \(least.short), a third of the \
+            retention
+            """
+    }
+
     /// What the library understands, over a layer of settings.
     func policy(_ layer: SegmentLayer) -> SegmentPolicy {
         var policy = SegmentPolicy()

@@ -114,18 +114,21 @@ struct ServerOptions: ParsableArguments {
     }
 
     /// Runs `body` with a connection that is closed afterwards.
+    ///
+    /// - Parameter logger: Default: one that says on stderr what the connection waits for.
     func withConnection<Result>(
-        application: String, _ body: (LibPQConnection) async throws -> Result
+        application: String, logger: Logger = .waits, _ body: (LibPQConnection) async throws -> Result
     ) async throws -> Result {
-        try await self.withConnection(application: application, self.layer.server, body)
+        try await self.withConnection(application: application, self.layer.server, logger: logger, body)
     }
 
     /// The same, over a layer of settings.
     func withConnection<Result>(
-        application: String, _ layer: ServerLayer, _ body: (LibPQConnection) async throws -> Result
+        application: String, _ layer: ServerLayer, logger: Logger = .waits,
+        _ body: (LibPQConnection) async throws -> Result
     ) async throws -> Result {
         let connection = try await LibPQConnection.connect(
-            self.configuration(application: application, layer), logger: Logger.waits)
+            self.configuration(application: application, layer), logger: logger)
         do {
             let result = try await body(connection)
             await connection.close()

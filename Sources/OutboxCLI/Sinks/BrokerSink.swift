@@ -134,6 +134,16 @@ struct BrokerSink: Hashable, Sendable {
         return nil
     }
 
+    /// What is wrong with the keys that a file names, without repeating them; nil: nothing is.
+    var secretDefect: String? {
+        guard self.kind == .webhook, let text = self.credentials[.secret] else { return nil }
+        do throws(TransportConfigurationError) {
+            return try WebhookConfiguration.keys(in: text).isEmpty ? "there is no key in it" : nil
+        } catch {
+            return error.description
+        }
+    }
+
     private var webhook: WebhookConfiguration? {
         self.kind == .webhook ? try? WebhookConfiguration(url: self.address) : nil
     }

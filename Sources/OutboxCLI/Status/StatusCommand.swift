@@ -18,9 +18,10 @@ struct StatusCommand: AsyncParsableCommand {
             a message that waits for longer than --max-age (60s), more than --max-dead (0) dead letters of a stream, \
             more than --max-waiting messages, and an outbox without a relay.
 
-            With --watch it is shown again and again: in its place on a terminal, else a block or a line of JSON an \
-            interval. PER SECOND is what cursors have passed since the last look. Counting ends at 100,000. An interrupt ends \
-            it with 0, and so does a reader that goes away.
+            With --watch it is shown again and again: on a screen of its own on a terminal, where q ends it, / filters by \
+            destination, arrows, j, k, PageUp, PageDown, g and G scroll and ? lists the keys, and which goes on when the server \
+            has been away; else a block or a line of JSON an interval. PER SECOND is what cursors have passed since the last look. \
+            Counting ends at 100,000. An interrupt ends it with 0, and so does a reader that goes away.
 
             EXAMPLES:
               outbox status
@@ -80,9 +81,12 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         if self.watch {
             let interval = self.interval?.duration ?? .seconds(2)
+            let subscription = try self.subscription.name(self.server)
+            if !self.json, StatusScreen.isPossible {
+                return try await StatusScreen(server: self.server, subscription: subscription, interval: interval).run()
+            }
             return try await StatusWatch(
-                server: self.server, subscription: try self.subscription.name(self.server), interval: interval,
-                json: self.json
+                server: self.server, subscription: subscription, interval: interval, json: self.json
             ).run()
         }
         let schema = try self.server.schema

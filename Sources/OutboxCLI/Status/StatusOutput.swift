@@ -14,7 +14,7 @@ enum StatusOutput {
     ///
     /// - Parameter isComparison: Whether rates are known, for it was compared with an earlier one.
     static func lines(_ status: OutboxStatus, isComparison: Bool, on terminal: Terminal) -> [String] {
-        var lines = self.relays(status, terminal) + [""]
+        var lines = self.relays(status).map { $0.text(on: terminal) } + [""]
         lines += self.streams(status, isComparison: isComparison).lines(on: terminal)
         lines += self.outages(status, terminal)
         let names = status.unregistered.map { $0.destination.name.plain(60) }
@@ -25,14 +25,26 @@ enum StatusOutput {
                 terminal.styled("no relay delivers: ", .yellow) + idle.joined(separator: ", ")
                     + " (messages wait until one has a route for them)")
         }
-        let bytes = status.segments.map(\.bytes).reduce(0, +)
         lines.append("")
-        lines.append("log: \(self.size(bytes)) in \(status.segments.count) segments")
+        lines.append(self.log(status).text(on: terminal))
         return lines + self.segments(status).lines(on: terminal)
     }
 
-    private static func relays(_ status: OutboxStatus, _ terminal: Terminal) -> [String] {
-        let working = !status.relays.contains(where: \.isOwner) ? [terminal.styled("no relay is working", .yellow)] : []
+    /// Which outbox it is.
+    static func title(_ schema: OutboxSchema, subscription: String) -> String {
+        "outbox “\(schema.name.plain(40))”, subscription “\(subscription.plain(40))”"
+    }
+
+    /// How big the log is.
+    static func log(_ status: OutboxStatus) -> ScreenLine {
+        let bytes = status.segments.map(\.bytes).reduce(0, +)
+        return ScreenLine("log: \(self.size(bytes)) in \(status.segments.count) segments")
+    }
+
+    /// A line for each relay.
+    static func relays(_ status: OutboxStatus) -> [ScreenLine] {
+        let working =
+            !status.relays.contains(where: \.isOwner) ? [ScreenLine("no relay is working", .yellow)] : []
         return working
             + status.relays.map { relay in
                 let name = relay.applicationName.map { " (\($0.plain(40)))" } ?? ""
@@ -45,7 +57,8 @@ enum StatusOutput {
                 let share =
                     relay.isOwner && relay.streamCount < status.streams.count
                     ? ", \(relay.streamCount) of \(status.streams.count) streams" : ""
-                return "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)"
+                return ScreenLine(
+                    "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)")
             }
     }
 
@@ -62,49 +75,10 @@ enum StatusOutput {
     }
 
     private static func streams(_ status: OutboxStatus, isComparison: Bool) -> Table {
-        let rate: [(String, Table.Alignment)] = isComparison ? [("PER SECOND", .right)] : []
-        var table = Table(
-            [("DESTINATION", .left), ("STATE", .left), ("WAITING", .right), ("OLDEST", .right)] + rate
-                + [("IN FLIGHT", .right), ("DEFERRED", .right), ("DEAD", .right)])
-        // Trouble first: what does not fit on a screen is what is well.
-        for waiting in status.unregistered {
-            let name = waiting.destination.name
-            table.add(
-                [name, OutboxStatus.State.neverServed.rawValue, waiting.messages.description, waiting.lagTime.short]
-                    + (isComparison ? ["-"] : []) + ["-", "-", "-"], style: .red)
-        }
-        let order = status.streams.enumerated().sorted { one, other in
-            (self.rank(one.element), one.offset) < (self.rank(other.element), other.offset)
-        }
-        for (_, stream) in order {
-            let rate = isComparison ? [stream.rate.map { Int($0.rounded()).grouped } ?? "-"] : []
-            table.add(
-                [stream.title, stream.state.rawValue, stream.lag.description, stream.oldest?.short ?? "-"] + rate
-                    + [
-                        stream.inFlight?.description ?? "-", stream.deferred.description, stream.dead.description,
-                    ], style: self.style(stream))
-        }
+        let columns = StatusRow.Column.allCases.filter { isComparison || $0 != .rate }
+        var table = Table(columns.map { ($0.title, $0.alignment) })
+        for row in StatusRow.rows(status) { table.add(columns.map(row.text), style: row.urgency.style) }
         return table
-    }
-
-    /// Where a stream stands in the table: the less, the more it needs an operator.
-    private static func rank(_ stream: OutboxStatus.Stream) -> Int {
-        switch stream.state {
-        // One that nothing waits for may be a thing of the past.
-        case .neverServed, .notServed: stream.oldest == nil ? 3 : 0
-        case .down: 1
-        case .paused: 2
-        case .delivering: stream.dead.value > 0 ? 4 : 5
-        }
-    }
-
-    private static func style(_ stream: OutboxStatus.Stream) -> Terminal.Style? {
-        switch stream.state {
-        case .neverServed, .notServed: stream.oldest == nil ? .yellow : .red
-        case .down: .red
-        case .paused: .yellow
-        case .delivering: stream.dead.value > 0 ? .yellow : nil
-        }
     }
 
     private static func segments(_ status: OutboxStatus) -> Table {

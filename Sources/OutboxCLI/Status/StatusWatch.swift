@@ -2,16 +2,13 @@ import OutboxPostgres
 import OutboxRuntime
 import UnixSignals
 
-/// Shows the state of an outbox again and again, until it is interrupted or its reader goes away.
+/// Shows the state of an outbox again and again where no person presses keys, until it is interrupted, its reader goes away, or a look fails.
 struct StatusWatch {
     let server: ServerOptions
     let subscription: String
     let interval: Duration
     let json: Bool
     let terminal = Terminal.output
-
-    /// Less far than for a single look: this one is repeated.
-    private static let countLimit = 100_000
 
     /// - Throws: What goes wrong with a look; an interrupt is no failure.
     func run() async throws {
@@ -33,26 +30,16 @@ struct StatusWatch {
     }
 
     private func looks(at schema: OutboxSchema, _ connection: LibPQConnection) async throws {
-        let inspector = OutboxInspector(schema: schema)
-        let clock = ContinuousClock()
+        let looks = StatusLooks(schema: schema, subscription: self.subscription, interval: self.interval)
         var screen = Screen(on: self.terminal)
-        var last: OutboxStatus?
-        var next = clock.now
-        while true {
-            let status = try await inspector.status(
-                subscription: self.subscription, since: last, countLimit: Self.countLimit, on: connection)
-            last = status
-            let isRead = self.json ? StatusOutput.printJSON(status) : screen.show(self.block(status, of: schema))
-            if !isRead { return }
-            // At regular intervals, unless a look takes longer than that.
-            next = max(next + self.interval, clock.now)
-            try await Task.sleep(until: next, clock: clock)
+        try await looks.run(since: nil, on: connection) { status in
+            self.json ? StatusOutput.printJSON(status) : screen.show(self.block(status, of: schema))
         }
     }
 
     private func block(_ status: OutboxStatus, of schema: OutboxSchema) -> [String] {
-        let title = "outbox “\(schema.name.plain(40))”, subscription “\(self.subscription.plain(40))”"
         let when = RFC3339.text(status.takenAt).prefix(19) + "Z"
+        let title = StatusOutput.title(schema, subscription: self.subscription)
         return [self.terminal.styled("\(title), \(when)", .cyan)]
             + StatusOutput.lines(status, isComparison: true, on: self.terminal)
     }

@@ -58,7 +58,7 @@ extension WebhookConfiguration {
             let text = environment["OUTBOX_WEBHOOK_SECRET"]
         {
             do throws(TransportConfigurationError) {
-                self.signing.keys = try Self.keys(text.split { $0 == "," || $0.isWhitespace }.map(String.init))
+                self.signing.keys = try Self.keys(in: text)
             } catch {
                 throw TransportConfigurationError("OUTBOX_WEBHOOK_SECRET: \(error.description)")
             }
@@ -75,6 +75,13 @@ extension WebhookConfiguration {
         {
             self.credentials = .basic(user: user, password: password)
         }
+    }
+
+    /// The keys of a text that has them with spaces or commas between them.
+    ///
+    /// - Throws: What is wrong with one, without repeating it.
+    package static func keys(in text: String) throws(TransportConfigurationError) -> [WebhookKey] {
+        try self.keys(text.split { $0 == "," || $0.isWhitespace }.map(String.init))
     }
 
     private static func keys(_ texts: [String]) throws(TransportConfigurationError) -> [WebhookKey] {

@@ -87,7 +87,7 @@ import Testing
                 eventually has Delivering "$folder/err"
                 seq 1 2000 | sed 's/.*/{"destination":"a","key":"k","payload":"&"}/' | "$outbox" enqueue --from - "$@"
                 kill -s HUP $relay
-                eventually has "the configuration holds" "$folder/err"
+                eventually has "The configuration holds" "$folder/err"
                 # One that is wrong changes nothing.
                 echo 'rutes: {}' >>"$file"
                 kill -s HUP $relay
@@ -170,7 +170,7 @@ import Testing
                 eventually has asked "$folder/asked"
                 kill -s HUP $relay
                 touch "$folder/go"
-                eventually has "the configuration holds" "$folder/err"
+                eventually has "The configuration holds" "$folder/err"
                 kill -s TERM $relay; wait $relay; echo "status $?"
                 cat "$folder/err" >&2
                 """, ["url": outbox.url, "schema": outbox.schema])

@@ -115,6 +115,10 @@ import Testing
         let outbox = try await self.troubled()
         try await outbox("dead-letter", "discard", status: 64)
         try await outbox("dead-letter", "discard", "1", "--all", status: 64)
+        for noun in ["dead-letter", "deferred"] {
+            let contradiction = try await outbox(noun, "discard", "--all", "--dry-run", "--yes", status: 64)
+            #expect(contradiction.error.contains("exclude each other"))
+        }
         let dry = try await outbox("dead-letter", "discard", "--destination", "mail", "--dry-run", "--json").json()
         #expect(dry["count"].int == 1 && dry["dry_run"].bool == true)
         #expect(

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `outbox relay`: how it ends.
@@ -30,6 +31,25 @@ import Testing
         #expect(ending.lines.first == "status 0", "\(ending.output)\(ending.error)")
         #expect(ending.output.contains("finished") && !ending.output.contains("outbox:"))
         #expect(try await outbox.sql("SELECT position::text FROM {{schema}}.stream") == ["1"])
+    }
+
+    /// A server that does not answer yet is no reason to end otherwise.
+    @Test(arguments: ["TERM", "INT", "HUP"], ["", "--listen :0"])
+    func aSignalBeforeTheFirstConnectionEndsIt(signal: String, option: String) async throws {
+        let silent = try SilentPort()
+        let ending = try await Program.shell(
+            Self.eventually + """
+                "$outbox" relay --postgres 'host=127.0.0.1 port=\(silent.port) connect_timeout=600' --answer-timeout 0 \
+                    --route d=discard \(option) >"$folder/out" 2>"$folder/err" & relay=$!
+                # It waits for the answer to what it has sent.
+                connected() { grep -qi "0100007F:$(printf %04X \(silent.port)) 01" "/proc/$relay/net/tcp"; }
+                eventually connected
+                kill -s \(signal) $relay
+                wait $relay
+                echo "status $?"
+                cat "$folder/out"; grep outbox: "$folder/err"
+                """)
+        #expect(ending.lines == ["status 0"], "\(ending.output)\(ending.error)")
     }
 
     @Test func aSecondInterruptEndsAtOnce() async throws {

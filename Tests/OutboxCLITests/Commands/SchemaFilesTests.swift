@@ -111,6 +111,24 @@ import Testing
         }
     }
 
+    /// A tool takes two files with a number for one, or refuses all of them.
+    @Test(arguments: [
+        ("00041_theirs.sql", "goose", "41"), ("41_theirs.sql", "dbmate", "00041"),
+        ("000041_a.up.sql", "golang-migrate", "41"), ("V2_10__a.sql", "flyway", "2.10"), ("V3__a.sql", "flyway", "3.0"),
+    ])
+    func aNumberThatIsTakenIsRefused(_ theirs: String, _ format: String, _ number: String) async throws {
+        try await withTemporaryFolder { folder in
+            try "".write(toFile: "\(folder)/\(theirs)", atomically: true, encoding: .utf8)
+            let words = ["schema", "--format", format, "--output", folder, "--number"]
+            let refused = try await Program.outbox(words + [number], status: 64)
+            #expect(refused.error.contains("--number \(number)") && refused.error.contains(theirs), "\(refused.error)")
+            #expect(try self.files(folder) == [theirs])
+            // Another one is not.
+            try await Program.outbox(words + ["42"])
+            #expect(try self.files(folder).count > 1)
+        }
+    }
+
     @Test func aRevisionComesAfterAnother() async throws {
         try await withTemporaryFolder { folder in
             try "revision = \"1a\"\n".write(toFile: "\(folder)/theirs.py", atomically: true, encoding: .utf8)

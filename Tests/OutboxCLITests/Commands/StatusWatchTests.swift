@@ -50,7 +50,7 @@ import Testing
         #expect(ending.lines == ["status 0"] && ending.error.isEmpty, "\(ending.output)\(ending.error)")
     }
 
-    /// On a terminal it is drawn in its place, no further down than there is room for, and leaves the terminal as it was.
+    /// On a terminal without keys it is drawn in its place, no further down than there is room for, and leaves the terminal as it was.
     @Test func isDrawnInItsPlaceOnATerminal() async throws {
         let outbox = try await TestOutbox.migrated()
         for number in 0..<30 { try await outbox.sql("SELECT {{schema}}.enqueue('destination \(number)', 'x')::text") }
@@ -59,7 +59,7 @@ import Testing
             eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 3000 ] || exit 99; sleep 0.01; done; }
             folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
             mkfifo "$folder/keys"; : >"$folder/out"
-            command='stty rows 12 cols 40; exec "$outbox" status --postgres "$url" --schema "$schema" --watch --interval 50ms'
+            command='stty rows 12 cols 40; exec "$outbox" status --postgres "$url" --schema "$schema" --watch --interval 50ms </dev/null'
             TERM=xterm NO_COLOR= script -qec "$command" /dev/null <"$folder/keys" >"$folder/out" & watch=$!
             exec 3>"$folder/keys"
             # The second time it goes up by as many lines as it has drawn.

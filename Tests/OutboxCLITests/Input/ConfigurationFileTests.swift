@@ -328,6 +328,29 @@ import Testing
         }
     }
 
+    /// What is wrong with a secret is said of the file that it is in.
+    @Test func aSecretThatIsNoneIsSaidWithItsFile() async throws {
+        try await withTemporaryFolder { folder in
+            for (secret, defect) in [("zQ7xWj9kVq", "zQ7x"), (" ", "")] {
+                try secret.write(toFile: folder + "/secret", atomically: true, encoding: .utf8)
+                for (setting, place) in [
+                    ("secret_file: \(folder)/secret", "secret_file: \(folder)/secret: "),
+                    ("secret_env: HOOK", "secret_env: HOOK: "),
+                ] {
+                    let text = "routes:\n  d:\n    to: https://h.example/x\n    \(setting)\n"
+                    let layer = try ConfigurationFile.layer(of: text, path: "f")
+                    let failure = #expect(throws: ConfigurationFile.Failure.self) {
+                        try layer.arguments(environment: ["HOOK": secret], file: "f")
+                    }
+                    #expect(failure?.problems.count == 1)
+                    let problem = failure?.problems.first ?? ""
+                    #expect(problem.hasPrefix("f:2: routes.d: \(place)"), "\(problem)")
+                    #expect(defect.isEmpty || !problem.contains(defect))
+                }
+            }
+        }
+    }
+
     @Test func secretsAreReadFromFilesAndTheEnvironment() async throws {
         try await withTemporaryFolder { folder in
             try "hidden\n".write(toFile: folder + "/password", atomically: true, encoding: .utf8)

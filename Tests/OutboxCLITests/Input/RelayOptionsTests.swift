@@ -21,6 +21,20 @@ import Testing
         #expect(try server.outbox.name == nil && server.outbox.schema == OutboxSchema())
     }
 
+    /// What was asked for and does not happen is said; the default is not.
+    @Test func aSegmentAgeWithoutEffectIsSaid() throws {
+        func remark(_ options: [String], age: Duration? = nil) throws -> String? {
+            try SegmentOptions.parse(options).remark(SegmentLayer(age: age))
+        }
+        let said = "A segment age of 2s has no effect: a segment takes messages for 3s, a third of the retention"
+        #expect(try remark(["--segment-age", "2s", "--retention", "9s"]) == said)
+        #expect(try remark(["--retention", "9s"], age: .seconds(2)) == said)
+        #expect(try remark(["--segment-age", "3s", "--retention", "9s"]) == nil)
+        #expect(try remark(["--segment-age", "0", "--retention", "0"]) == nil)
+        #expect(try remark(["--retention", "1000d"]) == nil)
+        #expect(try remark([]) == nil)
+    }
+
     @Test func whatIsGivenLiesAboveAnotherLayer() throws {
         let options = try RelayOptions.parse([
             "--max-attempts", "3", "--unordered", "--park-after", "5s", "--page", "50", "--drain-deadline", "1m",

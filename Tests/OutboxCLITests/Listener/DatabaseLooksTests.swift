@@ -13,7 +13,10 @@ import Testing
         let outbox = try await TestOutbox.migrated()
         try await outbox("enqueue", "d", "x")
         let name = "metrics of \(outbox.schema)"
-        let looks = DatabaseLooks(target: try self.target(outbox, name: name), logger: LogLines(from: .critical).logger)
+        // No time passes: a second look has no other reason than that the first was not shared.
+        let now = ContinuousClock.now
+        let looks = DatabaseLooks(
+            target: try self.target(outbox, name: name), logger: LogLines(from: .critical).logger, now: { now })
         let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '\(name)'"
         try await withThrowingTaskGroup(of: DatabaseLook?.self) { tasks in
             defer { tasks.cancelAll() }
@@ -50,6 +53,32 @@ import Testing
         }
     }
 
+    /// A scrape that waits while another outbox is named has the numbers of that one, and not none.
+    @Test func aScrapeThatWaitsFollowsToo() async throws {
+        let (first, second) = (try await TestOutbox.migrated(), try await TestOutbox.migrated())
+        try await second("enqueue", "two", "x")
+        let name = "metrics of \(first.schema)"
+        let looks = DatabaseLooks(
+            target: try self.target(first, name: name), logger: LogLines(from: .critical).logger)
+        let holder = try await LibPQConnection.connect(LibPQConfiguration(first.url))
+        try await holder.query("BEGIN")
+        try await holder.execute(script: "LOCK TABLE \(first.schema).stream IN ACCESS EXCLUSIVE MODE")
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask { await looks.run() }
+            async let look = looks.current()
+            try await eventually("the look waits") {
+                try await second.sql(
+                    "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
+                ) == ["1"]
+            }
+            looks.follow(try self.target(second, name: "metrics"))
+            try await holder.query("ROLLBACK")
+            #expect(await look.figures?.destinations.map(\.name) == ["two"])
+        }
+        await holder.close()
+    }
+
     /// A server that is not there is found out, and the numbers are left out.
     @Test func aLookThatFailsHasNoNumbers() async throws {
         let target = LookTarget(
@@ -61,7 +90,7 @@ import Testing
             tasks.addTask { await looks.run() }
             let look = await looks.current()
             #expect(look.figures == nil && look.succeededAt == nil)
-            #expect(log.lines.map(\.text) == ["the database cannot be looked at for metrics"])
+            #expect(log.lines.map(\.text) == ["The database cannot be looked at for metrics"])
         }
     }
 

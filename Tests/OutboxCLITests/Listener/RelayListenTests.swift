@@ -133,7 +133,7 @@ import Testing
                 eventually says /metrics "outbox_database_up 0"
                 got /metrics | grep -E '^outbox_(messages_waiting|dead_letters|relays|log_bytes)'
                 got /metrics | grep -E '^outbox_(relay_connected|messages_delivered_total)'
-                eventually has "cannot be looked at for metrics" "$folder/err"
+                eventually has "The database cannot be looked at for metrics" "$folder/err"
                 code /readyz
                 psql -qd "$url" -c 'ALTER ROLE \(role) LOGIN'
                 eventually says /metrics "outbox_database_up 1"

@@ -29,10 +29,15 @@ final class DatabaseLooks: Sendable {
     private let logger: Logger
     /// What looks have found within the last hour.
     let history = LookHistory()
+    private let now: @Sendable () -> ContinuousClock.Instant
 
-    init(target: LookTarget, logger: Logger) {
+    /// - Parameter now: The clock by which a look is recent.
+    init(
+        target: LookTarget, logger: Logger, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
         self.state = Mutex(State(target: target))
         self.logger = logger
+        self.now = now
     }
 
     /// Has another outbox looked at, or the same one by another login.
@@ -54,21 +59,27 @@ final class DatabaseLooks: Sendable {
 
     /// What is known now, after a look where there was none a moment ago.
     func current() async -> DatabaseLook {
-        let (step, ending) = self.state.withLock { state in
-            let step = state.schedule.ask(now: .now)
-            if step == .begin { state.ending = Latch() }
-            return (step, state.ending)
-        }
-        if step == .begin { self.request.raise() }
-        if step != .take { await Self.wait(for: ending) }
-        return self.state.withLock { state in
-            var look = state.last
-            // It goes on for longer than it may.
-            if step != .take, !ending.isOpen {
-                (look.figures, look.status) = (nil, nil)
-                look.failure = "the server has not answered yet"
+        while true {
+            let (step, ending, target) = self.state.withLock { state in
+                let step = state.schedule.ask(now: self.now())
+                if step == .begin { state.ending = Latch() }
+                return (step, state.ending, state.target)
             }
-            return look
+            if step == .begin { self.request.raise() }
+            if step != .take { await Self.wait(for: ending) }
+            let look = self.state.withLock { state -> DatabaseLook? in
+                var look = state.last
+                // It goes on for longer than it may.
+                if step != .take, !ending.isOpen {
+                    (look.figures, look.status) = (nil, nil)
+                    look.failure = "the server has not answered yet"
+                } else if state.target != target {
+                    // What was waited for was of another outbox.
+                    return nil
+                }
+                return look
+            }
+            if let look { return look }
         }
     }
 
@@ -98,11 +109,11 @@ final class DatabaseLooks: Sendable {
                 session = nil
             }
             let attempt = LookAttempt(target: target, countLimit: countLimit, since: earlier)
-            let begin = ContinuousClock.now
+            let begin = self.now()
             do {
                 let (connection, status) = try await attempt.run(on: session?.connection)
                 session = (connection, target)
-                if isFailing { self.logger.notice("the database can be looked at for metrics again") }
+                if isFailing { self.logger.notice("The database can be looked at for metrics again") }
                 isFailing = false
                 self.ended(begin, attempt, .success(status))
             } catch {
@@ -111,7 +122,7 @@ final class DatabaseLooks: Sendable {
                 if Task.isCancelled { break }
                 if !isFailing {
                     self.logger.warning(
-                        "the database cannot be looked at for metrics",
+                        "The database cannot be looked at for metrics",
                         metadata: ["error": "\(CommandFailure(error).message)"])
                 }
                 isFailing = true
@@ -124,7 +135,7 @@ final class DatabaseLooks: Sendable {
     private func ended(
         _ begin: ContinuousClock.Instant, _ attempt: LookAttempt, _ result: Result<OutboxStatus, CommandFailure>
     ) {
-        let now = ContinuousClock.now
+        let now = self.now()
         let time = now - begin
         var (status, failure): (OutboxStatus?, String?)
         switch result {

@@ -40,6 +40,14 @@ struct MigrationFolder {
         }
     }
 
+    /// A file that has this number already, however it is written.
+    func file(numbered number: String, for tool: MigrationTool) -> String? {
+        let parts = tool.parts(of: number)
+        return self.names.sorted().first { name in
+            tool.fullNumber(in: name).map { tool.parts(of: $0) == parts } ?? false
+        }
+    }
+
     /// Whether there are revisions of Alembic in it.
     var hasRevisions: Bool {
         self.names.contains { name in

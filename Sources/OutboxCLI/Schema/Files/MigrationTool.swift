@@ -46,4 +46,18 @@ enum MigrationTool: String, CaseIterable, ExpressibleByArgument {
         let number = rest.prefix { character in character.utf8.allSatisfy { digits.contains($0) } }
         return number.isEmpty ? nil : number
     }
+
+    /// The number of one of the tool's files with all its parts, of which Flyway's can have several; nil: it is no file of the tool's.
+    func fullNumber(in name: String) -> Substring? {
+        guard let number = self.number(in: name), self == .flyway else { return self.number(in: name) }
+        return name[number.startIndex...].firstRange(of: "__").map { name[number.startIndex..<$0.lowerBound] } ?? number
+    }
+
+    /// The parts of a number, alike for all ways in which it can be written: `007` is 7, and Flyway's `1.0` and `1_0` are 1.
+    func parts(of number: some StringProtocol) -> [String] {
+        var parts = number.split(omittingEmptySubsequences: false) { $0 == "." || $0 == "_" }
+            .map { part in String(part.drop { $0 == "0" }) }
+        while parts.count > 1, parts.last == "" { parts.removeLast() }
+        return parts
+    }
 }
