@@ -101,40 +101,6 @@ import Testing
         }
     }
 
-    /// The bell is not taken while messages come for other relays. What comes for the keeper itself is read all the same.
-    @Test func aKeeperReadsOnWhileMessagesComeForOthers() async throws {
-        let bench = try await RelayBench.make()
-        let (quiet, busy) = (Deliveries(), Deliveries())
-        try await bench.run(bench.relay(self.routes(quiet, ["quiet"]))) {
-            try await eventually("the keeper sleeps") { try await bench.isAsleep() }
-            try await bench.run(bench.relay(self.routes(busy, ["busy"]))) {
-                try await eventually("both work") { try await bench.ownerCount() == 2 }
-                let isOver = Mutex(false)
-                try await withThrowingTaskGroup { producers in
-                    for _ in 1...4 {
-                        producers.addTask {
-                            let connection = try await LibPQConnection.connect(bench.postgres)
-                            while !isOver.withLock({ $0 }) {
-                                _ = try await connection.query(
-                                    LibPQStatement("SELECT \(bench.schema.identifier).enqueue('busy', 'x')", []))
-                            }
-                            await connection.close()
-                        }
-                    }
-                    defer { isOver.withLock { $0 = true } }
-                    for round in 1...20 {
-                        let before = busy.count
-                        try await eventually("others are busy") { busy.count > before + 50 }
-                        try await bench.sql("SELECT $outbox.enqueue('quiet', '\(round)')")
-                        try await eventually("\(round) is delivered") { quiet.count == round }
-                    }
-                    isOver.withLock { $0 = true }
-                    try await producers.waitForAll()
-                }
-            }
-        }
-    }
-
     @Test func relaysOfTwoSubscriptionsSleepBothAndWakeBoth() async throws {
         let bench = try await RelayBench.make()
         let (main, other) = (Deliveries(), Deliveries())
