@@ -217,12 +217,6 @@ struct Doorbell: Sendable, Hashable {
     /// What was said is where all hear it.
     mutating func heardOwnAsleep() { self.announcementsHeard += 1 }
 
-    /// The bell is taken later: messages are coming in, for other relays perhaps.
-    mutating func postponed() {
-        self.state = .pausing
-        self.pause = min(self.pause * 2, self.policy.longestPause)
-    }
-
     /// This session takes the bell from now on.
     mutating func becameKeeper() {
         self.isKeeper = true

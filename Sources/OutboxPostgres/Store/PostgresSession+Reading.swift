@@ -63,11 +63,9 @@ extension PostgresSession {
             if reads { self.fleet.reads(now: self.clock.now) }
             if let result = try await self.takeNews() { return result }
             switch reads ? self.doorbell.step : .sleep {
-            case .poll(let release, let arm):
-                if arm, try await self.isLogBusy() {
-                    self.doorbell.postponed()
-                    continue
-                }
+            case .poll(let release, var arm):
+                // The bell is taken later. What there is for this relay is read all the same.
+                if arm { arm = try await !self.isLogBusy() }
                 let result = try await self.exchange(requests, release: release, arm: arm)
                 if !result.pages.isEmpty || !result.nextDue.isEmpty || self.isLogReplaced {
                     try await self.readAhead(requests, after: result)
