@@ -1,6 +1,7 @@
--- One dead letter with its payload. $1 subscription, $2 id.
+-- One dead letter with its payload. $1 subscription, $2 id. $3 how many bytes of the payload; null: all.
 SELECT
-    subscription, id, {{message.kept}}, attempts, reason, last_error, died_at,
-    octet_length(payload) AS payload_size
+    subscription, id, {{message.kept except payload}}, attempts, reason, last_error, died_at,
+    octet_length(payload) AS payload_size,
+    CASE WHEN $3::integer IS NULL THEN payload ELSE substring(payload, 1, $3::integer) END AS payload
 FROM {{schema}}.dead_letter
 WHERE subscription = $1 AND id = $2

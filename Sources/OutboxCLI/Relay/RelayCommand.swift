@@ -247,7 +247,10 @@ struct RelayCommand: AsyncParsableCommand {
         }
         for remark in plan.remarks { logger.warning("\(remark)") }
         let target = try self.target(plan)
-        return RelaySuccession.Next(relay: relay) { service?.looks.follow(target) }
+        return RelaySuccession.Next(relay: relay) {
+            service?.looks.follow(target)
+            service?.web.follow(routes: plan.sinkNames, segments: plan.segments)
+        }
     }
 
     /// What answers to probes and scrapers; nil: nothing does. From here on metrics are kept.
@@ -258,7 +261,7 @@ struct RelayCommand: AsyncParsableCommand {
         let looks = DatabaseLooks(target: try self.target(plan), logger: logger)
         var settings = try self.web.settings(plan.web, environment: ProcessInfo.processInfo.environment)
         settings.segments = plan.segments
-        for route in plan.routes { settings.routes[route.destination] = route.sink.kindName }
+        settings.routes = plan.sinkNames
         return RelayService(
             listener: Listener(address: address, logger: logger), registry: registry, looks: looks,
             web: WebPages(settings: settings, isLoopback: address.isLoopback, looks: looks, logger: logger))

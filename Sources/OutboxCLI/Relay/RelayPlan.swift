@@ -62,6 +62,11 @@ struct RelayPlan: Sendable {
         try self.check()
     }
 
+    /// What each destination is delivered by, nil all others, without addresses.
+    var sinkNames: [String?: String] {
+        Dictionary(self.routes.map { ($0.destination, $0.sink.kindName) }) { _, last in last }
+    }
+
     /// How the messages of a route are delivered.
     func delivery(of route: RouteArgument) -> DeliverySettings {
         self.options.merged(over: route.delivery.merged(over: self.delivery).settings)

@@ -23,17 +23,21 @@ final class WebOutbox: Sendable {
     /// Which outbox it is, and as whom the page connects.
     var target: LookTarget { self.looks.target }
 
-    /// Runs something in a session.
+    /// A word for an outbox, within this process: forms have it, so that none is about another one than it was made for.
+    static func mark(of target: LookTarget) -> String { String(UInt(bitPattern: target.hashValue), radix: 16) }
+
+    /// Runs something in a session, with the outbox that the session is of: it can be another one a moment later.
     ///
     /// - Parameter limit: How long a statement may take.
     func withConnection<Result: Sendable>(
-        limit: Duration = WebOutbox.readLimit, _ body: (LibPQConnection) async throws -> Result
+        limit: Duration = WebOutbox.readLimit, _ body: (LibPQConnection, LookTarget) async throws -> Result
     ) async throws -> Result {
-        try await self.currentPool().withConnection { connection in
+        let (pool, target) = await self.currentPool()
+        return try await pool.withConnection { connection in
             let milliseconds = Int(limit.inSeconds * 1000)
             _ = try await connection.query(
                 LibPQStatement("SELECT set_config('statement_timeout', '\(milliseconds)', false)", []))
-            return try await body(connection)
+            return try await body(connection, target)
         }
     }
 
@@ -46,7 +50,7 @@ final class WebOutbox: Sendable {
         await pool?.close()
     }
 
-    private func currentPool() async -> LibPQConnectionPool {
+    private func currentPool() async -> (LibPQConnectionPool, LookTarget) {
         let target = self.target
         let (pool, old) = self.pool.withLock { state -> (LibPQConnectionPool, LibPQConnectionPool?) in
             if let state, state.target == target { return (state.pool, nil) }
@@ -61,6 +65,6 @@ final class WebOutbox: Sendable {
         }
         // Of another outbox, before the configuration was read again.
         await old?.close()
-        return pool
+        return (pool, target)
     }
 }

@@ -27,7 +27,7 @@ final class WebPages: Sendable {
     /// A wrong password is answered after that.
     private static let pause = Duration.seconds(1)
 
-    private let settings: WebSettings
+    private let current: Mutex<WebSettings>
     private let access: WebAccess
     private let looks: DatabaseLooks
     private let outbox: WebOutbox
@@ -40,7 +40,7 @@ final class WebPages: Sendable {
 
     /// - Parameter isLoopback: Whether only this machine reaches the page.
     init(settings: WebSettings, isLoopback: Bool, looks: DatabaseLooks, logger: Logger) {
-        self.settings = settings
+        self.current = Mutex(settings)
         self.access = WebAccess(password: settings.password, isLoopback: isLoopback)
         self.looks = looks
         self.outbox = WebOutbox(looks: looks)
@@ -58,10 +58,21 @@ final class WebPages: Sendable {
         await self.outbox.close()
     }
 
+    private var settings: WebSettings { self.current.withLock { $0 } }
+
+    /// Shows how the relay that follows delivers, and what it keeps of the log.
+    func follow(routes: [String?: String], segments: SegmentPolicy) {
+        self.current.withLock { ($0.routes, $0.segments) = (routes, segments) }
+    }
+
     // MARK: Answers
 
     /// - Parameter remote: Who asks, for the log.
     func respond(to request: Request, remote: String) async -> Response {
+        // What another site lets a browser ask for, and is no link to the page, is only to take its place.
+        if Self.field("Sec-Fetch-Site", request) == "cross-site", Self.field("Sec-Fetch-Mode", request) != "navigate" {
+            return Self.plain(.forbidden, "the page is no part of another site")
+        }
         let user: String
         switch self.access.decide(
             authorization: request.headers[.authorization], host: request.head.authority,
@@ -112,7 +123,9 @@ final class WebPages: Sendable {
             values["isSearch"] = view.search != nil
             values["events"] = "events?\(view.fields(page: view.page).text)"
             return self.page("overview", "Destinations", values, visitor.user, fields)
-        case "/events": return try self.events(fields)
+        case "/events":
+            _ = try await self.overview(fields)
+            return try self.events(fields)
         case "/destination":
             guard let name = fields["name"] else { throw WebRefusal(.badRequest, "The address names no destination.") }
             let view = DestinationView(name: name, look: await self.looks.current(), settings: self.settings)
@@ -129,8 +142,7 @@ final class WebPages: Sendable {
             let view = DoctorView(findings: try await self.doctor.findings(target), schema: target.schema)
             return self.page("doctor", "Doctor", view.values, visitor.user, fields)
         case "/schema":
-            let target = self.outbox.target
-            let migrations = try await self.outbox.withConnection { connection in
+            let migrations = try await self.outbox.withConnection { connection, target in
                 try await OutboxMigrator(schema: target.schema).status(on: connection)
             }
             let look = await self.looks.current()
@@ -140,10 +152,11 @@ final class WebPages: Sendable {
         case "/confirm":
             try self.checkChangesAreAllowed()
             let change = try WebChange(fields)
-            let count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection in
-                try await change.count(self.outbox, on: connection)
+            let (count, mark) = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) {
+                connection, target in
+                (try await change.count(target, on: connection), WebOutbox.mark(of: target))
             }
-            let view = ConfirmView(change: change, count: count, token: self.access.formToken)
+            let view = ConfirmView(change: change, count: count, token: self.access.formToken, outbox: mark)
             return self.page("confirm", change.kind.verb, view.values, visitor.user, fields)
         default: throw WebRefusal(.notFound, "There is no such page.")
         }
@@ -160,8 +173,7 @@ final class WebPages: Sendable {
 
     private func deadLetters(_ fields: FormFields, _ user: String) async throws -> Response {
         let query = try FailureQuery(fields)
-        let target = self.outbox.target
-        let (messages, count) = try await self.outbox.withConnection { connection in
+        let (messages, count) = try await self.outbox.withConnection { connection, target in
             let inspector = OutboxInspector(schema: target.schema)
             let filter = query.deadLetters(of: target.subscription)
             let messages = try await inspector.deadLetters(
@@ -180,8 +192,7 @@ final class WebPages: Sendable {
 
     private func deferred(_ fields: FormFields, _ user: String) async throws -> Response {
         let query = try FailureQuery(fields)
-        let target = self.outbox.target
-        let (messages, count) = try await self.outbox.withConnection { connection in
+        let (messages, count) = try await self.outbox.withConnection { connection, target in
             let inspector = OutboxInspector(schema: target.schema)
             let filter = query.deferred(of: target.subscription)
             let messages = try await inspector.deferred(
@@ -210,23 +221,25 @@ final class WebPages: Sendable {
     }
 
     private func message(_ path: String, _ fields: FormFields, _ user: String) async throws -> Response {
-        guard let id = fields["id"].flatMap({ Int64($0.filter { $0 != "," }) }) else {
+        guard let id = fields["id"].flatMap({ Int64($0) }) else {
             throw WebRefusal(.badRequest, "A message's id is a number.")
         }
         let form = fields["as"].flatMap(PayloadText.Form.init)
-        let target = self.outbox.target
-        let inspector = OutboxInspector(schema: target.schema)
+        // No more is read than is shown, whatever a message has.
+        let limit = self.settings.showsPayloads ? PayloadText.most + 4 : 0
         let missing = WebRefusal(.notFound, "There is no message \(id) here any more, or there never was.")
         if path == "/dead-letter" {
-            let message = try await self.outbox.withConnection { connection in
-                try await inspector.deadLetter(id: id, subscription: target.subscription, on: connection)
+            let message = try await self.outbox.withConnection { connection, target in
+                try await OutboxInspector(schema: target.schema).deadLetter(
+                    id: id, subscription: target.subscription, payloadLimit: limit, on: connection)
             }
             guard let message else { throw missing }
             let view = MessageView(place: "dead-letter", message: message, settings: self.settings, form: form)
             return self.page("message", "Dead letter \(id)", view.values, user, fields)
         }
-        let message = try await self.outbox.withConnection { connection in
-            try await inspector.deferredMessage(id: id, subscription: target.subscription, on: connection)
+        let message = try await self.outbox.withConnection { connection, target in
+            try await OutboxInspector(schema: target.schema).deferredMessage(
+                id: id, subscription: target.subscription, payloadLimit: limit, on: connection)
         }
         guard let message else { throw missing }
         let view = MessageView(place: "deferred-message", message: message, settings: self.settings, form: form)
@@ -256,23 +269,34 @@ final class WebPages: Sendable {
         guard let fields = FormFields(parsing: String(buffer: body)) else {
             throw WebRefusal(.badRequest, "That is no form.")
         }
-        let site = HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] }
-        guard self.access.isOwnForm(token: fields["token"], site: site) else {
+        guard self.access.isOwnForm(token: fields["token"], site: Self.field("Sec-Fetch-Site", request)) else {
             throw WebRefusal(
                 .forbidden,
                 "The form is not from this page, or the process is another one since. Go back, load the page again, and repeat it."
             )
         }
         let change = try WebChange(fields)
-        let count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection in
-            try await change.run(self.outbox, on: connection)
+        let count: Int?
+        do {
+            count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection, target in
+                guard fields["outbox"] == WebOutbox.mark(of: target) else {
+                    throw WebRefusal(
+                        .conflict, "The form is of another outbox than this process shows by now. Nothing was changed.")
+                }
+                return try await change.run(target, on: connection)
+            }
+        } catch {
+            self.log(change, visitor, outcome: "\(CommandFailure(error).message)")
+            if let more = Self.moreThanExpected(error) {
+                throw WebRefusal(
+                    .conflict,
+                    "By now it would be \(more.count.grouped) messages, more than was shown: nothing was changed. Go back and look again."
+                )
+            }
+            throw error
         }
-        var metadata: Logger.Metadata = [
-            "by": "\(visitor.user)", "from": "\(visitor.remote)", "change": "\(change.kind.rawValue)",
-            "what": "\(change.fields.text.prefix(500))",
-        ]
-        if let count { metadata["messages"] = "\(count)" }
-        self.logger.notice("the web page has changed something", metadata: metadata)
+        self.log(change, visitor, outcome: count == 0 ? "nothing to change" : "done", count)
+        self.looks.lookAgain()
         var done = FormFields()
         done.add("done", change.kind.rawValue)
         done.add("count", count.map(String.init))
@@ -282,12 +306,36 @@ final class WebPages: Sendable {
             [.location: place + (place.hasSuffix("?") ? "" : "&") + done.text])
     }
 
+    /// Writes who has changed what, or tried to.
+    private func log(_ change: WebChange, _ visitor: Visitor, outcome: String, _ count: Int? = nil) {
+        let target = self.outbox.target
+        var metadata: Logger.Metadata = [
+            "by": "\(visitor.user)", "from": "\(visitor.remote)", "change": "\(change.kind.rawValue)",
+            "what": "\(Self.cut(change.fields.text))", "outcome": "\(outcome)",
+            "outbox": "\(target.schema.name)/\(target.subscription)",
+        ]
+        if let count { metadata["messages"] = "\(count)" }
+        self.logger.notice("the web page was asked to change something", metadata: metadata)
+    }
+
+    /// As much of fields as a line of the log has room for, and whole ones.
+    private static func cut(_ fields: String) -> String {
+        if fields.utf8.count <= 500 { return fields }
+        let part = fields.prefix(500)
+        return part[..<(part.lastIndex(of: "&") ?? part.endIndex)] + "&…"
+    }
+
+    private static func moreThanExpected(_ error: any Error) -> MoreThanExpected? {
+        error as? MoreThanExpected ?? (error as? LibPQTransactionError)?.bodyError as? MoreThanExpected
+    }
+
     /// What has been done, on the page that follows.
     private static func note(_ fields: FormFields) -> String? {
         guard let kind = fields["done"].flatMap(WebChange.Kind.init) else { return nil }
-        guard let count = fields["count"].flatMap(Int.init) else {
+        guard let count = fields["count"].flatMap({ Int($0) }), count >= 0 else {
             return kind.past.prefix(1).uppercased() + kind.past.dropFirst() + "."
         }
+        if count == 0 { return "Nothing was changed." }
         return "\(count.grouped) \(count == 1 ? "message was" : "messages were") \(kind.past)."
     }
 
@@ -412,6 +460,10 @@ final class WebPages: Sendable {
         return WebRefusal(.internalServerError, failure.message)
     }
 
+    private static func field(_ name: String, _ request: Request) -> String? {
+        HTTPField.Name(name).flatMap { request.headers[$0] }
+    }
+
     private static func plain(_ status: HTTPResponse.Status, _ text: String, _ fields: HTTPFields = [:]) -> Response {
         self.response(status, "text/plain; charset=utf-8", Array((text + "\n").utf8), fields)
     }
@@ -428,6 +480,8 @@ final class WebPages: Sendable {
     private static func headers(_ type: String) -> HTTPFields {
         var headers: HTTPFields = [
             .contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+            // Connections are few, and probes and scrapes need them too: a browser keeps none.
+            .connection: "close",
             .contentSecurityPolicy: """
             default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
             base-uri 'none'; frame-ancestors 'none'
@@ -444,21 +498,35 @@ final class WebPages: Sendable {
     }
 }
 
-/// Lets a doctor look, but not more often than every ten seconds, and once at a time, however many ask.
+/// Lets a doctor look, once at a time, however many ask, and not more often than every ten seconds.
 actor DoctorVisits {
     private static let pause = Duration.seconds(10)
+    /// How long one may look: less than a connection of the listener waits for an answer.
+    private static let limit = Duration.seconds(20)
 
-    private var last: (target: LookTarget, time: ContinuousClock.Instant, task: Task<[DoctorFinding], any Error>)?
+    private struct Visit {
+        let target: LookTarget
+        let task: Task<[DoctorFinding], any Error>
+        /// nil: it goes on.
+        var end: ContinuousClock.Instant?
+    }
+
+    private var last: Visit?
 
     func findings(_ target: LookTarget) async throws -> [DoctorFinding] {
-        if let last, last.target == target, .now - last.time < Self.pause { return try await last.task.value }
+        if let last, last.target == target, last.end.map({ .now - $0 < Self.pause }) ?? true {
+            return try await last.task.value
+        }
         let task = Task {
             var server = target.server
             server.parameters["fallback_application_name"] = "outbox web"
             server.parameters["connect_timeout"] = "4"
-            return try await OutboxDoctor(schema: target.schema, subscription: target.subscription).examine(server)
+            let doctor = OutboxDoctor(schema: target.schema, subscription: target.subscription)
+            return try await LookAttempt.within(Self.limit) { [server] in try await doctor.examine(server) }
         }
-        self.last = (target, .now, task)
-        return try await task.value
+        self.last = Visit(target: target, task: task)
+        let result = await task.result
+        if self.last?.task == task { self.last?.end = .now }
+        return try result.get()
     }
 }

@@ -23,12 +23,19 @@ extension OutboxInspector {
 
     /// A deferred message with its payload; nil: there is none of that number.
     ///
+    /// - Parameters:
+    ///   - id: Its number.
+    ///   - subscription: Whose it is. Default "main".
+    ///   - payloadLimit: How many bytes of the payload are read at most. Default: all.
+    ///   - connection: A connection that is not in a transaction.
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deferredMessage(
-        id: Int64, subscription: String = "main", on connection: LibPQConnection
+        id: Int64, subscription: String = "main", payloadLimit: Int? = nil, on connection: LibPQConnection
     ) async throws -> DeferredMessage? {
         try await self.inTransaction(on: connection, readOnly: true) { transaction in
-            let binds: [LibPQValue] = [.text(subscription), .int8(id)]
+            let binds: [LibPQValue] = [
+                .text(subscription), .int8(id), payloadLimit.map { .int4(Int32(clamping: $0)) } ?? .null,
+            ]
             let result = try await transaction.query(LibPQStatement(self.statements.findDeferred, binds))
             return try result.first.map { row in try DeferredMessage(row) }
         }
@@ -47,9 +54,16 @@ extension OutboxInspector {
     public func retry(
         matching filter: DeferredFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
+        try await self.retry(matching: filter, dryRun: dryRun, atMost: nil, on: connection)
+    }
+
+    /// The same, unless it is more than so many: then nothing is changed, and ``MoreThanExpected`` thrown.
+    package func retry(
+        matching filter: DeferredFilter, dryRun: Bool, atMost: Int?, on connection: LibPQConnection
+    ) async throws -> Int {
         try await self.change(
             self.statements.retryDeferred, counting: self.statements.countDeferred, filter.binds(canBeTried: true),
-            dryRun: dryRun, on: connection)
+            dryRun: dryRun, atMost: atMost, on: connection)
     }
 
     /// Removes deferred messages for good. Those of their keys behind them go on.
@@ -64,9 +78,16 @@ extension OutboxInspector {
     public func discard(
         matching filter: DeferredFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
+        try await self.discard(matching: filter, dryRun: dryRun, atMost: nil, on: connection)
+    }
+
+    /// The same, unless it is more than so many: then nothing is changed, and ``MoreThanExpected`` thrown.
+    package func discard(
+        matching filter: DeferredFilter, dryRun: Bool, atMost: Int?, on connection: LibPQConnection
+    ) async throws -> Int {
         try await self.change(
             self.statements.discardDeferred, counting: self.statements.countDeferred, filter.binds(), dryRun: dryRun,
-            on: connection)
+            atMost: atMost, on: connection)
     }
 
     /// With which errors deferred messages have failed, the most frequent first.

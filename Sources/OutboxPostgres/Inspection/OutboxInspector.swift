@@ -90,12 +90,19 @@ public struct OutboxInspector: Sendable {
 
     /// A dead letter with its payload; nil: there is none of that number.
     ///
+    /// - Parameters:
+    ///   - id: Its number.
+    ///   - subscription: Whose it is. Default "main".
+    ///   - payloadLimit: How many bytes of the payload are read at most. Default: all.
+    ///   - connection: A connection that is not in a transaction.
     /// - Throws: As ``status(subscription:since:countLimit:on:)``.
     public func deadLetter(
-        id: Int64, subscription: String = "main", on connection: LibPQConnection
+        id: Int64, subscription: String = "main", payloadLimit: Int? = nil, on connection: LibPQConnection
     ) async throws -> DeadLetter? {
         try await self.inTransaction(on: connection, readOnly: true) { transaction in
-            let binds: [LibPQValue] = [.text(subscription), .int8(id)]
+            let binds: [LibPQValue] = [
+                .text(subscription), .int8(id), payloadLimit.map { .int4(Int32(clamping: $0)) } ?? .null,
+            ]
             let result = try await transaction.query(LibPQStatement(self.statements.findDeadLetter, binds))
             return try result.first.map { row in try DeadLetter(row) }
         }
@@ -114,9 +121,16 @@ public struct OutboxInspector: Sendable {
     public func replay(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
+        try await self.replay(matching: filter, dryRun: dryRun, atMost: nil, on: connection)
+    }
+
+    /// The same, unless it is more than so many: then nothing is changed, and ``MoreThanExpected`` thrown.
+    package func replay(
+        matching filter: DeadLetterFilter, dryRun: Bool, atMost: Int?, on connection: LibPQConnection
+    ) async throws -> Int {
         try await self.change(
             self.statements.replayDeadLetters, counting: self.statements.countDeadLetters, filter.binds, dryRun: dryRun,
-            on: connection)
+            atMost: atMost, on: connection)
     }
 
     /// Removes dead letters for good.
@@ -131,20 +145,36 @@ public struct OutboxInspector: Sendable {
     public func discard(
         matching filter: DeadLetterFilter, dryRun: Bool = false, on connection: LibPQConnection
     ) async throws -> Int {
+        try await self.discard(matching: filter, dryRun: dryRun, atMost: nil, on: connection)
+    }
+
+    /// The same, unless it is more than so many: then nothing is changed, and ``MoreThanExpected`` thrown.
+    package func discard(
+        matching filter: DeadLetterFilter, dryRun: Bool, atMost: Int?, on connection: LibPQConnection
+    ) async throws -> Int {
         try await self.change(
             self.statements.discardDeadLetters, counting: self.statements.countDeadLetters, filter.binds,
-            dryRun: dryRun,
+            dryRun: dryRun, atMost: atMost,
             on: connection)
     }
 
     func change(
-        _ statement: String, counting count: String, _ binds: [LibPQValue], dryRun: Bool, on connection: LibPQConnection
+        _ statement: String, counting count: String, _ binds: [LibPQValue], dryRun: Bool, atMost: Int? = nil,
+        on connection: LibPQConnection
     ) async throws -> Int {
         try await self.inTransaction(on: connection, readOnly: dryRun) { transaction in
             if dryRun { return try await transaction.query(LibPQStatement(count, binds))[0].decode(0) }
-            return try await transaction.query(LibPQStatement(statement, binds)).affectedRows
+            let changed = try await transaction.query(LibPQStatement(statement, binds)).affectedRows
+            if let atMost, changed > atMost { throw MoreThanExpected(count: changed) }
+            return changed
         }
     }
+}
+
+/// More messages match than were to be changed, so nothing is.
+package struct MoreThanExpected: Error {
+    /// How many match.
+    package let count: Int
 }
 
 extension OutboxInspector {

@@ -8,6 +8,7 @@ import Testing
         ("127.0.0.1:9464", "127.0.0.1", 9464, true), (":9464", "127.0.0.1", 9464, true), ("[::1]:0", "::1", 0, true),
         ("0.0.0.0:65535", "0.0.0.0", 65535, false), ("localhost:80", "localhost", 80, true),
         ("[fe80::1%eth0]:1", "fe80::1%eth0", 1, false), ("metrics.internal:9464", "metrics.internal", 9464, false),
+        ("127.example.org:1", "127.example.org", 1, false), ("127.0.0.1.example:1", "127.0.0.1.example", 1, false),
     ])
     func anAddressIsAHostAndAPort(text: String, host: String, port: Int, isLoopback: Bool) throws {
         let address = try ListenAddress(text)

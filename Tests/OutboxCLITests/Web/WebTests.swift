@@ -17,7 +17,8 @@ import Testing
         code() { path=$1; shift; curl -sS --max-time 50 -o /dev/null -w '%{http_code}\\n' "$@" "http://127.0.0.1:$port/$path"; }
         says() { text=$1; shift; got "$@" 2>/dev/null | grep -qF -- "$text"; }
         token() { got 'confirm?change=pause&name=x' "$@" | sed -n 's/.*name="token" value="\\([0-9a-f]*\\)".*/\\1/p'; }
-        change() { curl -sS --max-time 50 -o /dev/null -w '%{http_code} %{redirect_url}\\n' --data-urlencode "token=$(token)" "$@" "http://127.0.0.1:$port/change" | sed "s|http://127.0.0.1:$port/||"; }
+        mark() { got 'confirm?change=pause&name=x' | sed -n 's/.*name="outbox" value="\\([0-9a-f]*\\)".*/\\1/p'; }
+        change() { curl -sS --max-time 50 -o /dev/null -w '%{http_code} %{redirect_url}\\n' --data-urlencode "token=$(token)" -d "outbox=$(mark)" "$@" "http://127.0.0.1:$port/change" | sed "s|http://127.0.0.1:$port/||"; }
 
         """
 
@@ -44,6 +45,8 @@ import Testing
             says 'waits</a>' '' && says '>never served<' '' && says 'No relay is working' '' && says '>3</a>' '' && echo overview
             says 'broken' destination?name=dead && echo reason
             says '3 dead letters' dead-letters && says 'none to which all of this applies' dead-letters?error=other && echo filter
+            code events -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Mode: no-cors'; code 'events?page=x'; code '?q=%00'
+            code '' -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Mode: navigate'; says 'were' '?done=replay&count=-5' || echo 'no note'
             says 'Payloads are hidden' 'dead-letter?id=1' && ! says 'number' 'dead-letter?id=1' && echo hidden
             code '' -I; code '' -X DELETE; code '' -X OPTIONS
             got '' -I | tr -d '\\r' | grep -cE "^(Content-Security-Policy: default-src 'none'|X-Frame-Options: DENY|X-Content-Type-Options: nosniff|Cache-Control: no-store|Referrer-Policy: same-origin)"
@@ -51,7 +54,9 @@ import Testing
             """)
         #expect(
             lines == [
-                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "filter", "hidden", "200",
+                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "filter", "403", "400", "400",
+                "200", "no note",
+                "hidden", "200",
                 "405", "405", "5",
                 "status 0",
             ])
@@ -136,25 +141,31 @@ import Testing
             code "change?$form&token=$token" -X POST -H 'Content-Length: 0'
             echo "still $("$outbox" dead-letter list --json "$@" | grep -o '"id":' | wc -l)"
             change -H 'Sec-Fetch-Site: same-origin' -d 'change=replay' -d id=1 -d id=2
-            change -d 'change=discard-dead' -d scope=matching -d destination=dead
+            change -d 'change=discard-dead' -d scope=matching -d expected=1
+            code change -d "$form&token=$token&outbox=0"; code change -d "$form&token=$token"
+            change -d 'change=discard-dead' -d scope=matching -d destination=dead -d expected=2
             change -d 'change=pause' -d name=dead; "$outbox" stream list "$@" | grep -c paused
             says 'was paused' 'destination?name=dead&done=pause' || says 'Paused.' 'destination?name=dead&done=pause' && echo noted
             change -d 'change=resume' -d name=dead; "$outbox" stream list "$@" | grep -c paused
             change -d 'change=rewind' -d name=dead -d to-id=3
+            change -d 'change=rewind' -d name=dead -d to-id=99999
             change -d 'change=pause' -d name=none | cut -c1-3
             "$outbox" deferred list --json "$@" | grep -o '"id":' | wc -l
             change -d change=discard-deferred -d scope=matching
-            grep -c 'the web page has changed something' "$folder/err"
-            grep -o 'by=local change=replay from=127.0.0.1 messages=2 what="change=replay&id=1&id=2"' "$folder/err"
+            grep -c 'the web page was asked to change something.*outcome=done' "$folder/err"
+            grep -o 'by=local change=replay from=127.0.0.1 messages=2 .*' "$folder/err" | sed 's|outbox=[a-z0-9_]*/main|outbox=x|'
             """)
         #expect(
             lines == [
                 "shown", "counted", "400", "403", "403", "403", "403", "403", "403", "405", "415", "415", "415",
                 "still 4",
-                "303 dead-letters?done=replay&count=2", "303 dead-letters?destination=dead&done=discard-dead&count=2",
+                "303 dead-letters?done=replay&count=2", "409 ", "409", "409",
+                "303 dead-letters?destination=dead&done=discard-dead&count=2",
                 "303 destination?name=dead&done=pause", "1", "noted", "303 destination?name=dead&done=resume", "0",
-                "303 destination?name=dead&done=rewind", "404", "2", "303 deferred?done=discard-deferred&count=2", "6",
-                "by=local change=replay from=127.0.0.1 messages=2 what=\"change=replay&id=1&id=2\"",
+                "303 destination?name=dead&done=rewind",
+                "303 destination?name=dead&done=rewind&count=0", "404", "2",
+                "303 deferred?done=discard-deferred&count=2", "6",
+                "by=local change=replay from=127.0.0.1 messages=2 outbox=x outcome=done what=\"change=replay&id=1&id=2\"",
             ])
     }
 
@@ -230,6 +241,25 @@ import Testing
         #expect(lines == ["413", "413", "413", "413", "200", "200", " 7 404", "200", "200", "200", " 8 503", "free"])
     }
 
+    /// Connections are few: none is kept that nothing is asked over.
+    @Test func aBrowserKeepsNoConnection() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let lines = try await self.lines(
+            outbox,
+            """
+            page "$@"
+            printf '%s' 'import socket, sys
+            for path, host in [("/", "localhost"), ("/", "evil.example"), ("/nothing", "localhost"), ("/outbox.css", "localhost")]:
+                s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(60)
+                s.sendall(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n".encode())
+                data = b""
+                while part := s.recv(65536): data += part
+                print(data.split(b" ")[1].decode())' | sed 's/^            //' > "$folder/client.py"
+            python3 "$folder/client.py" $port
+            """)
+        #expect(lines == ["200", "403", "404", "200"])
+    }
+
     /// An open page is told what a relay does, and that the database is gone.
     @Test func anOpenPageIsKeptUpToDate() async throws {
         let server = try await EphemeralPostgres.start()
@@ -272,7 +302,7 @@ import Testing
             eventually says 'no mail server' ''
             says '>down</span>' '' && says 'This process delivers it by <code>exec</code>' destination?name=down && echo down
             says 'begins a segment after' schema && says 'outbox relay' relays && code metrics; code readyz; code livez
-            kill -s TERM $relay; wait $relay; echo "status $?"
+            kill -s TERM $relay; wait $relay; echo "status $?"; : > "$folder/err"
             "$outbox" relay --route '*=discard' --listen 0.0.0.0:0 "$@" 2>"$folder/err" & relay=$!
             eventually listening
             ready() { [ "$(code readyz)" = 200 ]; }

@@ -22,6 +22,18 @@ import Testing
         }.sorted()
     }
 
+    /// Enqueues without a pause until it is cancelled.
+    private static func produce(
+        _ destination: String, _ schema: OutboxSchema, _ postgres: LibPQConfiguration
+    ) async throws {
+        let connection = try await LibPQConnection.connect(postgres)
+        let statement = LibPQStatement("SELECT \(schema.identifier).enqueue('\(destination)', 'x')", [])
+        while !Task.isCancelled {
+            do { _ = try await connection.query(statement) } catch { if !Task.isCancelled { throw error } }
+        }
+        await connection.close()
+    }
+
     private func running(_ relays: ArraySlice<Relay>, _ bench: RelayBench, _ body: () async throws -> Void) async throws
     {
         guard let first = relays.first else { return try await body() }
@@ -97,6 +109,31 @@ import Testing
                 for name in Self.names { try await bench.sql("SELECT $outbox.enqueue('\(name)', 'x')") }
                 count += Self.names.count
                 try await eventually("\(count) are delivered") { Set(deliveries.all.map(\.id)).count == count }
+            }
+        }
+    }
+
+    /// The bell is not taken while messages come for other relays. What comes for the keeper itself is read all the same.
+    @Test func aKeeperReadsOnWhileMessagesComeForOthers() async throws {
+        let bench = try await RelayBench.make()
+        let (quiet, busy) = (Deliveries(), Deliveries())
+        try await bench.run(bench.relay(self.routes(quiet, ["quiet"]))) {
+            try await eventually("the keeper sleeps") { try await bench.isAsleep() }
+            try await bench.run(bench.relay(self.routes(busy, ["busy"]))) {
+                try await eventually("both work") { try await bench.ownerCount() == 2 }
+                try await withThrowingTaskGroup(of: Void.self) { producers in
+                    for _ in 1...4 {
+                        let (schema, postgres) = (bench.schema, bench.postgres)
+                        producers.addTask { try await Self.produce("busy", schema, postgres) }
+                    }
+                    for round in 1...20 {
+                        let before = busy.count
+                        try await eventually("others are busy") { busy.count > before + 50 }
+                        try await bench.sql("SELECT $outbox.enqueue('quiet', '\(round)')")
+                        try await eventually("\(round) is delivered") { quiet.count == round }
+                    }
+                    producers.cancelAll()
+                }
             }
         }
     }

@@ -86,7 +86,7 @@ import Testing
             try await eventually("the second attempt is made") { tenants.withLock { $0["retry"] } != nil }
             let find = bench.schema.inspectionStatements(Self.extended).findDeadLetter
             let letters = try await inspector.deadLetters(on: bench.admin)
-            let row = try await bench.admin.query(LibPQStatement(find, [.text("main"), .int8(letters[0].id)]))[0]
+            let row = try await bench.admin.query(LibPQStatement(find, [.text("main"), .int8(letters[0].id), .null]))[0]
             #expect(try row.decode("tenant", as: String.self) == "reject's")
             isRefused.store(false, ordering: .relaxed)
             try await inspector.replay(matching: DeadLetterFilter(), on: bench.admin)

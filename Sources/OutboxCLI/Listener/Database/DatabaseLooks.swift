@@ -54,6 +54,9 @@ final class DatabaseLooks: Sendable {
     /// Which outbox is looked at.
     var target: LookTarget { self.state.withLock(\.target) }
 
+    /// Something has been changed: what the last look has found is old.
+    func lookAgain() { self.state.withLock { $0.schedule.forget() } }
+
     /// From here on looks say how many messages a second were passed since the one before.
     func keepRates() { self.state.withLock { $0.hasRates = true } }
 

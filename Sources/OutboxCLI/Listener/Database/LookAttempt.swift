@@ -33,7 +33,7 @@ final class LookAttempt: Sendable {
     /// - Returns: The session, to be kept, and what was found.
     /// - Throws: Why nothing was; the session is closed then.
     func run(on kept: LibPQConnection?) async throws -> (LibPQConnection, OutboxStatus) {
-        try await Self.withinLimit {
+        try await Self.within(Self.limit) {
             if let kept {
                 do {
                     return (kept, try await self.look(on: kept))
@@ -79,14 +79,14 @@ final class LookAttempt: Sendable {
     }
 
     /// Runs something that is cancelled when it takes too long.
-    private static func withinLimit<Result: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Result
+    static func within<Result: Sendable>(
+        _ limit: Duration, _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         try await withThrowingTaskGroup(of: Result.self) { tasks in
             tasks.addTask { try await body() }
             tasks.addTask {
-                try await Task.sleep(for: Self.limit)
-                throw CommandFailure(.unavailable, "the server has not answered within \(Self.limit.short)")
+                try await Task.sleep(for: limit)
+                throw CommandFailure(.unavailable, "the server has not answered within \(limit.short)")
             }
             defer { tasks.cancelAll() }
             guard let result = try await tasks.next() else { throw CancellationError() }

@@ -26,6 +26,9 @@ struct ConnectionDeadline {
         if self.begun == 1 { self.deadline = now + self.limits.answer }
     }
 
+    /// An answer says that it is the last.
+    mutating func answerIsLast() { self.isLast = true }
+
     /// An answer has been sent.
     ///
     /// - Returns: Whether to close the connection for output, and what is left of it soon.

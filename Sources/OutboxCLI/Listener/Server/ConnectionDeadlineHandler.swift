@@ -32,7 +32,11 @@ final class ConnectionDeadlineHandler: ChannelDuplexHandler, RemovableChannelHan
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .end = self.unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+        let part = self.unwrapOutboundIn(data)
+        if case .head(let head) = part, head.headerFields[.connection]?.lowercased() == "close" {
+            self.state.answerIsLast()
+        }
+        guard case .end = part else { return context.write(data, promise: promise) }
         // It has been sent when the kernel has taken it, which is when the client reads.
         let promise = promise ?? context.eventLoop.makePromise()
         promise.futureResult.assumeIsolated().whenSuccess { self.answerEnded(context) }

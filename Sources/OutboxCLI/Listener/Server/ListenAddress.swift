@@ -56,7 +56,12 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether only this machine can reach it.
-    var isLoopback: Bool { self.host.hasPrefix("127.") || self.host == "::1" || self.host.lowercased() == "localhost" }
+    var isLoopback: Bool {
+        if self.host == "::1" || self.host.lowercased() == "localhost" { return true }
+        // Another name can begin like that.
+        let parts = self.host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
 
     var description: String { Self.text(host: self.host, port: self.port) }
 

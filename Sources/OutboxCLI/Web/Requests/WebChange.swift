@@ -59,6 +59,8 @@ struct WebChange: Sendable {
     /// Of messages: these, or all to which the query applies.
     let ids: [Int64]
     let query: FailureQuery
+    /// How many messages were shown to be changed; nil: it was not shown yet.
+    let expected: Int?
 
     /// - Throws: A ``WebRefusal`` that says what is wrong.
     init(_ fields: FormFields) throws(WebRefusal) {
@@ -66,6 +68,7 @@ struct WebChange: Sendable {
             throw WebRefusal(.badRequest, "There is no such change.")
         }
         self.kind = kind
+        self.expected = fields["expected"].flatMap { Int($0) }
         if kind.isOfMessages {
             var ids: [Int64] = []
             for text in fields.all("id") {
@@ -133,34 +136,36 @@ struct WebChange: Sendable {
     }
 
     /// How many messages it would change; nil: it is about a destination as a whole.
-    func count(_ outbox: WebOutbox, on connection: LibPQConnection) async throws -> OutboxStatus.Count? {
-        let subscription = outbox.target.subscription
+    func count(_ target: LookTarget, on connection: LibPQConnection) async throws -> OutboxStatus.Count? {
+        let subscription = target.subscription
         switch self.kind {
         case .pause, .resume: return nil
         case .rewind:
-            guard let target else { return nil }
-            return try await OutboxStreams(schema: outbox.target.schema).extentOfRewind(
-                Destination(self.destination), to: target.target, subscription: subscription, countLimit: 100_000,
+            guard let goal = self.target else { return nil }
+            return try await OutboxStreams(schema: target.schema).extentOfRewind(
+                Destination(self.destination), to: goal.target, subscription: subscription, countLimit: 100_000,
                 on: connection)?.messages ?? OutboxStatus.Count(0)
         case .replay, .retry, .discardDead, .discardDeferred:
-            return OutboxStatus.Count(try await self.change(outbox.target, dryRun: true, on: connection))
+            return OutboxStatus.Count(try await self.change(target, dryRun: true, on: connection))
         }
     }
 
-    /// Does it.
+    /// Does it, unless it would change more messages than was shown.
     ///
-    /// - Returns: How many messages were changed; nil: it is about a destination as a whole.
-    func run(_ outbox: WebOutbox, on connection: LibPQConnection) async throws -> Int? {
-        let streams = OutboxStreams(schema: outbox.target.schema)
-        let (destination, subscription) = (Destination(self.destination), outbox.target.subscription)
+    /// - Returns: How many messages were changed, or 0 where nothing was; nil: something was, and it is not counted.
+    func run(_ target: LookTarget, on connection: LibPQConnection) async throws -> Int? {
+        let streams = OutboxStreams(schema: target.schema)
+        let (destination, subscription) = (Destination(self.destination), target.subscription)
         switch self.kind {
         case .pause: try await streams.pause(destination, subscription: subscription, on: connection)
         case .resume: try await streams.resume(destination, subscription: subscription, on: connection)
         case .rewind:
-            guard let target else { return nil }
-            _ = try await streams.rewind(destination, to: target.target, subscription: subscription, on: connection)
+            guard let goal = self.target else { return 0 }
+            let first = try await streams.rewind(
+                destination, to: goal.target, subscription: subscription, on: connection)
+            return first == nil ? 0 : nil
         case .replay, .retry, .discardDead, .discardDeferred:
-            return try await self.change(outbox.target, dryRun: false, on: connection)
+            return try await self.change(target, dryRun: false, on: connection)
         }
         return nil
     }
@@ -170,10 +175,15 @@ struct WebChange: Sendable {
         let dead = self.query.deadLetters(of: target.subscription, ids: self.ids)
         let deferred = self.query.deferred(of: target.subscription, ids: self.ids)
         switch self.kind {
-        case .replay: return try await inspector.replay(matching: dead, dryRun: dryRun, on: connection)
-        case .discardDead: return try await inspector.discard(matching: dead, dryRun: dryRun, on: connection)
-        case .retry: return try await inspector.retry(matching: deferred, dryRun: dryRun, on: connection)
-        case .discardDeferred: return try await inspector.discard(matching: deferred, dryRun: dryRun, on: connection)
+        case .replay:
+            return try await inspector.replay(matching: dead, dryRun: dryRun, atMost: self.expected, on: connection)
+        case .discardDead:
+            return try await inspector.discard(matching: dead, dryRun: dryRun, atMost: self.expected, on: connection)
+        case .retry:
+            return try await inspector.retry(matching: deferred, dryRun: dryRun, atMost: self.expected, on: connection)
+        case .discardDeferred:
+            return try await inspector.discard(
+                matching: deferred, dryRun: dryRun, atMost: self.expected, on: connection)
         case .pause, .resume, .rewind: return 0
         }
     }

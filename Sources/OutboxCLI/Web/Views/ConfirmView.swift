@@ -7,13 +7,15 @@ struct ConfirmView {
     /// How many messages it is about; nil: a destination as a whole.
     let count: OutboxStatus.Count?
     let token: String
+    /// Which outbox it is; see ``WebOutbox/mark(of:)``.
+    let outbox: String
 
     var values: [String: Any] {
         var values: [String: Any] = [
             "question": self.question, "consequence": self.consequence, "token": self.token,
             "button": self.change.kind.verb, "isFinal": self.change.kind.isFinal,
             "isPossible": self.count.map { $0.value > 0 } ?? true, "place": self.change.place,
-            "changeFields": self.change.fields.fields.map { field -> [String: Any] in
+            "changeFields": self.fields.fields.map { field -> [String: Any] in
                 ["name": field.name, "value": field.value]
             },
         ]
@@ -26,6 +28,14 @@ struct ConfirmView {
             ]
         }
         return values
+    }
+
+    /// What the form has in it: what is meant, of which outbox, and how much was shown.
+    private var fields: FormFields {
+        var fields = self.change.fields
+        fields.add("outbox", self.outbox)
+        if self.change.kind.isOfMessages { fields.add("expected", self.count.map { String($0.value) }) }
+        return fields
     }
 
     private static let names = ["error": "error has", "older": "for longer than", "newer": "for less than"]

@@ -55,9 +55,8 @@ struct DestinationView {
     }
 
     private func groups(_ outbox: WebOutbox) async throws -> [[String: Any]] {
-        let target = outbox.target
         let destination = Destination(self.name)
-        let (dead, deferred) = try await outbox.withConnection { connection in
+        let (dead, deferred) = try await outbox.withConnection { connection, target in
             let inspector = OutboxInspector(schema: target.schema)
             return (
                 try await inspector.failures(

@@ -35,7 +35,7 @@ struct OverviewView {
         let shown = found.dropFirst(self.page * Self.pageSize).prefix(Self.pageSize)
         var values: [String: Any] = [
             "figures": self.figures(figures, status), "troubles": self.troubles(figures, status),
-            "charts": self.charts(at: status.takenAt), "rows": shown.map(self.row),
+            "charts": self.charts(at: Date()), "rows": shown.map(self.row),
             "isEmpty": shown.isEmpty,
             "caption": "Destinations: \(found.count.grouped)" + (self.search == nil ? "" : " of \(all.count.grouped)"),
             "empty": all.isEmpty ? "Nothing was enqueued yet." : "There is no such destination.",
@@ -123,6 +123,12 @@ struct OverviewView {
         ]
     }
 
+    /// A name, with marks where nothing of it would be seen.
+    private static func shown(_ name: String) -> String {
+        let isSeen = name.unicodeScalars.contains { $0.properties.isAlphabetic || $0.properties.numericType != nil }
+        return isSeen ? name.plain(80) : "“\(name.plain(80))”"
+    }
+
     private func row(_ destination: DestinationFigures) -> [String: Any] {
         let mark = destination.isExact ? "" : "≥ "
         var fields = FormFields()
@@ -130,7 +136,7 @@ struct OverviewView {
         var filter = FormFields()
         filter.add("destination", destination.name)
         var row: [String: Any] = [
-            "name": destination.name.plain(80), "href": "destination?\(fields.text)",
+            "name": Self.shown(destination.name), "href": "destination?\(fields.text)",
             "state": destination.state.rawValue,
             "kind": StateStyle.kind(destination.state, isQuiet: destination.trouble >= 3),
             "waiting": mark + destination.waiting.grouped, "oldest": destination.longest?.short ?? "–",
