@@ -187,6 +187,7 @@ static int wait_for_work(reference_http_server *server) {
 
 static void *work(void *argument) {
     reference_http_server *server = argument;
+    pthread_setname_np(pthread_self(), REFERENCE_SERVER_THREAD);
     char bytes[256 << 10];
     while (wait_for_work(server)) {
         if (server->polls[0].revents) break;
