@@ -150,7 +150,7 @@ reference_result reference_publish(
          *line; line++)
         headers = curl_slist_append(headers, *line);
     slot *slots = calloc((size_t)window, sizeof *slots);
-    double began = reference_now();
+    double began = reference_now(), processor_began = reference_processor_now();
     for (int index = 0; index < window && client.begun < messages; index++) {
         prepare(&slots[index], &client, url, certificate, headers);
         begin(&client, &slots[index]);
@@ -158,6 +158,7 @@ reference_result reference_publish(
     while (client.done < messages && curl_loop_wait(&client.loop, &result) && collect(&client, &result)) {
     }
     result.seconds = reference_now() - began;
+    result.processor_seconds = reference_processor_now() - processor_began;
     result.messages = client.done;
     result.bytes = client.done * size;
     for (int index = 0; index < window; index++) {

@@ -248,6 +248,7 @@ static void end_connection(connection *ended) {
 
 static void *serve(void *argument) {
     connection *connection = argument;
+    pthread_setname_np(pthread_self(), REFERENCE_SERVER_THREAD);
     /* A client that has gone is no reason to end the process. */
     sigset_t signals;
     sigemptyset(&signals);

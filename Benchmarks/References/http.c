@@ -125,7 +125,7 @@ reference_result reference_http(
     client.last = prepared(&client, (int)(messages % batch));
     request_set_plain_headers(&client.maker, &client.full);
     slot *slots = calloc((size_t)window, sizeof *slots);
-    double began = reference_now();
+    double began = reference_now(), processor_began = reference_processor_now();
     for (int index = 0; index < window && client.begun < messages; index++) {
         slot *slot = &slots[index];
         slot->easy = curl_easy_init();
@@ -142,6 +142,7 @@ reference_result reference_http(
     while (client.done < messages && curl_loop_wait(&client.loop, &result) && collect(&client, &result)) {
     }
     result.seconds = reference_now() - began;
+    result.processor_seconds = reference_processor_now() - processor_began;
     result.messages = client.done;
     result.bytes = client.done * size;
     for (int index = 0; index < window; index++) {

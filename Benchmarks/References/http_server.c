@@ -7,13 +7,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +25,9 @@ typedef struct {
 } buffer;
 
 typedef struct {
+    int socket;
+    /* Its place among those that are open. */
+    int index;
     buffer received, answer;
     /* When the answer is to be sent. */
     double due;
@@ -32,12 +35,12 @@ typedef struct {
 
 struct reference_http_server {
     reference_http_service service;
-    int listener, port, pipe[2];
+    int listener, port, pipe[2], poll;
     atomic_llong requests;
     pthread_t thread;
     double delay;
-    struct pollfd polls[MOST_CONNECTIONS + 2];
-    connection connections[MOST_CONNECTIONS + 2];
+    /* Those that are open. */
+    connection *connections[MOST_CONNECTIONS];
     int count;
 };
 
@@ -49,6 +52,17 @@ static void append(buffer *buffer, const char *bytes, size_t count) {
     memcpy(buffer->bytes + buffer->count, bytes, count);
     buffer->count += count;
     buffer->bytes[buffer->count] = 0;
+}
+
+static void append_text(buffer *buffer, const char *text) { append(buffer, text, strlen(text)); }
+
+static void append_number(buffer *buffer, int number) {
+    char digits[12], *first = digits + sizeof digits;
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    append(buffer, first, (size_t)(digits + sizeof digits - first));
 }
 
 /* How many entries a body has: how often it has a text that each entry has once. */
@@ -65,7 +79,6 @@ static int entries(const char *body, size_t count, const char *mark) {
 
 /* What the service says to a body whose messages it has taken. */
 static void answer_body(reference_http_service service, const char *body, size_t count, buffer *answer) {
-    char line[256];
     switch (service) {
     case REFERENCE_HTTP_WEBHOOK: return;
     case REFERENCE_HTTP_SQS: {
@@ -76,10 +89,9 @@ static void answer_body(reference_http_service service, const char *body, size_t
             id += 6;
             const char *quote = memchr(id, '"', (size_t)(end - id));
             if (!quote) break;
-            int length = snprintf(
-                line, sizeof line, "%s{\"Id\":\"%.*s\",\"MessageId\":\"00000000-0000-0000-0000-000000000000\"}",
-                is_first ? "" : ",", (int)(quote - id), id);
-            append(answer, line, (size_t)length);
+            append_text(answer, is_first ? "{\"Id\":\"" : ",{\"Id\":\"");
+            append(answer, id, (size_t)(quote - id));
+            append_text(answer, "\",\"MessageId\":\"00000000-0000-0000-0000-000000000000\"}");
             is_first = 0;
         }
         append(answer, "]}", 2);
@@ -89,10 +101,9 @@ static void answer_body(reference_http_service service, const char *body, size_t
         append(answer, "{\"FailedRecordCount\":0,\"Records\":[", 34);
         int records = entries(body, count, "\"PartitionKey\":");
         for (int index = 0; index < records; index++) {
-            int length = snprintf(
-                line, sizeof line, "%s{\"SequenceNumber\":\"%d\",\"ShardId\":\"shardId-000000000000\"}", index ? "," : "",
-                index);
-            append(answer, line, (size_t)length);
+            append_text(answer, index ? ",{\"SequenceNumber\":\"" : "{\"SequenceNumber\":\"");
+            append_number(answer, index);
+            append_text(answer, "\",\"ShardId\":\"shardId-000000000000\"}");
         }
         append(answer, "]}", 2);
         return;
@@ -101,10 +112,10 @@ static void answer_body(reference_http_service service, const char *body, size_t
 }
 
 /* Sends what is due. Returns whether the connection goes on. */
-static int send_answer(int socket, connection *connection) {
+static int send_answer(connection *connection) {
     buffer *answer = &connection->answer;
     for (size_t sent = 0; sent < answer->count;) {
-        ssize_t count = send(socket, answer->bytes + sent, answer->count - sent, MSG_NOSIGNAL);
+        ssize_t count = send(connection->socket, answer->bytes + sent, answer->count - sent, MSG_NOSIGNAL);
         if (count <= 0) return 0;
         sent += (size_t)count;
     }
@@ -113,7 +124,7 @@ static int send_answer(int socket, connection *connection) {
 }
 
 /* Answers all requests that are there whole. Returns whether the connection goes on. */
-static int serve(reference_http_server *server, int socket, connection *connection) {
+static int serve(reference_http_server *server, connection *connection) {
     buffer *received = &connection->received;
     size_t start = 0;
     while (received->count > start) {
@@ -141,9 +152,14 @@ static int serve(reference_http_server *server, int socket, connection *connecti
         memmove(received->bytes, received->bytes + start, received->count - start);
         received->count -= start;
     }
-    if (server->delay <= 0) return send_answer(socket, connection);
+    if (server->delay <= 0) return send_answer(connection);
     if (start) connection->due = reference_now() + server->delay;
     return 1;
+}
+
+static void watch(reference_http_server *server, int descriptor, void *what) {
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = what}};
+    epoll_ctl(server->poll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
 static void accept_one(reference_http_server *server) {
@@ -151,67 +167,77 @@ static void accept_one(reference_http_server *server) {
     if (socket < 0) return;
     int yes = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (server->count == MOST_CONNECTIONS + 2) {
+    if (server->count == MOST_CONNECTIONS) {
         close(socket);
         return;
     }
-    server->polls[server->count] = (struct pollfd){.fd = socket, .events = POLLIN};
-    server->connections[server->count++] = (connection){0};
+    connection *connection = calloc(1, sizeof *connection);
+    connection->socket = socket;
+    connection->index = server->count;
+    server->connections[server->count++] = connection;
+    watch(server, socket, connection);
 }
 
-static void close_connection(reference_http_server *server, int index) {
-    close(server->polls[index].fd);
-    free(server->connections[index].received.bytes);
-    free(server->connections[index].answer.bytes);
+static void close_connection(reference_http_server *server, connection *connection) {
+    server->connections[connection->index] = server->connections[--server->count];
+    server->connections[connection->index]->index = connection->index;
+    close(connection->socket);
+    free(connection->received.bytes);
+    free(connection->answer.bytes);
+    free(connection);
+}
+
+/* Returns whether the connection goes on. */
+static int receive(reference_http_server *server, connection *connection) {
+    char bytes[256 << 10];
+    ssize_t count = recv(connection->socket, bytes, sizeof bytes, 0);
+    if (count <= 0) return 0;
+    append(&connection->received, bytes, (size_t)count);
+    return serve(server, connection);
 }
 
 /* Waits until something has come, or an answer is due. */
-static int wait_for_work(reference_http_server *server) {
+static int wait_for_work(reference_http_server *server, struct epoll_event *events, int most) {
     struct timespec time, *limit = NULL;
-    if (server->delay > 0) {
-        double first = -1;
-        for (int index = 2; index < server->count; index++) {
-            const connection *connection = &server->connections[index];
-            if (connection->answer.count && (first < 0 || connection->due < first)) first = connection->due;
-        }
-        if (first >= 0) {
-            double seconds = first - reference_now();
-            if (seconds < 0) seconds = 0;
-            time.tv_sec = (time_t)seconds;
-            time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
-            limit = &time;
-        }
+    double first = -1;
+    for (int index = 0; server->delay > 0 && index < server->count; index++) {
+        const connection *connection = server->connections[index];
+        if (connection->answer.count && (first < 0 || connection->due < first)) first = connection->due;
     }
-    return ppoll(server->polls, (nfds_t)server->count, limit, NULL) >= 0;
+    if (first >= 0) {
+        double seconds = first - reference_now();
+        if (seconds < 0) seconds = 0;
+        time.tv_sec = (time_t)seconds;
+        time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+        limit = &time;
+    }
+    return epoll_pwait2(server->poll, events, most, limit, NULL);
+}
+
+static void send_due(reference_http_server *server) {
+    double now = reference_now();
+    for (int index = server->count - 1; index >= 0; index--) {
+        connection *connection = server->connections[index];
+        if (connection->answer.count && connection->due <= now && !send_answer(connection))
+            close_connection(server, connection);
+    }
 }
 
 static void *work(void *argument) {
     reference_http_server *server = argument;
-    char bytes[256 << 10];
-    while (wait_for_work(server)) {
-        if (server->polls[0].revents) break;
-        if (server->polls[1].revents) accept_one(server);
-        double now = server->delay > 0 ? reference_now() : 0;
-        for (int index = server->count - 1; index > 1; index--) {
-            connection *connection = &server->connections[index];
-            int socket = server->polls[index].fd, goes_on = 1;
-            if (server->polls[index].revents) {
-                ssize_t count = recv(socket, bytes, sizeof bytes, 0);
-                goes_on = count > 0;
-                if (goes_on) {
-                    append(&connection->received, bytes, (size_t)count);
-                    goes_on = serve(server, socket, connection);
-                }
-            }
-            if (goes_on && connection->answer.count && connection->due <= now) goes_on = send_answer(socket, connection);
-            if (goes_on) continue;
-            close_connection(server, index);
-            server->count--;
-            server->polls[index] = server->polls[server->count];
-            server->connections[index] = server->connections[server->count];
+    pthread_setname_np(pthread_self(), REFERENCE_SERVER_THREAD);
+    struct epoll_event events[64];
+    for (int goes_on = 1; goes_on;) {
+        int count = wait_for_work(server, events, 64);
+        for (int index = 0; index < count; index++) {
+            void *what = events[index].data.ptr;
+            if (what == server->pipe) goes_on = 0;
+            else if (what == &server->listener) accept_one(server);
+            else if (!receive(server, what)) close_connection(server, what);
         }
+        if (server->delay > 0) send_due(server);
     }
-    for (int index = 2; index < server->count; index++) close_connection(server, index);
+    while (server->count) close_connection(server, server->connections[0]);
     return NULL;
 }
 
@@ -230,9 +256,9 @@ reference_http_server *reference_http_server_start(reference_http_service servic
         return NULL;
     }
     server->port = ntohs(address.sin_port);
-    server->polls[0] = (struct pollfd){.fd = server->pipe[0], .events = POLLIN};
-    server->polls[1] = (struct pollfd){.fd = server->listener, .events = POLLIN};
-    server->count = 2;
+    server->poll = epoll_create1(EPOLL_CLOEXEC);
+    watch(server, server->pipe[0], server->pipe);
+    watch(server, server->listener, &server->listener);
     pthread_create(&server->thread, NULL, work, server);
     return server;
 }
@@ -244,6 +270,7 @@ int64_t reference_http_server_requests(const reference_http_server *server) { re
 void reference_http_server_stop(reference_http_server *server) {
     close(server->pipe[1]);
     pthread_join(server->thread, NULL);
+    close(server->poll);
     close(server->pipe[0]);
     close(server->listener);
     free(server);

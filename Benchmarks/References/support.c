@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <time.h>
 
-double reference_now(void) {
+static double seconds_of(clockid_t clock) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
+
+double reference_now(void) { return seconds_of(CLOCK_MONOTONIC); }
+
+double reference_processor_now(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 void reference_fail(reference_result *result, PGconn *connection) {
     if (!result->error[0]) snprintf(result->error, sizeof result->error, "%s", PQerrorMessage(connection));

@@ -3,4 +3,7 @@
 
 #include <libpq-fe.h>
 
+/* Lets the processor fetch what is at an address that will be read soon. */
+static inline void outbox_prefetch(const void *address) { __builtin_prefetch(address); }
+
 #endif

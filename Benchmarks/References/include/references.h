@@ -8,6 +8,8 @@
 /* What a call has done, and in what time. */
 typedef struct {
     double seconds;
+    /* Of a processor, by the calling thread; 0: not measured. */
+    double processor_seconds;
     int64_t messages;
     /* Of the payloads. */
     int64_t bytes;
@@ -17,6 +19,9 @@ typedef struct {
 
 /* Seconds of the clock that all times here are of. */
 double reference_now(void);
+
+/* How long the calling thread has used a processor, in seconds. */
+double reference_processor_now(void);
 
 /* How much memory of this process is resident, in bytes; 0 where that cannot be known. */
 int64_t reference_resident_bytes(void);
@@ -117,6 +122,9 @@ reference_kafka_brokers *reference_kafka_brokers_start(int brokers, const char *
 /* With commas; as long as they run. */
 const char *reference_kafka_brokers_addresses(const reference_kafka_brokers *brokers);
 void reference_kafka_brokers_stop(reference_kafka_brokers *brokers);
+
+/* What the threads of the servers below are called, so that their time can be told from that of what uses them. */
+#define REFERENCE_SERVER_THREAD "bench-server"
 
 /* A service that is spoken to by HTTP. */
 typedef enum { REFERENCE_HTTP_WEBHOOK, REFERENCE_HTTP_SQS, REFERENCE_HTTP_KINESIS } reference_http_service;

@@ -1,12 +1,13 @@
 /// The result of one attempt to deliver a message.
 public struct Outcome: Sendable, Hashable {
+    // Indirect: there are arrays of these, nearly all of which are delivered, and so an element is one word that is copied as it is.
     package enum Kind: Sendable, Hashable {
         case delivered
-        case retry(after: Duration?, reason: String)
-        case rejected(reason: String)
-        case unavailable(reason: String)
+        indirect case retry(after: Duration?, reason: String)
+        indirect case rejected(reason: String)
+        indirect case unavailable(reason: String)
         case behind
-        case postponed(after: Duration, reason: String)
+        indirect case postponed(after: Duration, reason: String)
     }
 
     package let kind: Kind
@@ -18,6 +19,9 @@ public struct Outcome: Sendable, Hashable {
         case .retry(_, let reason), .rejected(let reason), .unavailable(let reason), .postponed(_, let reason): reason
         }
     }
+
+    /// Whether the destination is down.
+    package var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
 
     private init(_ kind: Kind) {
         self.kind = kind

@@ -57,6 +57,11 @@ public struct BatchSchedule: Sendable {
         self.init(count: batch.count, keyOrder: keyOrder) { batch.orderingKey(at: $0) }
     }
 
+    /// Begins with nothing sent.
+    package init(_ batch: LentBatch, keyOrder: KeyOrder = .oneAtATime) {
+        self.init(count: batch.count, keyOrder: keyOrder) { batch.orderingKey(at: $0) }
+    }
+
     package init(
         count: Int, keyOrder: KeyOrder = .oneAtATime, hashOfKey: @escaping @Sendable (Int) -> UInt64?
     ) {
@@ -118,6 +123,14 @@ public struct BatchSchedule: Sendable {
         return nil
     }
 
+    /// All messages that can be sent now, which are on their way from now on.
+    package mutating func takeReady() -> [Int] {
+        var ready: [Int] = []
+        ready.reserveCapacity(self.settled.count - self.cursor + self.ready.count)
+        while let index = self.next() { ready.append(index) }
+        return ready
+    }
+
     /// - Returns: Whether the message may be sent now.
     private mutating func begin(_ index: Int) -> Bool {
         if self.failure(before: index) {
@@ -156,6 +169,18 @@ public struct BatchSchedule: Sendable {
             if let key = self.keys[index] { self.fail(key, at: index) }
         }
         if !self.neighbours.isEmpty { self.release(self.neighbours[index].after) }
+    }
+
+    /// Messages that were on their way have an outcome each.
+    ///
+    /// - Returns: The first that says that the destination is down.
+    package mutating func settle(_ indexes: [Int], _ outcomes: [Outcome]) -> Outcome? {
+        var unavailable: Outcome?
+        for (index, outcome) in zip(indexes, outcomes) {
+            self.settle(index, outcome)
+            if unavailable == nil, outcome.isUnavailable { unavailable = outcome }
+        }
+        return unavailable
     }
 
     /// A message is the next one of its key, if it was asked for already.

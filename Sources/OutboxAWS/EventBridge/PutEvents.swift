@@ -10,7 +10,9 @@ import Foundation
 /// Sends up to 10 events.
 ///
 /// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
-struct PutEvents: ServiceAction {
+struct PutEvents: EntryAction {
+    typealias Entry = EventBridgeEntry
+
     let configuration: EventBridgeConfiguration
 
     var operation: String { "PutEvents" }

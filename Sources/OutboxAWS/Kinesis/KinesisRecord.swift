@@ -1,17 +1,14 @@
 import Outbox
 import OutboxHTTP
 
-/// A message as Kinesis takes it.
-//
-// A class: what has many parts costs much each time that it is copied.
-final class KinesisRecord: ServiceEntry {
+/// A message as Kinesis takes it, where it is not its key and its payload as they are.
+final class KinesisRecord: Sendable {
     /// What it carries.
     private enum Content: Sendable {
         case payload(Message)
         case envelope([UInt8])
     }
 
-    let stream: String
     /// What a message becomes.
     final class Form: Sendable {
         let partitionKey: MessageTemplate?
@@ -22,6 +19,18 @@ final class KinesisRecord: ServiceEntry {
             self.partitionKey = configuration.partitionKey
             self.explicitHashKey = configuration.explicitHashKey
             self.isEnvelope = configuration.content.isEnvelope
+            self.isPlain = configuration.partitionKey == nil && configuration.explicitHashKey == nil && !self.isEnvelope
+        }
+
+        /// Whether messages become their keys and payloads.
+        private let isPlain: Bool
+
+        /// What a message counts whose record is its key and its payload as they are; nil: it is not, or has to be looked at.
+        func plainByteCount(of message: LentMessage) -> Int? {
+            guard self.isPlain, let key = unsafe message.key, (1...256).contains(key.count), unsafe ASCII.isAll(key)
+            else { return nil }
+            let count = unsafe message.payload.count + key.count
+            return count <= KinesisRecord.maximumBytes ? count : nil
         }
     }
 
@@ -29,9 +38,6 @@ final class KinesisRecord: ServiceEntry {
     let explicitHashKey: String?
     private let content: Content
     let byteCount: Int
-
-    var target: String { self.stream }
-    var isFIFO: Bool { false }
 
     /// Lends what it carries.
     func withData<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
@@ -47,8 +53,7 @@ final class KinesisRecord: ServiceEntry {
     static let packedBytes = maximumBytes - 65_536
 
     /// - Throws: Why Kinesis would never take it.
-    init(_ message: Message, to stream: String, _ form: Form) throws(MessageRefusal) {
-        self.stream = stream
+    init(_ message: Message, _ form: Form) throws(MessageRefusal) {
         let key =
             try form.partitionKey?.part(of: message, "partition key") ?? message.key ?? String(message.id)
         // As Java counts characters, which the service is written in.

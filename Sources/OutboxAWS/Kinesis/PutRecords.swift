@@ -28,37 +28,73 @@ struct PutRecords: ServiceAction {
     var targetKind: String { "stream" }
     var packer: RequestPacker { RequestPacker(maximumCount: 500, maximumBytes: KinesisRecord.packedBytes) }
 
-    func entry(for message: Message) throws(MessageRefusal) -> KinesisRecord {
-        try KinesisRecord(message, to: try self.streams.name(for: message), self.form)
-    }
-
-    func body(of entries: [KinesisRecord], address: String) -> [UInt8] {
-        var writer = JSONWriter(
-            capacity: entries.reduce(address.utf8.count + 64) { $0 + Base64.encodedCount($1.byteCount) + 96 })
-        writer.beginObject()
-        writer.name("StreamName")
-        writer.string(address)
-        writer.name("Records")
-        writer.beginArray()
-        for record in entries {
-            writer.beginObject()
-            writer.name("PartitionKey")
-            writer.string(record.partitionKey)
-            if let key = record.explicitHashKey {
-                writer.name("ExplicitHashKey")
-                writer.string(key)
-            }
-            writer.name("Data")
-            unsafe record.withData { data in
-                unsafe writer.string(plainCount: Base64.encodedCount(data.count)) { text in
-                    unsafe Base64.write(data, to: text)
+    func table(of messages: LentBatch) -> EntryTable<KinesisRecord> {
+        var table = EntryTable<KinesisRecord>(messages)
+        let constant = self.streams.constant.map { $0.map { table.number(of: $0) } }
+        unsafe messages.withMessages { lent in
+            for index in 0..<lent.count {
+                do throws(MessageRefusal) {
+                    let target =
+                        if let constant {
+                            try constant.get()
+                        } else {
+                            table.number(of: try self.streams.name(for: messages.batch[index]))
+                        }
+                    if let byteCount = unsafe self.form.plainByteCount(of: lent[index]) {
+                        table.add(target: target, byteCount: byteCount, nil)
+                    } else {
+                        let record = try KinesisRecord(messages.batch[index], self.form)
+                        table.add(target: target, byteCount: record.byteCount, record)
+                    }
+                } catch {
+                    table.add(error)
                 }
             }
-            writer.endObject()
         }
-        writer.endArray()
-        writer.endObject()
+        return table
+    }
+
+    func body(of indexes: [Int], in table: EntryTable<KinesisRecord>, address: String) -> [UInt8] {
+        var writer = JSONWriter(
+            capacity: indexes.reduce(address.utf8.count + 64) {
+                $0 + Base64.encodedCount(table.list.byteCount(at: $1)) + 96
+            })
+        writer.literal(#"{"StreamName":"#)
+        writer.string(address)
+        writer.literal(#","Records":["#)
+        unsafe table.messages.withMessages { lent in
+            var isFirst = true
+            for index in indexes {
+                writer.literal(isFirst ? #"{"PartitionKey":""# : #",{"PartitionKey":""#)
+                isFirst = false
+                if let record = table.entry(at: index) {
+                    Self.write(record, to: &writer)
+                } else if let key = unsafe lent[index].key {
+                    unsafe writer.part(utf8: key)
+                    unsafe Self.write(data: lent[index].payload, to: &writer)
+                }
+            }
+        }
+        writer.literal("]}")
         return writer.take()
+    }
+
+    /// Writes a record from its partition key on.
+    private static func write(_ record: KinesisRecord, to writer: inout JSONWriter) {
+        var key = record.partitionKey
+        key.withUTF8 { unsafe writer.part(utf8: UnsafeRawBufferPointer($0)) }
+        if var number = record.explicitHashKey {
+            writer.literal(#"","ExplicitHashKey":""#)
+            number.withUTF8 { unsafe writer.part(utf8: UnsafeRawBufferPointer($0)) }
+        }
+        unsafe record.withData { data in unsafe self.write(data: data, to: &writer) }
+    }
+
+    /// Writes a record from the end of its partition key on.
+    private static func write(data: UnsafeRawBufferPointer, to writer: inout JSONWriter) {
+        writer.literal(#"","Data":""#)
+        unsafe writer.part(plainCount: Base64.encodedCount(data.count)) { text in unsafe Base64.write(data, to: text) }
+        writer.literal(#""}"#)
     }
 
     private struct Answer: Decodable {
@@ -76,8 +112,10 @@ struct PutRecords: ServiceAction {
         private enum CodingKeys: String, CodingKey { case records = "Records" }
     }
 
-    func results(in body: [UInt8], of entries: [KinesisRecord]) -> [EntryResult]? {
-        Self.plainResults(in: body, count: entries.count) ?? Self.decodedResults(in: body, count: entries.count)
+    func results(
+        in body: [UInt8], of indexes: [Int], in table: EntryTable<KinesisRecord>
+    ) -> [EntryResult]? {
+        Self.plainResults(in: body, count: indexes.count) ?? Self.decodedResults(in: body, count: indexes.count)
     }
 
     /// The results of an answer in which nothing failed; nil: that is not known of it.
@@ -99,6 +137,11 @@ struct PutRecords: ServiceAction {
     }
 
     private static func readSuccess(_ answer: inout PlainAnswer) -> Bool {
+        let isUsual = answer.tryReading { answer in
+            answer.accept(exactly: #"{"SequenceNumber":""#) && answer.restOfText()?.isEmpty == false
+                && answer.accept(exactly: #","ShardId":""#) && answer.restOfText() != nil && answer.accept(exactly: "}")
+        }
+        if isUsual { return true }
         var isNumbered: Bool?
         let isRead = answer.object { name, answer in
             guard let value = answer.text(), !(name == "ErrorCode"), !(name == "ErrorMessage") else { return false }

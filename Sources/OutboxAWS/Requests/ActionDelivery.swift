@@ -2,51 +2,56 @@ import Outbox
 import OutboxHTTP
 import Synchronization
 
+/// What is to be sent again, by its place in the batch.
+struct RoundRest: Sendable {
+    var indexes: Set<Int> = []
+    /// Whether a request was refused for something that may be the fault of one message: each is sent alone.
+    var isAlone = false
+    /// How long to wait before.
+    var pause = Duration.zero
+}
+
+/// What a target is called in requests, or what is wrong with it.
+enum TargetAddress: Sendable {
+    case known(String)
+    case unknown(Outcome)
+}
+
 /// One round of the requests for a batch, and what has to be sent in another.
 final class ActionDelivery<Action: ServiceAction>: RequestService {
-    /// What is to be sent again, by its place in the batch.
-    struct Again: Sendable {
-        var indexes: Set<Int> = []
-        /// Whether a request was refused for something that may be the fault of one message: each is sent alone.
-        var isAlone = false
-        /// How long to wait before.
-        var pause = Duration.zero
-    }
-
-    /// What a target is called in requests, or what is wrong with it.
-    enum Address: Sendable {
-        case known(String)
-        case unknown(Outcome)
-    }
-
-    private let action: Action
     private let client: ServiceClient
-    private let entries: [Result<Action.Entry, MessageRefusal>]
-    private let addresses: [String: Address]
+    // A part of the table, because what does not depend on the action is quicker to get at.
+    private let list: EntryList
+    /// By the numbers of targets; nil: nothing was found out.
+    private let addresses: [TargetAddress?]
     private let packer: RequestPacker
     /// Whether it is known that each request has one message.
     private let isAlone: Bool
     /// How many rounds there were before.
     private let earlierRounds: Int
-    private let again = Mutex(Again())
+    private let again = Mutex(RoundRest())
     /// How long rights that are missing are not asked for again.
     private static var pauseOfTarget: Duration { .seconds(30) }
     private let forget: @Sendable (String) -> Void
+    private let action: Action
+    private let table: EntryTable<Action.Entry>
 
     /// - Parameters:
-    ///   - entries: The messages, as far as they can be delivered, in the order of the batch.
-    ///   - addresses: What has been found out about the entries' targets.
+    ///   - table: The messages of the batch.
+    ///   - addresses: What has been found out about their targets.
     ///   - isAlone: Whether each message has a request of its own.
     ///   - earlierRounds: How many rounds there were before.
     ///   - forget: Called with a target that is not there any more.
     init(
-        _ action: Action, _ client: ServiceClient, entries: [Result<Action.Entry, MessageRefusal>],
-        addresses: [String: Address], isAlone: Bool, earlierRounds: Int, forget: @escaping @Sendable (String) -> Void
+        _ action: Action, _ client: ServiceClient, _ table: EntryTable<Action.Entry>,
+        addresses: [String: TargetAddress], isAlone: Bool, earlierRounds: Int,
+        forget: @escaping @Sendable (String) -> Void
     ) {
         self.action = action
         self.client = client
-        self.entries = entries
-        self.addresses = addresses
+        self.table = table
+        self.list = table.list
+        self.addresses = table.list.targets.map { addresses[$0] }
         self.isAlone = isAlone
         self.earlierRounds = earlierRounds
         self.packer =
@@ -55,28 +60,26 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     }
 
     /// What is to be sent in another round.
-    var rest: Again { self.again.withLock { $0 } }
+    var rest: RoundRest { self.again.withLock { $0 } }
 
     func requests(
         for indexes: [Int], of batch: MessageBatch, settle: (Int, Outcome) -> Void
     ) -> [MessageRequest] {
         var items: [RequestPacker.Item] = []
         items.reserveCapacity(indexes.count)
-        var last: (target: String, address: Address?)?
         for index in indexes {
-            switch self.entries[index] {
-            case .failure(let refusal) where refusal.isOfTarget && self.action.hasFixedTarget:
-                settle(index, .unavailable(refusal.reason))
-                self.client.note(.down(refusal.reason))
-            case .failure(let refusal): settle(index, .reject(refusal.reason))
-            case .success(let entry):
-                if last?.target != entry.target { last = (entry.target, self.addresses[entry.target]) }
-                switch last?.address {
-                case .unknown(let outcome): settle(index, outcome)
-                case .known:
-                    items.append(RequestPacker.Item(index: index, target: entry.target, byteCount: entry.byteCount))
-                case nil: settle(index, .retry("the \(self.action.targetKind) “\(entry.target)” is not known"))
-                }
+            if let refusal = self.list.refusal(at: index) {
+                settle(index, self.outcome(of: refusal))
+                continue
+            }
+            let target = self.list.target(at: index)
+            switch self.addresses[target] {
+            case .known:
+                items.append(
+                    RequestPacker.Item(index: index, target: target, byteCount: self.list.byteCount(at: index)))
+            case .unknown(let outcome): settle(index, outcome)
+            case nil:
+                settle(index, .retry("the \(self.action.targetKind) “\(self.list.targets[target])” is not known"))
             }
         }
         var requests: [MessageRequest] = []
@@ -91,20 +94,16 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         return requests
     }
 
-    private func request(_ load: RequestPacker.Load) -> HTTPRequest? {
-        guard case .known(let address)? = self.addresses[load.target] else { return nil }
-        let body = self.action.body(of: self.entries(at: load.indexes), address: address)
-        return self.client.request(self.action.operation, body)
+    private func outcome(of refusal: MessageRefusal) -> Outcome {
+        guard refusal.isOfTarget, self.action.hasFixedTarget else { return .reject(refusal.reason) }
+        self.client.note(.down(refusal.reason))
+        return .unavailable(refusal.reason)
     }
 
-    /// Those of a request, which all can be delivered.
-    private func entries(at indexes: [Int]) -> [Action.Entry] {
-        var entries: [Action.Entry] = []
-        entries.reserveCapacity(indexes.count)
-        for index in indexes {
-            if case .success(let entry) = self.entries[index] { entries.append(entry) }
-        }
-        return entries
+    private func request(_ load: RequestPacker.Load) -> HTTPRequest? {
+        guard case .known(let address)? = self.addresses[load.target] else { return nil }
+        let body = self.action.body(of: load.indexes, in: self.table, address: address)
+        return self.client.request(self.action.operation, body)
     }
 
     func outcomes(
@@ -116,8 +115,9 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             self.client.note(.down(reason))
             return request.indexes.map { _ in .unavailable(reason) }
         case .success(let response) where response.status == 200:
-            let entries = self.entries(at: request.indexes)
-            guard !response.isCut, let results = self.action.results(in: response.body, of: entries) else {
+            guard !response.isCut,
+                let results = self.action.results(in: response.body, of: request.indexes, in: self.table)
+            else {
                 let reason = "what answers is not \(self.client.service.title)"
                 self.client.note(.down(reason))
                 return request.indexes.map { _ in .unavailable(reason) }
@@ -204,8 +204,7 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     }
 
     private func target(of request: MessageRequest) -> String {
-        guard let first = request.indexes.first, let entry = try? self.entries[first].get() else { return "" }
-        return entry.target
+        request.indexes.first.map { self.list.targets[self.list.target(at: $0)] } ?? ""
     }
 
     /// Sent in another round; where there is none, the outcome stays.

@@ -7,7 +7,7 @@ final class CheckedNames<Name: Sendable>: Sendable {
     private let what: String
     private let check: @Sendable (String) throws(MessageRefusal) -> Name
     /// Where all messages have the same.
-    private let constant: Result<Name, MessageRefusal>?
+    let constant: Result<Name, MessageRefusal>?
     private let seen = Mutex<[String: Name]>([:])
 
     /// Templates with many values must not fill the memory.

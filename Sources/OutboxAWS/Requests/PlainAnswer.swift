@@ -72,10 +72,31 @@ import Musl
         return self.accept("]")
     }
 
-    /// Passes over a string.
-    mutating func text() -> Text? {
-        guard self.accept("\"") else { return nil }
+    /// Passes over what stands here as it is, if it does.
+    mutating func accept(exactly text: StaticString) -> Bool {
+        let count = text.utf8CodeUnitCount
+        guard self.count - self.index >= count,
+            unsafe memcmp(self.bytes.baseAddress! + self.index, text.utf8Start, count) == 0
+        else { return false }
+        self.index += count
+        return true
+    }
+
+    /// Reads something in the way in which it is written most of the time; if it is not, nothing is passed over.
+    mutating func tryReading(_ read: (inout PlainAnswer) -> Bool) -> Bool {
         let start = self.index
+        if read(&self) { return true }
+        self.index = start
+        return false
+    }
+
+    /// Passes over a string.
+    mutating func text() -> Text? { self.accept("\"") ? self.restOfText() : nil }
+
+    /// Passes over a string behind its first quote.
+    mutating func restOfText() -> Text? {
+        let start = self.index
+        self.skipPlainText()
         while self.index < self.count {
             let byte = unsafe self.bytes[self.index]
             self.index += 1
@@ -85,6 +106,22 @@ import Musl
             if byte < 0x20 || byte > 0x7E || byte == UInt8(ascii: "\\") { return nil }
         }
         return nil
+    }
+
+    /// Passes over characters that end no string, eight at a time.
+    private mutating func skipPlainText() {
+        let (ones, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+        while self.index + 8 <= self.count {
+            let word = unsafe self.bytes.loadUnaligned(fromByteOffset: self.index, as: UInt64.self)
+            let quotes = word ^ (ones &* 0x22)
+            let slashes = word ^ (ones &* 0x5C)
+            // Bytes of 0x7F and above, below 0x20, a quote and a backslash mark themselves; a carry may mark others too, which are looked at alone.
+            let marked =
+                word | (word &+ ones) | (word &- (ones &* 0x20)) | (quotes &- ones) & ~quotes
+                | (slashes &- ones) & ~slashes
+            if marked & high != 0 { return }
+            self.index += 8
+        }
     }
 
     /// Passes over a string, or a whole number without a sign.
@@ -111,22 +148,30 @@ import Musl
             unsafe text.isEqual(UnsafeRawBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount))
         }
 
-        static func == (text: Text, other: String) -> Bool {
-            var other = other
-            return other.withUTF8 { unsafe text.isEqual(UnsafeRawBufferPointer($0)) }
-        }
-
         private func isEqual(_ other: UnsafeRawBufferPointer) -> Bool {
             guard unsafe self.bytes.count == other.count else { return false }
             return unsafe other.isEmpty || memcmp(self.bytes.baseAddress!, other.baseAddress!, other.count) == 0
         }
 
-        /// The number that it begins with, of one to three digits.
-        var leadingNumber: Int? {
-            var number: Int?
-            for unsafe byte in unsafe self.bytes.prefix(3) {
-                guard (0x30...0x39).contains(byte) else { break }
-                number = 10 * (number ?? 0) + Int(byte - 0x30)
+        /// The two numbers that it consists of, with a hyphen between them, as they are written without a sign and without zeros in front.
+        var numbers: (Int64, Int64)? {
+            guard let hyphen = unsafe self.bytes.firstIndex(of: UInt8(ascii: "-")),
+                let first = unsafe Self.number(self.bytes[..<hyphen]),
+                let second = unsafe Self.number(self.bytes[(hyphen + 1)...])
+            else { return nil }
+            return (first, second)
+        }
+
+        private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int64? {
+            guard let first = unsafe digits.first, unsafe digits.count == 1 || (first != 0x30 && digits.count <= 18)
+            else {
+                return nil
+            }
+            var number: Int64 = 0
+            for place in unsafe digits.indices {
+                let digit = unsafe digits[place]
+                guard (0x30...0x39).contains(digit) else { return nil }
+                number = 10 * number + Int64(digit - 0x30)
             }
             return number
         }

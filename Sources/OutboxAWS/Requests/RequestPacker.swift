@@ -3,13 +3,14 @@ struct RequestPacker: Sendable, Hashable {
     /// A message to be packed.
     struct Item: Sendable, Hashable {
         let index: Int
-        let target: String
+        /// The number of its target.
+        let target: Int
         let byteCount: Int
     }
 
     /// What goes into one request.
     struct Load: Sendable, Hashable {
-        let target: String
+        let target: Int
         var indexes: [Int]
         var byteCount: Int
     }
@@ -20,23 +21,37 @@ struct RequestPacker: Sendable, Hashable {
     /// The requests, each as full as the order lets it be: a message goes into the last request of its target or begins another. One that
     /// is too large for any has a request of its own.
     func loads(of items: [Item]) -> [Load] {
-        var loads: [Load] = []
-        // But for that of the last of all.
-        var lastOfTarget: [String: Int] = [:]
+        guard let first = items.first else { return [] }
+        // But for the one that is being filled, which is somewhere else, so that nothing is copied.
+        var loads = [Load(target: first.target, indexes: [], byteCount: 0)]
+        var (last, place) = (loads[0], 0)
+        last.indexes.reserveCapacity(min(items.count, self.maximumCount))
+        var lastOfTarget: [Int: Int] = [:]
+        func begin(_ target: Int) {
+            loads[place] = last
+            last = Load(target: target, indexes: [], byteCount: 0)
+            place = loads.count
+            loads.append(last)
+        }
         for item in items {
             // What follows is for the same target most of the time.
-            let isForLast = loads.last?.target == item.target
-            if let last = isForLast ? loads.count - 1 : lastOfTarget[item.target],
-                loads[last].indexes.count < self.maximumCount,
-                loads[last].byteCount + item.byteCount <= self.maximumBytes
-            {
-                loads[last].indexes.append(item.index)
-                loads[last].byteCount += item.byteCount
-            } else {
-                if let last = loads.last, !isForLast { lastOfTarget[last.target] = loads.count - 1 }
-                loads.append(Load(target: item.target, indexes: [item.index], byteCount: item.byteCount))
+            if item.target != last.target {
+                lastOfTarget[last.target] = place
+                if let other = lastOfTarget[item.target] {
+                    loads[place] = last
+                    (last, place) = (loads[other], other)
+                    loads[other].indexes = []
+                } else {
+                    begin(item.target)
+                }
             }
+            let hasRoom =
+                last.indexes.count < self.maximumCount && last.byteCount + item.byteCount <= self.maximumBytes
+            if !hasRoom, !last.indexes.isEmpty { begin(item.target) }
+            last.indexes.append(item.index)
+            last.byteCount += item.byteCount
         }
+        loads[place] = last
         return loads
     }
 }

@@ -2,8 +2,8 @@ import Outbox
 
 /// An operation of a service that takes several messages in one request, and says of each what became of it.
 protocol ServiceAction: Sendable {
-    /// A message as the service takes it.
-    associatedtype Entry: ServiceEntry
+    /// What is known of a message besides itself.
+    associatedtype Entry: Sendable
 
     /// The operation's name.
     var operation: String { get }
@@ -13,6 +13,18 @@ protocol ServiceAction: Sendable {
     /// Whether all messages go to one target, so that what is wrong with it is wrong for the destination.
     var hasFixedTarget: Bool { get }
 
+    /// Messages as the service takes them.
+    func table(of messages: LentBatch) -> EntryTable<Entry>
+
+    /// A request's body, with the messages at those places.
+    func body(of indexes: [Int], in table: EntryTable<Entry>, address: String) -> [UInt8]
+
+    /// What an answer with status 200 says of a request's messages, in their order; nil: it is no answer of the service.
+    func results(in body: [UInt8], of indexes: [Int], in table: EntryTable<Entry>) -> [EntryResult]?
+}
+
+/// One for which each message is made an entry that has all that is sent.
+protocol EntryAction: ServiceAction where Entry: ServiceEntry {
     /// - Throws: Why the message can never be delivered.
     func entry(for message: Message) throws(MessageRefusal) -> Entry
 
@@ -21,6 +33,30 @@ protocol ServiceAction: Sendable {
 
     /// What an answer with status 200 says of a request's messages, in their order; nil: it is no answer of the service.
     func results(in body: [UInt8], of entries: [Entry]) -> [EntryResult]?
+}
+
+extension EntryAction {
+    func table(of messages: LentBatch) -> EntryTable<Entry> {
+        var table = EntryTable<Entry>(messages)
+        for message in messages.batch {
+            do throws(MessageRefusal) {
+                let entry = try self.entry(for: message)
+                if entry.isFIFO { table.noteFIFO() }
+                table.add(target: table.number(of: entry.target), byteCount: entry.byteCount, entry)
+            } catch {
+                table.add(error)
+            }
+        }
+        return table
+    }
+
+    func body(of indexes: [Int], in table: EntryTable<Entry>, address: String) -> [UInt8] {
+        self.body(of: indexes.compactMap { table.entry(at: $0) }, address: address)
+    }
+
+    func results(in body: [UInt8], of indexes: [Int], in table: EntryTable<Entry>) -> [EntryResult]? {
+        self.results(in: body, of: indexes.compactMap { table.entry(at: $0) })
+    }
 }
 
 /// A message as a service takes it.
@@ -46,7 +82,9 @@ struct MessageRefusal: Error, Sendable, Hashable {
 }
 
 /// What a service says of one message of a request.
-enum EntryResult: Sendable, Hashable {
+//
+// Indirect: nearly all are delivered, and so a result is one word.
+indirect enum EntryResult: Sendable, Hashable {
     case delivered
     /// The message itself is wrong.
     case refused(String)

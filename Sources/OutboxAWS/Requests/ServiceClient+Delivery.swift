@@ -14,35 +14,25 @@ extension ServiceClient {
     ///   - forget: Called with a target that is not there any more.
     func deliver<Action: ServiceAction>(
         _ batch: MessageBatch, by action: Action, keyOrder: BatchSchedule.KeyOrder,
-        find: @Sendable (Set<String>) async throws -> [String: ActionDelivery<Action>.Address] = { targets in
+        find: @Sendable (Set<String>) async throws -> [String: TargetAddress] = { targets in
             Dictionary(uniqueKeysWithValues: targets.map { ($0, .known($0)) })
         },
         forget: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> [Outcome] {
         await self.ready()
         try Task.checkCancellation()
-        let entries = batch.map { message in
-            Result { () throws(MessageRefusal) in try action.entry(for: message) }
-        }
-        var targets: Set<String> = []
-        var last: String?
-        for case .success(let entry) in entries where entry.target != last {
-            last = entry.target
-            targets.insert(entry.target)
-        }
-        let addresses = try await find(targets)
-        var outcomes = [Outcome](repeating: .behind, count: batch.count)
-        var places = Array(batch.indices)
+        var part = LentBatch(batch)
+        var table = action.table(of: part)
+        let addresses = try await find(Set(table.list.targets))
+        var outcomes: [Outcome] = []
+        // Those of the part in the batch.
+        var places: [Int] = []
         var isAlone = false
-        let keyOrder = entries.contains { (try? $0.get().isFIFO) == true } ? .oneAtATime : keyOrder
+        let keyOrder = table.hasFIFO ? .oneAtATime : keyOrder
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
-                action, self, entries: round == 1 ? entries : places.map { entries[$0] }, addresses: addresses,
-                isAlone: isAlone,
-                earlierRounds: round - 1, forget: forget)
-            let part =
-                round == 1 ? batch : MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey)
+                action, self, table, addresses: addresses, isAlone: isAlone, earlierRounds: round - 1, forget: forget)
             let results: [Outcome]
             do {
                 results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)
@@ -50,11 +40,18 @@ extension ServiceClient {
                 // What earlier rounds have delivered stays so.
                 break
             }
-            for (place, result) in zip(places, results) { outcomes[place] = result }
+            if round == 1 {
+                outcomes = results
+            } else {
+                for (place, result) in zip(places, results) { outcomes[place] = result }
+            }
             let again = delivery.rest
             if again.indexes.isEmpty || results.contains(where: \.isUnavailable) { break }
             if round >= Self.mostRounds || (again.pause > .zero && .now + again.pause > deadline) { break }
-            places = Self.indexes(again.indexes, of: part, results).map { places[$0] }
+            let indexes = Self.indexes(again.indexes, of: part.batch, results)
+            places = round == 1 ? indexes : indexes.map { places[$0] }
+            part = LentBatch(MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey))
+            table = action.table(of: part)
             isAlone = isAlone || again.isAlone
             if again.pause > .zero {
                 do { try await Task.sleep(for: again.pause) } catch { break }
@@ -88,6 +85,4 @@ extension Outcome {
         case .delivered, .rejected, .behind: false
         }
     }
-
-    fileprivate var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
 }

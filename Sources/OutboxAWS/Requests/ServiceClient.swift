@@ -181,7 +181,7 @@ final class ServiceClient: Sendable {
 
     /// Sends requests for a batch.
     func deliver(
-        _ batch: MessageBatch, keyOrder: BatchSchedule.KeyOrder, by service: some RequestService
+        _ batch: LentBatch, keyOrder: BatchSchedule.KeyOrder, by service: some RequestService
     ) async throws -> [Outcome] {
         try await self.http.deliver(batch, keyOrder: keyOrder, by: service)
     }

@@ -3,7 +3,9 @@ import Outbox
 /// Publishes up to 10 messages to a topic. Its protocol is older than the others': a form is answered in XML.
 ///
 /// https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
-struct PublishBatch: ServiceAction {
+struct PublishBatch: EntryAction {
+    typealias Entry = SNSEntry
+
     let configuration: SNSConfiguration
     let region: String
 

@@ -10,8 +10,6 @@ import Foundation
 
 /// The URLs of queues, looked up once.
 final class QueueDirectory: Sendable {
-    typealias Address = ActionDelivery<SendMessageBatch>.Address
-
     private let client: ServiceClient
     /// Whose queues they are; nil: of the credentials' account.
     private let account: String?
@@ -33,8 +31,8 @@ final class QueueDirectory: Sendable {
     /// What queues are called in requests, or what is wrong with them.
     ///
     /// - Throws: `CancellationError`.
-    func addresses(of targets: Set<String>) async throws -> [String: Address] {
-        var addresses: [String: Address] = [:]
+    func addresses(of targets: Set<String>) async throws -> [String: TargetAddress] {
+        var addresses: [String: TargetAddress] = [:]
         var names = targets.filter { name in
             guard let url = name.contains("://") ? name : self.urls.withLock({ $0[name] }) else { return true }
             addresses[name] = .known(url)
@@ -49,7 +47,7 @@ final class QueueDirectory: Sendable {
                 names = []
             }
         }
-        await withTaskGroup(of: (String, Address).self) { group in
+        await withTaskGroup(of: (String, TargetAddress).self) { group in
             for name in names { group.addTask { (name, await self.address(of: name)) } }
             for await (name, address) in group {
                 names.remove(name)
@@ -63,7 +61,7 @@ final class QueueDirectory: Sendable {
         return addresses
     }
 
-    private func address(of name: String) async -> Address {
+    private func address(of name: String) async -> TargetAddress {
         do {
             return .known(try await self.url(of: name))
         } catch {

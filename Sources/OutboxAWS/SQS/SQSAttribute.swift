@@ -6,7 +6,10 @@ struct SQSAttribute: Sendable, Hashable {
     let value: String
 
     /// What counts towards the message's size: name, type and value.
-    var byteCount: Int { self.name.utf8.count + "String".utf8.count + self.value.utf8.count }
+    var byteCount: Int { Self.byteCount(name: self.name.utf8.count, value: self.value.utf8.count) }
+
+    /// The same for a name and a value of so many bytes.
+    static func byteCount(name: Int, value: Int) -> Int { name + "String".utf8.count + value }
 
     /// How many a message has at most.
     static let maximumCount = 10

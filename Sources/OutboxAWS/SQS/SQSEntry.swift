@@ -8,22 +8,14 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A message as SQS takes it.
-//
-// A class: what has many parts costs much each time that it is copied.
-final class SQSEntry: ServiceEntry {
-    let queue: SQSQueue
+/// A message as SQS takes it, where it is not its payload and its id as they are.
+final class SQSEntry: Sendable {
     let body: String
     let attributes: [SQSAttribute]
     let group: String?
     let deduplicationID: String?
     /// In seconds; nil: as the queue says.
     let delay: Int?
-    /// By which its result is found.
-    let messageID: Int64
-
-    var isFIFO: Bool { self.queue.isFIFO }
-    var target: String { self.queue.target }
     let byteCount: Int
 
     /// What a request may have in all, and so a message (since August 2025).
@@ -33,21 +25,19 @@ final class SQSEntry: ServiceEntry {
     init(
         _ message: Message, to queue: SQSQueue, _ content: SQSConfiguration.Content
     ) throws(MessageRefusal) {
-        self.messageID = message.id
-        self.queue = queue
         self.body = try Self.body(of: message, content.encoding)
         var headers = message.headers
         let ownDelay = headers.removeValue(forKey: "sqs-delay")
         var own: [SQSAttribute] = []
-        if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(self.messageID))) }
+        if let name = content.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
         if let name = content.enqueuedAtAttribute {
             own.append(SQSAttribute(name: name, value: String(message.createdAtMilliseconds)))
         }
         self.attributes = try SQSAttribute.attributes(
             own, headers: headers, content.encoding == .envelope ? .none : content.headers)
-        self.group = try Self.group(of: message, isFIFO: self.queue.isFIFO, content.group)
-        self.deduplicationID = self.queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
-        self.delay = try Self.delay(of: message, ownDelay, isFIFO: self.queue.isFIFO, content.delay)
+        self.group = try Self.group(of: message, isFIFO: queue.isFIFO, content.group)
+        self.deduplicationID = queue.isFIFO ? try Self.deduplicationID(of: message, content.deduplicationID) : nil
+        self.delay = try Self.delay(of: message, ownDelay, isFIFO: queue.isFIFO, content.delay)
         self.byteCount = self.attributes.reduce(self.body.utf8.count) { $0 + $1.byteCount }
         guard self.byteCount <= Self.maximumBytes else {
             throw MessageRefusal("\(self.byteCount) bytes with its attributes; SQS takes \(Self.maximumBytes)")

@@ -2,7 +2,9 @@ import OutboxHTTP
 import Synchronization
 
 /// All of a signature but the body: what requests that follow each other within a second have in common.
-struct SigningFrame: Sendable {
+//
+// A class: what has many parts costs much each time that it is copied.
+final class SigningFrame: Sendable {
     /// What a frame is made of.
     struct Subject: Sendable, Equatable {
         let method: String
@@ -44,13 +46,14 @@ struct SigningFrame: Sendable {
 
     /// The signature, as hexadecimal digits.
     func signature(of body: [UInt8]) -> String {
-        let hash = SHA256Hash()
-        hash.add(body)
-        let bodyHash = Hexadecimal.bytes(hash.finish())
-        hash.add(self.canonicalHead)
-        hash.add(bodyHash)
-        let canonicalHash = Hexadecimal.bytes(hash.finish())
-        return Hexadecimal.encoded(self.key.key.code(of: self.textHead, canonicalHash, by: hash))
+        SHA256Hash.with { hash in
+            hash.add(body)
+            let bodyHash = Hexadecimal.bytes(hash.finish())
+            hash.add(self.canonicalHead)
+            hash.add(bodyHash)
+            let canonicalHash = Hexadecimal.bytes(hash.finish())
+            return Hexadecimal.encoded(self.key.key.code(of: self.textHead, canonicalHash, by: hash))
+        }
     }
 
     /// The canonical form of a request up to the hash of its body, and the names of the signed headers.

@@ -1,9 +1,12 @@
 import CCrypto
+import Synchronization
 
 /// A SHA-256 of bytes that come in parts. It can be used for one hash after the other, which costs less than one for each.
 ///
 /// Used by one task or thread at a time.
-@safe package final class SHA256Hash {
+//
+// Sendable because who has it from ``with(_:)`` has it alone.
+@safe package final class SHA256Hash: @unchecked Sendable {
     private let context: OpaquePointer
 
     // Looked up once: OpenSSL 3 looks an algorithm up by its name each time that one is named by `EVP_sha256()`. Safe to share: nothing
@@ -17,6 +20,17 @@ import CCrypto
     }
 
     deinit { unsafe EVP_MD_CTX_free(self.context) }
+
+    private static let idle = Mutex<[SHA256Hash]>([])
+
+    /// Lends one that nothing was added to. Those that were lent are kept for the next ones.
+    ///
+    /// - Parameter body: Takes the hash of all that it adds.
+    package static func with<Result>(_ body: (SHA256Hash) -> Result) -> Result {
+        let hash = self.idle.withLock { $0.popLast() } ?? SHA256Hash()
+        defer { self.idle.withLock { $0.append(hash) } }
+        return body(hash)
+    }
 
     private func begin() {
         let isReady = unsafe EVP_DigestInit_ex2(self.context, Self.algorithm, nil) == 1
@@ -65,7 +79,7 @@ package struct HMACKey: Sendable {
     /// The code of what one text and then another one has, 32 bytes.
     ///
     /// - Parameter hash: One that nothing was added to.
-    package func code(of first: some Collection<UInt8>, _ rest: [UInt8] = [], by hash: SHA256Hash) -> [UInt8] {
+    package func code(of first: [UInt8], _ rest: [UInt8] = [], by hash: SHA256Hash) -> [UInt8] {
         hash.add(self.inner)
         hash.add(first)
         if !rest.isEmpty { hash.add(rest) }

@@ -10,8 +10,21 @@ extension HTTPClient {
     package func deliver(
         _ batch: MessageBatch, keyOrder: BatchSchedule.KeyOrder = .oneAtATime, by service: some RequestService
     ) async throws -> [Outcome] {
+        try await self.deliver(batch, BatchSchedule(batch, keyOrder: keyOrder), by: service)
+    }
+
+    /// The same for a batch that was looked up.
+    package func deliver(
+        _ batch: LentBatch, keyOrder: BatchSchedule.KeyOrder, by service: some RequestService
+    ) async throws -> [Outcome] {
+        try await self.deliver(batch.batch, BatchSchedule(batch, keyOrder: keyOrder), by: service)
+    }
+
+    private func deliver(
+        _ batch: MessageBatch, _ schedule: BatchSchedule, by service: any RequestService
+    ) async throws -> [Outcome] {
         try Task.checkCancellation()
-        let delivery = RequestDelivery(batch, keyOrder: keyOrder, client: self, service: service)
+        let delivery = RequestDelivery(batch, schedule, client: self, service: service)
         delivery.advance()
         do {
             return try await delivery.answer.wait()
@@ -23,7 +36,7 @@ extension HTTPClient {
 }
 
 /// One batch on its way.
-private final class RequestDelivery<Service: RequestService>: Sendable {
+private final class RequestDelivery: Sendable {
     private struct State {
         var schedule: BatchSchedule
         /// What is under way or waits for its turn, by number.
@@ -40,23 +53,23 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
             self.schedule.isDone || (self.stop != nil && self.transfers.isEmpty && self.packing == 0)
         }
 
-        mutating func settle(_ index: Int, _ outcome: Outcome) {
-            self.schedule.settle(index, outcome)
-            if case .unavailable = outcome.kind, self.stop == nil { self.stop = outcome }
+        mutating func settle(_ indexes: [Int], _ outcomes: [Outcome]) {
+            let unavailable = self.schedule.settle(indexes, outcomes)
+            if self.stop == nil { self.stop = unavailable }
         }
     }
 
     let answer = Answer<[Outcome]>()
     private let batch: MessageBatch
     private let client: HTTPClient
-    private let service: Service
+    private let service: any RequestService
     private let state: Mutex<State>
 
-    init(_ batch: MessageBatch, keyOrder: BatchSchedule.KeyOrder, client: HTTPClient, service: Service) {
+    init(_ batch: MessageBatch, _ schedule: BatchSchedule, client: HTTPClient, service: any RequestService) {
         self.batch = batch
         self.client = client
         self.service = service
-        self.state = Mutex(State(schedule: BatchSchedule(batch, keyOrder: keyOrder)))
+        self.state = Mutex(State(schedule: schedule))
     }
 
     /// Sends all that may be sent now.
@@ -64,11 +77,14 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
         while true {
             let ready = self.takeReady()
             if ready.isEmpty { break }
-            var settled: [(index: Int, outcome: Outcome)] = []
-            let requests = self.service.requests(for: ready, of: self.batch) { settled.append(($0, $1)) }
+            var settled: (indexes: [Int], outcomes: [Outcome]) = ([], [])
+            let requests = self.service.requests(for: ready, of: self.batch) { index, outcome in
+                settled.indexes.append(index)
+                settled.outcomes.append(outcome)
+            }
             let transfers = self.state.withLock { state in
                 state.packing -= 1
-                for (index, outcome) in settled { state.settle(index, outcome) }
+                state.settle(settled.indexes, settled.outcomes)
                 return requests.map { request in
                     state.lastNumber += 1
                     let number = state.lastNumber
@@ -85,8 +101,7 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
     private func takeReady() -> [Int] {
         self.state.withLock { state in
             guard state.stop == nil, !state.isCancelled else { return [] }
-            var ready: [Int] = []
-            while let index = state.schedule.next() { ready.append(index) }
+            let ready = state.schedule.takeReady()
             if !ready.isEmpty { state.packing += 1 }
             return ready
         }
@@ -97,7 +112,7 @@ private final class RequestDelivery<Service: RequestService>: Sendable {
         let withdrawn = self.state.withLock { state -> [HTTPTransfer] in
             state.transfers[number] = nil
             let wasStopped = state.stop != nil
-            for (index, outcome) in zip(request.indexes, outcomes) { state.settle(index, outcome) }
+            state.settle(request.indexes, outcomes)
             return !wasStopped && state.stop != nil ? Array(state.transfers.values) : []
         }
         for transfer in withdrawn { self.client.withdraw(transfer) }

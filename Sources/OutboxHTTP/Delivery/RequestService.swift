@@ -20,7 +20,9 @@ package protocol RequestService: Sendable {
 }
 
 /// A request that carries messages of a batch.
-package struct MessageRequest: Sendable {
+//
+// A class: it is handed on several times, and a request has many parts.
+package final class MessageRequest: Sendable {
     /// The places of its messages in the batch.
     package let indexes: [Int]
     package let request: HTTPRequest

@@ -46,26 +46,32 @@ extension HTTPRequest {
 
     /// The origin of an address; nil: it has none, or a user's name, which would be sent.
     package static func origin(of url: String) -> String? {
+        var url = url
+        let origin = url.withUTF8 { bytes in unsafe self.origin(of: bytes) }
+        guard let origin else { return nil }
+        let text = origin.isSmall ? origin.text : origin.text.lowercased()
+        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return nil }
+        return text.utf8.count > scheme.utf8.count ? text : nil
+    }
+
+    private static func origin(of url: UnsafeBufferPointer<UInt8>) -> (text: String, isSmall: Bool)? {
         var slashes = 0
-        var end = url.utf8.count
+        var end = 0
         var isSmall = true
-        for (place, byte) in url.utf8.enumerated() {
-            switch byte {
+        loop: while end < url.count {
+            switch unsafe url[end] {
             case UInt8(ascii: "/"):
                 // The two behind the scheme are the first.
                 slashes += 1
-                if slashes == 3 { end = place }
-            case UInt8(ascii: "?"), UInt8(ascii: "#"): end = place
+                if slashes == 3 { break loop }
+            case UInt8(ascii: "?"), UInt8(ascii: "#"): break loop
             case UInt8(ascii: "@"): return nil
             case UInt8(ascii: "A")...UInt8(ascii: "Z"): isSmall = false
             default: break
             }
-            if end == place { break }
+            end += 1
         }
-        let origin = url.utf8.prefix(end)
-        let text = isSmall ? String(Substring(origin)) : Substring(origin).lowercased()
-        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return nil }
-        return text.utf8.count > scheme.utf8.count ? text : nil
+        return (unsafe String(decoding: UnsafeBufferPointer(rebasing: url[..<end]), as: UTF8.self), isSmall)
     }
 
     /// The host's name or address, without brackets and port.

@@ -7,7 +7,7 @@ import Foundation
 #endif
 
 /// A page of messages: a query's result as the server sent it, of which a value is decoded when it is asked for.
-final class PostgresPage: MessagePage {
+final class PostgresPage: LendingPage {
     let stream: StreamID
     let destination: Destination
     let origin: MessageOrigin
@@ -151,6 +151,25 @@ final class PostgresPage: MessagePage {
     // A result's bytes stay where they are until it is cleared, with the page.
     func payloadInPlace(at row: Int) -> UnsafeRawBufferPointer? {
         unsafe self.result.withBytes(row: self.rows[row], column: Column.payload) { bytes in unsafe bytes }
+    }
+
+    func lend(_ messages: ArraySlice<Message>, to lent: inout [LentMessage]) {
+        // All are fetched first. What a lane has of a page lies far apart, and each message would be waited for by itself.
+        for place in messages.indices {
+            self.result.prefetch(row: self.rows[messages[place].row], column: Column.payload)
+        }
+        for place in messages.indices { lent.append(self.lend(self.rows[messages[place].row])) }
+    }
+
+    /// - Parameter row: Of the result.
+    private func lend(_ row: Int) -> LentMessage {
+        let result = self.result
+        return unsafe LentMessage(
+            id: result.int64(row: row, column: Column.id), payload: result.bytes(row: row, column: Column.payload),
+            key: result.bytesUnlessNull(row: row, column: Column.text(.key)),
+            hasRoute: !result.isNull(row: row, column: Column.text(.route)),
+            hasHeaders: !result.isNull(row: row, column: Column.text(.headers)),
+            createdAt: PostgresTime.date(result.int64(row: row, column: Column.createdAt)))
     }
 
     // MARK: - Decoding

@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// Writes the fields of a message of protocol buffers, of the kinds that Pub/Sub's have
 /// (https://protobuf.dev/programming-guides/encoding).
 struct ProtobufWriter {
@@ -32,6 +34,21 @@ struct ProtobufWriter {
         unsafe self.bytes.append(contentsOf: bytes)
     }
 
+    /// Writes fields whose size is known.
+    ///
+    /// - Parameter write: Writes so many bytes.
+    mutating func fields(size: Int, _ write: (inout ProtobufPlace) -> Void) {
+        self.bytes.append(addingCapacity: size) { output in
+            unsafe output.withUnsafeMutableBufferPointer { bytes, written in
+                let start = UnsafeMutableRawPointer(bytes.baseAddress!)
+                var place = unsafe ProtobufPlace(start)
+                unsafe write(&place)
+                written = unsafe place.end - start
+                precondition(written == size, "a field has another size than it was said to have")
+            }
+        }
+    }
+
     /// Writes what was written before, as it is.
     mutating func written(_ bytes: ArraySlice<UInt8>) { self.bytes.append(contentsOf: bytes) }
 
@@ -56,5 +73,44 @@ struct ProtobufWriter {
             rest >>= 7
         }
         self.bytes.append(UInt8(rest))
+    }
+}
+
+/// Where fields are written that fit.
+@unsafe struct ProtobufPlace {
+    /// What is written next.
+    private(set) var end: UnsafeMutableRawPointer
+
+    init(_ start: UnsafeMutableRawPointer) { unsafe self.end = start }
+
+    /// Begins a field whose content has that length.
+    mutating func head(_ field: Int, length: Int) {
+        unsafe self.varint(UInt64(field) << 3 | UInt64(ProtobufReader.WireType.lengthDelimited.rawValue))
+        unsafe self.varint(UInt64(length))
+    }
+
+    /// Writes bytes.
+    mutating func bytes(_ field: Int, _ bytes: UnsafeRawBufferPointer) {
+        unsafe self.head(field, length: bytes.count)
+        if let start = bytes.baseAddress { unsafe self.end.copyMemory(from: start, byteCount: bytes.count) }
+        unsafe self.end += bytes.count
+    }
+
+    /// Writes a text of so many digits.
+    mutating func digits(_ field: Int, _ value: UInt64, count: Int) {
+        unsafe self.head(field, length: count)
+        unsafe Decimal.write(value, count: count, to: self.end)
+        unsafe self.end += count
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            unsafe self.end.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, as: UInt8.self)
+            unsafe self.end += 1
+            rest >>= 7
+        }
+        unsafe self.end.storeBytes(of: UInt8(rest), as: UInt8.self)
+        unsafe self.end += 1
     }
 }

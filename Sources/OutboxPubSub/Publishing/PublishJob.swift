@@ -29,21 +29,32 @@ final class PublishJob: Sendable {
         self.publisher = publisher
         self.access = access
         var schedule = PublishSchedule(count: batch.count, limits: publisher.limits)
-        // Room for the attributes as well.
-        var writer = ProtobufWriter(
-            capacity: batch.reduce(0) { size, message in unsafe size + message.withPayload { $0.count } + 128 })
+        let messages = LentBatch(batch)
+        let plain = publisher.template.plain
+        let plainTarget = plain.map { schedule.number(of: $0.target) }
         var places: [Range<Int>] = []
         places.reserveCapacity(batch.count)
-        for (index, message) in batch.enumerated() {
-            do throws(Refusal) {
-                let message = try publisher.template.write(message, to: &writer)
-                schedule.add(
-                    index, target: message.target, size: message.bytes.count, key: batch.orderingKey(at: index))
-                places.append(message.bytes)
-            } catch {
-                schedule.refuse(index, error.reason)
-                places.append(0..<0)
+        let writer = unsafe messages.withMessages { lent in
+            // Room for the attributes as well.
+            var writer = unsafe ProtobufWriter(capacity: lent.reduce(0) { unsafe $0 + $1.payload.count + 128 })
+            for index in 0..<lent.count {
+                let start = writer.bytes.count
+                let key = messages.orderingKey(at: index)
+                if let plain, let plainTarget, unsafe plain.write(lent[index], to: &writer) {
+                    places.append(start..<writer.bytes.count)
+                    schedule.add(index, targetNumber: plainTarget, size: writer.bytes.count - start, key: key)
+                    continue
+                }
+                do throws(Refusal) {
+                    let message = try publisher.template.write(batch[index], to: &writer)
+                    schedule.add(index, target: message.target, size: message.bytes.count, key: key)
+                    places.append(message.bytes)
+                } catch {
+                    schedule.refuse(index, error.reason)
+                    places.append(0..<0)
+                }
             }
+            return writer
         }
         self.written = writer.bytes
         self.places = places

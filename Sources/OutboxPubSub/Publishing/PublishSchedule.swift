@@ -96,11 +96,17 @@ struct PublishSchedule {
         self.unsettled = count
         self.numberOfKey = KeyNumbering(most: count)
         self.pending.reserveCapacity(count)
+        self.groupOfKey.reserveCapacity(count)
     }
 
     /// Takes a message, in the order of the batch.
     mutating func add(_ index: Int, target: PublishableMessage.Target, size: Int, key: UInt64?) {
-        var item = Item(target: self.number(of: target), size: size, limit: self.limits.messages)
+        self.add(index, targetNumber: self.number(of: target), size: size, key: key)
+    }
+
+    /// The same for a target by its number.
+    mutating func add(_ index: Int, targetNumber: Int, size: Int, key: UInt64?) {
+        var item = Item(target: targetNumber, size: size, limit: self.limits.messages)
         if let key {
             item.key = self.numberOfKey.number(of: key)
             if item.key == self.groupOfKey.count { self.groupOfKey.append(Group()) }
@@ -109,7 +115,8 @@ struct PublishSchedule {
         self.pending.append(index)
     }
 
-    private mutating func number(of target: PublishableMessage.Target) -> Int {
+    /// The number of a target.
+    mutating func number(of target: PublishableMessage.Target) -> Int {
         // What follows is for the same target most of the time.
         if let last = self.targets.last, last == target { return self.targets.count - 1 }
         if let number = self.numberOfTarget[target] { return number }

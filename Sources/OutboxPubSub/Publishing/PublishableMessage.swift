@@ -27,6 +27,8 @@ struct PublishTemplate {
     private let ordering: PubSubConfiguration.Ordering
     private let attributes: PubSubConfiguration.Attributes
     private let largestMessage: Int
+    /// How most messages are written; nil: by no short way.
+    let plain: PlainPublishing?
 
     /// - Parameter configuration: One that has no defect.
     init(_ configuration: PubSubConfiguration) {
@@ -39,6 +41,12 @@ struct PublishTemplate {
             configuration.delivery.bytesPerRequest
             - ProtobufWriter.size(
                 field: 1, length: ResourceName.topic("", project: configuration.project).utf8.count + 255)
+        self.plain =
+            if case .none = configuration.ordering.kind, let topic = configuration.topic.constant {
+                PlainPublishing(topic: topic, configuration.attributes, largestMessage: self.largestMessage)
+            } else {
+                nil
+            }
     }
 
     /// Whether messages of one destination can have different topics.

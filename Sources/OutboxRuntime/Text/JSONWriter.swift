@@ -45,8 +45,12 @@ package struct JSONWriter {
 
     package mutating func null() { self.raw("null") }
     package mutating func bool(_ value: Bool) { self.raw(value ? "true" : "false") }
-    package mutating func integer(_ value: Int) { self.raw(String(value)) }
-    package mutating func integer(_ value: Int64) { self.raw(String(value)) }
+    package mutating func integer(_ value: Int) { self.integer(Int64(value)) }
+    package mutating func integer(_ value: Int64) {
+        self.separate()
+        self.part(integer: value)
+        self.needsComma = true
+    }
     package mutating func integer(_ value: some FixedWidthInteger) { self.integer(Int64(value)) }
 
     /// Writes a number; JSON has none for what is not finite.
@@ -76,14 +80,39 @@ package struct JSONWriter {
     package mutating func string(plainCount count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
         self.separate()
         self.bytes.append(UInt8(ascii: "\""))
-        let start = self.bytes.count
-        // Cleared first: an array has no other way to grow in place.
-        self.bytes.append(contentsOf: repeatElement(0, count: count))
-        unsafe self.bytes.withUnsafeMutableBytes { bytes in
-            unsafe fill(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
-        }
+        unsafe self.part(plainCount: count, fill)
         self.bytes.append(UInt8(ascii: "\""))
         self.needsComma = true
+    }
+
+    /// Writes a part of the text as it is, such as brackets and names that are the same each time. What follows stands right behind it.
+    package mutating func literal(_ text: StaticString) {
+        self.needsComma = false
+        unsafe self.bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Writes a part of a string whose bytes are known to be UTF-8, without quotes around it.
+    package mutating func part(utf8 text: UnsafeRawBufferPointer) { unsafe self.escape(text) }
+
+    /// Writes the digits of a number.
+    package mutating func part(integer value: Int64) {
+        if value < 0 { self.bytes.append(UInt8(ascii: "-")) }
+        let count = Decimal.count(of: value.magnitude)
+        unsafe self.part(plainCount: count) { text in
+            unsafe Decimal.write(value.magnitude, count: count, to: text.baseAddress!)
+        }
+    }
+
+    /// Writes so many bytes, of which none is escaped, without quotes around them.
+    ///
+    /// - Parameter fill: Writes all of the bytes.
+    package mutating func part(plainCount count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        self.bytes.append(addingCapacity: count) { text in
+            unsafe text.withUnsafeMutableBufferPointer { bytes, written in
+                unsafe fill(UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: bytes[..<count])))
+                written = count
+            }
+        }
     }
 
     /// Writes a text that is JSON already.
@@ -110,51 +139,92 @@ package struct JSONWriter {
         if self.needsComma { self.bytes.append(UInt8(ascii: ",")) }
     }
 
-    /// Runs of plain bytes are copied at once.
     private mutating func escape(_ text: UnsafeRawBufferPointer) {
         var start = 0
-        while true {
-            let end = unsafe Self.firstEscaped(in: text, from: start)
-            if end > start { unsafe self.bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[start..<end])) }
-            if end == text.count { return }
-            unsafe self.appendEscape(of: text[end])
-            start = end + 1
+        while start < text.count {
+            let end = min(start + Self.escapedAtOnce, text.count)
+            let piece = unsafe UnsafeRawBufferPointer(rebasing: text[start..<end])
+            self.bytes.append(addingCapacity: Self.longestEscape * piece.count) { output in
+                unsafe output.withUnsafeMutableBufferPointer { bytes, written in
+                    unsafe written = Self.escape(piece, to: UnsafeMutableRawBufferPointer(bytes))
+                }
+            }
+            start = end
         }
     }
 
-    /// Where the first byte is that is not written as it is; the end of the text, where there is none.
-    private static func firstEscaped(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
-        var index = start
-        // Eight bytes at a time. In each term the lowest byte that is marked is one that it looks for; those behind may be marked by a carry.
-        let (ones, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
-        while index + 8 <= text.count {
-            let word = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-            let quotes = word ^ (ones &* 0x22)
-            let slashes = word ^ (ones &* 0x5C)
-            let controls = (word &- (ones &* 0x20)) & ~word
-            let marked = (controls | (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & high
-            if marked != 0 { return index + marked.trailingZeroBitCount / 8 }
-            index += 8
+    /// `\u001f`.
+    private static let longestEscape = 6
+    private static let escapedAtOnce = 256
+
+    /// - Parameter output: Has room for as much as the text can become.
+    /// - Returns: How many bytes were written.
+    private static func escape(_ text: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) -> Int {
+        var (from, to) = (0, 0)
+        // Eight bytes at a time, of which those count that stand before the first one that is not written as it is.
+        while from + 8 <= text.count {
+            let word = unsafe text.loadUnaligned(fromByteOffset: from, as: UInt64.self)
+            unsafe output.storeBytes(of: word, toByteOffset: to, as: UInt64.self)
+            let plain = self.plainCount(UInt64(littleEndian: word))
+            from += plain
+            to += plain
+            if plain < 8 {
+                unsafe to += self.writeEscape(of: text[from], to: output, at: to)
+                from += 1
+            }
         }
-        while index < text.count, unsafe !Self.isEscaped(text[index]) { index += 1 }
-        return index
+        while from < text.count {
+            let byte = unsafe text[from]
+            if self.isEscaped(byte) {
+                unsafe to += self.writeEscape(of: byte, to: output, at: to)
+            } else {
+                unsafe output[to] = byte
+                to += 1
+            }
+            from += 1
+        }
+        return to
+    }
+
+    /// How many of the first bytes are written as they are. In each term the lowest byte that is marked is one that is escaped; those behind may be
+    /// marked by a carry.
+    private static func plainCount(_ word: UInt64) -> Int {
+        let (ones, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+        let quotes = word ^ (ones &* 0x22)
+        let slashes = word ^ (ones &* 0x5C)
+        let controls = (word &- (ones &* 0x20)) & ~word
+        let marked = (controls | (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & high
+        return marked.trailingZeroBitCount / 8
     }
 
     private static func isEscaped(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
-    private mutating func appendEscape(of byte: UInt8) {
-        self.bytes.append(UInt8(ascii: "\\"))
-        switch byte {
-        case UInt8(ascii: "\n"): self.bytes.append(UInt8(ascii: "n"))
-        case UInt8(ascii: "\r"): self.bytes.append(UInt8(ascii: "r"))
-        case UInt8(ascii: "\t"): self.bytes.append(UInt8(ascii: "t"))
-        case ..<0x20:
-            let digits = String(byte, radix: 16)
-            self.bytes.append(contentsOf: (digits.utf8.count == 1 ? "u000" : "u00").utf8)
-            self.bytes.append(contentsOf: digits.utf8)
-        default: self.bytes.append(byte)
+    /// - Returns: How many bytes were written.
+    private static func writeEscape(
+        of byte: UInt8, to output: UnsafeMutableRawBufferPointer, at place: Int
+    ) -> Int {
+        let letter: UInt8? =
+            switch byte {
+            case UInt8(ascii: "\n"): UInt8(ascii: "n")
+            case UInt8(ascii: "\r"): UInt8(ascii: "r")
+            case UInt8(ascii: "\t"): UInt8(ascii: "t")
+            case ..<0x20: nil
+            default: byte
+            }
+        unsafe output[place] = UInt8(ascii: "\\")
+        if let letter {
+            unsafe output[place + 1] = letter
+            return 2
         }
+        for (offset, digit) in [UInt8(ascii: "u"), 0x30, 0x30, 0x30 + byte >> 4, self.digit(byte & 15)].enumerated() {
+            unsafe output[place + 1 + offset] = digit
+        }
+        return 6
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
     }
 }

@@ -13,9 +13,8 @@ struct Signature: Sendable {
     func headers(at seconds: Int64) -> [HTTPHeader] {
         var headers = [HTTPHeader("webhook-id", self.id), HTTPHeader("webhook-timestamp", "\(seconds)")]
         if !self.keys.isEmpty {
-            var signed = Array("\(self.id).\(seconds).".utf8)
-            signed += self.content
-            let signatures = self.keys.map { $0.signature(of: signed) }
+            let head = Array("\(self.id).\(seconds).".utf8)
+            let signatures = self.keys.map { $0.signature(of: head, self.content) }
             headers.append(HTTPHeader("webhook-signature", signatures.joined(separator: " ")))
         }
         return headers

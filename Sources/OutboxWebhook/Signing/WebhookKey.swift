@@ -64,11 +64,12 @@ public struct WebhookKey: Sendable {
         if case .shared = self.kind { true } else { false }
     }
 
-    /// A signature with its version: `v1,…` or `v1a,…`.
-    func signature(of content: [UInt8]) -> String {
+    /// A signature of what one text and then another one has, with its version: `v1,…` or `v1a,…`.
+    func signature(of head: [UInt8], _ content: [UInt8] = []) -> String {
         switch self.kind {
-        case .shared(let key): "v1," + Base64.encoded(key.code(of: content, by: SHA256Hash()))
-        case .pair(let key): "v1a," + Base64.encoded(key.signature(of: content))
+        case .shared(let key):
+            "v1," + Base64.encoded(SHA256Hash.with { key.code(of: head, content, by: $0) })
+        case .pair(let key): "v1a," + Base64.encoded(key.signature(of: head + content))
         }
     }
 }

@@ -6,16 +6,42 @@ import Testing
 @testable import OutboxAWS
 
 @Suite(.timeLimit(.minutes(5))) struct PutRecordsTests {
-    private func record(_ new: NewMessage, _ change: (inout KinesisConfiguration) -> Void = { _ in }) throws
-        -> KinesisRecord
-    {
-        var configuration = KinesisConfiguration(stream: "events")
-        change(&configuration)
-        return try PutRecords(configuration: configuration).entry(for: message(new))
+    /// A record as it is sent.
+    private struct Record: Decodable {
+        let partitionKey: String
+        let explicitHashKey: String?
+        let data: Data
+
+        private enum CodingKeys: String, CodingKey {
+            case partitionKey = "PartitionKey"
+            case explicitHashKey = "ExplicitHashKey"
+            case data = "Data"
+        }
     }
 
-    private func data(of record: KinesisRecord) -> [UInt8] {
-        unsafe record.withData { bytes in unsafe Array(bytes) }
+    private struct Body: Decodable {
+        let records: [Record]
+        private enum CodingKeys: String, CodingKey { case records = "Records" }
+    }
+
+    private func table(_ messages: [NewMessage], _ action: PutRecords) -> EntryTable<KinesisRecord> {
+        action.table(of: LentBatch(MessageBatch(messages)))
+    }
+
+    private func action(_ change: (inout KinesisConfiguration) -> Void = { _ in }) -> PutRecords {
+        var configuration = KinesisConfiguration(stream: "events")
+        change(&configuration)
+        return PutRecords(configuration: configuration)
+    }
+
+    private func record(
+        _ new: NewMessage, _ change: (inout KinesisConfiguration) -> Void = { _ in }
+    ) throws -> (sent: Record, byteCount: Int) {
+        let action = self.action(change)
+        let table = self.table([new], action)
+        if let refusal = table.list.refusal(at: 0) { throw refusal }
+        let body = action.body(of: [0], in: table, address: "events")
+        return (try JSONDecoder().decode(Body.self, from: Data(body)).records[0], table.list.byteCount(at: 0))
     }
 
     private func refusal(_ new: NewMessage, _ change: (inout KinesisConfiguration) -> Void = { _ in }) -> String {
@@ -29,25 +55,25 @@ import Testing
 
     @Test func aRecordHasTheKeyAndThePayload() throws {
         let record = try self.record(NewMessage(to: "orders", key: "k", payload: Array(0...255)))
-        #expect(record.partitionKey == "k" && data(of: record) == Array(0...255) && record.byteCount == 257)
+        #expect(record.sent.partitionKey == "k" && record.sent.data == Data(0...255) && record.byteCount == 257)
         let other = try self.record(.text(""))
-        #expect(Int64(other.partitionKey) != nil && data(of: other).isEmpty)
+        #expect(Int64(other.sent.partitionKey) != nil && other.sent.data.isEmpty)
     }
 
     @Test(arguments: ["", String(repeating: "ü", count: 257)])
     func aKeyThatIsNoPartitionKeyIsHashed(_ key: String) throws {
-        #expect(try self.record(.text("a", key: key)).partitionKey.hasPrefix("sha256-"))
+        #expect(try self.record(.text("a", key: key)).sent.partitionKey.hasPrefix("sha256-"))
     }
 
     @Test func theLongestPartitionKeyStays() throws {
         let key = String(repeating: "ü", count: 256)
-        #expect(try self.record(.text("a", key: key)).partitionKey == key)
+        #expect(try self.record(.text("a", key: key)).sent.partitionKey == key)
     }
 
     @Test(arguments: ["0", "340282366920938463463374607431768211455"])
     func anExplicitHashKey(_ number: String) throws {
         let record = try self.record(.text("a", headers: ["hash": number])) { $0.explicitHashKey = "{header.hash}" }
-        #expect(record.explicitHashKey == number)
+        #expect(record.sent.explicitHashKey == number)
     }
 
     @Test(arguments: ["", "-1", "+1", "x", "340282366920938463463374607431768211456"])
@@ -66,24 +92,54 @@ import Testing
     }
 
     @Test func aRequestOfSeveralRecordsIsNotFilledToTheLastByte() {
-        let half = RequestPacker.Item(index: 0, target: "s", byteCount: 5_242_880)
+        let half = RequestPacker.Item(index: 0, target: 0, byteCount: 5_242_880)
         let packer = PutRecords(configuration: KinesisConfiguration(stream: "events")).packer
         #expect(packer.loads(of: [half, half]).count == 2)
-        #expect(packer.loads(of: [.init(index: 0, target: "s", byteCount: KinesisRecord.maximumBytes)]).count == 1)
+        #expect(packer.loads(of: [.init(index: 0, target: 0, byteCount: KinesisRecord.maximumBytes)]).count == 1)
     }
 
     @Test func writesARequest() throws {
-        let action = PutRecords(configuration: KinesisConfiguration(stream: "events", explicitHashKey: "7"))
-        let entries = [try action.entry(for: message(.text("ab", key: "k\"")))]
-        let body = String(decoding: action.body(of: entries, address: "events"), as: UTF8.self)
-        #expect(
-            body == #"{"StreamName":"events","Records":[{"PartitionKey":"k\"","ExplicitHashKey":"7","Data":"YWI="}]}"#)
+        let messages = [NewMessage.text("ab", key: "k\""), .text("", key: "é")]
+        for (action, hashKey) in [
+            (self.action(), ""), (self.action { $0.explicitHashKey = "7" }, #""ExplicitHashKey":"7","#),
+        ] {
+            let body = action.body(of: [0, 1], in: self.table(messages, action), address: "events")
+            #expect(
+                String(decoding: body, as: UTF8.self)
+                    == #"{"StreamName":"events","Records":[{"PartitionKey":"k\"",\#(hashKey)"Data":"YWI="},"#
+                    + #"{"PartitionKey":"é",\#(hashKey)"Data":""}]}"#)
+        }
+    }
+
+    /// Most records are written out of the memory that messages lie in. Beside the others, which a template makes of the same.
+    @Test func whatIsWrittenQuicklyIsTheSame() {
+        var random = SystemRandomNumberGenerator()
+        let (quick, other) = (self.action(), self.action { $0.partitionKey = "{key}" })
+        for _ in 0..<100 {
+            let parts = ["a", "\"", "\\", "\n", "\u{1F}", "\u{7F}", "ü"]
+            let messages = (0..<20).map { number in
+                // Half of them in ASCII.
+                let key = (0..<Int.random(in: 0...300, using: &random)).map { _ in
+                    parts.dropLast(number % 2).randomElement(using: &random)!
+                }
+                let payload = (0..<Int.random(in: 0...50, using: &random)).map { _ in UInt8.random(in: 0...255) }
+                return NewMessage(to: "orders", key: key.joined(), payload: payload)
+            }
+            let tables = (self.table(messages, quick), self.table(messages, other))
+            #expect(messages.indices.contains { tables.0.entry(at: $0) == nil })
+            #expect(messages.indices.allSatisfy { tables.1.entry(at: $0) != nil })
+            let indexes = Array(messages.indices.shuffled().prefix(10))
+            #expect(
+                quick.body(of: indexes, in: tables.0, address: "s")
+                    == other.body(of: indexes, in: tables.1, address: "s"))
+            #expect(messages.indices.allSatisfy { tables.0.list.byteCount(at: $0) == tables.1.list.byteCount(at: $0) })
+        }
     }
 
     private func results(_ text: String, _ count: Int = 2) -> [EntryResult]? {
         let action = PutRecords(configuration: KinesisConfiguration(stream: "events"))
-        let entries = (0..<count).compactMap { _ in try? action.entry(for: message(.text("x"))) }
-        return action.results(in: Array(text.utf8), of: entries)
+        let table = self.table(Array(repeating: .text("x"), count: count), action)
+        return action.results(in: Array(text.utf8), of: Array(0..<count), in: table)
     }
 
     @Test func readsAnAnswer() {

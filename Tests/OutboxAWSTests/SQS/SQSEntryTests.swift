@@ -8,7 +8,19 @@ import Testing
     private func entry(
         _ new: NewMessage, queue: MessageTemplate = "orders", _ content: SQSConfiguration.Content = .init()
     ) throws -> SQSEntry {
-        try SendMessageBatch(queue: queue, content: content).entry(for: message(new))
+        let messages = LentBatch(MessageBatch([new]))
+        let table = self.table(messages, queue, content)
+        if let refusal = table.list.refusal(at: 0) { throw refusal }
+        // One that is sent as it is has none.
+        let entry = try SQSEntry(messages.batch[0], to: SQSQueue(table.list.targets[0]), content)
+        #expect(table.list.byteCount(at: 0) == entry.byteCount)
+        return table.entry(at: 0) ?? entry
+    }
+
+    private func table(
+        _ messages: LentBatch, _ queue: MessageTemplate, _ content: SQSConfiguration.Content = .init()
+    ) -> EntryTable<SQSEntry> {
+        SendMessageBatch(queue: queue, content: content).table(of: messages)
     }
 
     private func refusal(
@@ -160,11 +172,15 @@ import Testing
     // MARK: Queue and delay
 
     @Test func theQueueIsATemplatesText() throws {
-        #expect(try self.entry(.text("a"), queue: "{route}.fifo").target == "orders.fifo")
+        let messages = LentBatch(MessageBatch([NewMessage.text("a"), .text("a", route: "b"), .text("b")]))
+        let table = self.table(messages, "{route}.fifo")
+        #expect(
+            table.list.targets == ["orders.fifo", "b.fifo"] && (0..<3).map { table.list.target(at: $0) } == [0, 1, 0])
+        #expect(table.hasFIFO && !self.table(messages, "{route}").hasFIFO)
         #expect(self.refusal(.text("a", route: nil), queue: "{route}").contains("no route"))
         #expect(self.refusal(.text("a", route: "a b"), queue: "{route}").contains("is no queue"))
-        let url = try self.entry(.text("a"), queue: "https://h/1/{route}.fifo")
-        #expect(url.target == "https://h/1/orders.fifo" && url.queue.isFIFO)
+        let url = self.table(messages, "https://h/1/{route}.fifo")
+        #expect(url.list.targets == ["https://h/1/orders.fifo", "https://h/1/b.fifo"] && url.hasFIFO)
     }
 
     @Test func aDelay() throws {

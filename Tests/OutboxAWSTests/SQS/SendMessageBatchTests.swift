@@ -1,3 +1,4 @@
+import Foundation
 import Outbox
 import OutboxTesting
 import Testing
@@ -7,23 +8,79 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct SendMessageBatchTests {
     private let action = SendMessageBatch(queue: "orders.fifo", content: .init(idAttribute: nil))
 
+    private func table(_ messages: [NewMessage], _ action: SendMessageBatch) -> EntryTable<SQSEntry> {
+        action.table(of: LentBatch(MessageBatch(messages)))
+    }
+
     @Test func writesARequest() throws {
-        let entry = try self.action.entry(for: message(.text("a\"ü\n", key: "k", headers: ["h": "v"])))
-        let body = String(decoding: self.action.body(of: [entry], address: "http://q"), as: UTF8.self)
+        let table = self.table([.text("a\"ü\n", key: "k", headers: ["h": "v"])], self.action)
+        let body = String(decoding: self.action.body(of: [0], in: table, address: "http://q"), as: UTF8.self)
+        let name = SendMessageBatch.name(0, table.messages.batch[0].id)
         #expect(
-            body == #"{"QueueUrl":"http://q","Entries":[{"Id":"\#(entry.id(0))","MessageBody":"a\"ü\n","#
+            body == #"{"QueueUrl":"http://q","Entries":[{"Id":"\#(name)","MessageBody":"a\"ü\n","#
                 + #""MessageGroupId":"k","#
-                + #""MessageDeduplicationId":"\#(entry.deduplicationID!)","#
+                + #""MessageDeduplicationId":"\#(table.entry(at: 0)!.deduplicationID!)","#
                 + #""MessageAttributes":{"h":{"DataType":"String","StringValue":"v"}}}]}"#)
     }
 
-    private func results(_ text: String, _ count: Int = 2) -> [EntryResult]? {
-        let entries = (0..<count).compactMap { _ in try? self.action.entry(for: message(.text("x"))) }
-        var text = text
-        for (number, entry) in entries.enumerated() {
-            text = text.replacing(#""Id":"\#(number)""#, with: #""Id":"\#(entry.id(number))""#)
+    private struct Body: Decodable {
+        struct Attribute: Decodable, Equatable {
+            let type: String
+            let value: String
+            private enum CodingKeys: String, CodingKey {
+                case type = "DataType"
+                case value = "StringValue"
+            }
         }
-        return self.action.results(in: Array(text.utf8), of: entries)
+        struct Entry: Decodable {
+            let id: String
+            let body: String
+            let attributes: [String: Attribute]?
+            private enum CodingKeys: String, CodingKey {
+                case id = "Id"
+                case body = "MessageBody"
+                case attributes = "MessageAttributes"
+            }
+        }
+        let entries: [Entry]
+        private enum CodingKeys: String, CodingKey { case entries = "Entries" }
+    }
+
+    /// Most messages are written out of the memory that they lie in.
+    @Test(arguments: ["outbox-id", nil])
+    func whatIsWrittenQuicklyIsRead(_ idAttribute: String?) throws {
+        let action = SendMessageBatch(queue: "orders", content: .init(idAttribute: idAttribute))
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<100 {
+            let messages = (0..<10).map { _ in
+                let text = (0..<Int.random(in: 1...600, using: &random)).map { _ in
+                    ["a", "b", "c", "d", "\"", "\\", "\n", "\t", "\r", "\u{7F}"].randomElement(using: &random)!
+                }
+                return NewMessage.text(text.joined() + (Bool.random(using: &random) ? "ü" : ""))
+            }
+            let table = self.table(messages, action)
+            let indexes = Array(messages.indices.shuffled().prefix(7))
+            #expect(messages.indices.contains { table.entry(at: $0) == nil })
+            let body = action.body(of: indexes, in: table, address: "http://q")
+            let entries = try JSONDecoder().decode(Body.self, from: Data(body)).entries
+            #expect(entries.map { Array($0.body.utf8) } == indexes.map { Array(messages[$0].payload) })
+            let ids = indexes.map { table.messages.batch[$0].id }
+            #expect(entries.map(\.id) == ids.enumerated().map { SendMessageBatch.name($0, $1) })
+            for (entry, id) in zip(entries, ids) {
+                let attribute = Body.Attribute(type: "String", value: String(id))
+                #expect(entry.attributes == idAttribute.map { [$0: attribute] })
+            }
+        }
+    }
+
+    private func results(_ text: String, _ count: Int = 2) -> [EntryResult]? {
+        let table = self.table(Array(repeating: .text("x"), count: count), self.action)
+        var text = text
+        for number in 0..<count {
+            let name = SendMessageBatch.name(number, table.messages.batch[number].id)
+            text = text.replacing(#""Id":"\#(number)""#, with: #""Id":"\#(name)""#)
+        }
+        return self.action.results(in: Array(text.utf8), of: Array(0..<count), in: table)
     }
 
     @Test func readsAnAnswer() {
@@ -57,10 +114,11 @@ import Testing
 
     /// An answer to another request, out of a cache or a proxy that mixes them up.
     @Test func anAnswerIsOfTheseMessages() throws {
-        let entry = try self.action.entry(for: message(.text("x")))
-        for id in ["0", "0-\(entry.messageID + 1)", "1-\(entry.messageID)", "00-\(entry.messageID)"] {
+        let table = self.table([.text("x")], self.action)
+        let own = table.messages.batch[0].id
+        for id in ["0", "0-\(own + 1)", "1-\(own)", "00-\(own)", "0-0\(own)", "0-\(own)0"] {
             let answer = #"{"Successful":[{"Id":"\#(id)","MessageId":"x"}]}"#
-            #expect(self.action.results(in: Array(answer.utf8), of: [entry]) == nil, "\(id)")
+            #expect(self.action.results(in: Array(answer.utf8), of: [0], in: table) == nil, "\(id)")
         }
         #expect(self.results(#"{"Successful":[{"Id":"0","MessageId":""}]}"#, 1) != [.delivered])
     }

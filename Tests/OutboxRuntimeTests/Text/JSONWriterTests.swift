@@ -9,7 +9,8 @@ import Testing
         let special = "\"\\\n\r\t\u{0}\u{1}\u{1F}\u{20}\u{7F}ü漢🙂/".unicodeScalars.map { $0 }
         for round in 0..<2000 {
             var text = String.UnicodeScalarView()
-            for _ in 0..<round % 50 {
+            // Long ones are escaped in pieces.
+            for _ in 0..<(round % 10 == 0 ? Int.random(in: 240...800, using: &random) : round % 50) {
                 text.append(Int.random(in: 0..<4, using: &random) == 0 ? special.randomElement(using: &random)! : "x")
             }
             var writer = JSONWriter(capacity: round % 7)
@@ -18,6 +19,18 @@ import Testing
             #expect(try JSONDecoder().decode(String.self, from: Data(bytes)) == String(text))
             #expect(!bytes.contains { $0 < 0x20 })
         }
+    }
+
+    @Test(arguments: [0, 9, 10, 99, 100, -1, -10, .min, .max])
+    func numbersAreWrittenInDigits(_ number: Int64) {
+        var writer = JSONWriter()
+        writer.beginArray()
+        writer.integer(number)
+        writer.literal(",\"n-")
+        writer.part(integer: number)
+        writer.literal("\"")
+        writer.endArray()
+        #expect(String(decoding: writer.take(), as: UTF8.self) == "[\(number),\"n-\(number)\"]")
     }
 
     @Test func aPlainStringIsFilledInPlace() {

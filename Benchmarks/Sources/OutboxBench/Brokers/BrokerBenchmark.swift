@@ -1,3 +1,4 @@
+import BenchmarkReferences
 import Outbox
 import Synchronization
 
@@ -49,7 +50,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
                     try await outbox.drain(self.messages, settings: settings, route: route)
                 }
             } with: {
-                try await self.emptied { try await self.reference() }
+                try await self.emptied { try await self.reference().rate }
             }
             return alone + [whole] + (try await self.latency(harness, outbox))
         }
@@ -58,24 +59,43 @@ struct BrokerBenchmark<Broker: BenchBroker> {
     /// The transport beside the programs in C, in the same rounds.
     private func alone(_ harness: Harness, _ batches: [[MessageBatch]]) async throws -> [Comparison] {
         let name = "\(self.broker.name), a transport"
-        var subjects: [() async throws -> Double] = [
-            { try await self.emptied { try await self.rate(of: batches) } },
+        var subjects: [() async throws -> Sample] = [
+            { try await self.emptied { try await self.sample(of: batches) } },
             { try await self.emptied { try await self.reference() } },
         ]
         let bare = self.broker.bareReferenceName
         if bare != nil { subjects.append({ try await self.emptied { try await self.bareReference() } }) }
         let samples = try await harness.rounds(name, subjects)
-        let comparisons = [self.broker.referenceName, bare].enumerated().compactMap { number, reference in
+        var comparisons = [self.broker.referenceName, bare].enumerated().compactMap { number, reference in
             reference.map {
                 Comparison(
                     name, reference: $0, unit: "messages/s", goal: number == 0 ? .ratioAtLeast(0.8) : .none,
-                    values: samples[0], referenceValues: samples[number + 1])
+                    values: samples[0].map(\.rate), referenceValues: samples[number + 1].map(\.rate))
             }
         }
+        if samples[1].allSatisfy({ $0.processorTime > 0 }) {
+            comparisons.append(
+                Comparison(
+                    "\(name), of a processor", reference: self.broker.referenceName, unit: "ns a message", goal: .none,
+                    values: samples[0].map(\.processorTime), referenceValues: samples[1].map(\.processorTime)))
+        }
         for comparison in comparisons {
-            Harness.say("\(name): \(Figure.text(comparison.ratio)) × \(comparison.reference)")
+            Harness.say("\(comparison.name): \(Figure.text(comparison.ratio)) × \(comparison.reference)")
         }
         return comparisons
+    }
+
+    /// What was measured at once.
+    private struct Sample {
+        /// Messages a second.
+        let rate: Double
+        /// Nanoseconds of a processor for a message, without what the other side uses in this process; 0: not measured.
+        let processorTime: Double
+
+        init(messages: Int, seconds: Double, processorSeconds: Double) {
+            self.rate = Double(messages) / seconds
+            self.processorTime = processorSeconds * 1e9 / Double(messages)
+        }
     }
 
     /// As many messages as a relay has in memory, divided among lanes by key, and within a lane into batches of a page's share.
@@ -101,27 +121,28 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         }
     }
 
-    private func emptied(_ sample: () async throws -> Double) async throws -> Double {
+    private func emptied<Value>(_ sample: () async throws -> Value) async throws -> Value {
         let value = try await sample()
         try await self.broker.empty()
         return value
     }
 
-    private func reference() async throws -> Double {
+    private func reference() async throws -> Sample {
         try self.checked(
             try await self.broker.reference(messages: self.messages, size: self.size, window: self.window))
     }
 
-    private func bareReference() async throws -> Double {
+    private func bareReference() async throws -> Sample {
         try self.checked(
             try await self.broker.bareReference(messages: self.messages, size: self.size, window: self.window))
     }
 
-    private func checked(_ outcome: Reference.Outcome) throws -> Double {
+    private func checked(_ outcome: Reference.Outcome) throws -> Sample {
         if outcome.messages != self.messages {
             throw BenchFailure("the reference has sent \(outcome.messages) of \(self.messages) messages")
         }
-        return outcome.rate
+        return Sample(
+            messages: outcome.messages, seconds: outcome.seconds, processorSeconds: outcome.processorSeconds)
     }
 
     private func route() throws -> BenchOutbox.Route {
@@ -133,9 +154,9 @@ struct BrokerBenchmark<Broker: BenchBroker> {
         return { delivered in .transport(CountingTransport(transport, delivered), settings: settings) }
     }
 
-    /// Messages a second through a transport that is connected: the same ones again and again, as they would be others that have just been
+    /// Messages through a transport that is connected: the same ones again and again, as they would be others that have just been
     /// received.
-    private func rate(of lanes: [[MessageBatch]]) async throws -> Double {
+    private func sample(of lanes: [[MessageBatch]]) async throws -> Sample {
         let transport = try self.broker.transport(window: self.window)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await transport.run() }
@@ -144,6 +165,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
             if let first = lanes.lazy.joined().first { try await Self.deliver(MessageBatch([first[0]]), transport) }
             let held = lanes.lazy.joined().reduce(0) { $0 + $1.count }
             let rounds = (self.messages + held - 1) / held
+            let processorBegan = Self.processorSeconds
             let began = ContinuousClock.now
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for batches in lanes {
@@ -154,9 +176,14 @@ struct BrokerBenchmark<Broker: BenchBroker> {
                 try await tasks.waitForAll()
             }
             let seconds = (ContinuousClock.now - began).inSeconds
+            let processorSeconds = Self.processorSeconds - processorBegan
             await transport.close()
-            return Double(rounds * held) / seconds
+            return Sample(messages: rounds * held, seconds: seconds, processorSeconds: processorSeconds)
         }
+    }
+
+    private static var processorSeconds: Double {
+        ProcessTime.millisecondsOfOwn(exceptThreadsNamed: REFERENCE_SERVER_THREAD) / 1000
     }
 
     private static func deliver(_ batch: MessageBatch, _ transport: any Transport) async throws {

@@ -7,6 +7,8 @@ enum Reference {
     struct Outcome: Sendable {
         let messages: Int
         let seconds: Double
+        /// Of a processor; 0: not measured.
+        let processorSeconds: Double
         /// Messages a second.
         var rate: Double { Double(self.messages) / self.seconds }
     }
@@ -33,7 +35,8 @@ enum Reference {
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
         if !error.isEmpty { throw BenchFailure("\(name): \(error)") }
-        return Outcome(messages: Int(result.messages), seconds: result.seconds)
+        return Outcome(
+            messages: Int(result.messages), seconds: result.seconds, processorSeconds: result.processor_seconds)
     }
 }
 

@@ -18,6 +18,21 @@ enum ProcessTime {
         return threads.reduce(0) { $0 + ((try? self.milliseconds(inFolder: "\(folder)/\($1)")) ?? 0) }
     }
 
+    /// Of this process, without the threads with a name that are at work.
+    static func millisecondsOfOwn(exceptThreadsNamed name: String) -> Double {
+        let folder = "/proc/self/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let others = threads.filter { thread in
+            (try? String(contentsOfFile: "\(folder)/\(thread)/comm", encoding: .utf8)) == name + "\n"
+        }
+        // Threads that have ended since count too.
+        var time = timespec()
+        unsafe _ = clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return others.reduce(Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1e6) {
+            $0 - ((try? self.milliseconds(inFolder: "\(folder)/\($1)")) ?? 0)
+        }
+    }
+
     private static func milliseconds(inFolder folder: String) throws -> Double {
         // Nanoseconds on a processor, nanoseconds waiting for one, time slices: proc(5), CONFIG_SCHED_INFO.
         guard let text = try? String(contentsOfFile: "\(folder)/schedstat", encoding: .utf8),

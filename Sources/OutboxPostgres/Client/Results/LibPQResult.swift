@@ -67,6 +67,27 @@ extension LibPQResult {
         return try unsafe body(bytes)
     }
 
+    /// The binary form of a value where it lies, for as long as the result lives; empty for `NULL`.
+    func bytes(row: Int, column: Int) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(
+            start: PQgetvalue(pointer, CInt(row), CInt(column)), count: length(row: row, column: column))
+    }
+
+    /// Lets the processor fetch the beginning of a value from memory, and what lies behind it, so that it is there when it is read.
+    func prefetch(row: Int, column: Int) {
+        let bytes = unsafe bytes(row: row, column: column)
+        guard let start = bytes.baseAddress else { return }
+        for offset in stride(from: 0, through: Swift.min(bytes.count + 64, 1024), by: 64) {
+            unsafe outbox_prefetch(start + offset)
+        }
+    }
+
+    /// The binary form of a value where it lies, for as long as the result lives; nil for `NULL`.
+    func bytesUnlessNull(row: Int, column: Int) -> UnsafeRawBufferPointer? {
+        let bytes = unsafe bytes(row: row, column: column)
+        return unsafe bytes.isEmpty && isNull(row: row, column: column) ? nil : bytes
+    }
+
     package func isNull(row: Int, column: Int) -> Bool {
         unsafe PQgetisnull(pointer, CInt(row), CInt(column)) != 0
     }

@@ -143,7 +143,8 @@ extension StoreConformance {
                 let pages = try await session.receive(ids.count, bytes: 500)
                 try require(pages.ids, equals: ids, "the messages read")
                 for page in pages {
-                    try require(page.count <= 2, "500 bytes were asked for, but a page has \(page.count) messages with headers")
+                    try require(
+                        page.count <= 2, "500 bytes were asked for, but a page has \(page.count) messages with headers")
                 }
             }
         },
@@ -180,6 +181,16 @@ extension StoreConformance {
         try require(page.text(.key, at: row), equals: message.key, "key")
         try require(page.keyHash(at: row) == nil, equals: message.key == nil, "whether there is no hash of a key")
         try require(page.payload(at: row), equals: message.payload, "payload")
+        let lent = LentBatch(MessageBatch([Message(page: page, row: row)]))
+        let parts = unsafe lent.withMessages { messages in
+            unsafe (Array(messages[0].payload), messages[0].key.map { unsafe Array($0) }, messages[0])
+        }
+        try require(parts.0, equals: message.payload, "lent payload")
+        try require(parts.1, equals: message.key.map { Array($0.utf8) }, "lent key")
+        try require(parts.2.id, equals: id, "lent id")
+        try require(parts.2.createdAt, equals: page.createdAt(at: row), "lent time")
+        try require(parts.2.hasRoute, equals: message.route != nil, "whether there is a lent route")
+        try require(parts.2.hasHeaders, equals: page.text(.headers, at: row) != nil, "whether there are lent headers")
         try require((0..<1024).contains(page.slot(at: row)), "slot is \(page.slot(at: row))")
         let headers = try page.text(.headers, at: row).map { json in
             try JSONDecoder().decode([String: String].self, from: Data(json.utf8))

@@ -185,7 +185,6 @@ extension MessageBatch {
 
 extension Outcome {
     var isRejection: Bool { if case .rejected = self.kind { true } else { false } }
-    var isUnavailable: Bool { if case .unavailable = self.kind { true } else { false } }
     var isRefusal: Bool {
         switch self.kind {
         case .rejected, .retry: true
