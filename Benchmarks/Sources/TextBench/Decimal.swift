@@ -1,0 +1,1 @@
+../../../Sources/OutboxRuntime/Text/Decimal.swift
