@@ -73,7 +73,7 @@ struct BrokerBenchmark<Broker: BenchBroker> {
                     values: samples[0].map(\.rate), referenceValues: samples[number + 1].map(\.rate))
             }
         }
-        if samples[1].allSatisfy({ $0.processorTime > 0 }) {
+        if samples[1].allSatisfy({ $0.processorTime != 0 }) {
             comparisons.append(
                 Comparison(
                     "\(name), of a processor", reference: self.broker.referenceName, unit: "ns a message", goal: .none,
