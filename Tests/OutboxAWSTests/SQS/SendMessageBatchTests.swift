@@ -52,15 +52,16 @@ import Testing
         let action = SendMessageBatch(queue: "orders", content: .init(idAttribute: idAttribute))
         var random = SystemRandomNumberGenerator()
         for _ in 0..<100 {
-            let messages = (0..<10).map { _ in
+            let messages = (0..<10).map { number in
                 let text = (0..<Int.random(in: 1...600, using: &random)).map { _ in
                     ["a", "b", "c", "d", "\"", "\\", "\n", "\t", "\r", "\u{7F}"].randomElement(using: &random)!
                 }
-                return NewMessage.text(text.joined() + (Bool.random(using: &random) ? "ü" : ""))
+                // The first one is always one of those that are written quickly.
+                return NewMessage.text(text.joined() + (number > 0 && Bool.random(using: &random) ? "ü" : ""))
             }
             let table = self.table(messages, action)
             let indexes = Array(messages.indices.shuffled().prefix(7))
-            #expect(messages.indices.contains { table.entry(at: $0) == nil })
+            #expect(table.entry(at: 0) == nil)
             let body = action.body(of: indexes, in: table, address: "http://q")
             let entries = try JSONDecoder().decode(Body.self, from: Data(body)).entries
             #expect(entries.map { Array($0.body.utf8) } == indexes.map { Array(messages[$0].payload) })
