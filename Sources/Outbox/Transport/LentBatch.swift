@@ -42,6 +42,7 @@ package protocol LendingPage: MessagePage {
     // Safe to share: immutable, and what they point to belongs to pages that the batch keeps, or to the copies.
     private nonisolated(unsafe) let messages: [LentMessage]
     /// What a page does not lend.
+    // Safe to share: immutable, and written before the batch is shared.
     private nonisolated(unsafe) let copies: [UnsafeMutableRawBufferPointer]
 
     package init(_ batch: MessageBatch) {

@@ -1,4 +1,5 @@
 import OutboxHTTP
+import OutboxRuntime
 
 /// A role that STS gives for the token of another identity provider.
 extension CredentialFetcher {

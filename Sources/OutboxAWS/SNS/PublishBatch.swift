@@ -1,4 +1,5 @@
 import Outbox
+import OutboxRuntime
 
 /// Publishes up to 10 messages to a topic. Its protocol is older than the others': a form is answered in XML.
 ///

@@ -29,6 +29,7 @@ final class KeyReader {
     init(_ input: Int32, receive: @escaping @Sendable ([Key]?) -> Void) {
         let queue = DispatchQueue(label: "outbox.keys")
         self.source = DispatchSource.makeReadSource(fileDescriptor: input, queue: queue)
+        // Safe: used on the queue alone, which does one thing at a time.
         nonisolated(unsafe) let decoding = Decoding()
         self.source.setEventHandler {
             if unsafe decoding.isOver { return }

@@ -18,12 +18,6 @@ import Foundation
 ///
 /// It is written by the server and reads well without a script. All links are relative, so that a proxy can have it below any path.
 final class WebPages: Sendable {
-    /// How many pages are kept up to date at the same time; what more there are have to be loaded again by hand.
-    static let mostStreams = 32
-    /// How long a page is kept up to date by one answer; then the browser asks again. Less than a connection may wait for an answer.
-    static let streamTime = Duration.seconds(20)
-    /// The longest form.
-    private static let longestForm = 64 << 10
     /// A wrong password is answered after that.
     private static let pause = Duration.seconds(1)
 
@@ -31,10 +25,11 @@ final class WebPages: Sendable {
     private let access: WebAccess
     private let looks: DatabaseLooks
     private let outbox: WebOutbox
-    private let doctor: DoctorVisits
+    private let doctor = DoctorVisits()
+    private let changes: WebChanges
     private let templates = WebTemplates()
     private let logger: Logger
-    private let streams = Atomic<Int>(0)
+    private let live = LivePages()
     private let wrongPasswords = Atomic<Int>(0)
     private let lastView = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -44,7 +39,7 @@ final class WebPages: Sendable {
         self.access = WebAccess(password: settings.password, isLoopback: isLoopback)
         self.looks = looks
         self.outbox = WebOutbox(looks: looks)
-        self.doctor = DoctorVisits()
+        self.changes = WebChanges(access: self.access, outbox: self.outbox, looks: looks, logger: logger)
         self.logger = logger
     }
 
@@ -70,8 +65,8 @@ final class WebPages: Sendable {
     /// - Parameter remote: Who asks, for the log.
     func respond(to request: Request, remote: String) async -> Response {
         // What another site lets a browser ask for, and is no link to the page, is only to take its place.
-        if Self.field("Sec-Fetch-Site", request) == "cross-site", Self.field("Sec-Fetch-Mode", request) != "navigate" {
-            return Self.plain(.forbidden, "the page is no part of another site")
+        if request.headers.fetchSite == "cross-site", request.headers.fetchMode != "navigate" {
+            return WebAnswer.text(.forbidden, "the page is no part of another site")
         }
         let user: String
         switch self.access.decide(
@@ -79,15 +74,15 @@ final class WebPages: Sendable {
             isForwarded: request.headers.areForwarded)
         {
         case .admitted(let name): user = name
-        case .refused(let reason): return Self.plain(.forbidden, reason)
+        case .refused(let reason): return WebAnswer.text(.forbidden, reason)
         case .challenged(let isWrong):
             if isWrong { await self.noteWrongPassword(remote) }
-            return Self.plain(
+            return WebAnswer.text(
                 .unauthorized, "a name of your choice and the page's password are needed",
                 [.wwwAuthenticate: "Basic realm=\"outbox\", charset=\"UTF-8\""])
         }
         do {
-            return try await self.answer(to: request, Visitor(user: user, remote: remote))
+            return try await self.answer(to: request, WebChanges.Visitor(user: user, remote: remote))
         } catch let refusal as WebRefusal {
             return self.refused(refusal, user)
         } catch {
@@ -95,21 +90,17 @@ final class WebPages: Sendable {
         }
     }
 
-    private struct Visitor {
-        let user: String
-        let remote: String
-    }
-
-    private func answer(to request: Request, _ visitor: Visitor) async throws -> Response {
+    private func answer(to request: Request, _ visitor: WebChanges.Visitor) async throws -> Response {
         let path = request.uri.path
         if path == "/change" {
             guard request.method == .post else { throw WebRefusal(.methodNotAllowed, "A change is sent by a form.") }
-            return try await self.change(request, visitor)
+            try self.checkChangesAreAllowed()
+            return try await self.changes.answer(to: request, visitor)
         }
         guard request.method == .get || request.method == .head else {
             throw WebRefusal(.methodNotAllowed, "A page can only be got.")
         }
-        if let file = WebTemplates.file(path) { return Self.response(.ok, file.type, file.bytes) }
+        if let file = WebTemplates.file(path) { return WebAnswer.response(.ok, file.type, file.bytes) }
         guard let fields = FormFields(parsing: request.uri.query ?? "") else {
             throw WebRefusal(.badRequest, "The query of the address is none.")
         }
@@ -124,16 +115,20 @@ final class WebPages: Sendable {
             values["events"] = "events?\(view.fields(page: view.page).text)"
             return self.page("overview", "Destinations", values, visitor.user, fields)
         case "/events":
+            // What is wrong with the query is said at once, and not by an answer that breaks off.
             _ = try await self.overview(fields)
-            return try self.events(fields)
+            return try self.live.answer {
+                let view = try await self.overview(fields)
+                return (self.templates.text("overview_live", view.values), view.look.status?.takenAt)
+            }
         case "/destination":
             guard let name = fields["name"] else { throw WebRefusal(.badRequest, "The address names no destination.") }
             let view = DestinationView(name: name, look: await self.looks.current(), settings: self.settings)
             return self.page("destination", name.plain(200), await view.values(self.outbox), visitor.user, fields)
-        case "/dead-letters": return try await self.deadLetters(fields, visitor.user)
-        case "/deferred": return try await self.deferred(fields, visitor.user)
-        case "/dead-letter", "/deferred-message":
-            return try await self.message(path, fields, visitor.user)
+        case "/dead-letters": return try await self.messages(DeadLetter.self, fields, visitor.user)
+        case "/deferred": return try await self.messages(DeferredMessage.self, fields, visitor.user)
+        case "/dead-letter": return try await self.message(DeadLetter.self, fields, visitor.user)
+        case "/deferred-message": return try await self.message(DeferredMessage.self, fields, visitor.user)
         case "/relays":
             let view = RelaysView(look: await self.looks.current())
             return self.page("relays", "Relays", view.values, visitor.user, fields)
@@ -171,227 +166,60 @@ final class WebPages: Sendable {
             look: await self.looks.current(), history: self.looks.history.all, search: fields["q"], page: page)
     }
 
-    private func deadLetters(_ fields: FormFields, _ user: String) async throws -> Response {
+    private func messages<Failed: WebMessage>(
+        _: Failed.Type, _ fields: FormFields, _ user: String
+    ) async throws -> Response {
         let query = try FailureQuery(fields)
         let (messages, count) = try await self.outbox.withConnection { connection, target in
-            let inspector = OutboxInspector(schema: target.schema)
-            let filter = query.deadLetters(of: target.subscription)
-            let messages = try await inspector.deadLetters(
-                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize,
-                on: connection)
-            return (
-                messages,
-                try await Self.count { try await inspector.replay(matching: filter, dryRun: true, on: connection) }
+            (
+                try await Failed.list(query, of: target, on: connection),
+                try await Self.count { try await Failed.count(query, of: target, on: connection) }
             )
         }
         let view = MessagesView(
-            place: ("dead-letters", "dead-letter"), query: query, messages: messages, count: count,
-            canChange: self.settings.allowsChanges)
-        return self.page("messages", "Dead letters", view.values, user, fields)
-    }
-
-    private func deferred(_ fields: FormFields, _ user: String) async throws -> Response {
-        let query = try FailureQuery(fields)
-        let (messages, count) = try await self.outbox.withConnection { connection, target in
-            let inspector = OutboxInspector(schema: target.schema)
-            let filter = query.deferred(of: target.subscription)
-            let messages = try await inspector.deferred(
-                matching: filter, limit: FailureQuery.pageSize + 1, offset: query.page * FailureQuery.pageSize,
-                on: connection)
-            return (
-                messages,
-                try await Self.count { try await inspector.discard(matching: filter, dryRun: true, on: connection) }
-            )
-        }
-        let view = MessagesView(
-            place: ("deferred", "deferred-message"), query: query, messages: messages, count: count,
-            canChange: self.settings.allowsChanges)
-        return self.page("messages", "Deferred messages", view.values, user, fields)
+            query: query, messages: messages, count: count, canChange: self.settings.allowsChanges)
+        return self.page("messages", Failed.title, view.values, user, fields)
     }
 
     /// A count, unless the server takes too long for it.
     private static func count(_ body: () async throws -> Int) async throws -> Int? {
         do {
             return try await body()
-        } catch let error as LibPQError where error.sqlState == "57014" {
-            return nil
-        } catch let error as LibPQTransactionError where (error.bodyError as? LibPQError)?.sqlState == "57014" {
+        } catch  where Self.hasTakenTooLong(error) {
             return nil
         }
     }
 
-    private func message(_ path: String, _ fields: FormFields, _ user: String) async throws -> Response {
+    /// Whether the server has ended a statement because of its limit.
+    private static func hasTakenTooLong(_ error: any Error) -> Bool {
+        let cause = (error as? LibPQTransactionError)?.bodyError ?? error
+        return (cause as? LibPQError)?.sqlState == "57014"
+    }
+
+    private func message<Failed: WebMessage>(
+        _: Failed.Type, _ fields: FormFields, _ user: String
+    ) async throws -> Response {
         guard let id = fields["id"].flatMap({ Int64($0) }) else {
             throw WebRefusal(.badRequest, "A message's id is a number.")
         }
-        let form = fields["as"].flatMap(PayloadText.Form.init)
         // No more is read than is shown, whatever a message has.
-        let limit = self.settings.showsPayloads ? PayloadText.most + 4 : 0
-        let missing = WebRefusal(.notFound, "There is no message \(id) here any more, or there never was.")
-        if path == "/dead-letter" {
-            let message = try await self.outbox.withConnection { connection, target in
-                try await OutboxInspector(schema: target.schema).deadLetter(
-                    id: id, subscription: target.subscription, payloadLimit: limit, on: connection)
-            }
-            guard let message else { throw missing }
-            let view = MessageView(place: "dead-letter", message: message, settings: self.settings, form: form)
-            return self.page("message", "Dead letter \(id)", view.values, user, fields)
-        }
+        let limit = self.settings.showsPayloads ? PayloadText.most : 0
         let message = try await self.outbox.withConnection { connection, target in
-            try await OutboxInspector(schema: target.schema).deferredMessage(
-                id: id, subscription: target.subscription, payloadLimit: limit, on: connection)
+            try await Failed.find(id, of: target, payloadLimit: limit, on: connection)
         }
-        guard let message else { throw missing }
-        let view = MessageView(place: "deferred-message", message: message, settings: self.settings, form: form)
-        return self.page("message", "Deferred message \(id)", view.values, user, fields)
+        guard let message else {
+            throw WebRefusal(.notFound, "There is no message \(id) here any more, or there never was.")
+        }
+        let view = MessageView(
+            message: message, settings: self.settings, form: fields["as"].flatMap(PayloadText.Form.init))
+        return self.page("message", "\(Failed.singular) \(id)", view.values, user, fields)
     }
-
-    // MARK: Changes
 
     private func checkChangesAreAllowed() throws(WebRefusal) {
         if self.settings.allowsChanges { return }
         throw WebRefusal(
             .forbidden,
             "This page changes nothing unless it is started with --allow-changes, or allow_changes: true.")
-    }
-
-    private func change(_ request: Request, _ visitor: Visitor) async throws -> Response {
-        try self.checkChangesAreAllowed()
-        guard request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true else {
-            throw WebRefusal(.unsupportedMediaType, "A change is sent by a form.")
-        }
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: Self.longestForm)
-        } catch {
-            throw WebRefusal(.contentTooLarge, "A form has \(Self.longestForm) bytes at most.")
-        }
-        guard let fields = FormFields(parsing: String(buffer: body)) else {
-            throw WebRefusal(.badRequest, "That is no form.")
-        }
-        guard self.access.isOwnForm(token: fields["token"], site: Self.field("Sec-Fetch-Site", request)) else {
-            throw WebRefusal(
-                .forbidden,
-                "The form is not from this page, or the process is another one since. Go back, load the page again, and repeat it."
-            )
-        }
-        let change = try WebChange(fields)
-        let count: Int?
-        do {
-            count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection, target in
-                guard fields["outbox"] == WebOutbox.mark(of: target) else {
-                    throw WebRefusal(
-                        .conflict, "The form is of another outbox than this process shows by now. Nothing was changed.")
-                }
-                return try await change.run(target, on: connection)
-            }
-        } catch {
-            self.log(change, visitor, outcome: "\(CommandFailure(error).message)")
-            if let more = Self.moreThanExpected(error) {
-                throw WebRefusal(
-                    .conflict,
-                    "By now it would be \(more.count.grouped) messages, more than was shown: nothing was changed. Go back and look again."
-                )
-            }
-            throw error
-        }
-        self.log(change, visitor, outcome: count == 0 ? "nothing to change" : "done", count)
-        self.looks.lookAgain()
-        var done = FormFields()
-        done.add("done", change.kind.rawValue)
-        done.add("count", count.map(String.init))
-        let place = change.place
-        return Self.response(
-            .seeOther, "text/plain; charset=utf-8", [],
-            [.location: place + (place.hasSuffix("?") ? "" : "&") + done.text])
-    }
-
-    /// Writes who has changed what, or tried to.
-    private func log(_ change: WebChange, _ visitor: Visitor, outcome: String, _ count: Int? = nil) {
-        let target = self.outbox.target
-        var metadata: Logger.Metadata = [
-            "by": "\(visitor.user)", "from": "\(visitor.remote)", "change": "\(change.kind.rawValue)",
-            "what": "\(Self.cut(change.fields.text))", "outcome": "\(outcome)",
-            "outbox": "\(target.schema.name)/\(target.subscription)",
-        ]
-        if let count { metadata["messages"] = "\(count)" }
-        self.logger.notice("the web page was asked to change something", metadata: metadata)
-    }
-
-    /// As much of fields as a line of the log has room for, and whole ones.
-    private static func cut(_ fields: String) -> String {
-        if fields.utf8.count <= 500 { return fields }
-        let part = fields.prefix(500)
-        return part[..<(part.lastIndex(of: "&") ?? part.endIndex)] + "&…"
-    }
-
-    private static func moreThanExpected(_ error: any Error) -> MoreThanExpected? {
-        error as? MoreThanExpected ?? (error as? LibPQTransactionError)?.bodyError as? MoreThanExpected
-    }
-
-    /// What has been done, on the page that follows.
-    private static func note(_ fields: FormFields) -> String? {
-        guard let kind = fields["done"].flatMap(WebChange.Kind.init) else { return nil }
-        guard let count = fields["count"].flatMap({ Int($0) }), count >= 0 else {
-            return kind.past.prefix(1).uppercased() + kind.past.dropFirst() + "."
-        }
-        if count == 0 { return "Nothing was changed." }
-        return "\(count.grouped) \(count == 1 ? "message was" : "messages were") \(kind.past)."
-    }
-
-    // MARK: Events
-
-    /// Keeps a page up to date: what a look has found is sent when there is a new one (server-sent events; WHATWG HTML, section 9.2).
-    private func events(_ fields: FormFields) throws -> Response {
-        guard self.streams.add(1, ordering: .relaxed).newValue <= Self.mostStreams else {
-            self.streams.subtract(1, ordering: .relaxed)
-            throw WebRefusal(.serviceUnavailable, "Too many pages are kept up to date.")
-        }
-        let slot = StreamSlot { self.streams.subtract(1, ordering: .relaxed) }
-        var headers = Self.headers("text/event-stream")
-        // A proxy that collects answers would keep it until it ends.
-        if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
-        return Response(
-            status: .ok, headers: headers,
-            body: ResponseBody { writer in
-                defer { slot.free() }
-                let end = ContinuousClock.now + Self.streamTime
-                try await writer.write(ByteBuffer(string: "retry: 500\n\n"))
-                var last: Date?
-                while ContinuousClock.now < end, !Task.isCancelled {
-                    let view = try await self.overview(fields)
-                    // A failure is sent again and again: the page says since when it has not heard of anything.
-                    let taken = view.look.status?.takenAt
-                    if taken == nil || taken != last {
-                        let text = self.templates.text("overview_live", view.values)
-                        try await writer.write(ByteBuffer(string: Self.event("look", text)))
-                    } else {
-                        try await writer.write(ByteBuffer(string: Self.event("same", "")))
-                    }
-                    last = taken
-                    try await Task.sleep(for: .seconds(2))
-                }
-                try await writer.finish(nil)
-            })
-    }
-
-    private static func event(_ name: String, _ data: String) -> String {
-        let lines = data.split(omittingEmptySubsequences: false) { $0.isNewline }
-        return "event: \(name)\n" + lines.map { "data: \($0)\n" }.joined() + "\n"
-    }
-
-    /// Gives a place among the streams back once: when its answer ends, or when none is written.
-    private final class StreamSlot: Sendable {
-        private let body: @Sendable () -> Void
-        private let isFree = Atomic<Bool>(false)
-
-        init(_ body: @escaping @Sendable () -> Void) {
-            self.body = body
-        }
-
-        deinit { self.free() }
-
-        func free() { if !self.isFree.exchange(true, ordering: .relaxed) { self.body() } }
     }
 
     // MARK: Passwords
@@ -409,7 +237,8 @@ final class WebPages: Sendable {
     // MARK: Pages
 
     private static let places: [(path: String, name: String)] = [
-        ("./", "Destinations"), ("dead-letters", "Dead letters"), ("deferred", "Deferred"), ("relays", "Relays"),
+        ("./", "Destinations"), (DeadLetter.places.all, DeadLetter.title),
+        (DeferredMessage.places.all, DeferredMessage.title), ("relays", "Relays"),
         ("doctor", "Doctor"), ("schema", "Schema and log"),
     ]
 
@@ -424,15 +253,15 @@ final class WebPages: Sendable {
         values["pages"] = Self.places.map { place -> [String: Any] in
             [
                 "href": place.path, "name": place.name,
-                "isCurrent": place.name == title || (title == "Deferred messages" && place.name == "Deferred"),
+                "isCurrent": place.name == title,
             ]
         }
-        values["note"] = Self.note(fields)
+        values["note"] = WebChanges.note(fields)
         values["access"] =
             self.settings.allowsChanges ? "Changes are logged as those of \(user)." : "Nothing can be changed here."
         values["version"] = "outbox \(OutboxCommand.configuration.version)"
         values["time"] = "\(RFC3339.text(Date()).prefix(19))Z"
-        return Self.response(status, "text/html; charset=utf-8", Array(self.templates.text(template, values).utf8))
+        return WebAnswer.response(status, "text/html; charset=utf-8", Array(self.templates.text(template, values).utf8))
     }
 
     private func refused(_ refusal: WebRefusal, _ user: String) -> Response {
@@ -450,8 +279,7 @@ final class WebPages: Sendable {
         default: break
         }
         if (error as? OutboxError)?.code == .streamMissing { return WebRefusal(.notFound, failure.message) }
-        let cause = (error as? LibPQTransactionError)?.bodyError ?? error
-        if (cause as? LibPQError)?.sqlState == "57014" {
+        if Self.hasTakenTooLong(error) {
             return WebRefusal(
                 .gatewayTimeout,
                 "The server takes too long for that. Narrow it down, or do it by the command line, which has no such limit."
@@ -460,73 +288,4 @@ final class WebPages: Sendable {
         return WebRefusal(.internalServerError, failure.message)
     }
 
-    private static func field(_ name: String, _ request: Request) -> String? {
-        HTTPField.Name(name).flatMap { request.headers[$0] }
-    }
-
-    private static func plain(_ status: HTTPResponse.Status, _ text: String, _ fields: HTTPFields = [:]) -> Response {
-        self.response(status, "text/plain; charset=utf-8", Array((text + "\n").utf8), fields)
-    }
-
-    private static func response(
-        _ status: HTTPResponse.Status, _ type: String, _ body: [UInt8], _ fields: HTTPFields = [:]
-    ) -> Response {
-        var headers = self.headers(type)
-        for field in fields { headers[field.name] = field.value }
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
-    }
-
-    /// What a browser is told to let nothing from elsewhere in, and to show the page nowhere else.
-    private static func headers(_ type: String) -> HTTPFields {
-        var headers: HTTPFields = [
-            .contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
-            // Connections are few, and probes and scrapes need them too: a browser keeps none.
-            .connection: "close",
-            .contentSecurityPolicy: """
-            default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-            base-uri 'none'; frame-ancestors 'none'
-            """,
-        ]
-        for (name, value) in [
-            ("Referrer-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
-            ("Cross-Origin-Opener-Policy", "same-origin"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-        ] {
-            if let name = HTTPField.Name(name) { headers[name] = value }
-        }
-        return headers
-    }
-}
-
-/// Lets a doctor look, once at a time, however many ask, and not more often than every ten seconds.
-actor DoctorVisits {
-    private static let pause = Duration.seconds(10)
-    /// How long one may look: less than a connection of the listener waits for an answer.
-    private static let limit = Duration.seconds(20)
-
-    private struct Visit {
-        let target: LookTarget
-        let task: Task<[DoctorFinding], any Error>
-        /// nil: it goes on.
-        var end: ContinuousClock.Instant?
-    }
-
-    private var last: Visit?
-
-    func findings(_ target: LookTarget) async throws -> [DoctorFinding] {
-        if let last, last.target == target, last.end.map({ .now - $0 < Self.pause }) ?? true {
-            return try await last.task.value
-        }
-        let task = Task {
-            var server = target.server
-            server.parameters["fallback_application_name"] = "outbox web"
-            server.parameters["connect_timeout"] = "4"
-            let doctor = OutboxDoctor(schema: target.schema, subscription: target.subscription)
-            return try await LookAttempt.within(Self.limit) { [server] in try await doctor.examine(server) }
-        }
-        self.last = Visit(target: target, task: task)
-        let result = await task.result
-        if self.last?.task == task { self.last?.end = .now }
-        return try result.get()
-    }
 }

@@ -51,6 +51,12 @@ import Testing
             PayloadText(Array("[\(String(repeating: "1,", count: PayloadText.most))1]".utf8)).forms == [.text, .hex])
     }
 
+    @Test func theBeginningOfALongerOneIsNoJSON() {
+        #expect(PayloadText(Array("[1]".utf8), size: 3).forms == [.json, .text, .hex])
+        #expect(PayloadText(Array("[1]".utf8), size: 4).forms == [.text, .hex])
+        #expect(PayloadText(Array("aö".utf8).dropLast(), size: 4).shown(as: .text) == "a")
+    }
+
     @Test func controlsDoNothing() {
         #expect(PayloadText(Array("a\u{1B}[2Jb\u{202E}c\n".utf8)).shown(as: .text) == "a\u{FFFD}[2Jb\u{FFFD}c\n")
     }

@@ -241,6 +241,54 @@ import Testing
         #expect(lines == ["413", "413", "413", "413", "200", "200", " 7 404", "200", "200", "200", " 8 503", "free"])
     }
 
+    /// However long a message is, no more of it is read than is shown.
+    @Test func aLongPayloadIsCut() async throws {
+        let outbox = try await TestOutbox.migrated()
+        try await outbox.sql(
+            """
+            INSERT INTO {{schema}}.dead_letter (id, created_at, destination, payload, attempts, reason)
+            VALUES (1, now(), 'd', convert_to(repeat('ä', 50000), 'UTF8'), 1, 'rejected')
+            """)
+        let lines = try await self.lines(
+            outbox,
+            """
+            page --show-payloads "$@"
+            got 'dead-letter?id=1' > "$folder/page"
+            grep -c '100,000 bytes' "$folder/page"; grep -o 'the first 65,536 bytes' "$folder/page"; grep -o 'ä' "$folder/page" | wc -l
+            for as in text json hex; do code "dead-letter?id=1&as=$as"; done | sort -u
+            kill -s TERM $web; wait $web; web=''; : > "$folder/err"
+            page "$@"
+            got 'dead-letter?id=1' > "$folder/page"; grep -c '100,000 bytes' "$folder/page"; grep -o 'ä' "$folder/page" | wc -l
+            """)
+        #expect(lines == ["1", "the first 65,536 bytes", "32768", "200", "1", "0"])
+    }
+
+    /// What a relay that follows delivers by, and which outbox it has, is what the page shows.
+    @Test func thePageFollowsTheConfiguration() async throws {
+        let (first, second) = (try await TestOutbox.migrated(), try await TestOutbox.migrated())
+        try await first("enqueue", "added", "x")
+        try await second("enqueue", "other", "x")
+        let lines = try await self.lines(
+            first,
+            """
+            listening() { port=$(sed -n 's/.*listening for.*address=[0-9.]*:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
+            configure() { printf 'postgres: "%s"\\nschema: %s\\nallow_changes: true\\nroutes:\\n  %s\\n' "$url" "$1" "$2" > "$folder/c.yaml"; }
+            configure "$schema" 'first: discard'
+            "$outbox" relay --config "$folder/c.yaml" --listen :0 2>"$folder/err" & relay=$!
+            eventually listening
+            eventually says 'by <code>no route</code>' 'destination?name=added'
+            form=$(got 'confirm?change=pause&name=first' | sed -n 's/.*name="outbox" value="\\([0-9a-f]*\\)".*/\\1/p'); token=$(token)
+            configure "$schema" 'added: discard'; kill -s HUP $relay
+            eventually says 'by <code>discard</code>' 'destination?name=added'
+            configure \(second.schema) 'first: discard'; kill -s HUP $relay
+            eventually says 'destination?name=other' ''; says 'destination?name=added' '' || echo gone
+            code change -d "change=pause&name=first&token=$token&outbox=$form"
+            says '\(second.schema), subscription' '' && echo named
+            kill -s TERM $relay; wait $relay; echo "status $?"; relay=''
+            """)
+        #expect(lines == ["gone", "409", "named", "status 0"])
+    }
+
     /// Connections are few: none is kept that nothing is asked over.
     @Test func aBrowserKeepsNoConnection() async throws {
         let outbox = try await TestOutbox.migrated()

@@ -128,6 +128,12 @@ struct WebAccess: Sendable {
 }
 
 extension HTTPFields {
+    /// What a browser says of where a request comes from: `same-origin`, `cross-site` and so on; nil: an old one, or a program.
+    var fetchSite: String? { HTTPField.Name("Sec-Fetch-Site").flatMap { self[$0] } }
+
+    /// What a browser says of what it asks for: `navigate` for a page to be shown.
+    var fetchMode: String? { HTTPField.Name("Sec-Fetch-Mode").flatMap { self[$0] } }
+
     /// Whether a proxy says that it has sent the request on.
     var areForwarded: Bool {
         self.contains { field in

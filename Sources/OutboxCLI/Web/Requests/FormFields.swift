@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// The fields of a query or of a form (`application/x-www-form-urlencoded`, WHATWG URL, section 5).
 struct FormFields: Sendable, Hashable {
     struct Field: Sendable, Hashable {
@@ -38,7 +40,9 @@ struct FormFields: Sendable, Hashable {
     }
 
     /// As a query.
-    var text: String { self.fields.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&") }
+    var text: String {
+        self.fields.map { "\(FormText.encoded($0.name))=\(FormText.encoded($0.value))" }.joined(separator: "&")
+    }
 
     private static func decoded(_ text: Substring.UTF8View) -> String? {
         var bytes: [UInt8] = []
@@ -64,21 +68,5 @@ struct FormFields: Sendable, Hashable {
         case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
         default: nil
         }
-    }
-
-    private static func encoded(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return result
     }
 }

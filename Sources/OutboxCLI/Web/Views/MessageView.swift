@@ -9,9 +9,7 @@ import Foundation
 #endif
 
 /// One message that was not delivered, with its headers, and its payload where that may be shown.
-struct MessageView<Failed: FailedMessage> {
-    /// Where it is shown.
-    let place: String
+struct MessageView<Failed: WebMessage> {
     let message: Failed
     let settings: WebSettings
     /// How the payload is asked for; nil: as it reads best.
@@ -22,7 +20,7 @@ struct MessageView<Failed: FailedMessage> {
         var values: [String: Any] = [
             "id": String(self.message.id), "fields": self.fields(headers),
             "size": "\(self.message.payloadSize.grouped) \(self.message.payloadSize == 1 ? "byte" : "bytes")",
-            "canChange": self.settings.allowsChanges, "buttons": MessagesView<Failed>.buttons(Failed.changes),
+            "canChange": self.settings.allowsChanges, "buttons": Failed.buttons,
         ]
         if let headers, !headers.isEmpty {
             values["headers"] = [
@@ -43,18 +41,18 @@ struct MessageView<Failed: FailedMessage> {
     }
 
     private func payload(_ payload: [UInt8]) -> [String: Any] {
-        let text = PayloadText(payload)
+        let text = PayloadText(payload, size: self.message.payloadSize)
         let form = self.form.flatMap { text.forms.contains($0) ? $0 : nil } ?? text.forms[0]
         var values: [String: Any] = [
             "text": text.shown(as: form),
             "views": text.forms.map { other -> [String: Any] in
                 [
-                    "name": other.title, "href": "\(self.place)?id=\(self.message.id)&as=\(other.rawValue)",
+                    "name": other.title, "href": "\(Failed.places.one)?id=\(self.message.id)&as=\(other.rawValue)",
                     "isCurrent": other == form,
                 ]
             },
         ]
-        if payload.count > PayloadText.most {
+        if self.message.payloadSize > PayloadText.most {
             values["cut"] =
                 "These are the first \(PayloadText.most.grouped) bytes; outbox \(Failed.command) show has all."
         }
@@ -94,9 +92,4 @@ struct MessageView<Failed: FailedMessage> {
         let parts = value?.split(separator: "-") ?? []
         return parts.count >= 4 && parts[1].count == 32 ? String(parts[1]) : nil
     }
-}
-
-extension FailedMessage {
-    /// The command that shows such messages.
-    static var command: String { Self.hasReasons ? "dead-letter" : "deferred" }
 }

@@ -3,9 +3,7 @@ import OutboxPostgres
 import OutboxRuntime
 
 /// Messages that were not delivered: dead letters or deferred ones, a page of them.
-struct MessagesView<Failed: FailedMessage> {
-    /// Where they are shown, and where one of them is.
-    let place: (all: String, one: String)
+struct MessagesView<Failed: WebMessage> {
     let query: FailureQuery
     /// One more than a page has, where another follows.
     let messages: [Failed]
@@ -13,16 +11,14 @@ struct MessagesView<Failed: FailedMessage> {
     let count: Int?
     let canChange: Bool
 
-    private var kinds: [WebChange.Kind] { Failed.changes }
-
     var values: [String: Any] {
         let shown = self.messages.prefix(FailureQuery.pageSize)
         var values: [String: Any] = [
-            "action": self.place.all, "oneAction": self.place.one, "destination": self.query.destination ?? "",
+            "action": Failed.places.all, "oneAction": Failed.places.one, "destination": self.query.destination ?? "",
             "error": self.query.error ?? "", "older": self.query.olderThan?.text ?? "",
             "newer": self.query.newerThan?.text ?? "", "isFiltered": !self.query.isEverything,
-            "hasReasons": Failed.hasReasons,
-            "reasons": Death.Reason.allCases.map { reason -> [String: Any] in
+            "hasReasons": !Failed.reasons.isEmpty,
+            "reasons": Failed.reasons.map { reason -> [String: Any] in
                 ["name": reason.rawValue, "isSelected": reason == self.query.reason]
             },
             "isEmpty": shown.isEmpty,
@@ -36,7 +32,7 @@ struct MessagesView<Failed: FailedMessage> {
             "filterFields": self.query.filterFields.fields.map { field -> [String: Any] in
                 ["name": field.name, "value": field.value]
             },
-            "buttons": Self.buttons(self.kinds),
+            "buttons": Failed.buttons,
         ]
         let pager = Pager(
             page: self.query.page, size: FailureQuery.pageSize, count: self.count,
@@ -44,31 +40,24 @@ struct MessagesView<Failed: FailedMessage> {
         values["pager"] = pager.values { page in
             var fields = self.query.filterFields
             if page > 0 { fields.add("page", String(page)) }
-            return "\(self.place.all)?\(fields.text)"
+            return "\(Failed.places.all)?\(fields.text)"
         }
         return values
     }
 
     private func row(_ message: Failed) -> [String: Any] {
         [
-            "id": String(message.id), "href": "\(self.place.one)?id=\(message.id)",
+            "id": String(message.id), "href": "\(Failed.places.one)?id=\(message.id)",
             "destination": message.destination.name.plain(40), "route": (message.route ?? "–").plain(40),
             "key": (message.key ?? "–").plain(40), "attempts": String(message.attempts), "cells": message.cells,
             "error": (message.error ?? "–").plain(200),
         ]
     }
-
-    static func buttons(_ kinds: [WebChange.Kind]) -> [[String: Any]] {
-        kinds.map { ["value": $0.rawValue, "verb": $0.verb, "isFinal": $0.isFinal] }
-    }
 }
 
-extension FailedMessage {
-    /// What can be done with such messages.
-    static var changes: [WebChange.Kind] {
-        Self.hasReasons ? [.replay, .discardDead] : [.retry, .discardDeferred]
+extension WebMessage {
+    /// What can be done with them, as a template shows it.
+    static var buttons: [[String: Any]] {
+        Self.changes.map { ["value": $0.rawValue, "verb": $0.verb, "isFinal": $0.isFinal] }
     }
-
-    /// Whether it is given up for a reason, and not tried again.
-    static var hasReasons: Bool { Self.self == DeadLetter.self }
 }

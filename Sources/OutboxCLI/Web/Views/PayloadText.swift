@@ -20,15 +20,15 @@ struct PayloadText {
     private let text: String?
     private let isJSON: Bool
 
-    init(_ payload: [UInt8]) {
-        self.bytes = payload.prefix(Self.most)
+    /// - Parameter size: How many bytes all of it has. Default: those that are given.
+    init(_ payload: [UInt8], size: Int? = nil) {
+        let bytes = payload.prefix(Self.most)
+        let isCut = (size ?? payload.count) > bytes.count
+        self.bytes = bytes
         // The end can be in the middle of a character.
-        let ends = payload.count > Self.most ? 0..<4 : 0..<1
-        self.text =
-            ends.lazy.compactMap { String(validating: payload.prefix(Self.most).dropLast($0), as: UTF8.self) }.first
-        self.isJSON =
-            payload.count <= Self.most && self.text != nil
-            && Self.isJSON(self.bytes)
+        let ends = isCut ? 0..<4 : 0..<1
+        self.text = ends.lazy.compactMap { String(validating: bytes.dropLast($0), as: UTF8.self) }.first
+        self.isJSON = !isCut && self.text != nil && Self.isJSON(bytes)
     }
 
     private static func isJSON(_ bytes: ArraySlice<UInt8>) -> Bool {

@@ -1,6 +1,6 @@
-/// Text as a form has it: `application/x-www-form-urlencoded`.
-enum FormText {
-    static func encoded(_ text: String) -> String {
+/// Text as a form has it: `application/x-www-form-urlencoded` (WHATWG URL, section 5).
+package enum FormText {
+    package static func encoded(_ text: String) -> String {
         var encoded = ""
         encoded.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
