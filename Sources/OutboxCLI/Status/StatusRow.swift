@@ -24,29 +24,6 @@ struct StatusRow: Hashable {
         var alignment: Table.Alignment { self == .destination || self == .state ? .left : .right }
     }
 
-    /// What needs an operator, the most urgent first.
-    enum Urgency: Int, Comparable {
-        /// Messages wait, and no relay delivers them.
-        case notServed
-        case down
-        case paused
-        case dead
-        /// No relay delivers, and nothing waits: it may be a thing of the past.
-        case idle
-        case none
-
-        static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
-
-        /// How a row stands out.
-        var style: Terminal.Style? {
-            switch self {
-            case .notServed, .down: .red
-            case .paused, .dead, .idle: .yellow
-            case .none: nil
-            }
-        }
-    }
-
     /// The destination's name, and the slots where they are not all. It may hold anything.
     let title: String
     let state: OutboxStatus.State
@@ -71,14 +48,7 @@ struct StatusRow: Hashable {
         self.inFlight = stream.inFlight?.description ?? "-"
         self.deferred = stream.deferred.description
         self.dead = stream.dead.description
-        self.urgency =
-            switch stream.state {
-            case .neverServed, .notServed:
-                stream.oldest != nil ? .notServed : stream.dead.value > 0 ? .dead : .idle
-            case .down: .down
-            case .paused: .paused
-            case .delivering: stream.dead.value > 0 ? .dead : .none
-            }
+        self.urgency = Urgency(stream)
     }
 
     init(_ destination: OutboxStatus.UnregisteredDestination) {

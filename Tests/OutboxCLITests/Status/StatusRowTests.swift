@@ -28,6 +28,26 @@ import Testing
             rows.map(\.urgency.style) == [.red, .red, .red, .red, .yellow, .yellow, .yellow, nil, nil])
     }
 
+    /// A destination is what its stream is that needs an operator most: one of the past hides no outage.
+    @Test func aDestinationIsWhatItsMostUrgentStreamIs() {
+        func figures(_ streams: [OutboxStatus.Stream]) -> [DestinationFigures] {
+            DestinationFigures.all(OutboxStatus.sample(streams))
+                + DestinationFigures.all(OutboxStatus.sample(streams.reversed()))
+        }
+        let (past, well) = (OutboxStatus.Stream.sample("d", isServed: false), OutboxStatus.Stream.sample("d"))
+        let down = OutboxStatus.Stream.sample("d", downFor: .seconds(3))
+        let waits = OutboxStatus.Stream.sample("d", waiting: 1, oldest: .seconds(5), isServed: false)
+        for destination in figures([past, down, well]) {
+            #expect(destination.state == .down && destination.urgency == .down && destination.outage != nil)
+        }
+        for destination in figures([down, waits]) {
+            #expect(destination.state == .notServed && destination.urgency == .notServed && destination.waiting == 1)
+        }
+        for destination in figures([well, past]) {
+            #expect(destination.state == .notServed && destination.urgency == .idle)
+        }
+    }
+
     /// What is delivered within moments has no order among itself that changes at every look.
     @Test func lessThanASecondDoesNotCount() {
         let status = OutboxStatus.sample([

@@ -19,6 +19,8 @@ struct DestinationFigures: Sendable {
     var outage: OutboxStatus.Outage?
     /// That of the stream that needs an operator most.
     var state: OutboxStatus.State
+    /// What that one needs an operator for.
+    var urgency: Urgency
 }
 
 extension DestinationFigures {
@@ -26,15 +28,19 @@ extension DestinationFigures {
     static func all(_ status: OutboxStatus) -> [DestinationFigures] {
         var all: [String: DestinationFigures] = [:]
         for stream in status.streams {
-            let name = stream.destination.name
-            all[name, default: DestinationFigures(name: name, state: stream.state)].add(stream)
+            all[stream.destination.name, default: DestinationFigures(stream)].add(stream)
         }
         return Array(all.values)
             + status.unregistered.map { waiting in
                 DestinationFigures(
                     name: waiting.destination.name, waiting: waiting.messages.value, oldest: waiting.lagTime,
-                    isExact: waiting.messages.isExact, state: .neverServed)
+                    isExact: waiting.messages.isExact, state: .neverServed, urgency: .notServed)
             }
+    }
+
+    /// Nothing yet of a stream's destination.
+    private init(_ stream: OutboxStatus.Stream) {
+        self.init(name: stream.destination.name, state: stream.state, urgency: Urgency(stream))
     }
 
     private mutating func add(_ stream: OutboxStatus.Stream) {
@@ -47,27 +53,7 @@ extension DestinationFigures {
         if let rate = stream.rate { self.rate = (self.rate ?? 0) + rate }
         if let inFlight = stream.inFlight { self.inFlight = (self.inFlight ?? 0) + inFlight }
         self.outage = [self.outage, stream.outage].compactMap { $0 }.max { $0.time < $1.time }
-        if Self.rank(stream.state) < Self.rank(self.state) { self.state = stream.state }
-    }
-
-    /// Where it stands in a list: the less, the more it needs an operator.
-    var trouble: Int {
-        switch self.state {
-        // One that nothing waits for may be a thing of the past.
-        case .neverServed, .notServed: self.oldest == nil && self.oldestDeferred == nil ? 3 : 0
-        case .down: 1
-        case .paused: 2
-        case .delivering: self.dead > 0 ? 4 : 5
-        }
-    }
-
-    private static func rank(_ state: OutboxStatus.State) -> Int {
-        switch state {
-        case .neverServed: 0
-        case .notServed: 1
-        case .down: 2
-        case .paused: 3
-        case .delivering: 4
-        }
+        let urgency = Urgency(stream)
+        if urgency < self.urgency { (self.state, self.urgency) = (stream.state, urgency) }
     }
 }

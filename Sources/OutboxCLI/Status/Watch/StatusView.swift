@@ -189,7 +189,7 @@ struct StatusView {
         }
         let working = status.relays.count(where: \.isOwner)
         let standby = status.relays.count - working
-        let troubles: [(StatusRow.Urgency, String)] = [
+        let troubles: [(Urgency, String)] = [
             (.notServed, "not served"), (.down, "down"), (.paused, "paused"), (.dead, "with dead letters"),
         ]
         let counts = troubles.compactMap { urgency, text in

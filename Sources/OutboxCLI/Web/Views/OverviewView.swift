@@ -28,8 +28,8 @@ struct OverviewView {
         let text = self.search?.lowercased() ?? ""
         let found = all.filter { text.isEmpty || $0.name.lowercased().contains(text) }
             .sorted {
-                ($0.trouble, -($0.longest?.inSeconds ?? 0), $0.name) < (
-                    $1.trouble, -($1.longest?.inSeconds ?? 0), $1.name
+                ($0.urgency, -($0.longest?.inSeconds ?? 0), $0.name) < (
+                    $1.urgency, -($1.longest?.inSeconds ?? 0), $1.name
                 )
             }
         let shown = found.dropFirst(self.page * Self.pageSize).prefix(Self.pageSize)
@@ -86,7 +86,7 @@ struct OverviewView {
         var troubles: [String] = []
         if figures.deliveringRelays == 0 { troubles.append("No relay is working: nothing is delivered.") }
         func names(_ states: [OutboxStatus.State]) -> [String] {
-            figures.destinations.filter { states.contains($0.state) && $0.trouble < 3 }.map { $0.name.plain(60) }
+            figures.destinations.filter { states.contains($0.state) && $0.urgency < .dead }.map { $0.name.plain(60) }
                 .sorted()
         }
         func sentence(_ states: [OutboxStatus.State], _ text: (String, Bool) -> String) {
@@ -138,7 +138,7 @@ struct OverviewView {
         var row: [String: Any] = [
             "name": Self.shown(destination.name), "href": "destination?\(fields.text)",
             "state": destination.state.rawValue,
-            "kind": StateStyle.kind(destination.state, isQuiet: destination.trouble >= 3),
+            "kind": StateStyle.kind(destination.state, isQuiet: destination.urgency >= .dead),
             "waiting": mark + destination.waiting.grouped, "oldest": destination.longest?.short ?? "–",
             "rate": destination.rate.map { Int($0.rounded()).grouped } ?? "–",
             "inFlight": destination.inFlight?.grouped ?? "–", "deferred": mark + destination.deferred.grouped,
