@@ -96,9 +96,7 @@ package protocol LendingPage: MessagePage {
     /// The hash of the key by which a message is ordered, if it is; equal for equal keys of the batch.
     package func orderingKey(at position: Int) -> UInt64? {
         guard self.batch.isOrderedByKey, let key = unsafe self.messages[position].key else { return nil }
-        var hasher = Hasher()
-        unsafe hasher.combine(bytes: key)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
+        return unsafe KeyHash.of(key)
     }
 }
 

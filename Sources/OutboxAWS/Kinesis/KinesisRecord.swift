@@ -1,5 +1,6 @@
 import Outbox
 import OutboxHTTP
+import OutboxRuntime
 
 /// A message as Kinesis takes it, where it is not its key and its payload as they are.
 final class KinesisRecord: Sendable {
@@ -23,15 +24,14 @@ final class KinesisRecord: Sendable {
         }
 
         /// Whether messages become their keys and payloads.
-        private let isPlain: Bool
+        let isPlain: Bool
+    }
 
-        /// What a message counts whose record is its key and its payload as they are; nil: it is not, or has to be looked at.
-        func plainByteCount(of message: LentMessage) -> Int? {
-            guard self.isPlain, let key = unsafe message.key, (1...256).contains(key.count), unsafe ASCII.isAll(key)
-            else { return nil }
-            let count = unsafe message.payload.count + key.count
-            return count <= KinesisRecord.maximumBytes ? count : nil
-        }
+    /// What a message counts whose record is its key and its payload as they are, in a plain form; nil: its key has to be looked at.
+    static func plainByteCount(of message: LentMessage) -> Int? {
+        guard let key = unsafe message.key, (1...256).contains(key.count), unsafe ASCII.isAll(key) else { return nil }
+        let count = unsafe message.payload.count + key.count
+        return count <= self.maximumBytes ? count : nil
     }
 
     let partitionKey: String

@@ -31,6 +31,7 @@ struct PutRecords: ServiceAction {
     func table(of messages: LentBatch) -> EntryTable<KinesisRecord> {
         var table = EntryTable<KinesisRecord>(messages)
         let constant = self.streams.constant.map { $0.map { table.number(of: $0) } }
+        let isPlain = self.form.isPlain
         unsafe messages.withMessages { lent in
             for index in 0..<lent.count {
                 do throws(MessageRefusal) {
@@ -40,7 +41,7 @@ struct PutRecords: ServiceAction {
                         } else {
                             table.number(of: try self.streams.name(for: messages.batch[index]))
                         }
-                    if let byteCount = unsafe self.form.plainByteCount(of: lent[index]) {
+                    if isPlain, let byteCount = unsafe KinesisRecord.plainByteCount(of: lent[index]) {
                         table.add(target: target, byteCount: byteCount, nil)
                     } else {
                         let record = try KinesisRecord(messages.batch[index], self.form)
@@ -65,13 +66,12 @@ struct PutRecords: ServiceAction {
         unsafe table.messages.withMessages { lent in
             var isFirst = true
             for index in indexes {
-                writer.literal(isFirst ? #"{"PartitionKey":""# : #",{"PartitionKey":""#)
+                if !isFirst { writer.literal(",") }
                 isFirst = false
                 if let record = table.entry(at: index) {
                     Self.write(record, to: &writer)
                 } else if let key = unsafe lent[index].key {
-                    unsafe writer.part(utf8: key)
-                    unsafe Self.write(data: lent[index].payload, to: &writer)
+                    unsafe Self.write(key, nil, lent[index].payload, to: &writer)
                 }
             }
         }
@@ -79,22 +79,35 @@ struct PutRecords: ServiceAction {
         return writer.take()
     }
 
-    /// Writes a record from its partition key on.
     private static func write(_ record: KinesisRecord, to writer: inout JSONWriter) {
-        var key = record.partitionKey
-        key.withUTF8 { unsafe writer.part(utf8: UnsafeRawBufferPointer($0)) }
-        if var number = record.explicitHashKey {
-            writer.literal(#"","ExplicitHashKey":""#)
-            number.withUTF8 { unsafe writer.part(utf8: UnsafeRawBufferPointer($0)) }
+        var (key, number) = (record.partitionKey, record.explicitHashKey ?? "")
+        key.withUTF8 { key in
+            number.withUTF8 { number in
+                unsafe record.withData { data in
+                    let number = record.explicitHashKey == nil ? nil : UnsafeRawBufferPointer(number)
+                    unsafe self.write(UnsafeRawBufferPointer(key), number, data, to: &writer)
+                }
+            }
         }
-        unsafe record.withData { data in unsafe self.write(data: data, to: &writer) }
     }
 
-    /// Writes a record from the end of its partition key on.
-    private static func write(data: UnsafeRawBufferPointer, to writer: inout JSONWriter) {
-        writer.literal(#"","Data":""#)
-        unsafe writer.part(plainCount: Base64.encodedCount(data.count)) { text in unsafe Base64.write(data, to: text) }
-        writer.literal(#""}"#)
+    private static func write(
+        _ key: UnsafeRawBufferPointer, _ hashKey: UnsafeRawBufferPointer?, _ data: UnsafeRawBufferPointer,
+        to writer: inout JSONWriter
+    ) {
+        let count = Base64.encodedCount(data.count)
+        let room = unsafe JSONPlace.room(for: key) + (hashKey.map { unsafe JSONPlace.room(for: $0) } ?? 0) + count
+        unsafe writer.parts(atMost: room + 64) { place in
+            unsafe place.literal(#"{"PartitionKey":""#)
+            unsafe place.part(utf8: key)
+            if let hashKey = unsafe hashKey {
+                unsafe place.literal(#"","ExplicitHashKey":""#)
+                unsafe place.part(utf8: hashKey)
+            }
+            unsafe place.literal(#"","Data":""#)
+            unsafe place.part(plainCount: count) { text in unsafe Base64.write(data, to: text) }
+            unsafe place.literal(#""}"#)
+        }
     }
 
     private struct Answer: Decodable {

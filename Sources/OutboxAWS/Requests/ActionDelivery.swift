@@ -130,6 +130,10 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     }
 
     private func outcomes(of results: [EntryResult], for request: MessageRequest) -> [Outcome] {
+        if results.allSatisfy(\.isDelivered) {
+            self.client.note(.up)
+            return Array(repeating: .delivered, count: results.count)
+        }
         let hasDelivered = results.contains(.delivered)
         // Where others of the request got through, the service as a whole is not down.
         self.note(results)

@@ -96,6 +96,8 @@ indirect enum EntryResult: Sendable, Hashable {
     /// The service did not take it now, through no fault of the message.
     case failed(String)
 
+    var isDelivered: Bool { if case .delivered = self { true } else { false } }
+
     /// What an error of one message means.
     init(code: String, reason: String, isSendersFault: Bool) {
         switch ServiceFailure.meaning(ofCode: code) {

@@ -1,3 +1,5 @@
+import CCrypto
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -28,8 +30,19 @@ package enum Base64 {
     /// - Parameter text: As long as ``encodedCount(_:)`` says.
     package static func write(_ bytes: UnsafeRawBufferPointer, to text: UnsafeMutableRawBufferPointer) {
         precondition(text.count == self.encodedCount(bytes.count))
+        guard let start = bytes.baseAddress, let output = text.baseAddress else { return }
+        let done = unsafe outbox_base64(
+            start.assumingMemoryBound(to: UInt8.self), bytes.count, output.assumingMemoryBound(to: UInt8.self))
+        unsafe self.write(bytes, from: done, to: text)
+    }
+
+    /// Writes what is left, on any processor.
+    ///
+    /// - Parameter place: How many bytes are written already, a multiple of 3.
+    package static func write(_ bytes: UnsafeRawBufferPointer, from place: Int, to text: UnsafeMutableRawBufferPointer)
+    {
         let pairs = self.pairs
-        var (from, to) = (0, 0)
+        var (from, to) = (place, place / 3 * 4)
         // Six bytes at a time, out of the eight that one load has.
         while from + 8 <= bytes.count {
             let bits = unsafe UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: from, as: UInt64.self))

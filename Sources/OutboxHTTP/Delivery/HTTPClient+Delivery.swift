@@ -21,7 +21,7 @@ extension HTTPClient {
     }
 
     private func deliver(
-        _ batch: MessageBatch, _ schedule: BatchSchedule, by service: any RequestService
+        _ batch: MessageBatch, _ schedule: consuming BatchSchedule, by service: any RequestService
     ) async throws -> [Outcome] {
         try Task.checkCancellation()
         let delivery = RequestDelivery(batch, schedule, client: self, service: service)

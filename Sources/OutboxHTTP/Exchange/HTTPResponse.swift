@@ -24,12 +24,40 @@ package struct HTTPResponse: Sendable {
 
     /// The value of the last header of that name, in whatever case it is written.
     package func value(of name: String) -> String? {
-        self.headers.last { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name.lowercased() }?.value
+        var name = name
+        return name.withUTF8 { name in
+            var value: Range<Int>?
+            unsafe self.headerLines.withUnsafeBufferPointer { lines in
+                var start = 0
+                while start < lines.count {
+                    let end = unsafe lines[start...].firstIndex(of: 0x0A) ?? lines.count
+                    let colon = start + name.count
+                    if colon < end, unsafe lines[colon] == UInt8(ascii: ":"), unsafe Self.isEqual(lines, start, name) {
+                        value = (colon + 1)..<end
+                    }
+                    start = end + 1
+                }
+            }
+            return value.map { Self.text(self.headerLines[$0]) }
+        }
     }
 
+    /// Whether a name stands there, in whatever case.
+    private static func isEqual(
+        _ lines: UnsafeBufferPointer<UInt8>, _ start: Int, _ name: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        for place in 0..<name.count {
+            if unsafe self.small(lines[start + place]) != self.small(name[place]) { return false }
+        }
+        return true
+    }
+
+    private static func small(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
     private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-        var bytes = bytes
-        while let last = bytes.last, last == 0x20 || last == 0x09 || last == 0x0D { bytes.removeLast() }
-        return String(decoding: bytes.drop { $0 == 0x20 || $0 == 0x09 }, as: UTF8.self)
+        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+        guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })
+        else { return "" }
+        return String(decoding: bytes[first...last], as: UTF8.self)
     }
 }

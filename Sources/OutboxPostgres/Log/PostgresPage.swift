@@ -140,7 +140,7 @@ final class PostgresPage: LendingPage {
         let column = Column.text(.key)
         if self.result.isNull(row: self.rows[row], column: column) { return nil }
         return unsafe self.result.withBytes(row: self.rows[row], column: column) { bytes in
-            unsafe Self.hash(bytes)
+            unsafe KeyHash.of(bytes)
         }
     }
 
@@ -155,9 +155,8 @@ final class PostgresPage: LendingPage {
 
     func lend(_ messages: ArraySlice<Message>, to lent: inout [LentMessage]) {
         // All are fetched first. What a lane has of a page lies far apart, and each message would be waited for by itself.
-        for place in messages.indices {
-            self.result.prefetch(row: self.rows[messages[place].row], column: Column.payload)
-        }
+        // By their places, because a message that is copied counts a reference.
+        self.result.prefetch(rows: messages.indices.lazy.map { self.rows[messages[$0].row] }, column: Column.payload)
         for place in messages.indices { lent.append(self.lend(self.rows[messages[place].row])) }
     }
 
@@ -173,13 +172,6 @@ final class PostgresPage: LendingPage {
     }
 
     // MARK: - Decoding
-
-    /// The hash of a key. Seeded by process: it is compared within one only.
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hasher = Hasher()
-        unsafe hasher.combine(bytes: bytes)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
 
     private func bool(_ row: Int, _ column: Int) -> Bool {
         if self.result.isNull(row: self.rows[row], column: column) { return false }

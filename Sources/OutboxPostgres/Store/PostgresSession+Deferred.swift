@@ -104,7 +104,7 @@ extension PostgresSession {
         }
         let result = results[1]
         for row in 0..<result.rowCount {
-            let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe PostgresPage.hash(key) }
+            let hash = unsafe result.withBytes(row: row, column: 1) { key in unsafe KeyHash.of(key) }
             let stream = StreamID(result.int32(row: row, column: 0))
             keys[stream]?[hash, default: 0] += Int(result.int64(row: row, column: 2))
         }

@@ -92,6 +92,11 @@ struct ProtobufWriter {
     /// Writes bytes.
     mutating func bytes(_ field: Int, _ bytes: UnsafeRawBufferPointer) {
         unsafe self.head(field, length: bytes.count)
+        unsafe self.written(bytes)
+    }
+
+    /// Writes what was written before, as it is.
+    mutating func written(_ bytes: UnsafeRawBufferPointer) {
         if let start = bytes.baseAddress { unsafe self.end.copyMemory(from: start, byteCount: bytes.count) }
         unsafe self.end += bytes.count
     }

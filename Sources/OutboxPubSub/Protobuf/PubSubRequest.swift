@@ -1,3 +1,5 @@
+import OutboxRuntime
+
 /// The requests of Pub/Sub that are made here, and their answers, as bytes (google/pubsub/v1/pubsub.proto,
 /// google/iam/v1/iam_policy.proto).
 enum PubSubRequest {
@@ -6,7 +8,7 @@ enum PubSubRequest {
     /// - Parameter places: Where the messages are in what is written.
     static func publish(topic: String, _ written: [UInt8], at places: [Range<Int>]) -> [UInt8] {
         let size = places.reduce(ProtobufWriter.size(field: 1, length: topic.utf8.count)) { $0 + $1.count }
-        var writer = ProtobufWriter(GRPCCall.prefix(size), capacity: GRPCCall.prefixSize + size)
+        var writer = ProtobufWriter(GRPCMethod.prefix(size), capacity: GRPCMethod.prefixSize + size)
         writer.string(1, topic)
         // What stands side by side is copied at once.
         var run = 0..<0
@@ -39,6 +41,26 @@ enum PubSubRequest {
 
     /// How many messages a `PublishResponse` has taken; nil: it is none.
     static func publishedCount(_ answer: ArraySlice<UInt8>) -> Int? {
+        self.plainCount(answer) ?? self.readCount(answer)
+    }
+
+    /// The same for an answer of nothing but short ids in ASCII, as the service writes them; nil: it has something else.
+    static func plainCount(_ answer: ArraySlice<UInt8>) -> Int? {
+        unsafe answer.withUnsafeBytes { bytes in
+            // With that, no number in it has more than one byte.
+            guard unsafe ASCII.isAll(bytes) else { return nil }
+            var (place, count) = (0, 0)
+            while place < bytes.count {
+                guard place + 1 < bytes.count, unsafe bytes[place] == 1 << 3 | 2 else { return nil }
+                unsafe place += 2 + Int(bytes[place + 1])
+                count += 1
+            }
+            return place == bytes.count ? count : nil
+        }
+    }
+
+    /// The same for any.
+    static func readCount(_ answer: ArraySlice<UInt8>) -> Int? {
         var reader = ProtobufReader(answer)
         var count = 0
         do throws(ProtobufReader.Malformed) {

@@ -31,7 +31,9 @@ final class PublishJob: Sendable {
         var schedule = PublishSchedule(count: batch.count, limits: publisher.limits)
         let messages = LentBatch(batch)
         let plain = publisher.template.plain
+        let form = plain?.form
         let plainTarget = plain.map { schedule.number(of: $0.target) }
+        let isOrdered = batch.isOrderedByKey
         var places: [Range<Int>] = []
         places.reserveCapacity(batch.count)
         let writer = unsafe messages.withMessages { lent in
@@ -39,8 +41,8 @@ final class PublishJob: Sendable {
             var writer = unsafe ProtobufWriter(capacity: lent.reduce(0) { unsafe $0 + $1.payload.count + 128 })
             for index in 0..<lent.count {
                 let start = writer.bytes.count
-                let key = messages.orderingKey(at: index)
-                if let plain, let plainTarget, unsafe plain.write(lent[index], to: &writer) {
+                let key = unsafe isOrdered ? lent[index].key.map { unsafe KeyHash.of($0) } : nil
+                if let form, let plainTarget, unsafe form.write(lent[index], to: &writer) {
                     places.append(start..<writer.bytes.count)
                     schedule.add(index, targetNumber: plainTarget, size: writer.bytes.count - start, key: key)
                     continue

@@ -12,6 +12,9 @@ final class Publisher: Sendable {
     private let project: String
     private let endpoint: PubSubEndpoint
     private let timeout: Duration
+    private let publish: GRPCMethod
+    /// Where all messages go to one topic.
+    private let topic: (name: String, parameters: HTTPHeader)?
     private let tokens: TokenKeeper?
     private let throttle = Throttle()
     private let state = Mutex(TransportHealth.starting)
@@ -27,6 +30,12 @@ final class Publisher: Sendable {
         self.project = configuration.project
         self.endpoint = endpoint
         self.timeout = configuration.delivery.timeout
+        self.publish = GRPCMethod(
+            "/google.pubsub.v1.Publisher/Publish", at: endpoint.base, timeout: configuration.delivery.timeout)
+        self.topic = configuration.topic.constant.map { topic in
+            let name = ResourceName.topic(topic, project: configuration.project)
+            return (name, Self.parameters("topic", name))
+        }
         self.tokens = tokens
     }
 
@@ -51,29 +60,33 @@ final class Publisher: Sendable {
     ///
     /// - Parameter places: Where the messages are in what is written.
     func call(to topic: String, _ written: [UInt8], at places: [Range<Int>], access: Access) -> HTTPRequest {
-        let name = ResourceName.topic(topic, project: self.project)
-        return self.call(
-            "/google.pubsub.v1.Publisher/Publish", "topic", name,
-            body: PubSubRequest.publish(topic: name, written, at: places), access: access)
+        let (name, parameters) =
+            self.topic
+            ?? {
+                let name = self.fullName(of: topic)
+                return (name, Self.parameters("topic", name))
+            }()
+        return self.publish.call(
+            PubSubRequest.publish(topic: name, written, at: places), self.metadata(parameters, access))
     }
 
     /// A call about a topic.
     ///
-    /// - Parameter field: What the topic is called in the request: the service's front end finds its place by it.
+    /// - Parameter field: What the topic is called in the request.
     func call(_ path: String, _ field: String, _ name: String, _ message: [UInt8], access: Access) -> HTTPRequest {
-        self.call(path, field, name, body: GRPCCall.prefix(message.count) + message, access: access)
+        GRPCMethod(path, at: self.endpoint.base, timeout: self.timeout).call(
+            GRPCMethod.prefix(message.count) + message, self.metadata(Self.parameters(field, name), access))
     }
 
-    private func call(
-        _ path: String, _ field: String, _ name: String, body: [UInt8], access: Access
-    ) -> HTTPRequest {
-        var metadata = [HTTPHeader("x-goog-request-params", "\(field)=\(HTTPHeader.escaped(name))")]
-        if let token = access.token {
-            metadata.append(HTTPHeader("authorization", "Bearer \(token.value)"))
-            if let project = token.quotaProject { metadata.append(HTTPHeader("x-goog-user-project", project)) }
-        }
-        return GRPCCall(path: path, metadata: metadata, timeout: self.timeout).request(
-            body: body, to: self.endpoint.base)
+    /// The service's front end finds the topic's place by these.
+    private static func parameters(_ field: String, _ name: String) -> HTTPHeader {
+        HTTPHeader("x-goog-request-params", "\(field)=\(HTTPHeader.escaped(name))")
+    }
+
+    private func metadata(_ parameters: HTTPHeader, _ access: Access) -> [HTTPHeader] {
+        guard let token = access.token else { return [parameters] }
+        let shown = [parameters, HTTPHeader("authorization", "Bearer \(token.value)")]
+        return token.quotaProject.map { shown + [HTTPHeader("x-goog-user-project", $0)] } ?? shown
     }
 
     func fullName(of topic: String) -> String { ResourceName.topic(topic, project: self.project) }

@@ -115,6 +115,24 @@ package struct JSONWriter {
         }
     }
 
+    /// Writes parts of the text for which there is room, which need not be asked for each of them. What follows stands right behind them.
+    ///
+    /// - Parameters:
+    ///   - room: How many bytes they have at most.
+    ///   - write: Writes them.
+    package mutating func parts(atMost room: Int, _ write: (inout JSONPlace) -> Void) {
+        self.needsComma = false
+        self.bytes.append(addingCapacity: room) { output in
+            unsafe output.withUnsafeMutableBufferPointer { bytes, written in
+                let start = UnsafeMutableRawPointer(bytes.baseAddress!)
+                var place = unsafe JSONPlace(start)
+                unsafe write(&place)
+                written = unsafe place.end - start
+                precondition(written <= room, "parts of a text have more bytes than they were said to have")
+            }
+        }
+    }
+
     /// Writes a text that is JSON already.
     package mutating func raw(_ text: String) {
         self.separate()
@@ -154,12 +172,12 @@ package struct JSONWriter {
     }
 
     /// `\u001f`.
-    private static let longestEscape = 6
+    fileprivate static let longestEscape = 6
     private static let escapedAtOnce = 256
 
     /// - Parameter output: Has room for as much as the text can become.
     /// - Returns: How many bytes were written.
-    private static func escape(_ text: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) -> Int {
+    fileprivate static func escape(_ text: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) -> Int {
         var (from, to) = (0, 0)
         // Eight bytes at a time, of which those count that stand before the first one that is not written as it is.
         while from + 8 <= text.count {
@@ -226,5 +244,36 @@ package struct JSONWriter {
 
     private static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+    }
+}
+
+/// Where parts of a text are written for which there is room.
+@unsafe package struct JSONPlace {
+    /// What is written next.
+    package private(set) var end: UnsafeMutableRawPointer
+
+    fileprivate init(_ start: UnsafeMutableRawPointer) { unsafe self.end = start }
+
+    /// How many bytes a text becomes at most, as a part of a string.
+    package static func room(for text: UnsafeRawBufferPointer) -> Int { JSONWriter.longestEscape * text.count }
+
+    /// Writes a part of the text as it is.
+    package mutating func literal(_ text: StaticString) {
+        unsafe self.end.copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
+        unsafe self.end += text.utf8CodeUnitCount
+    }
+
+    /// Writes a part of a string whose bytes are known to be UTF-8.
+    package mutating func part(utf8 text: UnsafeRawBufferPointer) {
+        let room = unsafe Self.room(for: text)
+        unsafe self.end += JSONWriter.escape(text, to: UnsafeMutableRawBufferPointer(start: self.end, count: room))
+    }
+
+    /// Writes so many bytes, of which none is escaped.
+    ///
+    /// - Parameter fill: Writes all of the bytes.
+    package mutating func part(plainCount count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        unsafe fill(UnsafeMutableRawBufferPointer(start: self.end, count: count))
+        unsafe self.end += count
     }
 }

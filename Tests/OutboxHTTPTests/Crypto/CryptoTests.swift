@@ -56,7 +56,16 @@ import Testing
         var random = SystemRandomNumberGenerator()
         for count in 0..<300 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
-            #expect(Base64.encoded(bytes) == Data(bytes).base64EncodedString())
+            let expected = Data(bytes).base64EncodedString()
+            #expect(Base64.encoded(bytes) == expected)
+            // As it is without the instructions that not every processor has.
+            let text = unsafe String(unsafeUninitializedCapacity: Base64.encodedCount(count)) { text in
+                unsafe bytes.withUnsafeBytes {
+                    unsafe Base64.write($0, from: 0, to: UnsafeMutableRawBufferPointer(text))
+                }
+                return text.count
+            }
+            #expect(text == expected)
         }
         #expect(
             Hexadecimal.encoded([0, 0x0F, 0xA0, 0xFF]) == "000fa0ff" && Hexadecimal.bytes([0x9A]) == Array("9a".utf8))

@@ -23,7 +23,7 @@ import Testing
         (.seconds(100_000), "100000S"),
     ])
     func timeoutsHaveEightDigitsAtMost(timeout: Duration, text: String) {
-        #expect(GRPCCall.timeoutText(timeout) == text)
+        #expect(GRPCMethod.timeoutText(timeout) == text)
     }
 
     @Test func whatIsSaidOfTopicsAndSizesIsUnderstood() {

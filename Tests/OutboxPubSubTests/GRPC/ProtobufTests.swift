@@ -55,7 +55,26 @@ import Testing
             var count = 0
             while let _ = try? reader.next() { count += 1 }
             #expect(count <= bytes.count)
-            _ = PubSubRequest.publishedCount(bytes[...])
+            if let count = PubSubRequest.plainCount(bytes[...]) {
+                #expect(PubSubRequest.readCount(bytes[...]) == count, "\(bytes)")
+            }
         }
+    }
+
+    /// The short way to read an answer says what the long one says, or nothing.
+    @Test func idsAreCountedOneByOne() {
+        for (ids, isPlain) in [
+            ([], true), (["1"], true), ((1...500).map { "1876543210\($0)" }, true), (["", "2"], true), (["é"], false),
+            ([String(repeating: "1", count: 128)], false),
+        ] as [([String], Bool)] {
+            var writer = ProtobufWriter()
+            for id in ids { writer.string(always: 1, id) }
+            #expect(PubSubRequest.plainCount(writer.bytes[...]) == (isPlain ? ids.count : nil))
+            #expect(PubSubRequest.publishedCount(writer.bytes[...]) == ids.count)
+            #expect(ids.isEmpty || PubSubRequest.publishedCount(writer.bytes.dropLast()) == nil || ids == ["", "2"])
+            writer.string(always: 2, "x")
+            #expect(PubSubRequest.publishedCount(writer.bytes[...]) == ids.count)
+        }
+        #expect(PubSubRequest.plainCount([10]) == nil && PubSubRequest.plainCount([10, 2, 65]) == nil)
     }
 }

@@ -31,7 +31,7 @@ import Testing
                     NewMessage(to: "orders", key: "k", payload: (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) })
                 ])
                 var (short, long) = (ProtobufWriter([1], capacity: 0), ProtobufWriter([1], capacity: 0))
-                let isWritten = unsafe LentBatch(batch).withMessages { unsafe plain.write($0[0], to: &short) }
+                let isWritten = unsafe LentBatch(batch).withMessages { unsafe plain.form.write($0[0], to: &short) }
                 let message = try template.write(batch[0], to: &long)
                 #expect(isWritten && short.bytes == long.bytes && message.bytes == 1..<long.bytes.count)
                 #expect(message.target == plain.target)
@@ -50,7 +50,7 @@ import Testing
         ] {
             var writer = ProtobufWriter()
             let isWritten = unsafe LentBatch(MessageBatch([message])).withMessages {
-                unsafe plain.write($0[0], to: &writer)
+                unsafe plain.form.write($0[0], to: &writer)
             }
             #expect(!isWritten && writer.bytes.isEmpty)
         }

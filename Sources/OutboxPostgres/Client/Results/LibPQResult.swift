@@ -73,12 +73,28 @@ extension LibPQResult {
             start: PQgetvalue(pointer, CInt(row), CInt(column)), count: length(row: row, column: column))
     }
 
-    /// Lets the processor fetch the beginning of a value from memory, and what lies behind it, so that it is there when it is read.
-    func prefetch(row: Int, column: Int) {
-        let bytes = unsafe bytes(row: row, column: column)
-        guard let start = bytes.baseAddress else { return }
-        for offset in stride(from: 0, through: Swift.min(bytes.count + 64, 1024), by: 64) {
-            unsafe outbox_prefetch(start + offset)
+    /// Lets the processor fetch the beginnings of values from memory, and what lies around them, so that they are there when they are read.
+    func prefetch(rows: some Sequence<Int>, column: Int) {
+        // Where they are is looked up for several before the first is fetched: each look-up waits for memory as well, though not for the others.
+        // The library keeps where a row's values are, a pointer and a length for each, right before the first. Where it does not, nothing is lost.
+        let before = 16 * (self.columnCount + 1)
+        var rows = rows.makeIterator()
+        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 32) { values in
+            while true {
+                var count = 0
+                while count < values.count, let row = rows.next() {
+                    unsafe values.initializeElement(at: count, to: bytes(row: row, column: column))
+                    count += 1
+                }
+                if count == 0 { return }
+                for place in 0..<count {
+                    let value = unsafe values[place]
+                    guard let start = value.baseAddress else { continue }
+                    for offset in stride(from: -before, through: Swift.min(value.count + 64, 1024), by: 64) {
+                        unsafe outbox_prefetch(start + offset)
+                    }
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 /// Bytes below 128.
-enum ASCII {
+package enum ASCII {
     /// Whether all bytes are.
-    static func isAll(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isAll(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var index = 0
         var all: UInt64 = 0
         while index + 8 <= bytes.count {

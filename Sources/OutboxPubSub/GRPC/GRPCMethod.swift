@@ -1,13 +1,24 @@
 import OutboxHTTP
 import OutboxRuntime
 
-/// A unary call of gRPC as a request of HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
-struct GRPCCall {
-    /// The service and the method: `/google.pubsub.v1.Publisher/Publish`.
-    let path: String
-    /// Sent with the call besides what gRPC needs.
-    let metadata: [HTTPHeader]
-    let timeout: Duration
+/// A unary method of gRPC, whose calls are requests of HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+struct GRPCMethod {
+    private let url: String
+    /// What each call has.
+    private let headers: [HTTPHeader]
+    private let timeout: Duration
+
+    /// - Parameters:
+    ///   - path: The service and the method: `/google.pubsub.v1.Publisher/Publish`.
+    ///   - base: What comes before the path: `https://pubsub.googleapis.com`.
+    init(_ path: String, at base: String, timeout: Duration) {
+        self.url = base + path
+        self.headers = [
+            HTTPHeader("te", "trailers"), HTTPHeader("content-type", "application/grpc"),
+            HTTPHeader("grpc-timeout", Self.timeoutText(timeout)),
+        ]
+        self.timeout = timeout + Self.grace
+    }
 
     /// What stands before a message of that length: that it is not compressed, and the length, in four bytes.
     static func prefix(_ length: Int) -> [UInt8] {
@@ -17,20 +28,13 @@ struct GRPCCall {
     /// How long that is.
     static let prefixSize = 5
 
-    /// The request.
+    /// A call.
     ///
     /// - Parameters:
     ///   - body: The message behind its ``prefix(_:)``.
-    ///   - base: What comes before the path: `https://pubsub.googleapis.com`.
-    func request(body: [UInt8], to base: String) -> HTTPRequest {
-        HTTPRequest(
-            "POST", base + self.path,
-            headers: [
-                HTTPHeader("te", "trailers"),
-                HTTPHeader("content-type", "application/grpc"),
-                HTTPHeader("grpc-timeout", Self.timeoutText(self.timeout)),
-            ] + self.metadata,
-            body: body, timeout: self.timeout + Self.grace)
+    ///   - metadata: What is sent with it besides what gRPC needs.
+    func call(_ body: [UInt8], _ metadata: [HTTPHeader]) -> HTTPRequest {
+        HTTPRequest("POST", self.url, headers: self.headers + metadata, body: body, timeout: self.timeout)
     }
 
     /// The service is to say that it was too slow before the connection is given up.
