@@ -27,11 +27,18 @@ public struct DeliverySettings: Sendable {
     public var timeout: Duration?
     /// The most messages of a batch. Default 1000. Handlers that are called with one message at a time have no use for it.
     public var maximumCount: Int?
+    /// How many messages a second the destination is given at most, by this relay, on average over a tenth of a second; batches are as small as that
+    /// makes them. From 0.001 to 1,000,000. Default: no limit.
+    ///
+    /// Attempts count, not messages: one that is tried again counts again. Messages that wait for their turn are not parked, and where relays share a
+    /// destination's streams, each has the whole limit.
+    public var maximumRate: Double?
 
     /// Creates settings; what is left out is not given.
     public init(
         retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil, ordering: Ordering? = nil,
-        breaker: BreakerPolicy? = nil, parking: Parking? = nil, timeout: Duration? = nil, maximumCount: Int? = nil
+        breaker: BreakerPolicy? = nil, parking: Parking? = nil, timeout: Duration? = nil, maximumCount: Int? = nil,
+        maximumRate: Double? = nil
     ) {
         self.retry = retry
         self.concurrency = concurrency
@@ -40,6 +47,7 @@ public struct DeliverySettings: Sendable {
         self.parking = parking
         self.timeout = timeout
         self.maximumCount = maximumCount
+        self.maximumRate = maximumRate
     }
 
     /// What a failed message means for the later ones of its key.
@@ -76,7 +84,8 @@ public struct DeliverySettings: Sendable {
             breaker: self.breaker ?? lower.breaker,
             parking: self.parking ?? lower.parking,
             timeout: self.timeout ?? lower.timeout,
-            maximumCount: self.maximumCount ?? lower.maximumCount)
+            maximumCount: self.maximumCount ?? lower.maximumCount,
+            maximumRate: self.maximumRate ?? lower.maximumRate)
     }
 }
 
@@ -98,6 +107,8 @@ extension DeliverySettings {
         /// After what time a closure is cancelled; nil: never.
         package let timeout: Duration?
         package let maximumCount: Int
+        /// Messages a second; nil: as many as there are.
+        package let maximumRate: Double?
     }
 
     /// Gives what is not given its default.
@@ -109,7 +120,8 @@ extension DeliverySettings {
             breaker: self.breaker ?? .opening(),
             parkedAfter: (self.parking ?? .after(.seconds(kind == .message ? 2 : 30))).delay,
             timeout: self.timeout,
-            maximumCount: self.maximumCount ?? 1000)
+            maximumCount: self.maximumCount ?? 1000,
+            maximumRate: self.maximumRate)
     }
 
     /// Gives what is not given its default, and checks everything.
@@ -134,6 +146,9 @@ extension DeliverySettings.Resolved {
         if let timeout = self.timeout, timeout <= .zero { return InvalidSetting("timeout", "is more than 0s") }
         if let defect = InvalidSetting.defect(of: "timeout", self.timeout ?? .zero) { return defect }
         if self.maximumCount < 1 { return InvalidSetting("maximumCount", "is at least 1") }
+        if let rate = self.maximumRate, !(0.001...1_000_000).contains(rate) {
+            return InvalidSetting("maximumRate", "is 0.001 to 1000000 messages a second")
+        }
         return nil
     }
 }

@@ -29,6 +29,8 @@ package final class Dispatcher: Sendable {
     private let breaker: BreakerGate?
     /// What the destination's streams share; nil: this is the only one.
     private let seats: CallSeats?
+    /// Asked before each call of the handler; nil: there is no limit of rate.
+    let pace: DeliveryPace?
     /// Asked before each call of the handler; nil: it is called at once.
     let pulse: Pulse?
     /// What each lane holds while the destination is down.
@@ -43,7 +45,8 @@ package final class Dispatcher: Sendable {
     ///   - onChange: Called, from any thread, when ``wantsMessages``, ``hasEnded`` or what ``probe(now:)`` returns may
     ///     have changed.
     init(
-        handler: DestinationHandler, deferredKeys: [UInt64: Int], seats: CallSeats? = nil, pulse: Pulse? = nil,
+        handler: DestinationHandler, deferredKeys: [UInt64: Int], seats: CallSeats? = nil, pace: DeliveryPace? = nil,
+        pulse: Pulse? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         observer: DeliveryObserver, onSettled: @escaping @Sendable (PageTicket) -> Void,
         onParkedEnd: @escaping @Sendable ([ParkedEnding]) -> Void,
@@ -51,6 +54,7 @@ package final class Dispatcher: Sendable {
     ) {
         self.handler = handler
         self.seats = seats
+        self.pace = pace
         self.pulse = pulse
         let settings = handler.settings
         self.policy = DeliveryPolicy(retry: settings.retry)
@@ -199,6 +203,7 @@ extension Dispatcher {
         if self.abandoned.exchange(true, ordering: .relaxed) { return }
         self.close()
         self.seats?.dismiss(self)
+        self.pace?.dismiss(self)
     }
 
     /// Whether it was given up, and no handler is being called any more.

@@ -78,12 +78,17 @@ final class LaneRun: @unchecked Sendable {
                 self.record(message, .retry("no handler for the route"))
                 continue
             }
+            let turn = self.turn(for: target.action)
+            if let pace = dispatcher.pace, await !pace.wait(for: turn, by: dispatcher) || dispatcher.isAbandoned {
+                return .cancelled
+            }
             guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
             self.pass = pass
             if let calls = self.run.ticket.calls {
                 switch await self.beginWatched(message, target.action, calls) {
                 case .call: break
                 case .outOfReach(let outcome):
+                    dispatcher.pace?.giveBack(turn)
                     self.conclude(message, outcome, pass)
                     continue
                 case .over: return .cancelled
@@ -99,13 +104,26 @@ final class LaneRun: @unchecked Sendable {
             case .batch(let maximumCount, let transport, let body):
                 self.transport = transport
                 // One message is enough for a probe.
-                let room = BatchRoom(transport?.batchLimit ?? .none, maximumCount: pass == .call ? maximumCount : 1)
+                let room = BatchRoom(
+                    transport?.batchLimit ?? .none, maximumCount: pass == .call ? min(maximumCount, turn) : 1)
                 let batch = self.gather(message, target.index, room)
+                dispatcher.pace?.giveBack(turn - batch.count)
                 end = await self.call(body, with: batch, pass, in: lane)
             }
             if let end { return end }
         }
         return Task.isCancelled ? .cancelled : .done(self.settle())
+    }
+
+    /// How many messages are handed over at once at most, as far as the destination's limit of rate is concerned.
+    private func turn(for action: DestinationHandler.Action) -> Int {
+        guard let pace = self.dispatcher.pace else { return .max }
+        switch action {
+        case .message: return 1
+        case .batch(let maximumCount, _, _):
+            // And no more than there are, so that other lanes need not wait for what is given back.
+            return min(maximumCount, pace.mostAtOnce, self.run.rows.endIndex - self.next + 1)
+        }
     }
 
     /// Notes the end of what was delivered. Of a run that was cut, it is the part before.

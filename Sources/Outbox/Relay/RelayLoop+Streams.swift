@@ -19,8 +19,11 @@ extension RelayLoop {
             logger: self.logger)
         let seats = self.seats[stream.destination] ?? CallSeats(handler.settings.concurrency)
         self.seats[stream.destination] = seats
+        let pace = self.paces[stream.destination] ?? handler.settings.maximumRate.map { DeliveryPace($0) }
+        self.paces[stream.destination] = pace
         let dispatcher = Dispatcher(
-            handler: handler, deferredKeys: stream.deferredKeys, seats: seats, pulse: self.pulse, observer: observer
+            handler: handler, deferredKeys: stream.deferredKeys, seats: seats, pace: pace, pulse: self.pulse,
+            observer: observer
         ) { ticket in
             if finished.add(ticket) { session.wake() }
         } onParkedEnd: { endings in

@@ -28,6 +28,8 @@ struct RelayLoop: ~Copyable {
     var suspicious: (streams: [AttachedStream], deadline: ContinuousClock.Instant)?
     /// What the streams of a destination share.
     var seats: [Destination: CallSeats] = [:]
+    /// Of destinations with a limit of rate.
+    var paces: [Destination: DeliveryPace] = [:]
     /// Whether it has been told that the relay delivers.
     var isStarted = false
     /// The streams that this process has delivered, and how many there were.

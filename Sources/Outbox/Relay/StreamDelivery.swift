@@ -31,7 +31,8 @@ final class StreamDelivery {
     init(
         id: StreamID, dispatcher: Dispatcher, firstSequence: Int, pageMessages: Int, now: ContinuousClock.Instant
     ) {
-        self.pace = PagePace(least: dispatcher.handler.leastPage, most: pageMessages)
+        self.pace = PagePace(
+            least: dispatcher.handler.leastPage, most: min(pageMessages, dispatcher.handler.mostPage))
         self.id = id
         self.dispatcher = dispatcher
         self.ledger = Ledger(firstSequence: firstSequence)

@@ -69,11 +69,12 @@ public struct DestinationHandler: Sendable {
     public static func handler(
         retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil, ordering: DeliverySettings.Ordering? = nil,
         breaker: BreakerPolicy? = nil, parking: DeliverySettings.Parking? = nil, timeout: Duration? = nil,
+        maximumRate: Double? = nil,
         _ body: @escaping @Sendable (Message) async throws -> Void
     ) -> DestinationHandler {
         let settings = DeliverySettings(
             retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parking: parking,
-            timeout: timeout)
+            timeout: timeout, maximumRate: maximumRate)
         return .handler(settings: settings, body)
     }
 
@@ -96,12 +97,12 @@ public struct DestinationHandler: Sendable {
     public static func batch(
         maximumCount: Int? = nil, retry: (any DeliveryRetryStrategy)? = nil, concurrency: Int? = nil,
         ordering: DeliverySettings.Ordering? = nil, breaker: BreakerPolicy? = nil,
-        parking: DeliverySettings.Parking? = nil, timeout: Duration? = nil,
+        parking: DeliverySettings.Parking? = nil, timeout: Duration? = nil, maximumRate: Double? = nil,
         _ body: @escaping @Sendable ([Message]) async throws -> [Outcome]
     ) -> DestinationHandler {
         let settings = DeliverySettings(
             retry: retry, concurrency: concurrency, ordering: ordering, breaker: breaker, parking: parking,
-            timeout: timeout, maximumCount: maximumCount)
+            timeout: timeout, maximumCount: maximumCount, maximumRate: maximumRate)
         return .batch(settings: settings, body)
     }
 
@@ -167,6 +168,7 @@ public struct DestinationHandler: Sendable {
         if self.given.ordering != nil { names.append("ordering") }
         if self.given.breaker != nil { names.append("breaker") }
         if self.given.parking != nil { names.append("parking") }
+        if self.given.maximumRate != nil { names.append("maximumRate") }
         if names.isEmpty { return nil }
         return
             "\(names.joined(separator: ", ")): a destination has one of it, whatever its routes. Give it as the settings of “routes”."
@@ -178,7 +180,14 @@ public struct DestinationHandler: Sendable {
         let batches = (self.routes.map(\.action) + [self.fallback].compactMap { $0 }).map { action in
             if case .batch(let maximumCount, _, _) = action { maximumCount } else { 4 }
         }
-        return max(250, (batches.max() ?? 1).multipliedReportingOverflow(by: self.settings.concurrency).partialValue)
+        let least = max(
+            250, (batches.max() ?? 1).multipliedReportingOverflow(by: self.settings.concurrency).partialValue)
+        return min(least, self.mostPage)
+    }
+
+    /// How many messages the limit of rate lets through in the time that a page may take.
+    package var mostPage: Int {
+        self.settings.maximumRate.map { max(1, Int($0 * (PagePace.span / .seconds(1)))) } ?? .max
     }
 
     /// The closure for a route, and a number by which it is told from the others.

@@ -162,6 +162,7 @@ struct DeliveryLayer: Sendable {
     var parkAfter: Duration??
     var timeout: Duration?
     var batch: Int?
+    var maxRate: Double?
 
     static let settings: [Setting<DeliveryLayer>] = [
         .count(
@@ -209,6 +210,9 @@ struct DeliveryLayer: Sendable {
         .count(
             "batch", 1...(.max),
             "How many messages are handed over at once at most; not for exec and discard. Default: 1000.", \.batch),
+        .number(
+            "max_rate", atLeast: 0.001,
+            "How many messages a second a destination is given at most, by each relay. Default: no limit.", \.maxRate),
     ]
 
     private static let usual = DeliverySettings().resolved(for: .message)
@@ -225,7 +229,7 @@ struct DeliveryLayer: Sendable {
         Self.copy(\.concurrency), Self.copy(\.maxAttempts), Self.copy(\.initialDelay), Self.copy(\.maxDelay),
         Self.copy(\.multiplier), Self.copy(\.jitter), Self.copy(\.order), Self.copy(\.breaker),
         Self.copy(\.breakerFailures), Self.copy(\.breakerMaxDelay), Self.copy(\.parkAfter), Self.copy(\.timeout),
-        Self.copy(\.batch),
+        Self.copy(\.batch), Self.copy(\.maxRate),
     ]
 
     private static func copy<Value>(
@@ -243,7 +247,7 @@ struct DeliveryLayer: Sendable {
             concurrency: self.concurrency, ordering: self.order.map { $0 == .key ? .byKey : .unordered },
             breaker: self.breakerPolicy,
             parking: self.parkAfter.map { delay in delay.map { .after($0) } ?? .never },
-            timeout: self.timeout, maximumCount: self.batch)
+            timeout: self.timeout, maximumCount: self.batch, maximumRate: self.maxRate)
     }
 
     private var breakerPolicy: BreakerPolicy? {

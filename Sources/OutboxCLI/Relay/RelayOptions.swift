@@ -66,6 +66,12 @@ struct RelayOptions: ParsableArguments {
         transform: Interval.init(parsing:))
     var timeout: Interval?
 
+    @Option(
+        help: ArgumentHelp(
+            "How many messages a second each destination is given at most, by this relay. (default: no limit)",
+            valueName: "number"))
+    var maxRate: Double?
+
     @Flag(help: "Look only when notified, never just in case.")
     var noFallbackPoll = false
 
@@ -123,7 +129,7 @@ struct RelayOptions: ParsableArguments {
     private static let names = [
         "subscription": "--subscription", "page.messages": "--page", "window.messages": "--window",
         "concurrency": "--concurrency", "retry.maximumAttempts": "--max-attempts", "parking": "--park-after",
-        "timeout": "--timeout",
+        "timeout": "--timeout", "maximumRate": "--max-rate",
     ]
 
     /// How the relay reads, commits and ends.
@@ -140,6 +146,7 @@ struct RelayOptions: ParsableArguments {
         if self.noBreaker { layer.breaker = false }
         layer.parkAfter = self.parkAfter.map { .some($0.duration) }
         layer.timeout = self.timeout?.duration
+        layer.maxRate = self.maxRate
         return layer.settings
     }
 

@@ -85,7 +85,8 @@ struct RelayPlan: Sendable {
     /// What settings are called in a file; options have the same names, with hyphens.
     private static let names = [
         "page.messages": "page", "window.messages": "window", "retry.maximumAttempts": "max_attempts",
-        "parking": "park_after", "maximumCount": "batch", "breaker.failures": "breaker_failures",
+        "parking": "park_after", "maximumCount": "batch", "maximumRate": "max_rate",
+        "breaker.failures": "breaker_failures",
         "breaker.maximumDelay": "breaker_max_delay",
     ]
 }

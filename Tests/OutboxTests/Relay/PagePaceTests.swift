@@ -46,4 +46,12 @@ import Testing
         )
         #expect(DestinationHandler.batch(maximumCount: .max) { $0.map { _ in .delivered } }.leastPage >= 250)
     }
+
+    /// A page is over in half a second, also where that is due to a limit of rate.
+    @Test func aLimitOfRateMakesPagesSmall() {
+        for (rate, count) in [(0.01, 1), (10, 5), (400, 200), (10_000, 5000)] as [(Double, Int)] {
+            let handler = DestinationHandler.handler(maximumRate: rate) { _ in }
+            #expect(handler.mostPage == count && handler.leastPage == min(count, 256))
+        }
+    }
 }

@@ -16,6 +16,9 @@ import Testing
             _ = DestinationHandler.routes(["r": .handler(retry: .never) { _ in }])
         }
         await #expect(processExitsWith: .failure) {
+            _ = DestinationHandler.routes(["r": .handler(maximumRate: 2) { _ in }])
+        }
+        await #expect(processExitsWith: .failure) {
             _ = DestinationHandler.routes([:], otherwise: .batch(concurrency: 2) { $0.map { _ in .delivered } })
         }
         await #expect(processExitsWith: .failure) {
