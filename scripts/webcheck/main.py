@@ -13,6 +13,8 @@ import urllib.parse
 from browser import browser
 from world import PROGRAM, eventually, get, world
 
+# How often a relay drains so many messages with the page and without it, and how often these are asked for then, in seconds.
+PAIRS, MESSAGES, INTERVAL = 5, 2_000_000, 5
 PICTURES = pathlib.Path(".build/web")
 # Strings that have become something else in other programs; each would open a dialog, or leave a mark.
 CORPUS = [
@@ -219,7 +221,7 @@ def load(here):
                 now() - i * interval '1 s' FROM generate_series(1, 100000) AS i
             """)
         here.sql("VACUUM ANALYZE")
-        for page in ["", "?q=d77", "?page=9", "destination?name=d5", "dead-letters", "dead-letters?page=900", "dead-letters?error=refused", "relays",
+        for page in ["metrics", "", "?q=d77", "?page=9", "destination?name=d5", "dead-letters", "dead-letters?page=900", "dead-letters?error=refused", "relays",
                      "dead-letter?id=1000005"]:
             times = []
             for _ in range(5):
@@ -229,6 +231,48 @@ def load(here):
                 _, text = get(f"{address}/{page}")
                 times.append(time.monotonic() - begin)
             print(f"/{page}: median {sorted(times)[2] * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms, {len(text) / 1000:.0f} kB", flush=True)
+    ratios = []
+    for number in range(PAIRS):
+        # In turn, since what comes second may find the machine warm.
+        seconds = {watched: drain(here, watched) for watched in ([True, False] if number % 2 else [False, True])}
+        ratios.append(seconds[False] / seconds[True])
+        print(f"{MESSAGES} messages: {seconds[False]:.2f} s, watched {seconds[True]:.2f} s", flush=True)
+    ratios.sort()
+    print(
+        f"rate of a relay whose /metrics and page are asked for every {INTERVAL} s, beside one that is left alone: "
+        f"{ratios[PAIRS // 2]:.3f} x ({ratios[0]:.3f} to {ratios[-1]:.3f})")
+
+
+def drain(here, watched):
+    """How long a relay takes to write what waits into a file, in seconds."""
+    here.sql(f"""
+        INSERT INTO outbox.message (destination, key, payload)
+        SELECT 'd' || 1 + i % 1000, 'k' || i, 'x' FROM generate_series(1, {MESSAGES}) AS i
+        """)
+    done = threading.Event()
+    lines = here.folder / "lines"
+    begin = time.time()
+    with here.relay("--route", f"*=file:{lines}") as address:
+
+        def look():
+            while not done.wait(INTERVAL):
+                with contextlib.suppress(OSError):
+                    get(address + "/metrics")
+                    get(address + "/")
+
+        watcher = threading.Thread(target=look, daemon=True)
+        if watched:
+            watcher.start()
+        size = -1
+        while size != lines.stat().st_size or size == 0:
+            size = lines.stat().st_size
+            time.sleep(1)
+        seconds = lines.stat().st_mtime - begin
+    done.set()
+    with open(lines, "rb") as written:
+        assert sum(1 for _ in written) >= MESSAGES
+    lines.unlink()
+    return seconds
 
 
 def main():

@@ -84,7 +84,7 @@ import Testing
     // One address after the other: side by side they have all threads for a minute.
     @Test(.serialized, arguments: addresses) func noComplaintRepeatsIt(_ address: String) async {
         var random = Lottery(seed: address.utf8.reduce(7) { ($0 &* 31) &+ UInt64($1) })
-        for number in 0..<100 {
+        for number in 0..<(StressSettings.seconds(otherwise: 0) > 0 ? 400 : 50) {
             // Seconds in all, in which other tests want the thread.
             await Task.yield()
             let text = Self.mistyped(address, using: &random)
