@@ -34,8 +34,8 @@ struct BacklogWatch: Service {
                     let began = clock.now
                     let backlog = try await Backlog(schema: schema, subscription: self.subscription, on: connection)
                     if backlog.isEmpty(of: names) { return }
-                    // Counting takes longer the more there is to count, and slows down deliveries.
-                    try await Task.sleep(for: max(.milliseconds(50), (clock.now - began) * 10))
+                    // Looking takes longer the more there is to look at, and slows down deliveries; but the end is not to be noticed long after.
+                    try await Task.sleep(for: min(max(.milliseconds(50), (clock.now - began) * 10), .seconds(5)))
                 }
             }
             return true

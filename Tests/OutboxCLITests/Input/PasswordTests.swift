@@ -2,6 +2,7 @@ import ArgumentParser
 import Outbox
 import OutboxPostgres
 import OutboxRuntime
+import TestSupport
 import Testing
 
 @testable import OutboxCLI
