@@ -45,8 +45,8 @@ extension MockKafkaCluster {
         let configuration = unsafe rd_kafka_conf_new()
         var reason = [CChar](repeating: 0, count: 512)
         let properties = [
-            ("bootstrap.servers", servers), ("group.id", "reader"), ("enable.partition.eof", "true"),
-            ("log_level", "0"), ("auto.offset.reset", "earliest"),
+            ("bootstrap.servers", servers), ("group.id", "reader"), ("log_level", "0"),
+            ("auto.offset.reset", "earliest"),
             ("enable.auto.commit", "false"), ("fetch.wait.max.ms", "10"),
         ]
         for (name, value) in properties {
@@ -73,18 +73,34 @@ extension MockKafkaCluster {
         }
         unsafe rd_kafka_assign(self.client, list)
         var records: [MockKafkaCluster.Record] = []
-        var ended: Set<Int32> = []
+        // Where each partition's records end, and where reading has got to. What the library calls a partition's end may be that of another leader.
+        var ends: [Int32: Int64] = [:]
+        var places: [Int32: Int64] = [:]
         let limit = ContinuousClock.now + .seconds(30)
-        while ended.count < partitions, .now < limit {
+        while .now < limit {
+            for partition in 0..<Int32(partitions) where ends[partition] == nil {
+                guard let (low, high) = self.bounds(topic, partition) else { continue }
+                ends[partition] = high
+                places[partition] = max(low, places[partition] ?? 0)
+            }
+            if ends.count == partitions, ends.allSatisfy({ places[$0.key, default: 0] >= $0.value }) { break }
             guard let message = unsafe rd_kafka_consumer_poll(self.client, 500) else { continue }
             defer { unsafe rd_kafka_message_destroy(message) }
             switch unsafe message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: records.append(unsafe Self.record(message))
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF: unsafe ended.insert(message.pointee.partition)
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                records.append(unsafe Self.record(message))
+                unsafe places[message.pointee.partition] = message.pointee.offset + 1
             default: break
             }
         }
         return records.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
+    }
+
+    /// The offset of a partition's first record, and the one behind its last; nil: no leader has said.
+    private func bounds(_ topic: String, _ partition: Int32) -> (low: Int64, high: Int64)? {
+        var (low, high): (Int64, Int64) = (0, 0)
+        let code = unsafe rd_kafka_query_watermark_offsets(self.client, topic, partition, &low, &high, 1000)
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR ? (low, high) : nil
     }
 
     private static func bytes(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
