@@ -14,7 +14,7 @@ if Context.environment["OUTBOX_WARNINGS_AS_ERRORS"] != nil {
     settings.append(.treatAllWarnings(as: .error))
 }
 
-// What continuous integration throws away need not be fit for a debugger: an eighth of the time of a build. Names in backtraces stay.
+// What continuous integration throws away need not be fit for a debugger. Names in backtraces stay.
 if Context.environment["OUTBOX_NO_DEBUG_INFO"] != nil {
     settings.append(.unsafeFlags(["-gnone"]))
 }

@@ -79,10 +79,7 @@ final class LaneRun: @unchecked Sendable {
                 continue
             }
             let turn = self.turn(for: target.action)
-            if let pace = dispatcher.pace, await !pace.wait(for: turn, by: dispatcher) || dispatcher.isAbandoned {
-                return .cancelled
-            }
-            guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return .cancelled }
+            guard let pass = await self.admission(for: turn) else { return .cancelled }
             self.pass = pass
             if let calls = self.run.ticket.calls {
                 switch await self.beginWatched(message, target.action, calls) {
@@ -113,6 +110,20 @@ final class LaneRun: @unchecked Sendable {
             if let end { return end }
         }
         return Task.isCancelled ? .cancelled : .done(self.settle())
+    }
+
+    /// Waits until the destination is up, and then for a turn.
+    ///
+    /// - Returns: nil: it is over, nothing more is to be delivered.
+    private func admission(for count: Int) async -> Breaker.Pass? {
+        let dispatcher = self.dispatcher
+        while true {
+            guard let pass = dispatcher.isBarred ? await dispatcher.pass() : .call else { return nil }
+            guard let pace = dispatcher.pace else { return pass }
+            if await !pace.wait(for: count, by: dispatcher) || dispatcher.isAbandoned { return nil }
+            // Where it has gone down meanwhile the turn is over: all lanes that had theirs would call at once when it is up again.
+            if pass != .call || !dispatcher.isBarred { return pass }
+        }
     }
 
     /// How many messages are handed over at once at most, as far as the destination's limit of rate is concerned.

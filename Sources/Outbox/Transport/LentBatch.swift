@@ -31,6 +31,9 @@ package protocol LendingPage: MessagePage {
         self.hasHeaders = hasHeaders
         self.createdAt = createdAt
     }
+
+    /// The hash of its key; equal for equal keys.
+    package var keyHash: UInt64? { unsafe self.key.map { unsafe KeyHash.of($0) } }
 }
 
 /// A batch whose messages were looked up once.
@@ -95,8 +98,7 @@ package protocol LendingPage: MessagePage {
 
     /// The hash of the key by which a message is ordered, if it is; equal for equal keys of the batch.
     package func orderingKey(at position: Int) -> UInt64? {
-        guard self.batch.isOrderedByKey, let key = unsafe self.messages[position].key else { return nil }
-        return unsafe KeyHash.of(key)
+        self.batch.isOrderedByKey ? unsafe self.messages[position].keyHash : nil
     }
 }
 

@@ -41,7 +41,7 @@ final class PublishJob: Sendable {
             var writer = unsafe ProtobufWriter(capacity: lent.reduce(0) { unsafe $0 + $1.payload.count + 128 })
             for index in 0..<lent.count {
                 let start = writer.bytes.count
-                let key = unsafe isOrdered ? lent[index].key.map { unsafe KeyHash.of($0) } : nil
+                let key = unsafe isOrdered ? lent[index].keyHash : nil
                 if let form, let plainTarget, unsafe form.write(lent[index], to: &writer) {
                     places.append(start..<writer.bytes.count)
                     schedule.add(index, targetNumber: plainTarget, size: writer.bytes.count - start, key: key)

@@ -43,6 +43,24 @@ import Testing
         #expect((1...10).contains(largest.withLock { $0 }))
     }
 
+    /// Lanes that had their turn while the destination was down do not call all at once when it is up.
+    @Test func aDestinationThatIsUpAgainIsGivenNoMore() async throws {
+        let clock = ContinuousClock()
+        let state = Mutex<(calls: Int, up: ContinuousClock.Instant?)>((0, nil))
+        let breaker = BreakerPolicy.opening(maximumDelay: .milliseconds(300))
+        let handler = DestinationHandler.handler(concurrency: 16, breaker: breaker, maximumRate: 5) { _ in
+            try state.withLock { state in
+                state.calls += 1
+                if state.calls <= 5 { throw DeliveryFailure.unavailable("down") }
+                if state.up == nil { state.up = clock.now }
+            }
+        }
+        try await self.run(try self.outbox(16), handler, until: 16)
+        let up = try #require(state.withLock { $0.up })
+        // Fifteen more, of which one may be made up for, and those whose turn was reserved before come in theirs.
+        #expect(clock.now - up >= .milliseconds(1000 * (15 - 2) / 5))
+    }
+
     /// What waits for its turn has not begun: it keeps no relay from ending, and comes with the next one.
     @Test func whatWaitsForItsTurnEndsWithTheRelay() async throws {
         let outbox = try self.outbox(3)
