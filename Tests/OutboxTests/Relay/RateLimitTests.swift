@@ -47,7 +47,7 @@ import Testing
     @Test func aDestinationThatIsUpAgainIsGivenNoMore() async throws {
         let clock = ContinuousClock()
         let state = Mutex<(calls: Int, up: ContinuousClock.Instant?)>((0, nil))
-        let breaker = BreakerPolicy.opening(maximumDelay: .milliseconds(300))
+        let breaker = BreakerPolicy.opening(initialDelay: .milliseconds(800), maximumDelay: .milliseconds(800))
         let handler = DestinationHandler.handler(concurrency: 16, breaker: breaker, maximumRate: 5) { _ in
             try state.withLock { state in
                 state.calls += 1
