@@ -26,21 +26,24 @@ private struct LineService: RequestService {
         }
     }
 
-    func outcomes(
+    func outcome(
         of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest, of batch: MessageBatch
-    ) -> [Outcome] {
+    ) -> RequestOutcome {
         switch result {
-        case .failure(let failure): return request.indexes.map { _ in .retry(failure.reason) }
+        case .failure(let failure): return .each(request.indexes.map { _ in .retry(failure.reason) })
         case .success(let response) where response.status == 503:
-            return request.indexes.map { _ in .unavailable("down") }
+            return .each(request.indexes.map { _ in .unavailable("down") })
         case .success(let response):
-            return String(decoding: response.body, as: UTF8.self).split(separator: "\n").map { line in
-                switch line {
-                case "ok": .delivered
-                case "again": .retry("again")
-                default: .reject("never")
-                }
-            }
+            let lines = String(decoding: response.body, as: UTF8.self).split(separator: "\n")
+            if lines.count == request.indexes.count, lines.allSatisfy({ $0 == "ok" }) { return .delivered }
+            return .each(
+                lines.map { line in
+                    switch line {
+                    case "ok": .delivered
+                    case "again": .retry("again")
+                    default: .reject("never")
+                    }
+                })
         }
     }
 }

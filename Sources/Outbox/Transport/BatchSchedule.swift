@@ -31,13 +31,22 @@ public struct BatchSchedule: Sendable {
         public static let pipelined = KeyOrder(isPipelined: true)
     }
 
+    /// What is known of a message. Nearly all are delivered in the end, and a byte is enough for that.
+    private enum State: UInt8 {
+        case open
+        case delivered
+        case other
+    }
+
     private let hashOfKey: @Sendable (Int) -> UInt64?
     /// For each message the hash of its key; nil: it is not ordered. Pipelined, empty until something has failed.
     private var keys: [UInt64?] = []
     /// By key its messages, in order; empty until something has failed.
     private var places: [UInt64: [Int]] = [:]
     private let isPipelined: Bool
-    private var settled: [Outcome?]
+    private var states: [State]
+    /// The outcomes of those that have another than “delivered”; empty while there is none.
+    private var others: [Outcome?] = []
     /// One at a time, for each message the ones of its key before and after it, -1: none. Empty where no key has two.
     private var neighbours: [(before: Int, after: Int)] = []
     /// By key the first message that failed.
@@ -67,7 +76,7 @@ public struct BatchSchedule: Sendable {
     ) {
         self.hashOfKey = hashOfKey
         self.isPipelined = keyOrder.isPipelined
-        self.settled = Array(repeating: nil, count: count)
+        self.states = Array(repeating: .open, count: count)
         self.unsettled = count
         if !self.isPipelined {
             self.findKeys()
@@ -96,26 +105,35 @@ public struct BatchSchedule: Sendable {
     }
 
     private mutating func findKeys() {
-        if self.keys.isEmpty { self.keys = self.settled.indices.map(self.hashOfKey) }
+        if self.keys.isEmpty { self.keys = self.states.indices.map(self.hashOfKey) }
     }
 
     /// Whether every message is settled.
     public var isDone: Bool { self.unsettled == 0 }
 
     /// What became of the messages. Complete when it is done; until then, what is unsettled counts as ``Outcome/behind``.
-    public var outcomes: [Outcome] { self.settled.map { $0 ?? .behind } }
+    public var outcomes: [Outcome] {
+        if self.isDone, self.others.isEmpty { return Array(repeating: .delivered, count: self.states.count) }
+        return self.states.indices.map { index in
+            switch self.states[index] {
+            case .open: .behind
+            case .delivered: .delivered
+            case .other: self.others[index] ?? .behind
+            }
+        }
+    }
 
     /// The next message to be sent, which is on its way from now on.
     ///
     /// - Returns: Its place in the batch; nil: none, before something is settled.
     public mutating func next() -> Int? {
         while let index = self.ready.popFirst() {
-            if self.settled[index] != nil { continue }
+            if self.states[index] != .open { continue }
             if !self.readyAgain.isEmpty { self.readyAgain.remove(index) }
             self.inFlight += 1
             return index
         }
-        while self.cursor < self.settled.count {
+        while self.cursor < self.states.count {
             let index = self.cursor
             self.cursor += 1
             if self.begin(index) { return index }
@@ -126,7 +144,7 @@ public struct BatchSchedule: Sendable {
     /// All messages that can be sent now, which are on their way from now on.
     package mutating func takeReady() -> [Int] {
         var ready: [Int] = []
-        ready.reserveCapacity(self.settled.count - self.cursor + self.ready.count)
+        ready.reserveCapacity(self.states.count - self.cursor + self.ready.count)
         while let index = self.next() { ready.append(index) }
         return ready
     }
@@ -140,7 +158,7 @@ public struct BatchSchedule: Sendable {
         // The one before it is on its way, or ready: this one is ready when that is settled.
         if !self.neighbours.isEmpty {
             let before = self.neighbours[index].before
-            if before >= 0, self.settled[before] == nil { return false }
+            if before >= 0, self.states[before] == .open { return false }
         }
         self.inFlight += 1
         return true
@@ -155,7 +173,7 @@ public struct BatchSchedule: Sendable {
 
     /// A message that was on its way has an outcome.
     public mutating func settle(_ index: Int, _ outcome: Outcome) {
-        guard self.settled[index] == nil else { return }
+        guard self.states[index] == .open else { return }
         self.inFlight -= 1
         switch outcome.kind {
         case .delivered where self.failure(before: index):
@@ -183,14 +201,27 @@ public struct BatchSchedule: Sendable {
         return unavailable
     }
 
+    /// Messages that were on their way are delivered.
+    package mutating func settleDelivered(_ indexes: [Int]) {
+        if !self.failures.isEmpty || !self.neighbours.isEmpty {
+            for index in indexes { self.settle(index, .delivered) }
+            return
+        }
+        for index in indexes where self.states[index] == .open {
+            self.states[index] = .delivered
+            self.unsettled -= 1
+            self.inFlight -= 1
+        }
+    }
+
     /// A message is the next one of its key, if it was asked for already.
     private mutating func release(_ index: Int) {
-        if index >= 0, index < self.cursor, self.settled[index] == nil { self.ready.append(index) }
+        if index >= 0, index < self.cursor, self.states[index] == .open { self.ready.append(index) }
     }
 
     /// Nothing more of the key is sent.
     private mutating func fail(_ key: UInt64, at index: Int) {
-        let end = self.failures[key] ?? self.settled.count
+        let end = self.failures[key] ?? self.states.count
         // What is after the first failure was dealt with then: each message of a key is looked at once.
         if end < index { return }
         self.failures[key] = index
@@ -203,12 +234,12 @@ public struct BatchSchedule: Sendable {
         for place in Self.firstPlace(in: own, after: index)..<own.count {
             let later = own[place]
             if later >= end { break }
-            if self.settled[later]?.kind == .delivered {
+            if self.states[later] == .delivered {
                 // What has overtaken it comes again after it.
-                self.settled[later] = .behind
+                self.note(later, .behind)
             } else if self.readyAgain.remove(later) != nil {
                 self.close(later, .behind)
-            } else if !self.isPipelined, later < self.cursor, self.settled[later] == nil {
+            } else if !self.isPipelined, later < self.cursor, self.states[later] == .open {
                 // It waits for the one that has failed.
                 self.close(later, .behind)
             }
@@ -227,7 +258,7 @@ public struct BatchSchedule: Sendable {
 
     /// A message that was on its way is to be sent again, because its outcome will never be reported.
     package mutating func sendAgain(_ index: Int) {
-        guard self.settled[index] == nil else { return }
+        guard self.states[index] == .open else { return }
         self.inFlight -= 1
         if self.failure(before: index) { return self.close(index, .behind) }
         self.readyAgain.insert(index)
@@ -237,14 +268,24 @@ public struct BatchSchedule: Sendable {
 
     /// Nothing more is sent: all that is unsettled has that outcome, on its way or not.
     public mutating func settleRest(_ outcome: Outcome) {
-        for index in self.settled.indices where self.settled[index] == nil { self.close(index, outcome) }
-        self.cursor = self.settled.count
+        for index in self.states.indices where self.states[index] == .open { self.close(index, outcome) }
+        self.cursor = self.states.count
         self.inFlight = 0
         self.ready.removeAll()
     }
 
     private mutating func close(_ index: Int, _ outcome: Outcome) {
-        self.settled[index] = outcome
+        self.note(index, outcome)
         self.unsettled -= 1
+    }
+
+    private mutating func note(_ index: Int, _ outcome: Outcome) {
+        if outcome.kind == .delivered {
+            self.states[index] = .delivered
+            return
+        }
+        if self.others.isEmpty { self.others = Array(repeating: nil, count: self.states.count) }
+        self.others[index] = outcome
+        self.states[index] = .other
     }
 }

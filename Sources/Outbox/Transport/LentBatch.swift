@@ -7,29 +7,54 @@ package import Foundation
 /// A page that says where its messages lie in memory.
 package protocol LendingPage: MessagePage {
     /// Adds the parts of messages of the page, which stay where they are for as long as the page lives.
-    func lend(_ messages: ArraySlice<Message>, to lent: inout [LentMessage])
+    ///
+    /// - Parameter extent: Which parts.
+    func lend(_ messages: ArraySlice<Message>, _ extent: LentMessage.Extent, to lent: inout [LentMessage])
 }
 
 /// The parts of a message that transports look at most, where they lie. None is to be used after the batch or page that lends it is gone.
 @safe package struct LentMessage {
-    package let id: Int64
     package let payload: UnsafeRawBufferPointer
     /// In UTF-8; nil: the message has none.
     package let key: UnsafeRawBufferPointer?
-    package let hasRoute: Bool
-    package let hasHeaders: Bool
-    package let createdAt: Date
+    private let rest: Rest?
 
-    package init(
-        id: Int64, payload: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer?, hasRoute: Bool, hasHeaders: Bool,
-        createdAt: Date
-    ) {
-        self.id = id
+    /// The parts beside payload and key.
+    package struct Rest {
+        package let id: Int64
+        package let createdAt: Date
+        package let hasRoute: Bool
+        package let hasHeaders: Bool
+
+        package init(id: Int64, createdAt: Date, hasRoute: Bool, hasHeaders: Bool) {
+            self.id = id
+            self.createdAt = createdAt
+            self.hasRoute = hasRoute
+            self.hasHeaders = hasHeaders
+        }
+    }
+
+    /// Which parts are looked up: each takes a few nanoseconds.
+    package enum Extent: Sendable {
+        case payloadAndKey
+        case all
+    }
+
+    package init(payload: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer?, _ rest: Rest?) {
         unsafe self.payload = payload
         unsafe self.key = key
-        self.hasRoute = hasRoute
-        self.hasHeaders = hasHeaders
-        self.createdAt = createdAt
+        self.rest = rest
+    }
+
+    /// The id, and others that are looked up on demand, of a batch with ``Extent/all``.
+    package var id: Int64 { self.whole.id }
+    package var createdAt: Date { self.whole.createdAt }
+    package var hasRoute: Bool { self.whole.hasRoute }
+    package var hasHeaders: Bool { self.whole.hasHeaders }
+
+    private var whole: Rest {
+        guard let rest else { preconditionFailure("a batch was not looked up with what is asked for") }
+        return rest
     }
 
     /// The hash of its key; equal for equal keys.
@@ -48,14 +73,15 @@ package protocol LendingPage: MessagePage {
     // Safe to share: immutable, and written before the batch is shared.
     private nonisolated(unsafe) let copies: [UnsafeMutableRawBufferPointer]
 
-    package init(_ batch: MessageBatch) {
+    /// - Parameter extent: Which parts of the messages are looked up. Default all.
+    package init(_ batch: MessageBatch, _ extent: LentMessage.Extent = .all) {
         self.batch = batch
         var messages: [LentMessage] = []
         messages.reserveCapacity(batch.count)
         var copies = unsafe [UnsafeMutableRawBufferPointer]()
         batch.forEachRun { page, places in
             if let page = page as? any LendingPage {
-                page.lend(batch.messages[places], to: &messages)
+                page.lend(batch.messages[places], extent, to: &messages)
             } else {
                 for place in places { unsafe messages.append(Self.copy(page, batch.messages[place].row, &copies)) }
             }
@@ -83,9 +109,10 @@ package protocol LendingPage: MessagePage {
             unsafe key = text.withUTF8 { bytes in unsafe kept(UnsafeRawBufferPointer(bytes)) }
         }
         return unsafe LentMessage(
-            id: page.id(at: row), payload: payload, key: key, hasRoute: page.text(.route, at: row) != nil,
-            hasHeaders: page.text(.headers, at: row) != nil,
-            createdAt: page.createdAt(at: row))
+            payload: payload, key: key,
+            .init(
+                id: page.id(at: row), createdAt: page.createdAt(at: row), hasRoute: page.text(.route, at: row) != nil,
+                hasHeaders: page.text(.headers, at: row) != nil))
     }
 
     /// How many messages there are.

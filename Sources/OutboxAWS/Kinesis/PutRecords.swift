@@ -26,6 +26,7 @@ struct PutRecords: ServiceAction {
 
     var operation: String { "PutRecords" }
     var targetKind: String { "stream" }
+    var extent: LentMessage.Extent { .payloadAndKey }
     var packer: RequestPacker { RequestPacker(maximumCount: 500, maximumBytes: KinesisRecord.packedBytes) }
 
     func table(of messages: LentBatch) -> EntryTable<KinesisRecord> {
@@ -125,15 +126,12 @@ struct PutRecords: ServiceAction {
         private enum CodingKeys: String, CodingKey { case records = "Records" }
     }
 
-    func results(
-        in body: [UInt8], of indexes: [Int], in table: EntryTable<KinesisRecord>
-    ) -> [EntryResult]? {
-        Self.plainResults(in: body, count: indexes.count) ?? Self.decodedResults(in: body, count: indexes.count)
+    func isConfirmation(_ body: [UInt8], of indexes: [Int]) -> Bool {
+        Self.isConfirmation(body, count: indexes.count)
     }
 
-    /// The results of an answer in which nothing failed; nil: that is not known of it.
-    static func plainResults(in body: [UInt8], count: Int) -> [EntryResult]? {
-        PlainAnswer.read(body) { answer in
+    static func isConfirmation(_ body: [UInt8], count: Int) -> Bool {
+        let isRead = PlainAnswer.read(body) { answer in
             var records: Int?
             let isRead = answer.object { name, answer in
                 guard name == "Records" else { return answer.skipValue() }
@@ -145,8 +143,9 @@ struct PutRecords: ServiceAction {
                     return self.readSuccess(&answer)
                 }
             }
-            return isRead && records == count ? [EntryResult](repeating: .delivered, count: count) : nil
+            return isRead && records == count ? true : nil
         }
+        return isRead == true
     }
 
     private static func readSuccess(_ answer: inout PlainAnswer) -> Bool {
@@ -167,7 +166,11 @@ struct PutRecords: ServiceAction {
         return isRead && isNumbered == true
     }
 
-    static func decodedResults(in body: [UInt8], count: Int) -> [EntryResult]? {
+    func results(in body: [UInt8], of indexes: [Int], in table: EntryTable<KinesisRecord>) -> [EntryResult]? {
+        Self.results(in: body, count: indexes.count)
+    }
+
+    static func results(in body: [UInt8], count: Int) -> [EntryResult]? {
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)),
             answer.records.count == count
         else {

@@ -106,27 +106,36 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         return self.client.request(self.action.operation, body)
     }
 
-    func outcomes(
+    func outcome(
         of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest, of batch: MessageBatch
-    ) -> [Outcome] {
+    ) -> RequestOutcome {
         switch result {
         case .failure(let failure):
             let reason = "\(self.client.service.title): \(failure.reason)"
             self.client.note(.down(reason))
-            return request.indexes.map { _ in .unavailable(reason) }
+            return .each(request.indexes.map { _ in .unavailable(reason) })
         case .success(let response) where response.status == 200:
-            guard !response.isCut,
-                let results = self.action.results(in: response.body, of: request.indexes, in: self.table)
-            else {
-                let reason = "what answers is not \(self.client.service.title)"
-                self.client.note(.down(reason))
-                return request.indexes.map { _ in .unavailable(reason) }
-            }
-            self.client.throttle.reset()
-            return self.outcomes(of: results, for: request)
+            return self.outcome(of: response, for: request)
         case .success(let response):
-            return self.outcomes(of: ServiceFailure(response), for: request)
+            return .each(self.outcomes(of: ServiceFailure(response), for: request))
         }
+    }
+
+    private func outcome(of response: HTTPResponse, for request: MessageRequest) -> RequestOutcome {
+        if !response.isCut, self.action.isConfirmation(response.body, of: request.indexes) {
+            self.client.throttle.reset()
+            self.client.note(.up)
+            return .delivered
+        }
+        guard !response.isCut,
+            let results = self.action.results(in: response.body, of: request.indexes, in: self.table)
+        else {
+            let reason = "what answers is not \(self.client.service.title)"
+            self.client.note(.down(reason))
+            return .each(request.indexes.map { _ in .unavailable(reason) })
+        }
+        self.client.throttle.reset()
+        return .each(self.outcomes(of: results, for: request))
     }
 
     private func outcomes(of results: [EntryResult], for request: MessageRequest) -> [Outcome] {

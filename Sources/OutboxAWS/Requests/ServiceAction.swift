@@ -12,6 +12,8 @@ protocol ServiceAction: Sendable {
     var packer: RequestPacker { get }
     /// Whether all messages go to one target, so that what is wrong with it is wrong for the destination.
     var hasFixedTarget: Bool { get }
+    /// What is looked up of all messages before a table is made.
+    var extent: LentMessage.Extent { get }
 
     /// Messages as the service takes them.
     func table(of messages: LentBatch) -> EntryTable<Entry>
@@ -19,8 +21,16 @@ protocol ServiceAction: Sendable {
     /// A request's body, with the messages at those places.
     func body(of indexes: [Int], in table: EntryTable<Entry>, address: String) -> [UInt8]
 
+    /// Whether an answer with status 200 says, in the words that the service uses most of the time, that all of a request's messages are delivered. False:
+    /// that is not known, and ``results(in:of:in:)`` says it. Default false.
+    func isConfirmation(_ body: [UInt8], of indexes: [Int]) -> Bool
+
     /// What an answer with status 200 says of a request's messages, in their order; nil: it is no answer of the service.
     func results(in body: [UInt8], of indexes: [Int], in table: EntryTable<Entry>) -> [EntryResult]?
+}
+
+extension ServiceAction {
+    func isConfirmation(_ body: [UInt8], of indexes: [Int]) -> Bool { false }
 }
 
 /// One for which each message is made an entry that has all that is sent.
@@ -36,6 +46,9 @@ protocol EntryAction: ServiceAction where Entry: ServiceEntry {
 }
 
 extension EntryAction {
+    /// Entries are made of messages.
+    var extent: LentMessage.Extent { .payloadAndKey }
+
     func table(of messages: LentBatch) -> EntryTable<Entry> {
         var table = EntryTable<Entry>(messages)
         for message in messages.batch {

@@ -21,7 +21,7 @@ extension ServiceClient {
     ) async throws -> [Outcome] {
         await self.ready()
         try Task.checkCancellation()
-        var part = LentBatch(batch)
+        var part = LentBatch(batch, action.extent)
         var table = action.table(of: part)
         let addresses = try await find(Set(table.list.targets))
         var outcomes: [Outcome] = []
@@ -50,7 +50,8 @@ extension ServiceClient {
             if round >= Self.mostRounds || (again.pause > .zero && .now + again.pause > deadline) { break }
             let indexes = Self.indexes(again.indexes, of: part.batch, results)
             places = round == 1 ? indexes : indexes.map { places[$0] }
-            part = LentBatch(MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey))
+            part = LentBatch(
+                MessageBatch(places.map { batch[$0] }, isOrderedByKey: batch.isOrderedByKey), action.extent)
             table = action.table(of: part)
             isAlone = isAlone || again.isAlone
             if again.pause > .zero {

@@ -28,6 +28,7 @@ struct SendMessageBatch: ServiceAction {
 
     var operation: String { "SendMessageBatch" }
     var targetKind: String { "queue" }
+    var extent: LentMessage.Extent { .all }
     var packer: RequestPacker { RequestPacker(maximumCount: 10, maximumBytes: SQSEntry.maximumBytes) }
 
     func table(of messages: LentBatch) -> EntryTable<SQSEntry> {

@@ -53,9 +53,13 @@ private final class RequestDelivery: Sendable {
             self.schedule.isDone || (self.stop != nil && self.transfers.isEmpty && self.packing == 0)
         }
 
-        mutating func settle(_ indexes: [Int], _ outcomes: [Outcome]) {
-            let unavailable = self.schedule.settle(indexes, outcomes)
-            if self.stop == nil { self.stop = unavailable }
+        mutating func settle(_ indexes: [Int], _ outcome: RequestOutcome) {
+            switch outcome {
+            case .delivered: self.schedule.settleDelivered(indexes)
+            case .each(let outcomes):
+                let unavailable = self.schedule.settle(indexes, outcomes)
+                if self.stop == nil { self.stop = unavailable }
+            }
         }
     }
 
@@ -84,7 +88,7 @@ private final class RequestDelivery: Sendable {
             }
             let transfers = self.state.withLock { state in
                 state.packing -= 1
-                state.settle(settled.indexes, settled.outcomes)
+                state.settle(settled.indexes, .each(settled.outcomes))
                 return requests.map { request in
                     state.lastNumber += 1
                     let number = state.lastNumber
@@ -108,11 +112,11 @@ private final class RequestDelivery: Sendable {
     }
 
     private func finish(_ number: Int, _ request: MessageRequest, _ result: Result<HTTPResponse, HTTPFailure>) {
-        let outcomes = self.outcomes(of: result, for: request)
+        let outcome = self.outcome(of: result, for: request)
         let withdrawn = self.state.withLock { state -> [HTTPTransfer] in
             state.transfers[number] = nil
             let wasStopped = state.stop != nil
-            state.settle(request.indexes, outcomes)
+            state.settle(request.indexes, outcome)
             return !wasStopped && state.stop != nil ? Array(state.transfers.values) : []
         }
         for transfer in withdrawn { self.client.withdraw(transfer) }
@@ -120,16 +124,16 @@ private final class RequestDelivery: Sendable {
     }
 
     /// - Returns: None for what was taken back because of a stop, whose outcome it has in the end.
-    private func outcomes(of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest) -> [Outcome] {
+    private func outcome(of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest) -> RequestOutcome {
         if case .failure(let failure) = result {
             switch failure.kind {
             // The client ends, of which the service knows nothing.
-            case .closed, .cancelled: return request.indexes.map { _ in .unavailable(failure.reason) }
-            case .withdrawn where self.state.withLock({ $0.stop != nil }): return []
+            case .closed, .cancelled: return .each(request.indexes.map { _ in .unavailable(failure.reason) })
+            case .withdrawn where self.state.withLock({ $0.stop != nil }): return .each([])
             default: break
             }
         }
-        return self.service.outcomes(of: result, for: request, of: self.batch)
+        return self.service.outcome(of: result, for: request, of: self.batch)
     }
 
     private func endIfOver() {

@@ -11,12 +11,20 @@ package protocol RequestService: Sendable {
         for indexes: [Int], of batch: MessageBatch, settle: (_ index: Int, _ outcome: Outcome) -> Void
     ) -> [MessageRequest]
 
-    /// What became of a request's messages: an outcome for each, in its order. Called on the client's thread.
+    /// What became of a request's messages. Called on the client's thread.
     ///
     /// One ``/Outbox/Outcome/unavailable(_:)`` among them, and nothing more of the batch is sent.
-    func outcomes(
+    func outcome(
         of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest, of batch: MessageBatch
-    ) -> [Outcome]
+    ) -> RequestOutcome
+}
+
+/// What became of a request's messages.
+package enum RequestOutcome: Sendable {
+    /// All are delivered, as nearly all are.
+    case delivered
+    /// An outcome for each, in the request's order.
+    case each([Outcome])
 }
 
 /// A request that carries messages of a batch.

@@ -153,22 +153,27 @@ final class PostgresPage: LendingPage {
         unsafe self.result.withBytes(row: self.rows[row], column: Column.payload) { bytes in unsafe bytes }
     }
 
-    func lend(_ messages: ArraySlice<Message>, to lent: inout [LentMessage]) {
+    func lend(_ messages: ArraySlice<Message>, _ extent: LentMessage.Extent, to lent: inout [LentMessage]) {
         // All are fetched first. What a lane has of a page lies far apart, and each message would be waited for by itself.
         // By their places, because a message that is copied counts a reference.
-        self.result.prefetch(rows: messages.indices.lazy.map { self.rows[messages[$0].row] }, column: Column.payload)
-        for place in messages.indices { lent.append(self.lend(self.rows[messages[place].row])) }
+        let result = self.result
+        result.prefetch(rows: messages.indices.lazy.map { self.rows[messages[$0].row] }, column: Column.payload)
+        for place in messages.indices {
+            let row = self.rows[messages[place].row]
+            unsafe lent.append(
+                LentMessage(
+                    payload: result.bytes(row: row, column: Column.payload),
+                    key: result.bytesUnlessNull(row: row, column: Column.text(.key)),
+                    extent == .all ? Self.rest(of: result, row) : nil))
+        }
     }
 
-    /// - Parameter row: Of the result.
-    private func lend(_ row: Int) -> LentMessage {
-        let result = self.result
-        return unsafe LentMessage(
-            id: result.int64(row: row, column: Column.id), payload: result.bytes(row: row, column: Column.payload),
-            key: result.bytesUnlessNull(row: row, column: Column.text(.key)),
+    private static func rest(of result: LibPQResult, _ row: Int) -> LentMessage.Rest {
+        LentMessage.Rest(
+            id: result.int64(row: row, column: Column.id),
+            createdAt: PostgresTime.date(result.int64(row: row, column: Column.createdAt)),
             hasRoute: !result.isNull(row: row, column: Column.text(.route)),
-            hasHeaders: !result.isNull(row: row, column: Column.text(.headers)),
-            createdAt: PostgresTime.date(result.int64(row: row, column: Column.createdAt)))
+            hasHeaders: !result.isNull(row: row, column: Column.text(.headers)))
     }
 
     // MARK: - Decoding

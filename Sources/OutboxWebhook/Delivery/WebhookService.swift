@@ -113,19 +113,20 @@ struct WebhookService: RequestService {
 
     // MARK: Answers
 
-    func outcomes(
+    func outcome(
         of result: Result<HTTPResponse, HTTPFailure>, for request: MessageRequest, of batch: MessageBatch
-    ) -> [Outcome] {
+    ) -> RequestOutcome {
         let origin = request.request.origin ?? ""
         // What happens with nearly every message, without all that an answer can mean.
         if case .success(let response) = result, AnswerMeaning.isSuccess(response.status),
             self.receivers.noteDelivery(to: origin)
         {
-            return request.indexes.map { _ in .delivered }
+            return .delivered
         }
-        return request.indexes.map { index in
+        let outcomes = request.indexes.map { index in
             self.outcome(of: result, url: request.request.url, origin: origin, batch[index])
         }
+        return .each(outcomes)
     }
 
     private func outcome(

@@ -31,7 +31,7 @@ import Testing
             #"{"FailedRecordCount":0,"Records":[{"SequenceNumber":"49543463076548007577105092703039560359975228518395012686","ShardId":"shardId-000000000000"}]}"#,
             #"{"EncryptionType":"KMS","Records":[{"ShardId":"s","SequenceNumber":"1"}]}"#,
         ] {
-            #expect(PutRecords.plainResults(in: Array(text.utf8), count: 1) == [.delivered], "\(text)")
+            #expect(PutRecords.isConfirmation(Array(text.utf8), count: 1), "\(text)")
         }
     }
 
@@ -72,7 +72,7 @@ import Testing
         #"{"Records":[{"SequenceNumber":"1","ErrorMessage":"x"}]}"#,
     ])
     func itLeavesOtherAnswersOfKinesisToTheDecoder(_ text: String) {
-        #expect(PutRecords.plainResults(in: Array(text.utf8), count: 1) == nil)
+        #expect(!PutRecords.isConfirmation(Array(text.utf8), count: 1))
     }
 
     @Test func whatItTakesOfSQSMeansTheSameToTheDecoder() async {
@@ -106,9 +106,10 @@ import Testing
             ], tokens: Self.tokens + ["SequenceNumber", "ErrorCode", "ErrorMessage", "Records", "FailedRecordCount"])
         let ending = await fuzzer.run { input in
             let body = Array(input)
-            guard let results = PutRecords.plainResults(in: body, count: 2) else { return .refused }
-            let decoded = PutRecords.decodedResults(in: body, count: 2)
-            return decoded == results ? .accepted : .wrong("\(results), and the decoder \(String(describing: decoded))")
+            guard PutRecords.isConfirmation(body, count: 2) else { return .refused }
+            let decoded = PutRecords.results(in: body, count: 2)
+            return decoded == [.delivered, .delivered]
+                ? .accepted : .wrong("the decoder \(String(describing: decoded))")
         }
         #expect(ending.isSound, "\(ending)")
     }

@@ -109,6 +109,39 @@ extension BatchSchedule {
         #expect(schedule.isDone && schedule.inFlight == 0 && schedule.next() == nil)
     }
 
+    /// What is delivered together has the outcomes and the followers that it has one by one, also for what is settled already.
+    @Test(arguments: 0..<200, [BatchSchedule.KeyOrder.oneAtATime, .pipelined])
+    func whatIsDeliveredTogetherIsDeliveredOneByOne(_ seed: UInt64, _ keyOrder: BatchSchedule.KeyOrder) {
+        var random = SeededGenerator(seed: seed)
+        let hasKeys = Bool.random(using: &random)
+        let keys = (0..<Int.random(in: 1...40, using: &random)).map { _ -> UInt64? in
+            hasKeys ? UInt64.random(in: 0..<8, using: &random) : nil
+        }
+        var together = BatchSchedule(keys: keys, keyOrder: keyOrder)
+        var oneByOne = BatchSchedule(keys: keys, keyOrder: keyOrder)
+        var onTheWay: [Int] = []
+        while !together.isDone {
+            let next = together.takeReady()
+            #expect(next == oneByOne.takeReady())
+            onTheWay.append(contentsOf: next)
+            if onTheWay.isEmpty { break }
+            let count = Int.random(in: 1...onTheWay.count, using: &random)
+            let settled = Array(onTheWay.shuffled(using: &random).prefix(count))
+            onTheWay.removeAll { settled.contains($0) }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                for index in settled {
+                    together.settle(index, .retry("no"))
+                    oneByOne.settle(index, .retry("no"))
+                }
+            }
+            together.settleDelivered(settled)
+            for index in settled { oneByOne.settle(index, .delivered) }
+            #expect(together.outcomes == oneByOne.outcomes)
+            #expect(together.inFlight == oneByOne.inFlight && together.isDone == oneByOne.isDone)
+        }
+        #expect(together.isDone && onTheWay.isEmpty)
+    }
+
     /// Random batches against a receiver that takes or refuses at random, with lost connections: every message is settled, and
     /// none counts as delivered behind one of its key that has failed. One at a time, at most one of a key is on its way, and nothing
     /// arrives for the first time before an earlier one of its key has.
