@@ -63,7 +63,7 @@ class World:
                 [PROGRAM, "relay", "--log-level", "info", "--listen", ":0", "--postgres", self.url, *arguments],
                 stderr=errors)
             try:
-                address = eventually(lambda: re.search(r"listening .*address=(\S+)", log.read_text()), log).group(1)
+                address = eventually(lambda: re.search(r"Listening .*address=(\S+)", log.read_text()), log).group(1)
                 yield f"http://{address}"
             finally:
                 process.terminate()
