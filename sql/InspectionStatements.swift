@@ -9,6 +9,7 @@ package struct InspectionStatements: Sendable {
     package let subscriptions: String
     package let now: String
     package let passed: String
+    package let routes: String
     package let findDeadLetter: String
     package let listDeadLetters: String
     package let countDeadLetters: String
@@ -46,6 +47,7 @@ package struct InspectionStatements: Sendable {
         self.subscriptions = text(PackageResources.subscriptions_sql)
         self.now = text(PackageResources.now_sql)
         self.passed = text(PackageResources.passed_sql)
+        self.routes = text(PackageResources.routes_sql)
         self.findDeadLetter = text(PackageResources.find_dead_letter_sql)
         self.listDeadLetters = filtered(PackageResources.list_dead_letters_sql)
         self.countDeadLetters = filtered(PackageResources.count_dead_letters_sql)

@@ -85,9 +85,16 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages, max(counted.died_at) AS died_at
     FROM (
+        -- In two branches too: a slot is not computed for each where a stream has all.
         SELECT dead_letter.died_at
         FROM {{schema}}.dead_letter
-        WHERE dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
+        WHERE stream.slot_low = 0 AND stream.slot_high = 1023
+            AND dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
+        UNION ALL
+        SELECT dead_letter.died_at
+        FROM {{schema}}.dead_letter
+        WHERE (stream.slot_low > 0 OR stream.slot_high < 1023)
+            AND dead_letter.destination = stream.destination AND dead_letter.subscription = stream.subscription
             AND {{schema}}.slot(dead_letter.key, dead_letter.id) BETWEEN stream.slot_low AND stream.slot_high
         LIMIT $2
     ) AS counted

@@ -25,9 +25,10 @@ struct DeadLetterReplayCommand: AsyncParsableCommand {
     func run() async throws {
         let action = BulkOptions.Action(noun: "dead letter", verb: "replay", past: "replayed")
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
-            inspector, isDry, connection in
+            inspector, isDry, atMost, connection in
             try await inspector.replay(
-                matching: try self.filter.filter(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.filter(self.server, ids: self.action.ids), dryRun: isDry, atMost: atMost,
+                on: connection)
         }
     }
 }

@@ -35,9 +35,10 @@ struct DeferredDiscardCommand: AsyncParsableCommand {
         let action = BulkOptions.Action(
             noun: "deferred message", verb: "discard", past: "discarded", isFinal: true, isConfirmed: self.yes)
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
-            inspector, isDry, connection in
+            inspector, isDry, atMost, connection in
             try await inspector.discard(
-                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, atMost: atMost,
+                on: connection)
         }
     }
 }

@@ -28,9 +28,10 @@ struct DeferredRetryCommand: AsyncParsableCommand {
     func run() async throws {
         let action = BulkOptions.Action(noun: "deferred message", verb: "retry", past: "made due")
         try await self.action.run(action, isEverything: self.filter.isEverything, self.server) {
-            inspector, isDry, connection in
+            inspector, isDry, atMost, connection in
             try await inspector.retry(
-                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, on: connection)
+                matching: try self.filter.deferred(self.server, ids: self.action.ids), dryRun: isDry, atMost: atMost,
+                on: connection)
         }
     }
 }

@@ -36,10 +36,10 @@ struct BulkOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - isEverything: Whether the filter leaves nothing out.
-    ///   - body: Does it, or only counts.
+    ///   - body: Does it, unless it would be more than so many, or only counts.
     func run(
         _ action: Action, isEverything: Bool, _ server: ServerOptions,
-        _ body: (OutboxInspector, _ isDry: Bool, LibPQConnection) async throws -> Int
+        _ body: (OutboxInspector, _ isDry: Bool, _ atMost: Int?, LibPQConnection) async throws -> Int
     ) async throws {
         let isEverything = self.ids.isEmpty && isEverything
         if isEverything, !self.all, !self.dryRun {
@@ -48,19 +48,29 @@ struct BulkOptions: ParsableArguments {
         if self.all, !isEverything { throw CommandFailure(.usage, "--all excludes ids and filters.") }
         let schema = try server.schema
         let application = action.noun.split(separator: " ").joined(separator: "-")
-        func perform(isDry: Bool) async throws -> Int {
+        func perform(isDry: Bool, atMost: Int? = nil) async throws -> Int {
             try await server.withConnection(application: application) { connection in
-                try await body(OutboxInspector(schema: schema), isDry, connection)
+                do {
+                    return try await body(OutboxInspector(schema: schema), isDry, atMost, connection)
+                } catch {
+                    guard let more = MoreThanExpected.found(in: error) else { throw error }
+                    throw CommandFailure(
+                        .failure,
+                        "by now it would be \(action.counted(more.count)), more than was asked about: nothing was \(action.past); try again"
+                    )
+                }
             }
         }
+        // What comes while it is asked was not asked about.
+        var asked: Int?
         if action.isFinal, !action.isConfirmed, !self.dryRun, self.ids.isEmpty {
             let count = try await perform(isDry: true)
-            // What comes from now on was not asked about.
             if count == 0 { return self.json ? self.printJSON(0) : self.print(0, action) }
             Terminal.error.print("would \(action.verb) \(action.counted(count))")
             try Confirmation.ask("\(action.verb) \(count == 1 ? "it" : "them")", past: action.past)
+            asked = count
         }
-        let count = try await perform(isDry: self.dryRun)
+        let count = try await perform(isDry: self.dryRun, atMost: asked)
         if self.json { self.printJSON(count) } else { self.print(count, action) }
         let wanted = Set(self.ids).count
         if count < wanted {

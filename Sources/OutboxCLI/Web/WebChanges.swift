@@ -55,7 +55,7 @@ struct WebChanges: Sendable {
             return count
         } catch {
             self.log(change, visitor, target, outcome: CommandFailure(error).message)
-            guard let more = Self.moreThanExpected(error) else { throw error }
+            guard let more = MoreThanExpected.found(in: error) else { throw error }
             throw WebRefusal(
                 .conflict,
                 "By now it would be \(more.count.grouped) messages, more than was shown: nothing was changed. Go back and look again."
@@ -95,7 +95,7 @@ struct WebChanges: Sendable {
             "outbox": "\(target.schema.name)/\(target.subscription)",
         ]
         if let count { metadata["messages"] = "\(count)" }
-        self.logger.notice("the web page was asked to change something", metadata: metadata)
+        self.logger.notice("The web page was asked to change something", metadata: metadata)
     }
 
     /// As much of fields as a line of the log has room for, and whole ones.
@@ -103,10 +103,6 @@ struct WebChanges: Sendable {
         if fields.utf8.count <= Self.longestLogged { return fields }
         let part = fields.prefix(Self.longestLogged)
         return part[..<(part.lastIndex(of: "&") ?? part.endIndex)] + "&…"
-    }
-
-    private static func moreThanExpected(_ error: any Error) -> MoreThanExpected? {
-        error as? MoreThanExpected ?? (error as? LibPQTransactionError)?.bodyError as? MoreThanExpected
     }
 
     /// What has been done, for the page that follows; nil: its address says nothing of that.

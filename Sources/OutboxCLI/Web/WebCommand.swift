@@ -77,7 +77,7 @@ struct WebCommand: AsyncParsableCommand {
         let listener = Listener(
             address: address, logger: logger, guests: "browsers",
             exposure:
-                "the page has no TLS: its password and what it shows can be read on the way, unless a proxy with TLS is before it"
+                "The page has no TLS: its password and what it shows can be read on the way, unless a proxy with TLS is before it"
         )
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

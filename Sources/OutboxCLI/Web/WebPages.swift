@@ -123,14 +123,14 @@ final class WebPages: Sendable {
             }
         case "/destination":
             guard let name = fields["name"] else { throw WebRefusal(.badRequest, "The address names no destination.") }
-            let view = DestinationView(name: name, look: await self.looks.current(), settings: self.settings)
+            let view = DestinationView(name: name, look: await self.looks.recent(), settings: self.settings)
             return self.page("destination", name.plain(200), await view.values(self.outbox), visitor.user, fields)
         case "/dead-letters": return try await self.messages(DeadLetter.self, fields, visitor.user)
         case "/deferred": return try await self.messages(DeferredMessage.self, fields, visitor.user)
         case "/dead-letter": return try await self.message(DeadLetter.self, fields, visitor.user)
         case "/deferred-message": return try await self.message(DeferredMessage.self, fields, visitor.user)
         case "/relays":
-            let view = RelaysView(look: await self.looks.current())
+            let view = RelaysView(look: await self.looks.recent())
             return self.page("relays", "Relays", view.values, visitor.user, fields)
         case "/doctor":
             let target = self.outbox.target
@@ -140,7 +140,7 @@ final class WebPages: Sendable {
             let migrations = try await self.outbox.withConnection { connection, target in
                 try await OutboxMigrator(schema: target.schema).status(on: connection)
             }
-            let look = await self.looks.current()
+            let look = await self.looks.recent()
             let view = SchemaView(
                 migrations: migrations, segments: look.status?.segments ?? [], policy: self.settings.segments)
             return self.page("schema", "Schema and log", view.values, visitor.user, fields)
@@ -163,7 +163,7 @@ final class WebPages: Sendable {
             throw WebRefusal(.badRequest, "That is no number of a page.")
         }
         return OverviewView(
-            look: await self.looks.current(), history: self.looks.history.all, search: fields["q"], page: page)
+            look: await self.looks.recent(), history: self.looks.history.all, search: fields["q"], page: page)
     }
 
     private func messages<Failed: WebMessage>(
@@ -229,7 +229,7 @@ final class WebPages: Sendable {
         // The first, and then fewer and fewer of many.
         if count.nonzeroBitCount == 1 {
             self.logger.warning(
-                "a wrong password was given to the web page", metadata: ["from": "\(remote)", "count": "\(count)"])
+                "A wrong password was given to the web page", metadata: ["from": "\(remote)", "count": "\(count)"])
         }
         try? await Task.sleep(for: Self.pause)
     }

@@ -175,6 +175,11 @@ public struct OutboxInspector: Sendable {
 package struct MoreThanExpected: Error {
     /// How many match.
     package let count: Int
+
+    /// Whether that is what has ended a change; nil: it is not.
+    package static func found(in error: any Error) -> MoreThanExpected? {
+        error as? MoreThanExpected ?? (error as? LibPQTransactionError)?.bodyError as? MoreThanExpected
+    }
 }
 
 extension OutboxInspector {

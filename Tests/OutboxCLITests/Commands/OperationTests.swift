@@ -130,4 +130,42 @@ import Testing
         #expect(try await outbox("dead-letter", "discard", "--all", "--yes").output == "discarded 1 dead letter\n")
         #expect(try await outbox("dead-letter", "list").output == "no dead letters\n")
     }
+
+    /// A person who says yes has said so to the number that was shown, and not to what has come meanwhile.
+    @Test func whatComesWhileItIsAskedIsNotDiscarded() async throws {
+        let outbox = try await self.troubled()
+        let died = """
+            INSERT INTO {{schema}}.dead_letter (id, destination, payload, created_at, attempts, reason)
+            VALUES (4711, 'mail', '', now(), 1, 'rejected')
+            """
+        let ending = try await PseudoTerminal.run(
+            #"exec "$outbox" dead-letter discard --all "$@""#, on: outbox, width: 160
+        ) {
+            terminal in
+            try await terminal.shows("what is asked") {
+                $0.has("would discard 2 dead letters") && $0.has("discard them? [y/N]")
+            }
+            try await outbox.sql(died)
+            terminal.type("y\n")
+            try await terminal.shows("why not") {
+                $0.has("by now it would be 3 dead letters, more than was asked about: nothing was discarded")
+            }
+        }
+        #expect(ending.status == 1)
+        #expect(try await outbox.count("dead_letter") == 3)
+        let again = try await PseudoTerminal.run(
+            #"exec "$outbox" dead-letter discard --all "$@""#, on: outbox, width: 160
+        ) {
+            terminal in
+            try await terminal.shows("what is asked") { $0.has("discard them? [y/N]") }
+            terminal.type("y\n")
+            try await terminal.shows("that it is done") { $0.has("discarded 3 dead letters") }
+        }
+        #expect(again.status == 0)
+        #expect(try await outbox.count("dead_letter") == 0)
+    }
+}
+
+extension TerminalScreen {
+    fileprivate func has(_ text: String) -> Bool { self.lines.contains { $0.contains(text) } }
 }

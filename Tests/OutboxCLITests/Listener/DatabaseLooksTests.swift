@@ -79,6 +79,35 @@ import Testing
         await holder.close()
     }
 
+    /// One who looks after a change sees the change, also where a look had begun before it.
+    @Test func aLookThatBeganBeforeAChangeIsNotShownAfterIt() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let name = "metrics of \(outbox.schema)"
+        let looks = DatabaseLooks(
+            target: try self.target(outbox, name: name), logger: LogLines(from: .critical).logger)
+        let holder = try await LibPQConnection.connect(LibPQConfiguration(outbox.url))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask { await looks.run() }
+            // It has its snapshot before the change is made, and waits for a lock that it asks for later.
+            try await holder.query("BEGIN")
+            try await holder.execute(script: "LOCK TABLE \(outbox.schema).dead_letter IN ACCESS EXCLUSIVE MODE")
+            async let before = looks.current()
+            try await eventually("the look waits") {
+                try await outbox.sql(
+                    "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
+                ) == ["1"]
+            }
+            try await outbox("enqueue", "new", "x")
+            looks.lookAgain()
+            async let after = looks.recent()
+            try await holder.query("ROLLBACK")
+            #expect(await before.figures?.destinations.map(\.name) == ["new"])
+            #expect(await after.figures?.destinations.map(\.name) == ["new"])
+        }
+        await holder.close()
+    }
+
     /// A server that is not there is found out, and the numbers are left out.
     @Test func aLookThatFailsHasNoNumbers() async throws {
         let target = LookTarget(

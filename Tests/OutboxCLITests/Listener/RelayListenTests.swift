@@ -12,7 +12,7 @@ import Testing
         eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 3000 ] || { echo "not: $*"; cat "$folder/err" >&2; exit 99; }; sleep 0.02; done; }
         folder=$(mktemp -d); relay=''; trap 'rm -rf "$folder"; [ -z "$relay" ] || kill $relay 2>/dev/null' EXIT
         has() { [ "$(cat "$2" 2>/dev/null | grep -c "$1")" -ge "${3:-1}" ]; }
-        listening() { port=$(sed -n 's/.*listening for.*address=127.0.0.1:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
+        listening() { port=$(sed -n 's/.*Listening for.*address=127.0.0.1:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
         got() { curl -sS "http://127.0.0.1:$port$1"; }
         code() { curl -sS -o /dev/null -w '%{http_code}\\n' "http://127.0.0.1:$port$1"; }
         says() { got "$1" 2>/dev/null | grep -qF -- "$2"; }

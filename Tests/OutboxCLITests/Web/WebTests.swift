@@ -34,7 +34,7 @@ import Testing
             outbox,
             """
             for i in 1 2 3; do "$outbox" enqueue dead '{"number": 1}' --key "k$i" --header trace=x "$@" >/dev/null; done
-            "$outbox" enqueue waits x "$@" >/dev/null
+            "$outbox" enqueue waits x --route orders.placed "$@" >/dev/null
             "$outbox" relay --route 'dead=exec:echo broken >&2; exit 65' --until-empty "$@" >/dev/null 2>&1
             page "$@"
             for path in '' destination?name=dead destination?name=waits destination?name=none dead-letters dead-letters?error=brok \\
@@ -44,6 +44,7 @@ import Testing
             do code "$path"; done | tr '\\n' ' '; echo
             says 'waits</a>' '' && says '>never served<' '' && says 'No relay is working' '' && says '>3</a>' '' && echo overview
             says 'broken' destination?name=dead && echo reason
+            says 'orders.placed' destination?name=waits && ! says 'Routes of its last' destination?name=none && echo route
             says '3 dead letters' dead-letters && says 'none to which all of this applies' dead-letters?error=other && echo filter
             code events -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Mode: no-cors'; code 'events?page=x'; code '?q=%00'
             code '' -H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Mode: navigate'; says 'were' '?done=replay&count=-5' || echo 'no note'
@@ -54,7 +55,8 @@ import Testing
             """)
         #expect(
             lines == [
-                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "filter", "403", "400", "400",
+                " 16 200", "404 404 400 404 400 400 400 405 404 ", "overview", "reason", "route", "filter", "403",
+                "400", "400",
                 "200", "no note",
                 "hidden", "200",
                 "405", "405", "5",
@@ -75,7 +77,8 @@ import Testing
                     convert_to($t$\(text)$t$, 'UTF8'), now(), 1, 'rejected', $t$\(text)$t$)
                 """)
             try await outbox.sql(
-                "SELECT {{schema}}.enqueue(destination => $t$\(text)$t$, payload => 'x'::bytea, headers => '{}')::text")
+                "SELECT {{schema}}.enqueue(destination => $t$\(text)$t$, payload => 'x'::bytea, route => $t$\(text)$t$)::text"
+            )
         }
         let lines = try await self.lines(
             outbox,
@@ -152,7 +155,7 @@ import Testing
             change -d 'change=pause' -d name=none | cut -c1-3
             "$outbox" deferred list --json "$@" | grep -o '"id":' | wc -l
             change -d change=discard-deferred -d scope=matching
-            grep -c 'the web page was asked to change something.*outcome=done' "$folder/err"
+            grep -c 'The web page was asked to change something.*outcome=done' "$folder/err"
             grep -o 'by=local change=replay from=127.0.0.1 messages=2 .*' "$folder/err" | sed 's|outbox=[a-z0-9_]*/main|outbox=x|'
             """)
         #expect(
@@ -181,7 +184,7 @@ import Testing
             code '' -u ada:correct-horse-battery -H 'Host: outbox.example'
             token=$(token -u ada:correct-horse-battery)
             code change -d "change=pause&name=x&token=$token"; code change -u ada:correct-horse-battery -d 'change=pause&name=x'
-            grep -c 'a wrong password was given' "$folder/err"; grep -c 'correct-horse' "$folder/err"
+            grep -c 'A wrong password was given' "$folder/err"; grep -c 'correct-horse' "$folder/err"
             got '' -u ada:correct-horse-battery | grep -c 'those of ada'
             kill -s INT $web; wait $web; echo "status $?"; web=''
             printf 'short' > "$folder/short"
@@ -271,7 +274,7 @@ import Testing
         let lines = try await self.lines(
             first,
             """
-            listening() { port=$(sed -n 's/.*listening for.*address=[0-9.]*:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
+            listening() { port=$(sed -n 's/.*Listening for.*address=[0-9.]*:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
             configure() { printf 'postgres: "%s"\\nschema: %s\\nallow_changes: true\\nroutes:\\n  %s\\n' "$url" "$1" "$2" > "$folder/c.yaml"; }
             configure "$schema" 'first: discard'
             "$outbox" relay --config "$folder/c.yaml" --listen :0 2>"$folder/err" & relay=$!
@@ -344,7 +347,7 @@ import Testing
             outbox,
             """
             "$outbox" enqueue down x "$@" >/dev/null
-            listening() { port=$(sed -n 's/.*listening for.*address=[0-9.]*:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
+            listening() { port=$(sed -n 's/.*Listening for.*address=[0-9.]*:\\([0-9]*\\).*/\\1/p' "$folder/err" 2>/dev/null); [ "$port" ]; }
             "$outbox" relay --route 'down=exec:echo no mail server >&2; exit 69' --route '*=discard' --listen :0 "$@" 2>"$folder/err" & relay=$!
             eventually listening
             eventually says 'no mail server' ''

@@ -51,12 +51,19 @@ enum TransportUnderTest {
     }
 }
 
-/// A folder that is removed with the process that made it, at the latest: it is under the temporary folder.
+/// A folder that is removed when the process ends.
 final class TemporaryFolder {
+    /// In it are all that the process makes.
+    private static let root: String = {
+        atexit { try? FileManager.default.removeItem(atPath: TemporaryFolder.rootPath) }
+        return TemporaryFolder.rootPath
+    }()
+    private static let rootPath = NSTemporaryDirectory() + "outbox-pubsub-\(UUID().uuidString)"
+
     let path: String
 
     init() throws {
-        self.path = NSTemporaryDirectory() + "outbox-pubsub-\(UUID().uuidString)"
+        self.path = "\(Self.root)/\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
     }
 

@@ -20,6 +20,11 @@ final class DatabaseLooks: Sendable {
         /// Opened when the look that goes on, or is to begin, has ended.
         var ending = Latch()
         var target: LookTarget
+        /// How often it was said that what a look finds is old from then on.
+        var changes = 0
+        /// How often it had been when the look began that goes on, and before the last one.
+        var changesSeen = 0
+        var changesInLast = 0
         /// Whether looks are compared with those before them.
         var hasRates = false
     }
@@ -46,6 +51,7 @@ final class DatabaseLooks: Sendable {
             if state.target == target { return }
             state.target = target
             state.last = DatabaseLook()
+            state.changes += 1
             state.schedule.forget()
             self.history.clear()
         }
@@ -55,29 +61,46 @@ final class DatabaseLooks: Sendable {
     var target: LookTarget { self.state.withLock(\.target) }
 
     /// Something has been changed: what the last look has found is old.
-    func lookAgain() { self.state.withLock { $0.schedule.forget() } }
+    func lookAgain() {
+        self.state.withLock { state in
+            state.changes += 1
+            state.schedule.forget()
+        }
+    }
 
     /// From here on looks say how many messages a second were passed since the one before.
     func keepRates() { self.state.withLock { $0.hasRates = true } }
 
     /// What is known now, after a look where there was none a moment ago.
-    func current() async -> DatabaseLook {
+    func current() async -> DatabaseLook { await self.look(patience: .zero) }
+
+    /// What is known, without a wait where there was a look within ``LookSchedule/patience``: for a person, who sees when it was, and whose page
+    /// has the next one at once.
+    func recent() async -> DatabaseLook { await self.look(patience: LookSchedule.patience) }
+
+    private func look(patience: Duration) async -> DatabaseLook {
         while true {
-            let (step, ending, target) = self.state.withLock { state in
-                let step = state.schedule.ask(now: self.now())
-                if step == .begin { state.ending = Latch() }
-                return (step, state.ending, state.target)
+            let (step, ending) = self.state.withLock { state in
+                // That a look has failed is soon no news.
+                let patience = state.last.figures == nil ? .zero : patience
+                let step = state.schedule.ask(now: self.now(), patience: patience)
+                if step == .begin || step == .renew {
+                    state.ending = Latch()
+                    state.changesSeen = state.changes
+                }
+                return (step, state.ending)
             }
-            if step == .begin { self.request.raise() }
-            if step != .take { await Self.wait(for: ending) }
+            if step == .begin || step == .renew { self.request.raise() }
+            let waits = step == .begin || step == .wait
+            if waits { await Self.wait(for: ending) }
             let look = self.state.withLock { state -> DatabaseLook? in
                 var look = state.last
                 // It goes on for longer than it may.
-                if step != .take, !ending.isOpen {
+                if waits, !ending.isOpen {
                     (look.figures, look.status) = (nil, nil)
                     look.failure = "the server has not answered yet"
-                } else if state.target != target {
-                    // What was waited for was of another outbox.
+                } else if waits, state.changesInLast < state.changes {
+                    // What was waited for was of another outbox, or had begun before a change.
                     return nil
                 }
                 return look
@@ -149,11 +172,10 @@ final class DatabaseLooks: Sendable {
         self.state.withLock { state in
             state.schedule.ended(
                 after: time, wasTooLong: figures == nil && attempt.hasCountedTooLong(now: now), now: now)
-            if attempt.target != state.target {
-                // It was of another outbox than the one that is asked about now.
-                state.schedule.forget()
-                return state.ending
-            }
+            state.changesInLast = state.changesSeen
+            if state.changesSeen < state.changes { state.schedule.forget() }
+            // It was of another outbox than the one that is asked about now.
+            if attempt.target != state.target { return state.ending }
             state.last = DatabaseLook(
                 figures: figures, status: status, failure: failure, countLimit: attempt.countLimit, time: time,
                 succeededAt: figures == nil ? state.last.succeededAt : Date())

@@ -11,14 +11,19 @@ struct LookSchedule {
         case wait
         /// It waits for a look that begins now.
         case begin
+        /// It takes the last look, and another one begins now.
+        case renew
     }
 
     /// The shortest pause between two looks.
     static let shortest = Duration.seconds(5)
     /// The longest one.
     static let longest = Duration.seconds(60)
-    /// By how much longer a pause is than the look before it: a server spends a twentieth of its time at most.
-    static let share = 20
+    /// By how much longer a pause is than the look before it: a server spends a fiftieth of the time of one processor at most, since what is counted
+    /// of an outbox in which much waits is counted while a relay delivers it.
+    static let share = 50
+    /// For how long after it was recent a look is still shown to a person who would have to wait for another one, which then begins.
+    static let patience = Duration.seconds(20)
     /// How far messages of a stream are counted, at first.
     static let counted = 100_000
     static let leastCounted = 1000
@@ -31,12 +36,15 @@ struct LookSchedule {
     /// How far messages of a stream are counted: less far where that has taken too long.
     private(set) var countLimit = Self.counted
 
-    /// Something scrapes.
-    mutating func ask(now: ContinuousClock.Instant) -> Step {
-        if self.isLooking { return .wait }
+    /// Something scrapes, or a person looks.
+    ///
+    /// - Parameter patience: For how long the last look is taken when it is not recent any more.
+    mutating func ask(now: ContinuousClock.Instant, patience: Duration = .zero) -> Step {
+        let isTaken = self.end.map { now < $0 + patience } ?? false
+        if self.isLooking { return isTaken ? .take : .wait }
         if let end, now < end { return .take }
         self.isLooking = true
-        return .begin
+        return isTaken ? .renew : .begin
     }
 
     /// What the last look has found is of another outbox.

@@ -28,7 +28,7 @@ struct Listener: Sendable {
     init(
         address: ListenAddress, logger: Logger, limits: ListenerLimits = ListenerLimits(),
         guests: String = "probes and scrapes",
-        exposure: String = "all who reach the address see names of destinations, counts, and why a destination is down"
+        exposure: String = "All who reach the address see names of destinations, counts, and why a destination is down"
     ) {
         self.address = address
         self.logger = logger
@@ -58,7 +58,7 @@ struct Listener: Sendable {
                 return self.start.give(.failure(reason))
             }
             self.logger.error(
-                "\(self.guests) are not answered; listening again",
+                "Listening for \(self.guests) has ended, and begins again",
                 metadata: ["error": "\(reason)", "retry_after": "\(Self.pause.short)"])
             do { try await Task.sleep(for: Self.pause) } catch { return }
         }
@@ -92,7 +92,7 @@ struct Listener: Sendable {
         self.hasListened.open()
         let port = local?.port ?? self.address.port
         let address = ListenAddress(host: self.address.host, port: port)
-        self.logger.info("listening for \(self.guests)", metadata: ["address": "\(address)"])
+        self.logger.info("Listening for \(self.guests)", metadata: ["address": "\(address)"])
         if !address.isLoopback {
             self.logger.notice("\(self.exposure)")
         }

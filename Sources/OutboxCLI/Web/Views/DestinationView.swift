@@ -2,8 +2,11 @@ import Outbox
 import OutboxPostgres
 import OutboxRuntime
 
-/// One destination: its streams, and why messages to it fail.
+/// One destination: its streams, the routes of its messages, and why messages to it fail.
 struct DestinationView {
+    /// Of how many messages, the last ones, routes are counted.
+    private static let counted = 1000
+
     let name: String
     let look: DatabaseLook
     let settings: WebSettings
@@ -36,6 +39,14 @@ struct DestinationView {
             values["outage"] = "Down for \(outage.time.short): \(outage.reason.plain(300))"
         }
         do {
+            let routes = try await self.routes(outbox)
+            values["routes"] = routes
+            values["hasRoutes"] = !routes.isEmpty
+            values["counted"] = Self.counted.grouped
+        } catch {
+            values["routesFailure"] = "Its messages' routes cannot be shown: \(CommandFailure(error).message)"
+        }
+        do {
             values["groups"] = try await self.groups(outbox)
         } catch {
             values["groupsFailure"] = "Why messages fail cannot be shown: \(CommandFailure(error).message)"
@@ -52,6 +63,19 @@ struct DestinationView {
             "rate": stream.rate.map { Int($0.rounded()).grouped } ?? "–", "inFlight": stream.inFlight?.grouped ?? "–",
             "deferred": stream.deferred.description, "dead": stream.dead.description,
         ]
+    }
+
+    private func routes(_ outbox: WebOutbox) async throws -> [[String: Any]] {
+        let routes = try await outbox.withConnection { connection, target in
+            try await OutboxInspector(schema: target.schema).routes(
+                of: Destination(self.name), count: Self.counted, on: connection)
+        }
+        return routes.map { route in
+            [
+                "route": route.route?.plain(200) ?? "none", "messages": route.messages.grouped,
+                "last": route.lastAt.map { "\(FailureOutput.age($0)) ago" } ?? "–",
+            ]
+        }
     }
 
     private func groups(_ outbox: WebOutbox) async throws -> [[String: Any]] {
