@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import os
 import pathlib
 import re
 import subprocess
@@ -13,8 +14,8 @@ import urllib.parse
 from browser import browser
 from world import PROGRAM, eventually, get, world
 
-# How often a relay drains so many messages with the page and without it, and how often these are asked for then, in seconds.
-PAIRS, MESSAGES, INTERVAL = 9, 2_000_000, 5
+# A relay drains so many messages so many times with the page and without it, in turn, so often; and how often these are asked for then, in seconds.
+MESSAGES, ROUNDS, PAIRS, INTERVAL = 2_000_000, 8, 4, 5
 PICTURES = pathlib.Path(".build/web")
 # Strings that have become something else in other programs; each would open a dialog, or leave a mark.
 CORPUS = [
@@ -236,55 +237,64 @@ def load(here):
         SELECT 'd' || 1 + i % 1000, 'k' || i, 'x' FROM generate_series(1, {MESSAGES}) AS i
         """)
     here.sql("VACUUM ANALYZE")
-    # All drains write the same lines; the first of them, which finds nothing in memory, says how long they are.
-    size = drain(here, False)[1]
-    ratios = []
-    for number in range(PAIRS):
-        # In turn, since what comes second may find the machine warm.
-        seconds = {watched: drain(here, watched, size)[0] for watched in ([True, False] if number % 2 else [False, True])}
-        ratios.append(seconds[False] / seconds[True])
-        print(f"{MESSAGES} messages: {seconds[False]:.2f} s, watched {seconds[True]:.2f} s", flush=True)
-    ratios.sort()
-    print(
-        f"rate of a relay whose /metrics and page are asked for every {INTERVAL} s, beside one that is left alone: "
-        f"{ratios[PAIRS // 2]:.3f} x ({ratios[0]:.3f} to {ratios[-1]:.3f})")
-
-
-def drain(here, watched, size=None):
-    """How long a relay takes to write all messages into a file, from the first one on, in seconds, and how many bytes it has then; all it has once
-    been may be said."""
-    here.sql(f"UPDATE outbox.stream SET position = (SELECT max(id) FROM outbox.message) - {MESSAGES}")
-    done = threading.Event()
     lines = here.folder / "lines"
     lines.touch()
     with here.relay("--route", f"*=file:{lines}") as address:
+        # The first time, which finds nothing in memory, says how long the lines are.
+        size = all_lines(lines)
+        totals = {True: 0, False: 0}
+        for number in range(PAIRS):
+            # In turn, since what comes second may find the machine warm.
+            for watched in ([True, False] if number % 2 else [False, True]):
+                seconds = drain(here, address, lines, size, watched)
+                totals[watched] += seconds
+                print(f"{ROUNDS} times {MESSAGES} messages{', watched' if watched else ''}: {seconds:.2f} s", flush=True)
+    print(
+        f"rate of a relay whose /metrics and page are asked for every {INTERVAL} s, beside the same one that is left alone: "
+        f"{totals[False] / totals[True]:.3f} x")
 
-        def look():
-            while True:
-                with contextlib.suppress(OSError):
-                    get(address + "/metrics")
-                    get(address + "/")
-                if done.wait(INTERVAL):
-                    return
 
+def all_lines(lines):
+    """How many bytes the lines of all messages have, when they are there."""
+    while True:
+        size = lines.stat().st_size
+        time.sleep(1)
+        if size and size == lines.stat().st_size:
+            with open(lines, "rb") as written:
+                if sum(1 for _ in written) >= MESSAGES:
+                    return size
+
+
+def drain(here, address, lines, size, watched):
+    """How long a relay takes to write all messages into a file, as many times as it does so, each from the first line on, in seconds."""
+    done = threading.Event()
+
+    def look():
+        while True:
+            with contextlib.suppress(OSError):
+                get(address + "/metrics")
+                get(address + "/")
+            if done.wait(INTERVAL):
+                return
+
+    watcher = threading.Thread(target=look, daemon=True)
+    if watched:
+        watcher.start()
+    seconds = 0
+    for _ in range(ROUNDS):
+        os.truncate(lines, 0)
+        # What a rewind does, for all of them.
+        here.sql(f"UPDATE outbox.stream SET position = (SELECT max(id) FROM outbox.message) - {MESSAGES}")
         while not lines.stat().st_size:
             time.sleep(0.005)
         begin = time.time()
-        if watched:
-            threading.Thread(target=look, daemon=True).start()
-        while size is None:
-            before = lines.stat().st_size
-            time.sleep(1)
-            if before == lines.stat().st_size:
-                with open(lines, "rb") as written:
-                    if sum(1 for _ in written) >= MESSAGES:
-                        size = before
         while lines.stat().st_size < size:
             time.sleep(0.02)
-        seconds = lines.stat().st_mtime - begin
-        done.set()
-    lines.unlink()
-    return seconds, size
+        seconds += lines.stat().st_mtime - begin
+    done.set()
+    if watched:
+        watcher.join()
+    return seconds
 
 
 def main():
