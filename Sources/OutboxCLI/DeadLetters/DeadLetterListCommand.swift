@@ -27,12 +27,20 @@ struct DeadLetterListCommand: AsyncParsableCommand {
         let (filter, limit) = (try self.filter.filter(self.server), self.list.limit)
         if self.list.groupBy != nil {
             let groups = try await self.server.withConnection(application: "dead-letter") { connection in
-                try await OutboxInspector(schema: schema).failures(ofDeadLetters: filter, limit: limit, on: connection)
+                let found = try await OutboxInspector(schema: schema).failures(
+                    ofDeadLetters: filter, limit: limit, on: connection)
+                if found.isEmpty {
+                    try await self.filter.options.subscription.refuseUnknown(self.server, on: connection)
+                }
+                return found
             }
             return FailureOutput.print(groups, as: self.list, none: "no dead letters")
         }
         let letters = try await self.server.withConnection(application: "dead-letter") { connection in
-            try await OutboxInspector(schema: schema).deadLetters(matching: filter, limit: limit, on: connection)
+            let found = try await OutboxInspector(schema: schema).deadLetters(
+                matching: filter, limit: limit, on: connection)
+            if found.isEmpty { try await self.filter.options.subscription.refuseUnknown(self.server, on: connection) }
+            return found
         }
         FailedMessageOutput.print(letters, as: self.list)
     }

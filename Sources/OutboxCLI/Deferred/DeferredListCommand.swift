@@ -29,12 +29,18 @@ struct DeferredListCommand: AsyncParsableCommand {
         let (filter, limit) = (try self.filter.deferred(self.server), self.list.limit)
         if self.list.groupBy != nil {
             let groups = try await self.server.withConnection(application: "deferred") { connection in
-                try await OutboxInspector(schema: schema).failures(ofDeferred: filter, limit: limit, on: connection)
+                let found = try await OutboxInspector(schema: schema).failures(
+                    ofDeferred: filter, limit: limit, on: connection)
+                if found.isEmpty { try await self.filter.subscription.refuseUnknown(self.server, on: connection) }
+                return found
             }
             return FailureOutput.print(groups, as: self.list, none: "no deferred message has failed")
         }
         let messages = try await self.server.withConnection(application: "deferred") { connection in
-            try await OutboxInspector(schema: schema).deferred(matching: filter, limit: limit, on: connection)
+            let found = try await OutboxInspector(schema: schema).deferred(
+                matching: filter, limit: limit, on: connection)
+            if found.isEmpty { try await self.filter.subscription.refuseUnknown(self.server, on: connection) }
+            return found
         }
         FailedMessageOutput.print(messages, as: self.list)
     }

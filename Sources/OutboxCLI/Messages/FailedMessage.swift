@@ -50,13 +50,14 @@ extension DeferredMessage: FailedMessage {
     var details: [(name: StaticString, value: String?, shown: String)] {
         let deferredAt = RFC3339.text(self.deferredAt)
         let next = self.nextAttemptAt.map(RFC3339.text)
-        return [("deferred_at", deferredAt, deferredAt), ("next_attempt_at", next, next ?? Self.behind)]
+        return [("deferred_at", deferredAt, deferredAt), ("next_attempt_at", next, next ?? self.never)]
     }
 
-    private static var behind: String { "behind its key" }
+    /// Why no attempt has a time: it waits behind another one, or its time never comes.
+    private var never: String { self.key == nil ? "never" : "behind its key" }
 
     private var next: String {
-        guard let nextAttemptAt else { return Self.behind }
+        guard let nextAttemptAt else { return self.never }
         let rest = nextAttemptAt.timeIntervalSinceNow
         return rest > 0 ? "in \(Duration.seconds(rest).short)" : "due"
     }

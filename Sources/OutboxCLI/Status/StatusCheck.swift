@@ -14,7 +14,7 @@ struct StatusCheck {
     /// What is not well, a sentence for each.
     func findings(_ status: OutboxStatus) -> [String] {
         var findings: [String] = []
-        if !status.relays.contains(where: \.isOwner) {
+        if status.workingRelays.isEmpty {
             let ever = status.streams.isEmpty && status.relays.isEmpty ? "has ever worked" : "is working"
             findings.append("no relay \(ever) for the subscription “\(status.subscription)”")
         }

@@ -91,8 +91,12 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let schema = try self.server.schema
         let status = try await self.server.withConnection(application: "status") { connection in
-            return try await OutboxInspector(schema: schema).status(
+            let status = try await OutboxInspector(schema: schema).status(
                 subscription: try self.subscription.name(self.server), on: connection)
+            if !self.check, status.streams.isEmpty, status.relays.isEmpty {
+                try await self.subscription.refuseUnknown(self.server, on: connection)
+            }
+            return status
         }
         if self.check {
             let check = StatusCheck(

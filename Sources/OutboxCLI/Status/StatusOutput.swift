@@ -44,7 +44,7 @@ enum StatusOutput {
     /// A line for each relay.
     static func relays(_ status: OutboxStatus) -> [ScreenLine] {
         let working =
-            !status.relays.contains(where: \.isOwner) ? [ScreenLine("no relay is working", .yellow)] : []
+            status.workingRelays.isEmpty ? [ScreenLine("no relay is working", .yellow)] : []
         return working
             + status.relays.map { relay in
                 let name = relay.applicationName.map { " (\($0.plain(40)))" } ?? ""
@@ -52,14 +52,20 @@ enum StatusOutput {
                 let since = relay.connectedAt.map {
                     ", connected for \(Duration.seconds(status.takenAt.timeIntervalSince($0)).short)"
                 }
-                let state = !relay.isOwner ? "stands by" : relay.isAsleep ? "asleep until notified" : "awake"
-                let kind = relay.isOwner ? "relay" : "standby"
+                let state = Self.activity(of: relay, in: status)
+                let kind = relay.isOwner || status.waitsForTheFirst ? "relay" : "standby"
                 let share =
                     relay.isOwner && relay.streamCount < status.streams.count
                     ? ", \(relay.streamCount) of \(status.streams.count) streams" : ""
                 return ScreenLine(
                     "\(kind): server process \(relay.processID)\(name)\(host)\(since ?? "")\(share), \(state)")
             }
+    }
+
+    /// What a relay is doing.
+    static func activity(of relay: OutboxStatus.RelayProcess, in status: OutboxStatus) -> String {
+        if relay.isOwner { return relay.isAsleep ? "asleep until notified" : "awake" }
+        return status.waitsForTheFirst ? "waits for the first message" : "stands by"
     }
 
     /// Why destinations are down: those that have been for the longest time first.

@@ -29,6 +29,10 @@ struct WebChanges: Sendable {
     func answer(to request: Request, _ visitor: Visitor) async throws -> Response {
         let fields = try await self.fields(of: request)
         let change = try WebChange(fields)
+        // A form of this page says how many were shown; without that, there would be no limit.
+        guard !change.kind.isOfMessages || change.expected != nil else {
+            throw WebRefusal(.badRequest, "The form does not say how many messages were shown. Go back and look again.")
+        }
         let count = try await self.outbox.withConnection(limit: WebOutbox.changeLimit) { connection, target in
             guard fields["outbox"] == WebOutbox.mark(of: target) else {
                 throw WebRefusal(
@@ -54,8 +58,11 @@ struct WebChanges: Sendable {
             self.log(change, visitor, target, outcome: count == 0 ? "nothing to change" : "done", count)
             return count
         } catch {
-            self.log(change, visitor, target, outcome: CommandFailure(error).message)
-            guard let more = MoreThanExpected.found(in: error) else { throw error }
+            guard let more = MoreThanExpected.found(in: error) else {
+                self.log(change, visitor, target, outcome: CommandFailure(error).message)
+                throw error
+            }
+            self.log(change, visitor, target, outcome: "more than was shown", more.count)
             throw WebRefusal(
                 .conflict,
                 "By now it would be \(more.count.grouped) messages, more than was shown: nothing was changed. Go back and look again."

@@ -162,8 +162,7 @@ extension OutboxDoctor {
                     DoctorFinding(
                         "delivery", .error,
                         "\(stream.lag.messages) for “\(stream.title)” \(stream.lag.isOne ? "waits" : "wait"), the oldest for \(Int(waits.seconds)) s; it is \(stream.state.rawValue)",
-                        advice: "See what its relay says in its log, and whether it is slow or does not deliver at all."
-                    ))
+                        advice: Self.advice(for: stream.state), remedy: stream.state == .paused ? .resumeStream : nil))
             }
             if let waits = stream.deferredTime, waits > self.limits.age {
                 findings.append(
@@ -190,6 +189,17 @@ extension OutboxDoctor {
             ] : findings
     }
 
+    /// What to do about messages that wait for long.
+    private static func advice(for state: OutboxStatus.State) -> String {
+        switch state {
+        case .delivering: "See what its relay says in its log, and whether it is slow or does not deliver at all."
+        case .down:
+            "It is delivered when the destination is up again: see the reason, in outbox status and in the relay's log."
+        case .paused: "Resume it when it may go on."
+        case .notServed, .neverServed: "Give a relay that runs a route for it."
+        }
+    }
+
     /// Whether a relay delivers, and delivers to every destination.
     func relay(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let status = try await OutboxInspector(schema: self.schema).status(
@@ -198,7 +208,7 @@ extension OutboxDoctor {
         func warn(_ seen: String, _ advice: String, _ remedy: DoctorFinding.Remedy? = nil) {
             findings.append(DoctorFinding("relay", .warning, seen, advice: advice, remedy: remedy))
         }
-        let owners = status.relays.filter(\.isOwner)
+        let owners = status.workingRelays
         if owners.isEmpty {
             warn("none is working for the subscription “\(self.subscription)”", "Start one.", .runRelay)
         }

@@ -43,8 +43,9 @@ extension OutboxDoctor {
     func xmin(_ connection: LibPQConnection) async throws -> [DoctorFinding] {
         let server = try await connection.query(LibPQStatement(self.statements.server))[0]
         let result = try await connection.query(LibPQStatement(self.statements.xminHolders))
+        let role = try await connection.query(LibPQStatement("SELECT current_user::pg_catalog.text"))[0]
         return self.judge(
-            seesTimes: try server.decode("sees_times", as: Bool.self),
+            seesTimes: try server.decode("sees_times", as: Bool.self), role: try role.decode(0),
             try result.map { row in
                 XminHolder(
                     kind: try row.decode("kind"), name: try row.decode("name"),
@@ -53,8 +54,10 @@ extension OutboxDoctor {
             })
     }
 
-    /// - Parameter seesTimes: Whether the role sees since when other roles' transactions are open.
-    func judge(seesTimes: Bool, _ holders: [XminHolder]) -> [DoctorFinding] {
+    /// - Parameters:
+    ///   - seesTimes: Whether the role sees since when other roles' transactions are open.
+    ///   - role: The role that looks.
+    func judge(seesTimes: Bool, role: String, _ holders: [XminHolder]) -> [DoctorFinding] {
         let old = holders.filter { holder in
             holder.transactions >= self.limits.transactions
                 || holder.age.map { $0 >= self.limits.transactionAge } ?? false
@@ -64,7 +67,9 @@ extension OutboxDoctor {
                 DoctorFinding(
                     "xmin", .warning,
                     "nothing that this role sees keeps vacuum from cleaning up, but of other roles' transactions it does not see for how long they are open",
-                    advice: "Look again as a superuser, or GRANT pg_read_all_stats TO CURRENT_USER as one.")
+                    advice:
+                        "Look again as a superuser, or as one: GRANT pg_read_all_stats TO \(SQLIdentifier(role).quoted)"
+                )
             ]
         }
         if old.isEmpty {

@@ -171,4 +171,13 @@ public struct OutboxStatus: Sendable, Hashable {
         /// Whether it delivers any.
         public var isOwner: Bool { !self.streams.isEmpty }
     }
+
+    /// The relays that deliver: those that have streams and, as long as there is no stream and no message, all. One with a route for any destination
+    /// waits for the first message then, and delivers it.
+    public var workingRelays: [RelayProcess] {
+        self.waitsForTheFirst ? self.relays : self.relays.filter(\.isOwner)
+    }
+
+    /// Whether there is neither a stream nor a message, so that no relay can have any.
+    package var waitsForTheFirst: Bool { self.streams.isEmpty && self.unregistered.isEmpty }
 }

@@ -74,7 +74,7 @@ import Testing
         #expect(try await ids("--error", "refused") == [2])
         #expect(try await ids("--older-than", "1h") == [])
         #expect(try await ids("--newer-than", "1h", "--limit", "1") == [2])
-        #expect(try await ids("--subscription", "other") == [])
+        try await outbox("dead-letter", "list", "--subscription", "other", status: 1)
     }
 
     @Test func showsOne() async throws {
@@ -129,6 +129,38 @@ import Testing
         #expect(refused.error.contains("would discard 1 dead letter") && refused.error.contains("add --yes"))
         #expect(try await outbox("dead-letter", "discard", "--all", "--yes").output == "discarded 1 dead letter\n")
         #expect(try await outbox("dead-letter", "list").output == "no dead letters\n")
+    }
+
+    /// A relay that delivers whatever comes is at work before the first message has come.
+    @Test func aRelayOfAnEmptyOutboxIsAtWork() async throws {
+        let outbox = try await TestOutbox.migrated()
+        let ending = try await outbox.shell(
+            #"""
+            "$outbox" relay --route '*=stdout' "$@" >/dev/null 2>&1 & relay=$!
+            n=0; until "$outbox" status --check "$@" >/dev/null || [ $n -gt 300 ]; do n=$((n + 1)); done
+            "$outbox" status --check "$@"
+            "$outbox" status "$@" | sed -n '1s/process .*, /process, /p'
+            "$outbox" doctor "$@" | grep -c 'none is working'
+            kill -TERM $relay; wait $relay
+            "$outbox" status --check "$@"; echo $?
+            """#)
+        #expect(
+            ending.lines == [
+                "all is well", "relay: server process, waits for the first message", "0",
+                "no relay has ever worked for the subscription “main”", "2",
+            ], "\(ending)")
+    }
+
+    /// One that is misspelt is not well because nothing is found of it.
+    @Test func aSubscriptionThatThereIsNotIsRefused() async throws {
+        let outbox = try await self.troubled()
+        for words in [
+            ["status"], ["dead-letter", "list"], ["deferred", "list"], ["deferred", "list", "--group-by", "error"],
+        ] {
+            let ending = try await Program.outbox(
+                words + ["--subscription", "mian", "--postgres", outbox.url, "--schema", outbox.schema], status: 1)
+            #expect(ending.error.contains("There is no subscription “mian”"), "\(words): \(ending)")
+        }
     }
 
     /// A person who says yes has said so to the number that was shown, and not to what has come meanwhile.

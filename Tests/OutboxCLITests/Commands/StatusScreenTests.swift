@@ -33,7 +33,7 @@ import Testing
             let first = terminal.screen
             #expect(first.isAlternate && !first.hasCursor && first.overflow == 0 && first.unknown.isEmpty)
             #expect(first.lines[0].hasPrefix("outbox “\(outbox.schema)”"))
-            #expect(first.lines[1] == "no relay is working; 1,000 streams: 1,000 not served")
+            #expect(first.lines[1] == "no relay is working; 1,000 streams: 1,000 not delivered")
             #expect(first.lines[2].hasPrefix("DESTINATION") && first.lines[2].contains("  STATE "))
             #expect(first.lines[3...21].allSatisfy { $0.contains("never served") })
             #expect(first.lines[23] == "q quit  / filter  ? keys")

@@ -38,7 +38,8 @@ import Testing
     @Test func holdersOfXminAreOldByTimeOrByTransactions() {
         func judged(_ kind: String, transactions: Int, age: Duration?, seesTimes: Bool = true) -> [DoctorFinding] {
             self.doctor.judge(
-                seesTimes: seesTimes, [XminHolder(kind: kind, name: "it's", transactions: transactions, age: age)])
+                seesTimes: seesTimes, role: "r",
+                [XminHolder(kind: kind, name: "it's", transactions: transactions, age: age)])
         }
         #expect(judged("transaction", transactions: 5, age: .seconds(899)).map(\.severity) == [.ok])
         #expect(judged("transaction", transactions: 5, age: .seconds(900)).map(\.severity) == [.warning])

@@ -253,7 +253,8 @@ import Testing
                     $0.check == "xmin"
                 }
                 #expect(xmin.map(\.severity) == [.warning])
-                #expect(xmin[0].advice?.contains("pg_read_all_stats") == true)
+                #expect(
+                    xmin[0].advice?.contains("GRANT pg_read_all_stats TO \(SQLIdentifier(role).quoted)") == true)
                 try await test.connection.execute(script: "GRANT pg_read_all_stats TO \(SQLIdentifier(role).quoted)")
                 let seen = try await self.doctor(test).examine(test.configuration(of: role)).filter {
                     $0.check == "xmin"

@@ -15,7 +15,7 @@ struct DatabaseFigures: Sendable {
 extension DatabaseFigures {
     init(_ status: OutboxStatus) {
         self.init(subscription: status.subscription, destinations: DestinationFigures.all(status))
-        self.deliveringRelays = status.relays.count(where: \.isOwner)
+        self.deliveringRelays = status.workingRelays.count
         self.standbyRelays = status.relays.count - self.deliveringRelays
         self.logBytes = status.segments.reduce(0) { $0 + $1.bytes }
     }

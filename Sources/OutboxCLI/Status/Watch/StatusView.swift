@@ -187,10 +187,10 @@ struct StatusView {
             let again = next >= .seconds(1) ? "next attempt in \(Self.whole(next))" : "trying again"
             return ScreenLine("\(again): \(loss.reason.plain(300))", .red)
         }
-        let working = status.relays.count(where: \.isOwner)
+        let working = status.workingRelays.count
         let standby = status.relays.count - working
         let troubles: [(Urgency, String)] = [
-            (.notServed, "not served"), (.down, "down"), (.paused, "paused"), (.dead, "with dead letters"),
+            (.notServed, "not delivered"), (.down, "down"), (.paused, "paused"), (.dead, "with dead letters"),
         ]
         let counts = troubles.compactMap { urgency, text in
             let count = self.rows.count { $0.urgency == urgency }

@@ -40,9 +40,9 @@ struct DestinationView {
         }
         do {
             let routes = try await self.routes(outbox)
-            values["routes"] = routes
+            values["routes"] = routes.map(Self.row)
             values["hasRoutes"] = !routes.isEmpty
-            values["counted"] = Self.counted.grouped
+            if routes.map(\.messages).reduce(0, +) >= Self.counted { values["counted"] = Self.counted.grouped }
         } catch {
             values["routesFailure"] = "Its messages' routes cannot be shown: \(CommandFailure(error).message)"
         }
@@ -65,17 +65,18 @@ struct DestinationView {
         ]
     }
 
-    private func routes(_ outbox: WebOutbox) async throws -> [[String: Any]] {
-        let routes = try await outbox.withConnection { connection, target in
+    private func routes(_ outbox: WebOutbox) async throws -> [RouteCount] {
+        try await outbox.withConnection { connection, target in
             try await OutboxInspector(schema: target.schema).routes(
                 of: Destination(self.name), count: Self.counted, on: connection)
         }
-        return routes.map { route in
-            [
-                "route": route.route?.plain(200) ?? "none", "messages": route.messages.grouped,
-                "last": route.lastAt.map { "\(FailureOutput.age($0)) ago" } ?? "–",
-            ]
-        }
+    }
+
+    private static func row(_ route: RouteCount) -> [String: Any] {
+        [
+            "route": route.route?.plain(200) ?? "none", "messages": route.messages.grouped,
+            "last": route.lastAt.map { "\(FailureOutput.age($0)) ago" } ?? "–",
+        ]
     }
 
     private func groups(_ outbox: WebOutbox) async throws -> [[String: Any]] {

@@ -16,14 +16,14 @@ struct RelaysView {
             return ["failure": self.look.failure ?? "it has not been looked at yet"]
         }
         var values: [String: Any] = ["hasRelays": !status.relays.isEmpty]
-        if status.relays.isEmpty { values["none"] = "No relay is working: nothing is delivered." }
+        if status.workingRelays.isEmpty { values["none"] = "No relay is working: nothing is delivered." }
         values["relays"] = status.relays.map { relay -> [String: Any] in
             let names = status.streams.filter { $0.owner == relay.processID }.map(\.title)
             let shown = names.prefix(20).map { $0.plain(60) }.joined(separator: ", ")
             return [
                 "process": String(relay.processID), "name": relay.applicationName?.plain(60) ?? "–",
                 "host": relay.host.map { $0 == "local" ? "the server's" : $0.plain(60) } ?? "–",
-                "does": !relay.isOwner ? "stands by" : relay.isAsleep ? "asleep until notified" : "awake",
+                "does": StatusOutput.activity(of: relay, in: status),
                 "streams": relay.streamCount.grouped, "inFlight": relay.inFlight?.grouped ?? "–",
                 "connected": relay.connectedAt.map {
                     Duration.seconds(max(status.takenAt.timeIntervalSince($0), 0)).short
