@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, because Hummingbird and what it needs take minutes to build: scripts/examples --hummingbird builds and tries it.
+// A package of its own, so that the other examples do not need Hummingbird: scripts/examples --hummingbird builds and tries it.
 let package = Package(
     name: "outbox-hummingbird-example",
     platforms: [.macOS(.v15)],

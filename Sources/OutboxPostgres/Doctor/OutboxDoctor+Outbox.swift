@@ -194,7 +194,7 @@ extension OutboxDoctor {
         switch state {
         case .delivering: "See what its relay says in its log, and whether it is slow or does not deliver at all."
         case .down:
-            "It is delivered when the destination is up again: see the reason, in outbox status and in the relay's log."
+            "It is delivered when the destination is up again: the relay's log has the reason."
         case .paused: "Resume it when it may go on."
         case .notServed, .neverServed: "Give a relay that runs a route for it."
         }
