@@ -34,6 +34,9 @@ struct EventBridgeEntry: ServiceEntry, Hashable {
         guard !self.source.isEmpty, !self.detailType.isEmpty else {
             throw MessageRefusal("source and type of an event are not empty")
         }
+        guard !self.source.hasPrefix("aws.") else {
+            throw MessageRefusal("a source that begins with “aws.” is the service’s own")
+        }
         guard self.detailType.utf16.count <= 128 else {
             throw MessageRefusal("the type of an event has at most 128 characters")
         }

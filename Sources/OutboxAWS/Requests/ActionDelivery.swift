@@ -29,6 +29,8 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     private let isAlone: Bool
     /// How many rounds there were before.
     private let earlierRounds: Int
+    /// Whether messages of the batch were taken in one of them.
+    private let hasDelivered: Bool
     private let again = Mutex(RoundRest())
     /// How long rights that are missing are not asked for again.
     private static var pauseOfTarget: Duration { .seconds(30) }
@@ -41,11 +43,12 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     ///   - addresses: What has been found out about their targets.
     ///   - isAlone: Whether each message has a request of its own.
     ///   - earlierRounds: How many rounds there were before.
+    ///   - hasDelivered: Whether messages of the batch were taken in one of them.
     ///   - forget: Called with a target that is not there any more.
     init(
         _ action: Action, _ client: ServiceClient, _ table: EntryTable<Action.Entry>,
         addresses: [String: TargetAddress], isAlone: Bool, earlierRounds: Int,
-        forget: @escaping @Sendable (String) -> Void
+        hasDelivered: Bool, forget: @escaping @Sendable (String) -> Void
     ) {
         self.action = action
         self.client = client
@@ -54,6 +57,7 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
         self.addresses = table.list.targets.map { addresses[$0] }
         self.isAlone = isAlone
         self.earlierRounds = earlierRounds
+        self.hasDelivered = hasDelivered
         self.packer =
             isAlone ? RequestPacker(maximumCount: 1, maximumBytes: action.packer.maximumBytes) : action.packer
         self.forget = forget
@@ -115,13 +119,15 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             self.client.note(.down(reason))
             return .each(request.indexes.map { _ in .unavailable(reason) })
         case .success(let response) where response.status == 200:
-            return self.outcome(of: response, for: request)
+            return self.outcome(of: response, for: request, of: batch)
         case .success(let response):
             return .each(self.outcomes(of: ServiceFailure(response), for: request))
         }
     }
 
-    private func outcome(of response: HTTPResponse, for request: MessageRequest) -> RequestOutcome {
+    private func outcome(
+        of response: HTTPResponse, for request: MessageRequest, of batch: MessageBatch
+    ) -> RequestOutcome {
         if !response.isCut, self.action.isConfirmation(response.body, of: request.indexes) {
             self.client.throttle.reset()
             self.client.note(.up)
@@ -135,17 +141,20 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             return .each(request.indexes.map { _ in .unavailable(reason) })
         }
         self.client.throttle.reset()
-        return .each(self.outcomes(of: results, for: request))
+        return .each(self.outcomes(of: results, for: request, of: batch))
     }
 
-    private func outcomes(of results: [EntryResult], for request: MessageRequest) -> [Outcome] {
+    private func outcomes(
+        of results: [EntryResult], for request: MessageRequest, of batch: MessageBatch
+    ) -> [Outcome] {
         if results.allSatisfy(\.isDelivered) {
             self.client.note(.up)
             return Array(repeating: .delivered, count: results.count)
         }
-        let hasDelivered = results.contains(.delivered)
-        // Where others of the request got through, the service as a whole is not down.
-        self.note(results)
+        let hasDelivered = self.hasDelivered || results.contains(.delivered)
+        // Where others got through, or where these have failed before while others did, the service as a whole is not down.
+        let isOfMessages = hasDelivered || request.indexes.allSatisfy { batch[$0].attempt > 1 }
+        if hasDelivered { self.client.note(.up) } else if !isOfMessages { self.note(results) }
         var drawn: Duration?
         func pause() -> Duration {
             let pause = drawn ?? ThrottlePause.pause(self.earlierRounds)
@@ -157,10 +166,12 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
             case .delivered: .delivered
             case .refused(let reason): .reject(reason)
             case .unclear(let reason): .retry(reason)
-            case .failed(let reason) where !hasDelivered: .unavailable(reason)
+            case .failed(let reason) where !isOfMessages: .unavailable(reason)
             case .forbidden(let reason) where self.action.hasFixedTarget && !hasDelivered: .unavailable(reason)
             case .forbidden(let reason): .postpone(after: Self.pauseOfTarget, reason)
-            case .throttled(let reason), .failed(let reason): self.sendAgain([index], after: pause(), reason)
+            case .throttled(let reason): self.sendAgain([index], after: pause(), reason)
+            // In the end that is an attempt: else it would come again for ever.
+            case .failed(let reason): self.sendAgain([index], after: pause(), reason, else: .retry(reason))
             }
         }
     }
@@ -221,11 +232,13 @@ final class ActionDelivery<Action: ServiceAction>: RequestService {
     }
 
     /// Sent in another round; where there is none, the outcome stays.
-    private func sendAgain(_ indexes: [Int], after pause: Duration, _ reason: String) -> Outcome {
+    private func sendAgain(
+        _ indexes: [Int], after pause: Duration, _ reason: String, else outcome: Outcome? = nil
+    ) -> Outcome {
         self.again.withLock { again in
             again.indexes.formUnion(indexes)
             again.pause = max(again.pause, pause)
         }
-        return .postpone(after: pause, reason)
+        return outcome ?? .postpone(after: pause, reason)
     }
 }

@@ -28,11 +28,13 @@ extension ServiceClient {
         // Those of the part in the batch.
         var places: [Int] = []
         var isAlone = false
+        var hasDelivered = false
         let keyOrder = table.hasFIFO ? .oneAtATime : keyOrder
         let deadline = ContinuousClock.now + Self.patience
         for round in 1... {
             let delivery = ActionDelivery(
-                action, self, table, addresses: addresses, isAlone: isAlone, earlierRounds: round - 1, forget: forget)
+                action, self, table, addresses: addresses, isAlone: isAlone, earlierRounds: round - 1,
+                hasDelivered: hasDelivered, forget: forget)
             let results: [Outcome]
             do {
                 results = try await self.deliver(part, keyOrder: keyOrder, by: delivery)
@@ -46,6 +48,7 @@ extension ServiceClient {
                 for (place, result) in zip(places, results) { outcomes[place] = result }
             }
             let again = delivery.rest
+            hasDelivered = hasDelivered || results.contains(.delivered)
             if again.indexes.isEmpty || results.contains(where: \.isUnavailable) { break }
             if round >= Self.mostRounds || (again.pause > .zero && .now + again.pause > deadline) { break }
             let indexes = Self.indexes(again.indexes, of: part.batch, results)

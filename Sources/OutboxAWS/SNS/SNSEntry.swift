@@ -20,11 +20,12 @@ struct SNSEntry: ServiceEntry, Hashable {
         self.messageID = message.id
         self.target = try Self.arn(of: topic, configuration.account, region: region)
         let isFIFO = topic.hasSuffix(".fifo")
-        self.body = try SQSEntry.body(of: message, configuration.encoding)
+        self.body = try SQSEntry.body(of: message, configuration.encoding, for: "SNS")
         var own: [SQSAttribute] = []
         if let name = configuration.idAttribute { own.append(SQSAttribute(name: name, value: String(message.id))) }
         self.attributes = try SQSAttribute.attributes(
-            own, headers: message.headers, configuration.encoding == .envelope ? .none : configuration.headers)
+            own, headers: message.headers, configuration.encoding == .envelope ? .none : configuration.headers,
+            of: "SNS")
         self.group = try SQSEntry.group(of: message, isFIFO: isFIFO, configuration.group)
         self.deduplicationID =
             isFIFO ? try SQSEntry.deduplicationID(of: message, configuration.deduplicationID) : nil

@@ -43,7 +43,7 @@ struct SQSAttribute: Sendable, Hashable {
     ///   - headers: The message's headers.
     /// - Throws: Why SQS would not take them.
     static func attributes(
-        _ own: [SQSAttribute], headers: [String: String], _ choice: SQSConfiguration.Headers
+        _ own: [SQSAttribute], headers: [String: String], _ choice: SQSConfiguration.Headers, of service: String = "SQS"
     ) throws(MessageRefusal) -> [SQSAttribute] {
         if choice == .none || headers.isEmpty { return own }
         let all = headers.sorted { $0.key < $1.key }.map { SQSAttribute(name: $0.key, value: $0.value) }
@@ -53,11 +53,11 @@ struct SQSAttribute: Sendable, Hashable {
         guard choice == .folded else {
             if let bad = all.first(where: { !$0.isValid }) {
                 throw MessageRefusal(
-                    "the header “\(bad.name.prefix(100))” cannot be an attribute of SQS: its name or its value is empty or has characters "
+                    "the header “\(bad.name.prefix(100))” cannot be an attribute of \(service): its name or its value is empty or has characters "
                         + "that are refused; headers=folded sends it")
             }
             throw MessageRefusal(
-                "\(own.count + all.count) attributes, and SQS takes \(Self.maximumCount); headers=folded puts the rest into one"
+                "\(own.count + all.count) attributes, and \(service) takes \(Self.maximumCount); headers=folded puts the rest into one"
             )
         }
         let kept = valid.filter { $0.name != Self.folded }.prefix(Self.maximumCount - own.count - 1)
@@ -70,7 +70,9 @@ struct SQSAttribute: Sendable, Hashable {
         }
         writer.endObject()
         let folded = SQSAttribute(name: Self.folded, value: String(decoding: writer.take(), as: UTF8.self))
-        guard folded.isValid else { throw MessageRefusal("a header has characters that SQS refuses: U+FFFE or U+FFFF") }
+        guard folded.isValid else {
+            throw MessageRefusal("a header has characters that \(service) refuses: U+FFFE or U+FFFF")
+        }
         return own + kept + [folded]
     }
 }

@@ -46,7 +46,7 @@ final class SQSEntry: Sendable {
 
     /// The payload as a text.
     static func body(
-        of message: Message, _ encoding: SQSConfiguration.Encoding
+        of message: Message, _ encoding: SQSConfiguration.Encoding, for service: String = "SQS"
     ) throws(MessageRefusal) -> String {
         let text: String?
         switch encoding.kind {
@@ -58,9 +58,11 @@ final class SQSEntry: Sendable {
         }
         guard let text else {
             throw MessageRefusal(
-                "the payload is no text that SQS takes; encoding=base64 and encoding=envelope send any")
+                "the payload is no text that \(service) takes; encoding=base64 and encoding=envelope send any")
         }
-        if text.isEmpty { throw MessageRefusal("the payload is empty, which SQS refuses; encoding=envelope sends it") }
+        if text.isEmpty {
+            throw MessageRefusal("the payload is empty, which \(service) refuses; encoding=envelope sends it")
+        }
         return text
     }
 

@@ -220,6 +220,8 @@ import OutboxRuntime
     func failure(_ code: CURLcode, _ transfer: HTTPTransfer) -> HTTPFailure {
         let text = unsafe String(cString: self.errorText)
         var reason = text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : text
+        // libcurl repeats the address, with a password that may be in it. One that was configured has been looked at before.
+        if text.hasPrefix("Unsupported proxy") { reason = ProxyAddress.defectInEnvironment }
         // Microseconds since the beginning, 0: it did not come to that.
         var wasSent = self.size(CURLINFO_PRETRANSFER_TIME_T) > 0
         var kind = HTTPFailure.Kind(code)
@@ -252,16 +254,17 @@ import OutboxRuntime
 
     private func explained(_ reason: String) -> String {
         let phase =
-            if self.size(CURLINFO_NAMELOOKUP_TIME_T) == 0 {
-                "looking up the host’s name"
-            } else if self.size(CURLINFO_CONNECT_TIME_T) == 0 {
-                "connecting"
-            } else if self.size(CURLINFO_PRETRANSFER_TIME_T) == 0 {
-                "agreeing on TLS"
-            } else if self.size(CURLINFO_STARTTRANSFER_TIME_T) == 0 {
-                "waiting for an answer"
-            } else {
+            // The last one first: a connection that is used again was neither looked up nor made.
+            if self.size(CURLINFO_STARTTRANSFER_TIME_T) > 0 {
                 "reading the answer"
+            } else if self.size(CURLINFO_PRETRANSFER_TIME_T) > 0 {
+                "waiting for an answer"
+            } else if self.size(CURLINFO_CONNECT_TIME_T) > 0 {
+                "agreeing on TLS"
+            } else if self.size(CURLINFO_NAMELOOKUP_TIME_T) > 0 {
+                "connecting"
+            } else {
+                "looking up the host’s name"
             }
         return "\(reason) (\(phase))"
     }

@@ -4,6 +4,11 @@ import CCurl
 enum ProxyAddress {
     private static let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
+    /// What is wrong where libcurl cannot use the address that the environment has.
+    static let defectInEnvironment =
+        "the environment’s proxy (https_proxy, http_proxy, all_proxy) cannot be used: its address is SCHEME://USER:PASSWORD@HOST:PORT, with a port up to 65535, and begins with "
+        + Self.schemes.joined(separator: ", ")
+
     /// What is wrong with an address, without repeating it: it may have a password. libcurl repeats it, in the middle of a delivery.
     static func defect(of address: String) -> String? {
         guard let url = unsafe curl_url() else { return "no memory" }

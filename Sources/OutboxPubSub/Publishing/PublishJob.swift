@@ -34,6 +34,7 @@ final class PublishJob: Sendable {
         let form = plain?.form
         let plainTarget = plain.map { schedule.number(of: $0.target) }
         let isOrdered = batch.isOrderedByKey
+        let sendsRetriesAlone = publisher.sendsRetriesAlone
         var places: [Range<Int>] = []
         places.reserveCapacity(batch.count)
         let writer = unsafe messages.withMessages { lent in
@@ -42,14 +43,17 @@ final class PublishJob: Sendable {
             for index in 0..<lent.count {
                 let start = writer.bytes.count
                 let key = unsafe isOrdered ? lent[index].keyHash : nil
+                let isAlone = sendsRetriesAlone && batch[index].attempt > 1
                 if let form, let plainTarget, unsafe form.write(lent[index], to: &writer) {
                     places.append(start..<writer.bytes.count)
-                    schedule.add(index, targetNumber: plainTarget, size: writer.bytes.count - start, key: key)
+                    schedule.add(
+                        index, targetNumber: plainTarget, size: writer.bytes.count - start, key: key,
+                        isAlone: isAlone)
                     continue
                 }
                 do throws(Refusal) {
                     let message = try publisher.template.write(batch[index], to: &writer)
-                    schedule.add(index, target: message.target, size: message.bytes.count, key: key)
+                    schedule.add(index, target: message.target, size: message.bytes.count, key: key, isAlone: isAlone)
                     places.append(message.bytes)
                 } catch {
                     schedule.refuse(index, error.reason)
@@ -109,6 +113,7 @@ final class PublishJob: Sendable {
                 state.schedule.settle(request, stop)
                 return []
             }
+            if case .failed = meaning, request.indexes.count > 1 { self.publisher.noteFailure() }
             if case .refused(let reason) = meaning {
                 state.schedule.divide(request, reason)
             } else {

@@ -100,13 +100,17 @@ struct PublishSchedule {
     }
 
     /// Takes a message, in the order of the batch.
-    mutating func add(_ index: Int, target: PublishableMessage.Target, size: Int, key: UInt64?) {
-        self.add(index, targetNumber: self.number(of: target), size: size, key: key)
+    mutating func add(
+        _ index: Int, target: PublishableMessage.Target, size: Int, key: UInt64?, isAlone: Bool = false
+    ) {
+        self.add(index, targetNumber: self.number(of: target), size: size, key: key, isAlone: isAlone)
     }
 
     /// The same for a target by its number.
-    mutating func add(_ index: Int, targetNumber: Int, size: Int, key: UInt64?) {
-        var item = Item(target: targetNumber, size: size, limit: self.limits.messages)
+    ///
+    /// - Parameter isAlone: Whether it has a request of its own.
+    mutating func add(_ index: Int, targetNumber: Int, size: Int, key: UInt64?, isAlone: Bool = false) {
+        var item = Item(target: targetNumber, size: size, limit: isAlone ? 1 : self.limits.messages)
         if let key {
             item.key = self.numberOfKey.number(of: key)
             if item.key == self.groupOfKey.count { self.groupOfKey.append(Group()) }

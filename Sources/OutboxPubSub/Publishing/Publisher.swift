@@ -18,6 +18,9 @@ final class Publisher: Sendable {
     private let tokens: TokenKeeper?
     private let throttle = Throttle()
     private let state = Mutex(TransportHealth.starting)
+    /// Whether the service has failed on a request: from then on a message that was tried before is sent alone, so that those beside the one that it
+    /// fails on are delivered. Before, no message is looked at for that.
+    private let hasFailed = Atomic(false)
 
     init(_ configuration: PubSubConfiguration, endpoint: PubSubEndpoint, client: HTTPClient, tokens: TokenKeeper?) {
         self.client = client
@@ -38,6 +41,11 @@ final class Publisher: Sendable {
         }
         self.tokens = tokens
     }
+
+    /// Whether a message that was tried before is sent alone.
+    var sendsRetriesAlone: Bool { self.hasFailed.load(ordering: .relaxed) }
+
+    func noteFailure() { self.hasFailed.store(true, ordering: .relaxed) }
 
     /// What is known of the service.
     var health: TransportHealth { self.state.withLock { $0 } }

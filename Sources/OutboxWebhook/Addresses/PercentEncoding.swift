@@ -35,10 +35,11 @@ enum PercentEncoding {
     }
 
     /// Whether a path has a part `.` or `..`, which some server on the way would resolve. Servers decode before they resolve, once or again
-    /// behind a proxy, take a backslash for a slash, and what follows a semicolon for a parameter.
+    /// behind a proxy, take a backslash for a slash, and what follows a semicolon for a parameter. What is encoded more often than there can be
+    /// servers on the way counts as such a part: to find out would take the longer the longer it is.
     static func leavesPath(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
-        while true {
+        for _ in 0..<self.mostDecoders {
             let parts = bytes.split { "/\\;".utf8.contains($0) }
             if parts.contains(where: { $0.count <= 2 && $0.allSatisfy { $0 == UInt8(ascii: ".") } }) { return true }
             guard bytes.contains(UInt8(ascii: "%")) else { return false }
@@ -46,7 +47,10 @@ enum PercentEncoding {
             if decoded == bytes { return false }
             bytes = decoded
         }
+        return true
     }
+
+    private static let mostDecoders = 8
 
     /// What is encoded, decoded; what is not, as it is.
     private static func decodedBytes(_ bytes: [UInt8]) -> [UInt8] {

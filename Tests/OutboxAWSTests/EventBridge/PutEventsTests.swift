@@ -36,6 +36,7 @@ import Testing
     }
 
     @Test func refusesWhatEventBridgeDoesNotTake() {
+        #expect(self.refusal(.text("{}", route: "aws.x")) { $0.source = "{route}" }.contains("the service’s own"))
         #expect(self.refusal(.text("{}", route: nil)).contains("no type of detail"))
         #expect(self.refusal(.text("{}", route: String(repeating: "x", count: 129))).contains("128"))
         #expect(self.refusal(.text(#"{"a":"\#(String(repeating: "x", count: 1_000_000))"}"#)).contains("takes 1000000"))

@@ -197,6 +197,32 @@ import Testing
         }
     }
 
+    /// A service that takes others and fails on one message, again and again: that message has its attempts, and the destination is not down.
+    @Test func aMessageThatTheServiceFailsOnDies() async throws {
+        let testbed = try await AWSTestbed(.ministack)
+        try await testbed.makeStream("events")
+        try await running(try testbed.stream("events")) { transport async throws in
+            let outbox = InMemoryOutbox()
+            for number in 0..<2 { try outbox.enqueue(.text("\(number)", key: "k\(number)")) }
+            try await testbed.answer(
+                "PutRecords", status: 200,
+                #"{"FailedRecordCount":1,"Records":[{"ErrorCode":"InternalFailure","ErrorMessage":"odd"}]}"#,
+                times: 1000)
+            let result = try await outbox.drain(
+                routes: [
+                    "orders": .batch(maximumCount: 2, retry: .exponential(maximumAttempts: 2)) { batch in
+                        // What the service does with both.
+                        if batch.allSatisfy({ $0.attempt == 1 }) {
+                            return batch.map { $0.text == "0" ? .delivered : .retry("odd") }
+                        }
+                        return try await transport.deliver(MessageBatch(batch, isOrderedByKey: true))
+                    }
+                ])
+            #expect(result.delivered.map(\.id) == [1], "\(result)")
+            #expect(result.dead.map(\.id) == [2], "\(result)")
+        }
+    }
+
     @Test func aServiceThatThrottlesForLongPostpones() async throws {
         let testbed = try await AWSTestbed(.ministack)
         try await testbed.makeQueue("orders")

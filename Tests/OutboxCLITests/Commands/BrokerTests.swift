@@ -105,6 +105,23 @@ import Testing
         }
     }
 
+    /// A proxy's password is in the variable that names it, and in nothing that is said of it.
+    @Test(arguments: [
+        "http://u:s3cretpw@127.0.0.1:99999", "odd://u:s3cretpw@127.0.0.1:1", "http://u:s3cretpw x@127.0.0.1:1",
+    ])
+    func aProxyOfTheEnvironmentKeepsItsPassword(address: String) async throws {
+        let ending = try await Program.outbox(
+            [
+                "relay", "--check", "--postgres", "postgresql://127.0.0.1:1/nothing", "--route",
+                "a=sqs://orders?region=eu-central-1", "--route", "b=https://hooks.invalid/x",
+            ],
+            environment: [
+                "https_proxy": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "no_proxy": "",
+            ], status: 69)
+        #expect(ending.output.contains("proxy"), "\(ending.output)")
+        #expect(!(ending.output + ending.error).contains("s3cretpw"), "\(ending.output)")
+    }
+
     /// Killed again and again while it waits for a broker that is not there, or is and says nothing: no message is to blame.
     @Test(.timeLimit(.minutes(5)), arguments: ["kafka", "amqp", "http"])
     func noMessageIsToBlameForABrokerThatDoesNotAnswer(scheme: String) async throws {

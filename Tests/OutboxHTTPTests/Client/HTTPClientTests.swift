@@ -154,6 +154,7 @@ import Testing
     @Test func whatGoesWrongIsToldApart() async throws {
         let server = try HTTPServer { request in
             switch request.target {
+            case "/fine": .accepted
             case "/half": .bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
             case "/reset": .bytes("", reset: true)
             case "/none": .bytes("")
@@ -175,6 +176,11 @@ import Testing
             let late = try await Self.failure(
                 client, HTTPRequest("POST", server.url + "/silence", timeout: .milliseconds(300)))
             #expect(late.kind == .timedOut && late.mayHaveArrived && late.reason.contains("waiting for an answer"))
+            // On a connection that was there, which was neither looked up nor made.
+            _ = try await client.send(HTTPRequest("POST", server.url + "/fine", timeout: .seconds(30)))
+            let reused = try await Self.failure(
+                client, HTTPRequest("POST", server.url + "/silence", timeout: .milliseconds(300)))
+            #expect(reused.kind == .timedOut && reused.reason.contains("waiting for an answer"), "\(reused)")
             let refused = try await Self.failure(client, HTTPRequest("POST", "http://127.0.0.1:\(refusing)/"))
             #expect(refused.kind == .notConnected && !refused.mayHaveArrived)
             let unknown = try await Self.failure(client, HTTPRequest("POST", "http://there-is-no-such-host.invalid/"))

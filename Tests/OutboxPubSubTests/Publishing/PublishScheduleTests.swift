@@ -29,6 +29,32 @@ import Testing
         }
     }
 
+    /// What fails takes nothing else with it when it is tried again: not what is before it of its ordering key, either.
+    @Test(arguments: [nil, "k"]) func whatIsSentAloneFailsAlone(orderingKey: String?) {
+        var schedule = PublishSchedule(count: 6, limits: .init(messages: 100, bytes: 1000))
+        let target = PublishableMessage.Target(topic: "t", orderingKey: orderingKey)
+        for index in 0..<6 {
+            schedule.add(index, target: target, size: 10, key: orderingKey.map { _ in 7 }, isAlone: index < 4)
+        }
+        var sent: [[Int]] = []
+        while true {
+            let requests = schedule.next()
+            if requests.isEmpty { break }
+            for request in requests {
+                sent.append(request.indexes)
+                schedule.settle(request, request.indexes.contains(2) ? .retry("INTERNAL") : .delivered)
+            }
+        }
+        if orderingKey == nil {
+            #expect(sent == [[0], [1], [2], [3], [4, 5]])
+            #expect(schedule.outcomes.map { $0 == .delivered } == [true, true, false, true, true, true])
+        } else {
+            #expect(sent == [[0], [1], [2]])
+            #expect(
+                schedule.outcomes == [.delivered, .delivered, .retry("INTERNAL"), .behind, .behind, .behind])
+        }
+    }
+
     @Test(arguments: 0..<2000) func whatIsAlwaysTrue(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))
         let items = Self.items(&random)
