@@ -182,7 +182,7 @@ struct PutRecords: ServiceAction {
                     ? .failed("Kinesis did not say what became of the record") : .delivered
             }
             let reason = "Kinesis: \(code)\(record.errorMessage.map { ": \($0.prefix(400))" } ?? "")"
-            return EntryResult(code: code, reason: reason, isSendersFault: false)
+            return EntryResult(code: code, reason: reason, isSendersFault: nil)
         }
     }
 }

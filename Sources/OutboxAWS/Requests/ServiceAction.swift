@@ -101,7 +101,7 @@ indirect enum EntryResult: Sendable, Hashable {
     case delivered
     /// The message itself is wrong.
     case refused(String)
-    /// The service blames the message, for a reason that is not known here.
+    /// The service blames the message, or nothing, for a reason that is not known here.
     case unclear(String)
     case throttled(String)
     /// Rights, or the key that the target is encrypted with: no message is at fault.
@@ -112,13 +112,15 @@ indirect enum EntryResult: Sendable, Hashable {
     var isDelivered: Bool { if case .delivered = self { true } else { false } }
 
     /// What an error of one message means.
-    init(code: String, reason: String, isSendersFault: Bool) {
+    ///
+    /// - Parameter isSendersFault: Whether the service blames the message; nil: it does not say.
+    init(code: String, reason: String, isSendersFault: Bool?) {
         switch ServiceFailure.meaning(ofCode: code) {
         case .throttled: self = .throttled(reason)
         case .unavailable, .expired, .unauthorized, .missing: self = .failed(reason)
         case .forbidden: self = .forbidden(reason)
-        case .invalid: self = isSendersFault ? .refused(reason) : .failed(reason)
-        case .unclear, nil: self = isSendersFault ? .unclear(reason) : .failed(reason)
+        case .invalid where isSendersFault == true: self = .refused(reason)
+        case .invalid, .unclear, nil: self = isSendersFault == false ? .failed(reason) : .unclear(reason)
         }
     }
 }

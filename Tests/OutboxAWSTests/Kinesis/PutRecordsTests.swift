@@ -152,6 +152,8 @@ import Testing
             self.results(#"{"Records":[{"ErrorCode":"InternalFailure"},{}]}"#)
                 == [.failed("Kinesis: InternalFailure"), .failed("Kinesis did not say what became of the record")])
         #expect(self.results(#"{"Records":[{"SequenceNumber":""}]}"#, 1) != [.delivered])
+        // Of a code that is not known nothing says that Kinesis is down: it costs attempts, alone too.
+        #expect(self.results(#"{"Records":[{"ErrorCode":"Odd"}]}"#, 1) == [.unclear("Kinesis: Odd")])
     }
 
     @Test(arguments: ["", "<html>", "{}", #"{"Records":[]}"#, #"{"Records":[{"SequenceNumber":"1"}]}"#])
